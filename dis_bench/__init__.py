@@ -1,0 +1,33 @@
+"""Train, score and compare disentangled representations.
+
+The public API, imported when first used, so that ``import dis_bench`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+_API = {
+    "InputError": "dis_bench.errors",
+    "Study": "dis_bench.runners.study",
+    "build_model": "dis_bench.models",
+    "load_dataset": "dis_bench.datasets",
+    "read_results": "dis_bench.runners.store",
+    "score": "dis_bench.metrics",
+}
+
+__all__ = ["InputError", "Study", "build_model", "load_dataset", "read_results", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module 'dis_bench' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_API[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_API])

@@ -1,0 +1,81 @@
+"""``dis-bench``: the parser, and how errors reach a person."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import dis_bench
+from dis_bench.cli import data, list, report, run
+from dis_bench.errors import InputError, unknown
+
+EXAMPLES = """\
+examples:
+  dis-bench run --models betavae --betas 1 4 10     train, encode and score: a few minutes, no download
+  dis-bench report                                  tables, plots and a page, from what was run
+  dis-bench list models                             what there is, with its parameters
+  dis-bench data show dsprites                      a picture of each factor of a dataset
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a wrong option is an InputError with a suggestion instead of a page of usage."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; `{self.prog} --help` shows what there is.")
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole command line, and those of its subcommands by name."""
+    parser = Parser(
+        prog="dis-bench",
+        description="Train, score and compare disentangled representations.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("--version", action="version", version=f"dis-bench {dis_bench.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
+    for module in (run, report, list, data):
+        module.add_parser(commands)
+    return parser, commands.choices
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code is 0, 1 (something failed), 2 (bad input) or 130 (Ctrl-C)."""
+    words = sys.argv[1:] if arguments is None else [*arguments]
+    try:
+        return _execute(words)
+    except InputError as error:
+        print(f"dis-bench: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dis-bench: stopped.", file=sys.stderr)
+        return 130
+
+
+def _execute(words: Sequence[str]) -> int:
+    parser, commands = build_parser()
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        raise unknown("command", words[0], commands)
+    args, rest = parser.parse_known_args(words)
+    if rest:
+        raise _unknown_option(rest[0], commands.get(args.command, parser))
+    if args.command is None:
+        parser.print_help()
+        return 0
+    return args.execute(args)
+
+
+def _unknown_option(given: str, parser: Parser) -> InputError:
+    if not given.startswith("-"):
+        return InputError(f"unexpected argument '{given}'; `{parser.prog} --help` shows what there is.")
+    options = [option for action in parser._actions for option in action.option_strings]
+    close = difflib.get_close_matches(given.partition("=")[0], options, n=1)
+    meant = f"did you mean '{close[0]}'? " if close else ""
+    return InputError(f"unknown option '{given}': {meant}`{parser.prog} --help` shows what there is.")

@@ -1,0 +1,27 @@
+"""Beta-VAE: a VAE whose KL is weighted by beta."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dis_bench.models.model import Hyperparameter, Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dis_bench.models.autoencoder import Terms
+
+
+class BetaVAE(Model):
+    """VAE with the KL weighted by beta: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
+
+    name = "betavae"
+    hyperparameters = (
+        Hyperparameter("beta", 4.0, "weight of the KL; 1 is the VAE, 0 an autoencoder", low=0.0),
+    )
+
+    beta: float
+
+    def loss(self, terms: Terms) -> Tensor:
+        """Reconstruction + beta * KL, in nats per image."""
+        return terms.reconstruction.mean() + self.beta * terms.kl.sum(1).mean()

@@ -1,0 +1,150 @@
+"""Plug-ins: datasets, models and metrics, found by name.
+
+A plug-in is named in one of three ways, wherever a name is asked for:
+
+- ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.metrics``) of any
+  installed package; ours are declared in the same way, in setup.cfg;
+- ``my_package.models:MyVAE``: an attribute of an importable module;
+- ``path/to/file.py:MyVAE``: an attribute of a file.
+
+Nothing is imported before it is asked for: looking at the names costs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.abc
+import importlib.metadata
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dis_bench.errors import InputError, unknown
+
+KINDS = ("datasets", "models", "metrics")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in that was found, not yet imported.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        name: what users type and what tables show.
+        target: ``module:attribute`` or ``path/file.py:attribute``.
+        origin: where it comes from, for people: ``dis-bench 0.1.0``, or the file's path.
+    """
+
+    kind: str
+    name: str
+    target: str
+    origin: str
+    _loaded: list[Any] = field(default_factory=list, compare=False, repr=False)
+
+    def load(self) -> Any:
+        """Import the plug-in (once) and return the class or function that it names."""
+        if not self._loaded:
+            self._loaded.append(_import_target(self.kind, self.target))
+        return self._loaded[0]
+
+    @property
+    def version(self) -> str:
+        """What changes when the plug-in's code does: a file's content hash, else the origin's version."""
+        path = self.target.rpartition(":")[0]
+        if path.endswith(".py"):
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+        return self.origin
+
+
+def plugins(kind: str) -> dict[str, Plugin]:
+    """All installed plug-ins of one kind, by name.
+
+    Raises:
+        InputError: two different plug-ins claim the same name; both are named.
+    """
+    assert kind in KINDS, kind
+    found: dict[str, Plugin] = {}
+    for entry in importlib.metadata.entry_points(group=f"dis_bench.{kind}"):
+        dist = entry.dist
+        origin = f"{dist.name} {dist.version}" if dist else "unknown package"
+        plugin = Plugin(kind, entry.name, entry.value, origin)
+        other = found.setdefault(entry.name, plugin)
+        if other.target != plugin.target:
+            raise _clash(kind, entry.name, other, plugin)
+    return dict(sorted(found.items()))
+
+
+def find(kind: str, name: str) -> Plugin:
+    """The plug-in that ``name`` means: an installed name, ``module:attribute`` or ``path/file.py:attribute``.
+
+    Raises:
+        InputError: there is none; its file or attribute is missing; its name is taken by another.
+    """
+    installed = plugins(kind)
+    if ":" not in name:
+        if name not in installed:
+            raise unknown(kind.removesuffix("s"), name, installed)
+        return installed[name]
+
+    path, _, attribute = name.rpartition(":")
+    is_file = path.endswith(".py")
+    target = f"{Path(path).resolve()}:{attribute}" if is_file else name
+    for plugin in installed.values():
+        if plugin.target == target:
+            return plugin
+    loaded = _import_target(kind, target)
+    own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
+    plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
+    if plugin.name in installed:
+        raise _clash(kind, plugin.name, installed[plugin.name], plugin)
+    return plugin
+
+
+def _import_target(kind: str, target: str) -> Any:
+    path, _, attribute = target.rpartition(":")
+    what = f"{kind.removesuffix('s')} plug-in '{target}'"
+    try:
+        module = _import_file(Path(path)) if path.endswith(".py") else importlib.import_module(path)
+    except FileNotFoundError:
+        raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
+    except Exception as error:  # whatever a stranger's module raises, the user must learn whose it is
+        raise InputError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from error
+    if not hasattr(module, attribute):
+        public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise unknown(f"attribute of '{path}'", attribute, public)
+    return getattr(module, attribute)
+
+
+def _import_file(path: Path) -> Any:
+    path = path.resolve()
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return importlib.import_module(_FILE_PREFIX + str(path).encode().hex())
+
+
+class _FileFinder(importlib.abc.MetaPathFinder):
+    """Imports a plug-in file by a module name that spells its path.
+
+    So two files of one name do not replace each other, and what a file defines can be sent to worker
+    processes, which import it again from its name alone.
+    """
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if not fullname.startswith(_FILE_PREFIX):
+            return None
+        file = bytes.fromhex(fullname.removeprefix(_FILE_PREFIX)).decode()
+        return importlib.util.spec_from_file_location(fullname, file)
+
+
+_FILE_PREFIX = "dis_bench_plugin_"
+sys.meta_path.append(_FileFinder())
+
+
+def _clash(kind: str, name: str, one: Plugin, other: Plugin) -> InputError:
+    return InputError(
+        f"two {kind} are called '{name}': '{one.target}' ({one.origin}) and '{other.target}' "
+        f"({other.origin}); rename one, or uninstall its package."
+    )

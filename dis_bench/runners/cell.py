@@ -1,0 +1,74 @@
+"""A cell: one point of a study, and the hash of everything that determines its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# Raise it whenever the same settings would give other numbers: finished cells then count as not done.
+RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: a dataset, a model with its hyperparameters, a budget, a seed.
+
+    Attributes:
+        dataset: as the user named it, so that it can be loaded again.
+        source: ``rendered`` or ``official``.
+        fingerprint: of the dataset's pixels.
+        model: as the user named it.
+        model_version: of the plug-in's code.
+        hyperparameters: the objective's own, by name.
+        network, likelihood, latent_size: the architecture.
+        steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
+        seed: decides the weights, the batches and the noise.
+    """
+
+    dataset: str
+    source: str
+    fingerprint: str
+    model: str
+    model_version: str
+    hyperparameters: dict[str, Any] = field(hash=False)
+    network: str
+    likelihood: str
+    latent_size: int
+    steps: int
+    batch_size: int
+    lr: float
+    seed: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that determines the result, as plain values."""
+        return {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that differ wherever the identity does."""
+        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """For people: ``dsprites betavae beta=4 seed=0``."""
+        values = [f"{name}={_short(value)}" for name, value in self.hyperparameters.items()]
+        return " ".join([_plain(self.dataset), _plain(self.model), *values, f"seed={self.seed}"])
+
+    @property
+    def folder(self) -> str:
+        """A readable folder name that ends in the hash: ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``."""
+        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label.replace('=', ''))}-{self.hash}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(name: str) -> str:
+    """``BetaVAE`` of ``path/file.py:BetaVAE``: a path makes no readable label."""
+    return name.rpartition(":")[2]

@@ -1,0 +1,89 @@
+"""Encoding a dataset once per model: the representation that is scored, and how well images come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.models.autoencoder import Autoencoder, Terms
+
+ROWS = 15_000  # 10,000 to train the metrics' classifiers, 5,000 to test them (Locatello et al. 2019)
+SEED = 0  # of the rows: every model of a study is scored on the same images
+BATCH = 256
+
+ACTIVE_VARIANCE = 0.01  # a latent is active when its posterior mean varies more (Burda et al. 2016, sec. 5.2)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained model makes of a sample of its dataset.
+
+    Attributes:
+        codes: posterior means [N, D], float32.
+        factors: class indices [N, F] of the same rows, int64.
+        measures: by name: ``reconstruction``, ``mse``, ``kl``, ``elbo``, ``active_latents``,
+            ``kl_per_latent``; docs/results.md says what each is.
+    """
+
+    codes: np.ndarray
+    factors: np.ndarray
+    measures: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write codes and factors as an npz file that ``numpy.load`` reads without pickle."""
+        np.savez_compressed(path, codes=self.codes, factors=self.factors.astype(np.int32))
+
+
+@torch.no_grad()
+def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evaluation:
+    """Encode and reconstruct a random sample of a dataset.
+
+    Reconstruction is that of one posterior sample, as in training, so that ELBO = -(reconstruction + KL).
+
+    Args:
+        networks: in evaluation mode, on the dataset's device.
+        rows: the size of the sample; the whole dataset where it is smaller.
+    """
+    rng = np.random.default_rng(SEED)
+    rows = min(rows, len(dataset))
+    indices = torch.from_numpy(rng.choice(len(dataset), size=rows, replace=False))
+    codes, losses, kls = [], [], []
+    for images, terms in _forward(networks, dataset, indices):
+        squared_error = (torch.sigmoid(terms.logits) - images).square().flatten(1).mean(1)
+        codes.append(terms.mean.cpu())
+        losses.append(torch.stack([terms.reconstruction, squared_error], dim=1).double().cpu())
+        kls.append(terms.kl.double().cpu())
+    means = torch.cat(codes).float().numpy()
+    reconstruction, mse = torch.cat(losses).mean(0).tolist()
+    kl_per_latent = torch.cat(kls).mean(0).tolist()
+    kl = sum(kl_per_latent)
+    return Evaluation(
+        codes=means,
+        factors=np.asarray(dataset.factors(indices.numpy())),
+        measures={
+            "reconstruction": reconstruction,
+            "mse": mse,
+            "kl": kl,
+            "elbo": -(reconstruction + kl),
+            "active_latents": int((means.var(0) > ACTIVE_VARIANCE).sum()),
+            "kl_per_latent": kl_per_latent,
+        },
+    )
+
+
+def _forward(networks: Autoencoder, dataset: Dataset, indices: Tensor) -> Iterator[tuple[Tensor, Terms]]:
+    device = next(networks.parameters()).device
+    noise = torch.Generator(device).manual_seed(SEED)
+    for some in indices.split(BATCH):
+        images = dataset.images(some).float() / dataset.pixel_max
+        yield (
+            images,
+            networks(images, torch.randn(len(some), networks.latent_size, device=device, generator=noise)),
+        )

@@ -1,0 +1,193 @@
+"""One cell from beginning to end: train, encode, score, and the record of it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.metrics import find_metrics
+from dis_bench.metrics import protocol as describe_protocol
+from dis_bench.metrics.representation import Representation
+from dis_bench.models import build_model
+from dis_bench.models.autoencoder import Autoencoder
+from dis_bench.models.model import Model
+from dis_bench.runners.cell import Cell
+from dis_bench.runners.evaluation import evaluate
+from dis_bench.runners.machine import describe_environment
+from dis_bench.runners.pictures import save_pictures
+from dis_bench.runners.store import SCHEMA, Record, Store, write_record
+from dis_bench.runners.training import Progress, TrainingDiverged, train
+
+Emit = Callable[[tuple[Cell, Progress | str]], None]
+Tell = Callable[[Progress | str], None]
+
+SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell to do; ``scores_only`` when it was trained before, and lacks only some scores."""
+
+    cell: Cell
+    scores_only: bool = False
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Does one job after another; the same for each cell of a study, and in each worker.
+
+    Args:
+        store: where records go.
+        datasets: by the name that the cells use; on the device.
+        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        metrics: likewise, the metrics to score.
+        device: ``cpu`` or ``cuda``.
+        command: what the user typed, for the record.
+    """
+
+    store: Store
+    datasets: dict[str, Dataset]
+    models: dict[str, str]
+    metrics: dict[str, str]
+    device: str
+    command: str
+
+    def __call__(self, job: Job, emit: Emit) -> Record:
+        """Do one job; the record is in the store when this returns. A failure is a record too."""
+        cell = job.cell
+
+        def tell(what: Progress | str) -> None:
+            emit((cell, what))
+
+        if job.scores_only:
+            return self._score_again(cell, tell)
+        with self.store.new_folder(cell) as folder:
+            record = self._new_record(cell)
+            try:
+                self._train_and_score(cell, folder, record, tell)
+                record["status"] = "done"
+            except TrainingDiverged as error:
+                record["failure"] = {"reason": str(error)}
+            except Exception as error:  # a stranger's plug-in may raise anything; the other cells go on
+                reason = f"{type(error).__name__}: {error}"
+                record["failure"] = {"reason": reason, "traceback": traceback.format_exc()}
+            write_record(folder, record)
+        return record
+
+    def _train_and_score(self, cell: Cell, folder: Path, record: Record, tell: Tell) -> None:
+        dataset = self.datasets[cell.dataset]
+        model, networks = build_cell(cell, self.models[cell.model], dataset.image_shape)
+        networks.to(self.device)
+        seconds = train(
+            model,
+            networks,
+            dataset,
+            steps=cell.steps,
+            batch_size=cell.batch_size,
+            lr=cell.lr,
+            seed=cell.seed,
+            log=folder / "training.csv",
+            watch=tell,
+        )
+        record["timing"] = {
+            "train_seconds": seconds,
+            "images_per_second": cell.steps * cell.batch_size / seconds,
+        }
+        torch.save(networks.state_dict(), folder / "weights.pt")
+        tell("encoding")
+        evaluation = evaluate(networks, dataset)
+        if not np.isfinite([evaluation.measures["elbo"], evaluation.measures["mse"]]).all():
+            raise TrainingDiverged(
+                "the trained model gives losses that are not finite on the images it is scored on"
+            )
+        evaluation.save(folder / "codes.npz")
+        record["evaluation"] = evaluation.measures
+        save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
+        representation = Representation(evaluation.codes, evaluation.factors, seed=SCORING_SEED)
+        self._score(record, representation, self.metrics, tell)
+
+    def _score(
+        self, record: Record, representation: Representation, names: Iterable[str], tell: Tell
+    ) -> None:
+        """Add to a record the scores of the named metrics, their protocols, and why any has none.
+
+        A metric that fails does not cost the training: the next run tries that score again.
+        """
+        start = time.perf_counter()
+        for name, metric in find_metrics(self.metrics[name] for name in names).items():
+            tell(f"scoring {name}")
+            try:
+                record["scores"].update(metric.scores(representation))
+                record["protocol"].update(describe_protocol([metric]))
+                record["unscored"].pop(name, None)
+            except Exception as error:  # a stranger's metric may raise anything
+                record["unscored"][name] = f"{type(error).__name__}: {error}"
+        seconds = time.perf_counter() - start
+        record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
+
+    def _score_again(self, cell: Cell, tell: Tell) -> Record:
+        """Add the scores that a finished cell lacks, from the codes that were kept; a further record."""
+        record = self.store.find(cell)
+        assert record is not None, "a job for scores only is for a finished cell"
+        folder = self.store.folder(cell)
+        with np.load(folder / "codes.npz", allow_pickle=False) as kept:
+            representation = Representation(kept["codes"], kept["factors"], seed=SCORING_SEED)
+        self._score(record, representation, lacking_metrics(record, self.metrics), tell)
+        record["created"] = _now()
+        write_record(folder, {name: value for name, value in record.items() if name != "folder"})
+        return record
+
+    def _new_record(self, cell: Cell) -> Record:
+        channels, height, width = self.datasets[cell.dataset].image_shape
+        beta = cell.hyperparameters.get("beta")
+        return {
+            "schema": SCHEMA,
+            "status": "failed",  # until it is done
+            "hash": cell.hash,
+            "cell": cell.identity,
+            # beta in units of the data (Higgins et al. 2017, sec. 4.2): comparable across image sizes
+            "beta_norm": None if beta is None else beta * cell.latent_size / (channels * height * width),
+            "evaluation": {},
+            "scores": {},
+            "protocol": {},
+            "unscored": {},
+            "timing": {},
+            "failure": None,
+            "environment": describe_environment(self.device),
+            "command": self.command,
+            "created": _now(),
+        }
+
+
+def build_cell(cell: Cell, model: str, image_shape: tuple[int, int, int]) -> tuple[Model, Autoencoder]:
+    """A cell's objective and its networks with their initial weights."""
+    return build_model(
+        model,
+        image_shape=image_shape,
+        network=cell.network,
+        latent_size=cell.latent_size,
+        likelihood=cell.likelihood,
+        seed=cell.seed,
+        **cell.hyperparameters,
+    )
+
+
+def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:
+    """The names of the metrics that a record has no score of, by today's protocol and version."""
+    return [
+        name
+        for name, protocol in describe_protocol(metrics.values()).items()
+        if record["protocol"].get(name) != protocol
+    ]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

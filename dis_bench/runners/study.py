@@ -1,0 +1,261 @@
+"""A study: the grid of datasets, models, hyperparameters and seeds, checked before time is spent."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dis_bench import registry
+from dis_bench.errors import InputError, unknown
+from dis_bench.registry import Plugin
+from dis_bench.runners.cell import Cell
+from dis_bench.runners.machine import DEVICES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dis_bench.datasets.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much training a cell gets, and how many seeds; what the user says goes before it."""
+
+    steps: int
+    lr: float
+    seeds: int
+
+
+# quick: an answer in minutes on two cores; beta 4 has left its early plateau by 1,000 steps at this rate.
+# paper: the protocol of Locatello et al. 2019 (table 1), whose 50 seeds --seeds 50 asks for.
+BUDGETS = {"quick": Budget(steps=1_500, lr=5e-4, seeds=3), "paper": Budget(steps=300_000, lr=1e-4, seeds=5)}
+
+NETWORKS = ("burgess", "locatello", "tutorial")
+LIKELIHOODS = ("bernoulli", "gaussian")
+SOURCES = ("rendered", "official")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The grid datasets x models x hyperparameters x seeds, and how each cell of it is trained.
+
+    Attributes:
+        models: names, ``module:Class`` or ``path/file.py:Class``.
+        betas: values of ``beta`` for every model that has one.
+        datasets: names, as for models.
+        source: where the images come from: ``rendered`` or ``official``.
+        seeds: how many, counted from 0; None takes the budget's.
+        steps: optimiser steps of each cell; None takes the budget's.
+        batch_size: images per step.
+        lr: Adam's learning rate; None takes the budget's.
+        latent_size: number of latents.
+        network: ``burgess``, ``locatello`` or ``tutorial``.
+        likelihood: ``bernoulli`` or ``gaussian``.
+        metrics: names, as for models.
+        settings: values of any declared hyperparameter, by ``model.name``: ``{"betavae.beta": [1, 4]}``.
+        budget: ``quick`` or ``paper``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        data_dir: where official files are, if not in the default places.
+    """
+
+    models: Sequence[str] = ("betavae",)
+    betas: Sequence[float] = ()
+    datasets: Sequence[str] = ("dsprites",)
+    source: str = "rendered"
+    seeds: int | None = None
+    steps: int | None = None
+    batch_size: int = 64
+    lr: float | None = None
+    latent_size: int = 10
+    network: str = "burgess"
+    likelihood: str = "bernoulli"
+    metrics: Sequence[str] = ("betavae_score", "mig", "sap", "dci")
+    settings: dict[str, Sequence[Any]] = field(default_factory=dict)
+    budget: str = "quick"
+    device: str = "auto"
+    data_dir: str | None = None
+
+    def plan(self) -> Plan:
+        """Check everything, and expand the grid; nothing has been started when this returns.
+
+        Raises:
+            InputError: the first thing that cannot be used.
+        """
+        self._check_options()
+        budget = BUDGETS[self.budget]
+        models = _find_all("models", self.models)
+        metrics = _find_all("metrics", self.metrics)
+        grids = self._expand_hyperparameters(models)
+        datasets = self._load_datasets()
+        cells = [
+            Cell(
+                dataset=dataset_name,
+                source=self.source,
+                fingerprint=dataset.fingerprint,
+                model=name,
+                model_version=models[name].version,
+                hyperparameters=hyperparameters,
+                network=self.network,
+                likelihood=self.likelihood,
+                latent_size=self.latent_size,
+                steps=budget.steps if self.steps is None else self.steps,
+                batch_size=self.batch_size,
+                lr=budget.lr if self.lr is None else float(self.lr),
+                seed=seed,
+            )
+            # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
+            for seed in range(budget.seeds if self.seeds is None else self.seeds)
+            for dataset_name, dataset in datasets.items()
+            for name in models
+            for hyperparameters in grids[name]
+        ]
+        return Plan(
+            cells=tuple(cells),
+            datasets=datasets,
+            models={name: _specification(plugin) for name, plugin in models.items()},
+            metrics={name: _specification(plugin) for name, plugin in metrics.items()},
+        )
+
+    def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:
+        """Do all cells that are not done yet, and return the table of this study's results.
+
+        Args:
+            out: the result folder.
+            rerun: ``never``, ``missing`` or ``always``; see :func:`dis_bench.runners.run.run_study`.
+            command: what the user typed, for the records.
+        """
+        from dis_bench.runners.run import run_study
+
+        return run_study(self, out, rerun=rerun, command=command)
+
+    def _check_options(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise unknown(name, str(getattr(self, name)), allowed)
+        for name in ("seeds", "steps", "batch_size", "latent_size"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} must be a whole number of at least 1, but {value!r} was given.")
+        if self.lr is not None and not (_is_number(self.lr) and 0 < self.lr < float("inf")):
+            raise InputError(f"lr must be a positive number, but {self.lr!r} was given.")
+        if self.network == "tutorial" and self.batch_size < 2:
+            raise InputError(
+                "network 'tutorial' normalises over the batch, so batch_size must be at least 2."
+            )
+        for name in ("models", "datasets", "metrics", "betas"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise InputError(f"{name} must be a list, but {value!r} was given.")
+            if not value and name in ("models", "datasets"):
+                raise InputError(f"{name} is empty; name at least one.")
+
+    def _expand_hyperparameters(self, models: dict[str, Plugin]) -> dict[str, list[dict[str, Any]]]:
+        """For each model, every combination of the values that the study gives its hyperparameters."""
+        values: dict[str, dict[str, Sequence[Any]]] = {name: {} for name in models}
+        declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
+        if self.betas:
+            with_beta = [name for name in models if "beta" in declared[name]]
+            if not with_beta:
+                raise InputError(f"betas were given, but no chosen model has a beta ({', '.join(models)}).")
+            for name in with_beta:
+                values[name]["beta"] = self.betas
+        for key, given in self.settings.items():
+            model, _, name = key.rpartition(".")
+            if model not in models:
+                raise unknown("model (in --set model.name=value)", model or key, models)
+            if name not in declared[model]:
+                raise unknown(f"hyperparameter of {model}", name, declared[model])
+            if name in values[model]:
+                raise InputError(f"the betas of {model} were given twice, by --betas and by --set {key}.")
+            values[model][name] = [given] if isinstance(given, (str, int, float, bool)) else given
+        return {name: _combine(plugin.load(), values[name]) for name, plugin in models.items()}
+
+    def _load_datasets(self) -> dict[str, Dataset]:
+        from dis_bench.datasets import load_dataset
+
+        datasets = {}
+        for name in self.datasets:
+            dataset = load_dataset(name, source=self.source, data_dir=self.data_dir)
+            datasets[dataset.name] = dataset
+        return datasets
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that was checked: its cells, and what they need.
+
+    Attributes:
+        cells: all of them, in the order in which they are done.
+        datasets: by the name that the cells use.
+        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        metrics: likewise.
+    """
+
+    cells: tuple[Cell, ...]
+    datasets: dict[str, Dataset]
+    models: dict[str, str]
+    metrics: dict[str, str]
+
+
+def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
+    """The options in a TOML file; its table ``[settings]`` holds hyperparameters by ``"model.name"``.
+
+    Args:
+        path: the file.
+        also: keys that are allowed beside the study's own.
+
+    Raises:
+        InputError: no such file, not TOML, or a key that is no option of a study.
+    """
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the study file '{path}' is not TOML: {error}.") from None
+    names = [*(f.name for f in dataclasses.fields(Study)), *also]
+    for key in values:
+        if key not in names:
+            raise unknown(f"key in '{path}'", key, names)
+    return values
+
+
+_CHOICES: dict[str, Sequence[str]] = {
+    "budget": tuple(BUDGETS),
+    "device": DEVICES,
+    "likelihood": LIKELIHOODS,
+    "network": NETWORKS,
+    "source": SOURCES,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
+    found = [registry.find(kind, name) for name in names]
+    for plugin in found:
+        plugin.load()
+    return {plugin.name: plugin for plugin in found}
+
+
+def _specification(plugin: Plugin) -> str:
+    """What loads this plug-in again: its name where it is installed, else where it is."""
+    return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
+
+
+def _combine(model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination as a full set of hyperparameters, checked by the model; equal ones once."""
+    combinations: list[dict[str, Any]] = []
+    for chosen in itertools.product(*values.values()):
+        combination = model(**dict(zip(values, chosen, strict=True))).values
+        if combination not in combinations:
+            combinations.append(combination)
+    return combinations

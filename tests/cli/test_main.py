@@ -1,0 +1,115 @@
+"""The command line as a user meets it: help, versions, and one sentence for every mistake."""
+
+import subprocess
+import sys
+
+import pytest
+
+import dis_bench
+from dis_bench.cli.main import main
+
+HEAVY = set(["torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "seaborn", "h5py", "numba", "tqdm", "pooch"])
+
+
+def fails(capsys, *words):
+    """The one sentence that a wrong command line ends in."""
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    [line] = err.splitlines()
+    assert line.startswith("dis-bench: error: ")
+    assert out == ""
+    return line
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"]])
+def test_help_shows_examples_and_imports_nothing_heavy(words):
+    code = (
+        "import sys; from dis_bench.cli.main import main\n"
+        f"try: main({words})\n"
+        "except SystemExit as done: assert done.code == 0\n"
+        f"heavy = {HEAVY} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "examples:" in done.stdout
+
+
+def test_python_dash_m_is_the_same():
+    done = subprocess.run([sys.executable, "-m", "dis_bench", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"dis-bench {dis_bench.__version__}\n"
+
+
+def test_no_command_prints_help(capsys):
+    assert main([]) == 0
+    assert "dis-bench run --models betavae --betas 1 4 10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["rnu"], "unknown command 'rnu': did you mean 'run'?"),
+        (["run", "--modles", "vae"], "unknown option '--modles': did you mean '--models'?"),
+        (["run", "vae"], "unexpected argument 'vae'"),
+        (["run", "--betas"], "argument --betas: expected at least one argument"),
+        (["run", "--models", "betavea"], "unknown model 'betavea': did you mean 'betavae'?"),
+        (["run", "--datasets", "dsprite"], "unknown dataset 'dsprite': did you mean 'dsprites'?"),
+        (["run", "--metrics", "migg"], "unknown metric 'migg': did you mean 'mig'?"),
+        (["run", "--network", "burges"], "unknown network 'burges': did you mean 'burgess'?"),
+        (["run", "--likelihood", "bernouli"], "did you mean 'bernoulli'?"),
+        (["run", "--budget", "quik"], "did you mean 'quick'?"),
+        (["run", "--rerun", "allways"], "did you mean 'always'?"),
+        (["run", "--betas", "-1"], "beta must be at least 0, but -1.0 was given."),
+        (["run", "--betas", "abc"], "argument --betas: 'abc' is not a number"),
+        (["run", "--betas", "nan"], "beta must be finite"),
+        (["run", "--betas", "inf"], "beta must be finite"),
+        (["run", "--seeds", "0"], "seeds must be a whole number of at least 1, but 0 was given."),
+        (["run", "--seeds", "1.5"], "argument --seeds: '1.5' is not a whole number"),
+        (["run", "--steps", "0"], "steps must be a whole number of at least 1"),
+        (["run", "--batch-size", "-3"], "batch_size must be a whole number of at least 1"),
+        (["run", "--latent-size", "0"], "latent_size must be a whole number of at least 1"),
+        (["run", "--lr", "0"], "lr must be a positive number"),
+        (["run", "--lr", "nan"], "lr must be a positive number"),
+        (["run", "--network", "tutorial", "--batch-size", "1"], "batch_size must be at least 2"),
+        (["run", "--models", "vae", "--betas", "4"], "no chosen model has a beta (vae)"),
+        (["run", "--set", "betavae.beta"], "--set takes MODEL.NAME=VALUE"),
+        (["run", "--set", "betavae.bta=1"], "unknown hyperparameter of betavae 'bta': did you mean 'beta'?"),
+        (["run", "--set", "vae.beta=1"], "'vae': did you mean 'betavae'?"),
+        (["run", "--set", "betavae.beta=x"], "beta must be a number, but 'x' was given."),
+        (["run", "--betas", "1", "--set", "betavae.beta=2"], "given twice"),
+        (["run", "--study", "no-such.toml"], "'no-such.toml' cannot be read"),
+        (["run", "--dry-run", "--rerun", "x"], "unknown rerun 'x'"),
+        (["list", "modles"], "unknown kind 'modles': did you mean 'models'?"),
+        (["list"], "the following arguments are required"),
+    ],
+)
+def test_mistakes(capsys, tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in fails(capsys, *words)
+    assert list(tmp_path.iterdir()) == []  # nothing was started
+
+
+def test_no_cuda_when_asked(capsys, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "torch sees no CUDA device here" in fails(capsys, "run", "--device", "cuda")
+
+
+def test_out_that_is_a_file(capsys, tmp_path):
+    (tmp_path / "out").write_text("")
+    assert "is a file" in fails(capsys, "run", "--out", str(tmp_path / "out"))
+
+
+def test_out_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in fails(capsys, "run", "--out", str(tmp_path / "file" / "out"))
+
+
+def test_study_file_with_an_unknown_key(capsys, tmp_path):
+    (tmp_path / "study.toml").write_text("beta = [1, 4]\n")
+    assert "'beta': did you mean 'betas'?" in fails(capsys, "run", "--study", str(tmp_path / "study.toml"))
+
+
+def test_study_file_that_is_not_toml(capsys, tmp_path):
+    (tmp_path / "study.toml").write_text("betas = [1,\n")
+    assert "is not TOML" in fails(capsys, "run", "--study", str(tmp_path / "study.toml"))

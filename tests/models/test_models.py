@@ -1,0 +1,146 @@
+"""Objectives against their definitions, likelihoods and KL against torch's own distributions."""
+
+import math
+
+import pytest
+import torch
+from torch import distributions as D
+
+from dis_bench.errors import InputError
+from dis_bench.models import build_model
+from dis_bench.models.autoencoder import gaussian_kl
+from dis_bench.models.likelihoods import LIKELIHOODS, bernoulli, gaussian
+from dis_bench.models.model import Hyperparameter
+from dis_bench.models.networks import NETWORKS
+from dis_bench.runners import study
+
+
+def images(count=6, channels=1):
+    return torch.rand(count, channels, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_networks_fit_images_and_latents(network, channels):
+    _, networks = build_model("vae", image_shape=(channels, 64, 64), network=network, latent_size=7)
+    mean, logvar = networks.encode(images(2, channels))
+    assert mean.shape == logvar.shape == (2, 7)
+    assert networks.decode(mean).shape == (2, channels, 64, 64)
+
+
+# Counted from the published tables: weights and biases of each layer, one channel, ten latents.
+@pytest.mark.parametrize(
+    ("network", "encoder", "decoder"),
+    [
+        ("burgess", 544 + 3 * 16_416 + 131_328 + 65_792 + 5_140, 2_816 + 65_792 + 131_584 + 3 * 16_416 + 513),
+        (
+            "locatello",
+            544 + 16_416 + 8_256 + 16_448 + 262_400 + 5_140,
+            2_816 + 263_168 + 65_600 + 32_800 + 16_416 + 513,
+        ),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(network, encoder, decoder):
+    _, networks = build_model("vae", network=network)
+    assert sum(p.numel() for p in networks.encoder.parameters()) == encoder
+    assert sum(p.numel() for p in networks.decoder.parameters()) == decoder
+
+
+def test_tutorial_layers():
+    _, networks = build_model("vae", network="tutorial")
+    convolutions = [m for m in networks.encoder if isinstance(m, torch.nn.Conv2d)]
+    assert [m.out_channels for m in convolutions] == [32, 64, 128, 256]
+    assert {(m.kernel_size, m.stride) for m in convolutions} == {((3, 3), (2, 2))}
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in networks.encoder) == 4
+    assert {m.negative_slope for m in networks.encoder if isinstance(m, torch.nn.LeakyReLU)} == {0.01}
+
+
+def test_bernoulli_is_the_log_probability_of_the_pixels():
+    pixels, logits = images().round(), torch.randn(6, 1, 64, 64)
+    expected = -D.Bernoulli(logits=logits).log_prob(pixels).sum((1, 2, 3))
+    torch.testing.assert_close(bernoulli(logits, pixels), expected)
+
+
+def test_gaussian_is_the_log_density_of_the_pixels():
+    pixels, logits = images(), torch.randn(6, 1, 64, 64)
+    expected = -D.Normal(torch.sigmoid(logits), 1.0).log_prob(pixels).sum((1, 2, 3))
+    torch.testing.assert_close(gaussian(logits, pixels), expected)
+    assert math.isclose(0.5 * math.log(2 * math.pi) * 4096, 3763.98, abs_tol=0.1)  # as the docstring says
+
+
+def test_kl_is_that_of_two_gaussians():
+    mean, logvar = torch.randn(5, 3), torch.randn(5, 3)
+    expected = D.kl_divergence(D.Normal(mean, (0.5 * logvar).exp()), D.Normal(0.0, 1.0))
+    torch.testing.assert_close(gaussian_kl(mean, logvar), expected)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
+def test_loss_is_reconstruction_plus_beta_kl(beta):
+    model, networks = build_model("betavae", beta=beta)
+    terms = networks(images(), torch.zeros(6, 10))
+    expected = terms.reconstruction.sum() / 6 + beta * terms.kl.sum() / 6
+    torch.testing.assert_close(model.loss(terms), expected)
+
+
+def test_vae_is_betavae_with_beta_one():
+    (vae, networks), (betavae, _) = build_model("vae"), build_model("betavae", beta=1.0)
+    terms = networks(images(), torch.randn(6, 10))
+    torch.testing.assert_close(vae.loss(terms), betavae.loss(terms))
+
+
+def test_beta_may_be_a_tensor():
+    model, networks = build_model("betavae")
+    terms = networks(images(), torch.zeros(6, 10))
+    model.beta = torch.tensor(4.0, requires_grad=True)
+    model.loss(terms).backward()
+    torch.testing.assert_close(model.beta.grad, terms.kl.sum(1).mean())
+
+
+def test_the_sample_is_reparametrised():
+    _, networks = build_model("vae")
+    noise = torch.randn(6, 10)
+    terms = networks(images(), noise)
+    torch.testing.assert_close(terms.codes, terms.mean + (0.5 * terms.logvar).exp() * noise)
+
+
+def test_seed_decides_the_weights_and_leaves_the_callers_stream_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    weights = [next(build_model("vae", seed=seed)[1].parameters()) for seed in (0, 0, 1)]
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"network": "burges"}, "unknown network 'burges': did you mean 'burgess'?"),
+        ({"likelihood": "poisson"}, "unknown likelihood 'poisson'"),
+        ({"image_shape": (1, 32, 32)}, "64x64 pixels"),
+        ({"bta": 1.0}, "unknown hyperparameter of betavae 'bta': did you mean 'beta'?"),
+        ({"beta": -1}, "beta must be at least 0, but -1 was given."),
+        ({"beta": float("nan")}, "beta must be finite"),
+        ({"beta": "abc"}, "beta must be a number, but 'abc' was given."),
+        ({"beta": True}, "beta must be a number"),
+    ],
+)
+def test_refusals(arguments, sentence):
+    with pytest.raises(InputError) as caught:
+        build_model("betavae", **arguments)
+    assert sentence in str(caught.value)
+
+
+def test_hyperparameters_keep_their_type():
+    assert Hyperparameter("n", 3, "").parse("7") == 7
+    assert Hyperparameter("on", True, "").parse("false") is False
+    assert Hyperparameter("word", "a", "").parse("b") == "b"
+    assert isinstance(Hyperparameter("x", 1.0, "").parse("2"), float)
+    with pytest.raises(InputError, match="from 0 to 1, but 2"):
+        Hyperparameter("p", 0.5, "", low=0, high=1).parse(2)
+
+
+def test_the_names_that_a_study_knows_without_torch_are_those_that_there_are():
+    assert tuple(NETWORKS) == study.NETWORKS
+    assert tuple(LIKELIHOODS) == study.LIKELIHOODS

@@ -1,0 +1,85 @@
+"""Jobs come back from workers as from this process; stops and deaths are clean."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from dis_bench.runners.engine import WorkerDied, run_jobs
+
+
+class Work:
+    """Picklable work for spawned workers."""
+
+    def __init__(self, tensor=None):
+        self.tensor = tensor
+
+    def __call__(self, job, emit):
+        emit(("started", job))
+        if job == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if job == "write":
+            self.tensor += 1
+        while job == "forever":
+            time.sleep(0.01)
+            emit("still here")
+        return job, os.getpid(), torch.get_num_threads()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_job_comes_back_with_its_result_and_events(workers):
+    events = []
+    results = dict(run_jobs(range(5), Work(), workers=workers, watch=events.append))
+    assert {job: result[0] for job, result in results.items()} == {n: n for n in range(5)}
+    assert sorted(events) == [("started", n) for n in range(5)]
+    own = {result[1] == os.getpid() for result in results.values()}
+    assert own == {workers == 0}
+    if workers:
+        assert {result[2] for result in results.values()} == {1}
+
+
+def test_tensors_are_shared_with_workers_not_copied():
+    tensor = torch.zeros(3).share_memory_()
+    list(run_jobs(["write", "write"], Work(tensor), workers=2, watch=lambda _: None))
+    assert tensor.tolist() == [2, 2, 2]
+
+
+def test_a_killed_worker_is_told_of():
+    with pytest.raises(WorkerDied, match="want of memory"):
+        list(run_jobs(["die"], Work(), workers=1, watch=lambda _: None))
+
+
+def test_an_interruption_stops_the_workers():
+    def interrupt(event):
+        if event == "still here":
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(run_jobs(["forever", "forever"], Work(), workers=2, watch=interrupt))
+    assert time.monotonic() - start < 30
+
+
+SCRIPT = """
+from dis_bench.runners.engine import run_jobs
+from tests.runners.test_engine import Work
+print("started")
+print(len(list(run_jobs([1, 2], Work(), workers=2, watch=lambda event: None))))
+"""
+
+
+def test_a_script_without_a_main_guard_is_not_started_again_by_its_workers(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    here = os.getcwd()
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": here},
+    )
+    assert done.stdout.split() == ["started", "2"], done.stderr

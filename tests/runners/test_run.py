@@ -1,0 +1,209 @@
+"""Studies from grid to table: what is done, what is skipped, what fails, and what the records hold."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dis_bench.errors import InputError
+from dis_bench.models import build_model
+from dis_bench.runners.evaluation import evaluate
+from dis_bench.runners.run import choose_jobs, estimate, run_study
+from dis_bench.runners.store import Store, read_results
+from dis_bench.runners.study import Study
+from tests.tiny import Tiny
+
+HERE = str(Path(__file__).parent.parent / "tiny.py")
+TINY = Study(
+    models=["betavae"],
+    betas=[1, 4],
+    datasets=[f"{HERE}:Tiny"],
+    metrics=[f"{HERE}:mean_code"],
+    seeds=2,
+    steps=3,
+    batch_size=8,
+    latent_size=4,
+)
+
+
+def run(study, out, **options):
+    return run_study(study, out, workers=0, **options)
+
+
+def records(out):
+    return {path: path.read_bytes() for path in Path(out).glob("cells/*/record*.json")}
+
+
+def test_the_grid(tmp_path):
+    study = dataclasses.replace(TINY, models=["vae", "betavae"], settings={})
+    cells = study.plan().cells
+    assert [(c.model, c.hyperparameters.get("beta"), c.seed) for c in cells] == [
+        ("vae", None, 0),
+        ("betavae", 1.0, 0),
+        ("betavae", 4.0, 0),
+        ("vae", None, 1),
+        ("betavae", 1.0, 1),
+        ("betavae", 4.0, 1),
+    ]
+    assert len({cell.hash for cell in cells}) == 6
+
+
+def test_equal_betas_are_one_cell():
+    assert len(dataclasses.replace(TINY, betas=[1, 1.0, 4], seeds=1).plan().cells) == 2
+
+
+def test_settings_are_read_as_their_type():
+    by_set = dataclasses.replace(TINY, betas=(), settings={"betavae.beta": ["1", "4"]})
+    assert by_set.plan().cells == TINY.plan().cells
+
+
+def test_budgets_give_what_was_not_said():
+    quick, paper = (Study(budget=budget).plan().cells[0] for budget in ("quick", "paper"))
+    assert (paper.steps, paper.batch_size, paper.lr) == (300_000, 64, 1e-4)
+    assert quick.steps < 5_000
+    assert Study(budget="paper", steps=7).plan().cells[0].steps == 7
+
+
+def test_a_study_ends_in_a_table_and_whole_folders(tmp_path):
+    table = run(TINY, tmp_path, command="dis-bench run as typed")
+    assert table["beta"].tolist() == [1, 1, 4, 4]
+    assert table["status"].tolist() == ["done"] * 4
+    assert table["elbo"].to_numpy() == pytest.approx(-(table["reconstruction"] + table["kl"]).to_numpy())
+    assert table["beta_norm"].tolist() == pytest.approx([4 / 4096] * 2 + [16 / 4096] * 2)
+    pd.testing.assert_frame_equal(table, read_results(tmp_path))
+    for folder in map(Path, table["folder"]):
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"record.json", "training.csv", "codes.npz", "pictures.npz", "weights.pt"}
+    record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
+    assert record["command"] == "dis-bench run as typed"
+    assert record["environment"]["torch"] == torch.__version__
+
+
+def test_kept_codes_give_the_score_again(tmp_path):
+    table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path)
+    with np.load(Path(table["folder"][0]) / "codes.npz", allow_pickle=False) as kept:
+        assert kept["codes"].shape == (256, 4)
+        assert kept["codes"].mean() == pytest.approx(table["mean_code"][0], rel=1e-5)
+        np.testing.assert_array_equal(np.unique(Tiny.grid.indices(kept["factors"])), np.arange(256))
+
+
+def test_kept_weights_give_the_codes_again(tmp_path):
+    table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path)
+    folder = Path(table["folder"][0])
+    _, networks = build_model("betavae", latent_size=4)
+    networks.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    evaluation = evaluate(networks.eval(), Tiny())
+    with np.load(folder / "codes.npz") as kept:
+        np.testing.assert_allclose(evaluation.codes, kept["codes"], atol=1e-5)
+
+
+def test_pictures_are_what_the_report_expects(tmp_path):
+    table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path)
+    with np.load(Path(table["folder"][0]) / "pictures.npz", allow_pickle=False) as pictures:
+        assert pictures["originals"].shape == pictures["reconstructions"].shape == (8, 1, 64, 64)
+        assert pictures["traversals"].shape == (4, 9, 1, 64, 64)
+        assert {pictures[name].dtype for name in ("originals", "reconstructions", "traversals")} == {
+            np.dtype("u1")
+        }
+        assert set(np.unique(pictures["originals"])) == {0, 255}
+        # Latent d at the middle of its row is 0, so every row has its own middle picture only by chance.
+        assert pictures["kl_per_latent"].sum() == pytest.approx(table["kl"][0])
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    run(TINY, tmp_path)
+    before = records(tmp_path)
+    assert choose_jobs(TINY.plan(), Store(tmp_path), "missing") == []
+    run(TINY, tmp_path)
+    assert records(tmp_path) == before
+    more = dataclasses.replace(TINY, seeds=3)
+    assert [job.cell.seed for job in choose_jobs(more.plan(), Store(tmp_path), "missing")] == [2, 2]
+
+
+def test_always_does_all_again_and_keeps_the_old(tmp_path):
+    first = run(TINY, tmp_path)
+    second = run(TINY, tmp_path, rerun="always")
+    assert len(list((tmp_path / "superseded").iterdir())) == 4
+    same = ["reconstruction", "kl", "mse", "mean_code"]
+    pd.testing.assert_frame_equal(first[same], second[same])  # the same seeds: the same numbers, bit for bit
+
+
+def test_new_metrics_are_scored_without_training(tmp_path):
+    bare = dataclasses.replace(TINY, metrics=())
+    assert "mean_code" not in run(bare, tmp_path)
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")}
+    before = records(tmp_path)
+    assert choose_jobs(TINY.plan(), Store(tmp_path), "never") == []
+    table = run(TINY, tmp_path)
+    assert table["mean_code"].notna().all()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")} == weights
+    after = records(tmp_path)
+    assert len(after) == 8
+    assert before.items() <= after.items()  # the first records are untouched
+
+
+def test_a_metric_that_fails_does_not_cost_the_training(tmp_path):
+    study = dataclasses.replace(TINY, metrics=["mig"], seeds=1)  # wants 10,000 rows; Tiny has 256
+    table = run(study, tmp_path)
+    assert table["status"].tolist() == ["done"] * 2
+    record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
+    assert "256" in record["unscored"]["mig"]
+    assert [job.scores_only for job in choose_jobs(study.plan(), Store(tmp_path), "missing")] == [True, True]
+
+
+def test_a_diverging_cell_is_recorded_and_the_others_go_on(tmp_path):
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Diverging"], betas=[6, 1], seeds=1)
+    table = run(study, tmp_path).set_index("beta")
+    assert table["status"].to_dict() == {1.0: "done", 6.0: "failed"}
+    assert "not finite at step 1: loss = nan" in table["failure"][6.0]
+    assert [
+        job.cell.hyperparameters["beta"] for job in choose_jobs(study.plan(), Store(tmp_path), "missing")
+    ] == [6]
+    assert choose_jobs(study.plan(), Store(tmp_path), "never") == []
+
+
+def test_a_broken_plug_in_is_recorded_with_its_traceback(tmp_path):
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Broken"], seeds=1, betas=[1])
+    table = run(study, tmp_path)
+    assert "no_such_term" in table["failure"][0]
+    record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
+    assert "tiny.py" in record["failure"]["traceback"]
+
+
+def test_nothing_starts_before_all_is_checked(tmp_path):
+    with pytest.raises(InputError):
+        run(dataclasses.replace(TINY, betas=[1, -1]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_estimate_measures_a_step():
+    plan = TINY.plan()
+    cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"), "cpu")
+    assert 0 < cost.step_seconds < 5
+    assert cost.train_seconds == pytest.approx(4 * 3 * cost.step_seconds / cost.workers)
+
+
+def test_workers_give_the_same_numbers_as_this_process(tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        here = run_study(TINY, tmp_path / "here", workers=0)
+    finally:
+        torch.set_num_threads(threads)
+    there = run_study(TINY, tmp_path / "there", workers=2)
+    same = ["reconstruction", "kl", "mse", "mean_code", "kl_0", "kl_3"]
+    pd.testing.assert_frame_equal(here[same], there[same])
+
+
+@pytest.mark.slow
+def test_beta_costs_reconstruction_and_saves_kl_on_dsprites(tmp_path):
+    study = Study(betas=[1, 20], seeds=1, steps=350, lr=1e-3, metrics=["mig"])
+    table = run_study(study, tmp_path, workers=2).set_index("beta")
+    first = [pd.read_csv(Path(folder) / "training.csv")["loss"].iloc[0] for folder in table["folder"]]
+    assert (table["reconstruction"] < np.array(first) / 2).all()
+    assert table["reconstruction"][1] < table["reconstruction"][20]
+    assert table["kl"][1] > table["kl"][20]

@@ -1,0 +1,162 @@
+"""Records are whole or absent, never overwritten, and come back as a tidy table."""
+
+import dataclasses
+import json
+
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.runners.store import SCHEMA, Store, read_records, read_results, tabulate, write_record
+from tests.runners.test_cell import CELL
+
+
+def record_of(cell, **changes):
+    return {
+        "schema": SCHEMA,
+        "status": "done",
+        "hash": cell.hash,
+        "cell": cell.identity,
+        "beta_norm": cell.hyperparameters.get("beta"),
+        "evaluation": {"reconstruction": 20.0, "kl": 10.0, "kl_per_latent": [9.0, 1.0]},
+        "scores": {"mig": 0.1},
+        "protocol": {"mig": {"bins": 20}},
+        "timing": {"train_seconds": 1.0},
+        "failure": None,
+    } | changes
+
+
+def put(store, cell, **changes):
+    with store.new_folder(cell) as folder:
+        write_record(folder, record_of(cell, **changes))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def with_beta(beta, seed=0):
+    return dataclasses.replace(CELL, hyperparameters={"beta": beta}, seed=seed)
+
+
+def test_a_record_comes_back(store):
+    put(store, CELL)
+    found = store.find(CELL)
+    assert {**found, "folder": ""} == {**record_of(CELL), "folder": ""}
+    assert found["folder"] == str(store.folder(CELL))
+    assert store.find(with_beta(5.0)) is None
+
+
+def test_a_failed_block_leaves_nothing_behind(store):
+    with pytest.raises(RuntimeError), store.new_folder(CELL) as folder:
+        raise RuntimeError((folder / "half.csv").write_text("x"))
+    assert list(store.cells.iterdir()) == []
+
+
+def test_what_is_replaced_is_kept(store):
+    put(store, CELL, scores={"mig": 0.1})
+    put(store, CELL, scores={"mig": 0.2})
+    assert store.find(CELL)["scores"] == {"mig": 0.2}
+    [old] = (store.root / "superseded").iterdir()
+    assert json.loads((old / "record.json").read_text())["scores"] == {"mig": 0.1}
+
+
+def test_further_records_stand_beside_the_first_and_the_newest_counts(store):
+    put(store, CELL)
+    for number in range(2, 12):  # past 10: numbers sort as numbers
+        write_record(store.folder(CELL), record_of(CELL, scores={"mig": number}))
+    assert store.find(CELL)["scores"] == {"mig": 11}
+    assert len(list(store.folder(CELL).glob("record*.json"))) == 11
+
+
+def test_two_writers_of_one_cell_do_no_harm(store):
+    with store.new_folder(CELL) as one:
+        write_record(one, record_of(CELL))
+        put(store, CELL)
+    assert store.find(CELL)["status"] == "done"
+    assert len(list((store.root / "superseded").iterdir())) == 1
+
+
+def test_nan_is_no_number_for_a_record(store):
+    with pytest.raises(ValueError, match="Out of range float"):
+        put(store, CELL, scores={"mig": float("nan")})
+    assert store.find(CELL) is None
+
+
+def test_table_is_tidy_and_numbers_sort_as_numbers(store):
+    for beta in (10.0, 4.0, 1.0):
+        for seed in (1, 0):
+            put(store, with_beta(beta, seed))
+    table = read_results(store.root)
+    assert table["beta"].tolist() == [1, 1, 4, 4, 10, 10]
+    assert table["seed"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert table["beta"].dtype == float
+    assert table.loc[0, ["kl_0", "kl_1", "mig", "reconstruction"]].tolist() == [9.0, 1.0, 0.1, 20.0]
+    assert "kl_per_latent" not in table
+
+
+def test_models_without_a_hyperparameter_have_an_empty_cell(store):
+    put(store, with_beta(4.0))
+    put(store, dataclasses.replace(CELL, model="vae", hyperparameters={}))
+    table = read_results(store.root).set_index("model")
+    assert table.loc["betavae", "beta"] == 4.0
+    assert table["beta"].isna()["vae"]
+
+
+def test_failed_cells_say_why(store):
+    reason = "the loss is not finite at step 3: loss = nan"
+    put(store, CELL, status="failed", failure={"reason": reason}, evaluation={}, scores={}, timing={})
+    assert read_results(store.root)["failure"].tolist() == [reason]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema": 1}',
+        json.dumps(record_of(CELL, schema=99)),
+        json.dumps(record_of(CELL, status="?")),
+    ],
+)
+def test_a_corrupt_record_is_named_and_skipped(store, content):
+    put(store, CELL)
+    put(store, with_beta(7.0))
+    path = store.folder(CELL) / "record.json"
+    path.write_text(content)
+    records, [problem] = read_records(store.root)
+    assert [r["cell"]["hyperparameters"]["beta"] for r in records] == [7.0]
+    assert str(path) in problem
+    with pytest.warns(UserWarning, match="is corrupt"):
+        assert len(read_results(store.root)) == 1
+
+
+def test_a_corrupt_newer_record_leaves_the_older_one(store):
+    put(store, CELL)
+    (store.folder(CELL) / "record.2.json").write_text("{")
+    assert store.find(CELL)["status"] == "done"
+
+
+@pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir(), lambda root: foreign(root)])
+def test_empty_and_foreign_folders_are_refused(store, make):
+    make(store.root)
+    with pytest.raises(InputError, match="dis-bench run"):
+        read_results(store.root)
+
+
+def foreign(root):
+    root.mkdir()
+    (root / "holiday.jpg").write_bytes(b"")
+
+
+def test_out_that_is_a_file(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        Store(tmp_path / "out").check_writable()
+    with pytest.raises(InputError, match="cannot be written"):
+        Store(tmp_path / "out" / "below").check_writable()
+
+
+def test_tabulate_takes_any_plain_records():
+    assert tabulate([{**record_of(CELL), "folder": "x"}]).loc[0, "hash"] == CELL.hash

@@ -1,0 +1,92 @@
+"""Training lowers the loss, is decided by its seed, logs what it says, and stops where the loss breaks."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from dis_bench.models import build_model
+from dis_bench.runners.training import TrainingDiverged, draw_batches, train
+from tests.tiny import Diverging, Tiny
+
+
+def run(tmp_path, model="betavae", steps=30, seed=0, **hyperparameters):
+    objective, networks = build_model(model, seed=seed, **hyperparameters)
+    seen = []
+    log = tmp_path / f"training-{len(list(tmp_path.iterdir()))}.csv"
+    train(
+        objective,
+        networks,
+        Tiny(),
+        steps=steps,
+        batch_size=16,
+        lr=1e-3,
+        seed=seed,
+        log=log,
+        watch=seen.append,
+    )
+    return networks, pd.read_csv(log), seen
+
+
+def test_the_loss_falls_and_the_log_adds_up(tmp_path):
+    networks, log, seen = run(tmp_path, steps=40, beta=4.0)
+    assert [progress.step for progress in seen] == list(range(1, 41))
+    assert seen[-1].loss < 0.5 * seen[0].loss
+    assert log["step"].tolist() == list(range(1, 41))
+    # Columns hold six significant digits.
+    assert log["loss"].to_numpy() == pytest.approx(
+        (log["reconstruction"] + 4 * log["kl"]).to_numpy(), rel=1e-5
+    )
+    assert log["weighted_kl"].to_numpy() == pytest.approx(4 * log["kl"].to_numpy(), rel=1e-2, abs=1e-2)
+    assert log.filter(regex=r"kl_\d").sum(axis=1).to_numpy() == pytest.approx(log["kl"].to_numpy(), rel=1e-4)
+    assert not networks.training
+
+
+def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path):
+    _, log, seen = run(tmp_path, steps=402)
+    assert log["step"].tolist() == [*range(2, 403, 2)]
+    assert log["loss"][0] == pytest.approx((seen[0].loss + seen[1].loss) / 2, rel=1e-5)
+
+
+def test_the_seed_decides_everything(tmp_path):
+    one, other, third = (run(tmp_path, steps=5, seed=seed)[0].state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not all(torch.equal(one[name], third[name]) for name in one)
+
+
+def test_batches_are_uniform_over_the_grid():
+    batches = draw_batches(Tiny(), 256, seed=0)
+    means = torch.cat([next(batches) for _ in range(20)]).mean(0)
+    expected = Tiny().images(torch.arange(256)).float().mean(0)
+    # 5,120 draws: the mean of a pixel strays by at most 5 standard errors.
+    assert (means - expected).abs().max() < 5 * 0.5 / math.sqrt(5120)
+
+
+def test_a_loss_that_breaks_stops_with_the_place(tmp_path):
+    objective = Diverging(beta=6.0)
+    _, networks = build_model("betavae")
+    log = tmp_path / "training.csv"
+    with pytest.raises(TrainingDiverged, match="not finite at step 1: loss = nan"):
+        train(
+            objective, networks, Tiny(), steps=3, batch_size=4, lr=1e-3, seed=0, log=log, watch=lambda _: None
+        )
+    assert pd.read_csv(log).empty
+
+
+def test_the_place_names_the_term(tmp_path):
+    objective, networks = build_model("betavae")
+    with torch.no_grad():
+        networks.encoder[-1].bias[12] = math.inf  # the log-variance of latent 2
+    with pytest.raises(TrainingDiverged, match="KL of latent 2 = "):
+        train(
+            objective,
+            networks,
+            Tiny(),
+            steps=1,
+            batch_size=4,
+            lr=1e-3,
+            seed=0,
+            log=tmp_path / "log.csv",
+            watch=lambda _: None,
+        )

@@ -1,0 +1,131 @@
+"""Plug-ins are found by name, by module and by file; mistakes are answered in one sentence."""
+
+import importlib.metadata
+import multiprocessing
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from dis_bench import registry
+from dis_bench.errors import InputError, unknown
+
+MODEL_FILE = """
+from dis_bench.models.model import Model
+
+class Mine(Model):
+    "A model of my own."
+    name = "mine"
+
+class Thief(Model):
+    "Takes the name of a built-in."
+    name = "betavae"
+"""
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MODEL_FILE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("datasets", {"dsprites", "shapes3d"}),
+        ("models", {"vae", "betavae"}),
+        ("metrics", {"betavae_score", "mig", "sap", "dci"}),
+    ],
+)
+def test_built_ins_come_through_entry_points_and_load(kind, names):
+    found = registry.plugins(kind)
+    assert names <= set(found)
+    for name in names:
+        assert found[name].load().name == name
+        assert found[name].origin.startswith("dis-bench ")
+
+
+def test_listing_imports_no_torch():
+    code = (
+        "import sys; from dis_bench.cli.main import main\n"
+        "for kind in ('models', 'datasets', 'metrics'): assert main(['list', kind]) == 0\n"
+        "assert not {'torch', 'pandas', 'sklearn', 'matplotlib', 'numba'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_module_and_class():
+    plugin = registry.find("models", "dis_bench.models.betavae:BetaVAE")
+    assert plugin == registry.find("models", "betavae")
+
+
+def test_file_and_class(model_file):
+    plugin = registry.find("models", f"{model_file}:Mine")
+    assert plugin.name == "mine"
+    assert plugin.load()().name == "mine"
+
+
+def test_version_of_a_file_is_its_content(model_file):
+    before = registry.find("models", f"{model_file}:Mine").version
+    model_file.write_text(MODEL_FILE + "\n# changed\n")
+    assert registry.find("models", f"{model_file}:Mine").version != before
+
+
+def test_two_files_of_one_name_do_not_mix(model_file, tmp_path):
+    other = tmp_path / "other" / "mine.py"
+    other.parent.mkdir()
+    other.write_text(MODEL_FILE.replace('"mine"', '"yours"'))
+    assert registry.find("models", f"{model_file}:Mine").name == "mine"
+    assert registry.find("models", f"{other}:Mine").name == "yours"
+
+
+def _name_of(pickled):
+    return pickle.loads(pickled).name  # noqa: S301 - our own bytes
+
+
+def test_what_a_file_defines_travels_to_a_new_process(model_file):
+    model = registry.find("models", f"{model_file}:Mine").load()()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_name_of, [pickle.dumps(model)]) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "sentence"),
+    [
+        ("models", "betavea", "unknown model 'betavea': did you mean 'betavae'? There are: betavae, vae."),
+        ("metrics", "migg", "did you mean 'mig'?"),
+        ("models", "no/such/file.py:Mine", "there is no file"),
+        ("models", "no_such_module:Mine", "cannot be imported: ModuleNotFoundError"),
+        ("models", "dis_bench.models.betavae:BetaVEA", "did you mean 'BetaVAE'?"),
+    ],
+)
+def test_mistakes(kind, name, sentence):
+    with pytest.raises(InputError) as caught:
+        registry.find(kind, name)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_takes_an_installed_name_is_refused_and_both_are_named(model_file):
+    with pytest.raises(InputError, match="two models are called 'betavae'") as caught:
+        registry.find("models", f"{model_file}:Thief")
+    assert "dis_bench.models.betavae:BetaVAE" in str(caught.value)
+    assert str(model_file) in str(caught.value)
+
+
+def test_two_packages_of_one_name_are_refused_and_both_are_named(monkeypatch):
+    entries = [
+        importlib.metadata.EntryPoint("mig", "dis_bench.metrics.mig:mig", "dis_bench.metrics"),
+        importlib.metadata.EntryPoint("mig", "other_package:mig", "dis_bench.metrics"),
+    ]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    with pytest.raises(InputError, match="two metrics are called 'mig'") as caught:
+        registry.plugins("metrics")
+    assert "dis_bench.metrics.mig:mig" in str(caught.value)
+    assert "other_package:mig" in str(caught.value)
+
+
+def test_unknown_with_nothing_close_lists_what_there_is():
+    assert str(unknown("metric", "xyz", ["sap", "mig"])) == "unknown metric 'xyz': There are: mig, sap."

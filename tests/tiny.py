@@ -1,0 +1,53 @@
+"""Plug-ins for tests, small enough to train in seconds: a dataset, and models that fail in known ways."""
+
+import torch
+
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.datasets.grid import Factor, FactorGrid
+from dis_bench.models.betavae import BetaVAE
+
+
+class Tiny(Dataset):
+    """A bright square on a dark ground: 8 columns x 8 rows x 4 sizes."""
+
+    name = "tiny"
+    grid = FactorGrid(
+        (
+            Factor("x", 8, tuple(range(8)), "ordinal"),
+            Factor("y", 8, tuple(range(8)), "ordinal"),
+            Factor("size", 4, (6, 10, 14, 18), "ordinal"),
+        )
+    )
+    image_shape = (1, 64, 64)
+    pixel_max = 1
+    fingerprint = "tiny-1"
+
+    def draw(self, indices):
+        x, y, size = self.grid.factors(indices).unbind(1)
+        row = torch.arange(64)
+        inside = [(row >= 5 * at[:, None]) & (row < (5 * at + 6 + 4 * size)[:, None]) for at in (x, y)]
+        return (inside[1][:, :, None] & inside[0][:, None, :]).to(torch.uint8)[:, None]
+
+
+class Diverging(BetaVAE):
+    """A beta-VAE whose loss becomes NaN where beta is above 5."""
+
+    name = "diverging"
+
+    def loss(self, terms):
+        loss = super().loss(terms)
+        return loss * float("nan") if self.beta > 5 else loss
+
+
+class Broken(BetaVAE):
+    """A model with a mistake in its loss."""
+
+    name = "broken"
+
+    def loss(self, terms):
+        return terms.no_such_term
+
+
+def mean_code(codes, factors):
+    """A score without meaning, for tests of plug-in metrics."""
+    return float(codes.mean())
