@@ -53,10 +53,15 @@ class Plugin:
     @property
     def version(self) -> str:
         """What changes when the plug-in's code does: a file's content hash, else the origin's version."""
-        path = self.target.rpartition(":")[0]
-        if path.endswith(".py"):
-            return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+        if self.is_file:
+            path = Path(self.target.rpartition(":")[0])
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         return self.origin
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it was named by ``path/file.py:attribute``."""
+        return self.target.rpartition(":")[0].endswith(".py")
 
 
 def plugins(kind: str) -> dict[str, Plugin]:
@@ -113,7 +118,8 @@ def _import_target(kind: str, target: str) -> Any:
     except Exception as error:  # whatever a stranger's module raises, the user must learn whose it is
         raise InputError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from error
     if not hasattr(module, attribute):
-        public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        callables = [name for name, value in vars(module).items() if callable(value)]
+        public = [name for name in callables if not name.startswith("_")]
         raise unknown(f"attribute of '{path}'", attribute, public)
     return getattr(module, attribute)
 

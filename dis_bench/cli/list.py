@@ -50,8 +50,11 @@ def _describe(kind: str, plugin: Any) -> list[str]:
     if kind == "models":
         return [summary, *(f"{h.name} = {h.default}: {h.summary}" for h in plugin.hyperparameters)]
     if kind == "metrics":
-        return [summary, *(f"{name} = {value}" for name, value in plugin.parameters.items())]
-    factors = ", ".join(f"{f.name} {f.size}" for f in plugin.grid.factors)
+        from dis_bench.metrics.metric import as_metric
+
+        return [summary, *(f"{name} = {value}" for name, value in as_metric(plugin).parameters.items())]
+    sizes = zip(plugin.grid.names, plugin.grid.sizes, strict=True)
+    factors = ", ".join(f"{name} {size}" for name, size in sizes)
     shape = "x".join(str(n) for n in plugin.image_shape)
     return [
         summary,

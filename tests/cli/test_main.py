@@ -8,7 +8,19 @@ import pytest
 import dis_bench
 from dis_bench.cli.main import main
 
-HEAVY = set(["torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "seaborn", "h5py", "numba", "tqdm", "pooch"])
+HEAVY = (
+    "torch",
+    "numpy",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "seaborn",
+    "h5py",
+    "numba",
+    "tqdm",
+    "pooch",
+)
 
 
 def fails(capsys, *words):
@@ -27,7 +39,7 @@ def test_help_shows_examples_and_imports_nothing_heavy(words):
         "import sys; from dis_bench.cli.main import main\n"
         f"try: main({words})\n"
         "except SystemExit as done: assert done.code == 0\n"
-        f"heavy = {HEAVY} & set(sys.modules); assert not heavy, heavy"
+        f"heavy = set({HEAVY}) & set(sys.modules); assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

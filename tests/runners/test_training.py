@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dis_bench.models import build_model
+from dis_bench.runners import training
 from dis_bench.runners.training import TrainingDiverged, draw_batches, train
 from tests.tiny import Diverging, Tiny
 
@@ -43,10 +44,12 @@ def test_the_loss_falls_and_the_log_adds_up(tmp_path):
     assert not networks.training
 
 
-def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path):
-    _, log, seen = run(tmp_path, steps=402)
-    assert log["step"].tolist() == [*range(2, 403, 2)]
-    assert log["loss"][0] == pytest.approx((seen[0].loss + seen[1].loss) / 2, rel=1e-5)
+def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "LOG_ROWS", 4)
+    _, log, seen = run(tmp_path, steps=13)  # every third step, and the last
+    assert log["step"].tolist() == [3, 6, 9, 12, 13]
+    assert log["loss"][1] == pytest.approx(sum(progress.loss for progress in seen[3:6]) / 3, rel=1e-5)
+    assert log["loss"][4] == pytest.approx(seen[12].loss, rel=1e-5)
 
 
 def test_the_seed_decides_everything(tmp_path):

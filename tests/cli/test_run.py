@@ -1,0 +1,112 @@
+"""``dis-bench run`` as a user calls it, in processes of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import dis_bench
+from dis_bench.cli.main import main
+
+HERE = str(Path(__file__).parent.parent / "tiny.py")
+TINY = [
+    *("--datasets", f"{HERE}:Tiny", "--metrics", f"{HERE}:mean_code", "--steps", "3", "--seeds", "1"),
+    *("--batch-size", "4", "--latent-size", "3"),
+]
+
+
+def command(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "dis_bench", *words], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def test_run_prints_a_table_and_what_comes_next(tmp_path):
+    done = command("run", "--betas", "1", "4", *TINY, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mean code" in done.stdout
+    assert done.stdout.strip().endswith("Next: dis-bench report")
+    table = dis_bench.read_results(tmp_path / "results")
+    assert table["beta"].tolist() == [1.0, 4.0]
+    record = next(Path(tmp_path).glob("results/cells/*/record.json")).read_text()
+    assert '"command": "dis-bench run --betas 1 4 --datasets' in record
+
+    again = command("run", "--betas", "1", "4", *TINY, cwd=tmp_path)
+    assert "2 of 2 cells are done already" in again.stdout
+
+
+def test_failed_cells_end_in_exit_code_1(tmp_path):
+    words = ["--models", f"{HERE}:Diverging", "--betas", "1", "6", *TINY, "--out", "out"]
+    done = command("run", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not finite at step 1" in done.stderr
+    assert "Next: dis-bench report out" in done.stdout
+
+
+def test_dry_run_lists_the_cells_and_an_estimate_and_writes_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--dry-run", "--models", "vae", "betavae", "--betas", "2", *TINY]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^to do +tiny vae seed=0 +steps=3 +[0-9a-f]{12}$", out, re.M)
+    assert re.search(r"^to do +tiny betavae beta=2 seed=0 ", out, re.M)
+    assert "2 cells, 2 of them to do." in out
+    assert re.search(r"Training takes about \d+ s on \d+ worker", out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_win_over_the_study_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(
+        f"""
+        models = ["betavae"]
+        datasets = ["{HERE}:Tiny"]
+        metrics = ["{HERE}:mean_code"]
+        steps = 5
+        seeds = 2
+        latent_size = 3
+        out = "elsewhere"
+        [settings]
+        "betavae.beta" = [1, 8]
+        """
+    )
+    assert main(["run", "--study", "study.toml", "--seeds", "1", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"beta=(\d+) seed=(\d) +steps=(\d)", out) == [("1", "0", "5"), ("8", "0", "5")]
+
+
+def cells(out):
+    return [path for path in Path(out).glob("cells/*") if not path.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
+    words = ["run", "--betas", *map(str, range(8)), *TINY, "--steps", "60", "--batch-size", "64"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dis_bench", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 100
+    while not cells(tmp_path / "results") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    kept = len(cells(tmp_path / "results"))
+    assert 1 <= kept < 8
+    assert f"stopped; {kept} finished cells are kept in results" in out
+    assert len(list((tmp_path / "results" / "cells").iterdir())) == kept  # no half cell
+
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{kept} of 8 cells are done already" in done.stdout
+    assert len(dis_bench.read_results(tmp_path / "results")) == 8

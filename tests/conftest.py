@@ -1,0 +1,5 @@
+"""One thread for whatever a test computes: threads that wait for each other on a busy machine cost minutes."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
