@@ -1,0 +1,80 @@
+"""How close our metrics come to disentanglement_lib's on the cases of tests/metrics: a Markdown table.
+
+    python benchmarks/agreement.py                 # MIG, SAP, beta-VAE score, DCI
+    python benchmarks/agreement.py mig sap         # some of them
+    python benchmarks/agreement.py --times         # seconds per metric on 15,000 rows of 10 codes
+
+MIG, SAP and DCI read the same rows as the reference did. The beta-VAE score draws its own pairs, and is
+the mean of three seeds; the reference is the mean of five.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "metrics"))
+
+from cases import CASES, load_case, reference
+from tqdm import tqdm
+
+from dis_bench.metrics import Metric, Representation, find_metrics
+
+SEEDS = range(3)  # of metrics that draw
+
+
+def compare(metric: Metric, case: str) -> list[tuple[str, float, float]]:
+    """Column, our score and the reference's, for each column of a metric on one case."""
+    codes, factors = load_case(case)
+    if metric.name == "betavae_score":
+        runs = [metric.scores(Representation(codes, factors, seed=seed)) for seed in SEEDS]
+    else:
+        runs = [metric.scores(Representation(codes, factors, seed=None))]
+    published = reference(case)[metric.name]
+    return [
+        (column, float(np.mean([run[column] for run in runs])), published[key])
+        for column, key in zip(metric.outputs or (), metric.keys or ("score",), strict=True)
+    ]
+
+
+def print_agreement(metrics: list[Metric]) -> None:
+    """One row per case: our score, the reference's, and the difference in brackets."""
+    columns = [column for metric in metrics for column in metric.outputs or ()]
+    largest = dict.fromkeys(columns, 0.0)
+    print(f"| case | {' | '.join(f'`{column}`' for column in columns)} |\n{'|---' * (len(columns) + 1)}|")
+    for case in tqdm(CASES, unit="case", leave=False, disable=None):
+        cells = []
+        for column, ours, theirs in itertools.chain(*(compare(metric, case) for metric in metrics)):
+            cells.append(f"{ours:.4f} / {theirs:.4f} ({ours - theirs:+.4f})")
+            largest[column] = max(largest[column], abs(ours - theirs))
+        tqdm.write(f"| {case} | {' | '.join(cells)} |")
+    print(f"| largest difference | {' | '.join(f'{difference:.6f}' for difference in largest.values())} |")
+
+
+def print_times(metrics: list[Metric]) -> None:
+    """One row per metric, on ten codes; the first call apart, as it pays for imports and compilation."""
+    print("| metric | first call, s | next call, s |\n|---|---|---|")
+    for metric in metrics:
+        seconds = []
+        for _ in range(2):
+            representation = Representation(*load_case("A_vae_like"))
+            begin = time.perf_counter()
+            metric.scores(representation)
+            seconds.append(time.perf_counter() - begin)
+        print(f"| `{metric.name}` | {seconds[0]:.2f} | {seconds[1]:.2f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("metrics", nargs="*", help="names (default: all with a reference)")
+    parser.add_argument("--times", action="store_true", help="print times instead")
+    arguments = parser.parse_args()
+    chosen = list(find_metrics(arguments.metrics or None).values())
+    (print_times if arguments.times else print_agreement)(chosen)

@@ -1,0 +1,158 @@
+"""Metrics of disentanglement: pure functions of codes and factors.
+
+>>> from dis_bench.metrics import score
+>>> score(codes, factors)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import ArrayLike
+
+from dis_bench import registry
+from dis_bench.errors import InputError, unknown
+from dis_bench.metrics.metric import Metric, as_metric
+from dis_bench.metrics.representation import Representation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Metric",
+    "Representation",
+    "Scores",
+    "as_metric",
+    "find_metrics",
+    "protocol",
+    "score",
+    "score_representation",
+]
+
+Wanted = Iterable[str | Metric | Callable[..., Any]] | None
+Parameters = Mapping[str, Mapping[str, Any]] | None
+
+
+class Scores(NamedTuple):
+    """What a representation scored, and by which protocol.
+
+    Attributes:
+        values: each score by its column's name.
+        protocol: version and parameters of each metric by its name.
+    """
+
+    values: dict[str, float]
+    protocol: dict[str, dict[str, Any]]
+
+
+def score(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    metrics: Wanted = None,
+    *,
+    log_variances: ArrayLike | None = None,
+    seed: int | None = 0,
+    parameters: Parameters = None,
+) -> pd.Series:
+    """Score a representation.
+
+    Args:
+        codes: numbers [N, D], an array or a torch tensor.
+        factors: whole numbers [N, F], the class of each ground-truth factor.
+        metrics: names, ``module:function``, ``file.py:function`` or functions; by default the built-in ones,
+            as far as what they need was given.
+        log_variances: numbers [N, D], where codes are posterior means: of the posteriors, for metrics that
+            need them.
+        seed: shuffles the rows, and decides what metrics draw; ``None`` keeps the given order.
+        parameters: by metric, where its protocol should differ: ``{"mig": {"bins": 10}}``.
+
+    Returns:
+        The scores by name, in the order asked for.
+
+    Raises:
+        InputError: input that cannot be scored, an unknown metric or parameter.
+    """
+    import pandas as pd
+
+    representation = Representation(codes, factors, log_variances=log_variances, seed=seed)
+    return pd.Series(
+        score_representation(representation, metrics, parameters).values, name="score", dtype=float
+    )
+
+
+def score_representation(
+    representation: Representation, metrics: Wanted = None, parameters: Parameters = None
+) -> Scores:
+    """Score a representation; what :func:`score` does, with the protocol. Names are checked first."""
+    from tqdm import tqdm
+
+    given = [] if representation.log_variances is None else ["log_variances"]
+    found = find_metrics(metrics, given)
+    for metric in found.values():
+        metric.check_needs(representation)
+    used = _resolve(found, parameters)
+    values: dict[str, float] = {}
+    for name, metric in tqdm(found.items(), "score", unit="metric", delay=2, leave=False, disable=None):
+        values |= metric.scores(representation, **used[name])
+    return Scores(values, _with_versions(found, used))
+
+
+def protocol(metrics: Wanted = None, parameters: Parameters = None) -> dict[str, dict[str, Any]]:
+    """Version and parameters of each metric as scoring would use them; computes nothing."""
+    found = find_metrics(metrics)
+    return _with_versions(found, _resolve(found, parameters))
+
+
+def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[str, Metric]:
+    """The metrics that are meant, by name.
+
+    Args:
+        metrics: as in :func:`score`. By default the built-in ones that need codes and factors only, or
+            besides what is ``given``.
+        given: such as ``["log_variances"]``.
+
+    Raises:
+        InputError: an unknown name, something that is no metric, or two metrics of one name.
+    """
+    if metrics is None:
+        installed = registry.plugins("metrics").values()
+        built_in = [plugin.name for plugin in installed if plugin.target.startswith(f"{__name__}.")]
+        metrics = [metric for metric in map(_find, built_in) if set(metric.needs) <= set(given)]
+    elif isinstance(metrics, str | Metric) or callable(metrics):
+        metrics = [metrics]
+    found: dict[str, Metric] = {}
+    for metric in map(_find, metrics):
+        same_name = found.setdefault(metric.name, metric)
+        if inspect.unwrap(same_name) is not inspect.unwrap(metric):
+            raise InputError(
+                f"two metrics are called '{metric.name}': rename one, as their columns would be one."
+            )
+    return found
+
+
+def _find(wanted: str | Metric | Callable[..., Any]) -> Metric:
+    if not isinstance(wanted, str):
+        return as_metric(wanted)
+    plugin = registry.find("metrics", wanted)
+    metric = as_metric(plugin.load(), plugin.name, plugin.version)
+    # Columns begin with the name that was registered, whatever the function is called. What is in a file has
+    # the file's content as its version: its author may change it without raising a number.
+    version = plugin.version if plugin.is_file else metric.version
+    return dataclasses.replace(metric, name=plugin.name, version=version)
+
+
+def _resolve(found: Mapping[str, Metric], parameters: Parameters) -> dict[str, dict[str, Any]]:
+    parameters = parameters or {}
+    for name in parameters:
+        if name not in found:
+            raise unknown("metric in parameters", name, found)
+    return {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
+
+
+def _with_versions(
+    found: Mapping[str, Metric], used: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    return {name: {"version": metric.version, **used[name]} for name, metric in found.items()}

@@ -1,0 +1,90 @@
+"""The beta-VAE score: can a linear classifier tell which factor two groups of images share?"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dis_bench.errors import InputError
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.representation import Representation
+
+CHUNK = 2**22  # code values that are in memory at once: 32 MB
+
+
+@metric(source="Higgins et al. 2017, section 3; classifier and sizes of Locatello et al. 2019")
+def betavae_score(
+    representation: Representation, *, train_points: int = 10_000, test_points: int = 5_000, batch: int = 64
+) -> float:
+    """How often a linear classifier tells which factor pairs of images share, from how their codes differ.
+
+    A point is one factor, drawn uniformly, and ``batch`` pairs of rows that share its value; its features
+    are the mean absolute differences of the codes over the pairs. Chance is one over the number of factors.
+
+    Pairs are two different rows of the table: on a whole grid this is the intervention on the generator,
+    on a sample it is its estimate.
+
+    Args:
+        representation: codes and factors; pairs are drawn from all rows.
+        train_points: points that train the classifier.
+        test_points: points that it is judged by.
+        batch: pairs per point.
+
+    Returns:
+        Test accuracy, from 0 to 1; with one factor there is nothing to tell, and it is 1.
+
+    Raises:
+        InputError: a count below 1, or a factor whose values all occur once, so that no pair shares one.
+    """
+    if min(train_points, test_points, batch) < 1:
+        raise InputError("train_points, test_points and batch must be at least 1.")
+    rng = representation.generator("betavae_score")
+    points = train_points + test_points
+    shared_factors = rng.integers(len(representation.factor_sizes), size=points)
+    features = np.empty((points, representation.codes.shape[1]))
+    for factor in range(len(representation.factor_sizes)):
+        chosen = np.flatnonzero(shared_factors == factor)
+        features[chosen] = _mean_differences(representation, factor, len(chosen), batch, rng)
+    return _test_accuracy(features, shared_factors, train_points)
+
+
+def _mean_differences(
+    representation: Representation, factor: int, points: int, batch: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Mean |z1 - z2| [points, D] over ``batch`` pairs of different rows that share one factor's value."""
+    values = representation.factors[:, factor]
+    counts = np.bincount(values)
+    # Rows that share a value lie side by side; a value that occurs once makes no pair.
+    order = np.argsort(values, kind="stable")
+    order = order[counts[values[order]] > 1]
+    if order.size == 0:
+        column = representation.kept_factors[factor]
+        raise InputError(f"the values of factor {column} occur once each, so that no two rows share one.")
+    codes, values = representation.codes[order], values[order]
+    starts = np.searchsorted(values, np.arange(len(counts)))
+
+    first = rng.integers(len(codes), size=(points, batch))
+    start, count = starts[values[first]], counts[values[first]]
+    # 1 to count - 1 places further on, round the rows of the same value: never the row itself.
+    second = start + (first - start + rng.integers(1, count)) % count
+    means = np.empty((points, codes.shape[1]))
+    step = max(1, CHUNK // (batch * codes.shape[1]))
+    for some in (slice(begin, begin + step) for begin in range(0, points, step)):
+        means[some] = np.abs(codes[first[some]] - codes[second[some]]).mean(axis=1)
+    return means
+
+
+def _test_accuracy(features: NDArray[np.float64], labels: NDArray[np.int64], train_points: int) -> float:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    training, testing = slice(train_points), slice(train_points, None)
+    if (labels[training] == labels[0]).all():  # one factor only: the classifier would refuse
+        return float((labels[testing] == labels[0]).mean())
+    with warnings.catch_warnings():
+        # The published protocol stops after scikit-learn's default of 100 iterations, converged or not.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier = LogisticRegression().fit(features[training], labels[training])
+    return float(classifier.score(features[testing], labels[testing]))

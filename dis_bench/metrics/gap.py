@@ -1,0 +1,22 @@
+"""The gap between the best and the second best code of each factor: what MIG and SAP average."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def top_two_gap(scores: NDArray[np.float64], of_no_code: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """Best minus second best score of each factor over the codes.
+
+    Args:
+        scores: [D, F], how well each code tells each factor.
+        of_no_code: scalar or [F], what knowing no code scores: the second best where there is one code only.
+
+    Returns:
+        [F], at least 0 where there are two codes or more.
+    """
+    if len(scores) == 1:
+        return scores[0] - of_no_code
+    second, best = np.sort(scores, axis=0)[-2:]
+    return best - second

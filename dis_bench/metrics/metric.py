@@ -1,0 +1,245 @@
+"""The contract of a metric: a function of a representation, with what a table must know about it.
+
+A plug-in is a function in one of two forms. The plain one takes arrays::
+
+    def my_score(codes, factors, *, power=2):
+        '''One line on what it measures.'''
+        return float(...)  # or a dict of floats
+
+The declared one reads a :class:`~dis_bench.metrics.representation.Representation`, shares its bins,
+entropies and mutual information with the other metrics, and says more about itself::
+
+    @metric(source="Chen et al. 2018, section 4")
+    def mig(representation, *, rows=10_000, bins=20):
+        ...
+
+Keyword parameters with defaults are the metric's protocol: they stand in every record.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from dis_bench.errors import InputError, unknown
+from dis_bench.metrics.representation import Representation
+
+
+@dataclass(eq=False)
+class Metric:
+    """A metric: call it with arrays, or with a representation whose inputs it shares with other metrics.
+
+    ``mig(codes, factors, seed=0, bins=10)`` and ``mig(representation, bins=10)`` return what the
+    function returns; :meth:`scores` returns the columns of a table.
+
+    Attributes:
+        function: takes a representation and the parameters.
+        name: what users type, and how its columns begin.
+        parameters: default of each parameter, by name.
+        keys: the names of its numbers where it returns several; empty for a single number.
+        range: lowest and highest possible score.
+        higher_is_better: the direction.
+        source: paper and equation.
+        version: changes when the same input gives other numbers.
+        needs: what it reads of a representation beside codes and factors: ``("log_variances",)``.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    parameters: Mapping[str, Any]
+    keys: tuple[str, ...] | None = ()
+    range: tuple[float, float] = (0.0, 1.0)
+    higher_is_better: bool = True
+    source: str = ""
+    version: int | str = 1
+    needs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        functools.update_wrapper(self, self.function)
+        by_keyword = inspect.Parameter.KEYWORD_ONLY
+        first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
+        rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, **self.parameters}
+        named = [inspect.Parameter(n, by_keyword, default=default) for n, default in rest.items()]
+        self.__signature__ = inspect.Signature([*first, *named])
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """The columns that it fills; ``None`` where only running it can tell."""
+        return None if self.keys is None else tuple(self._column(key) for key in self.keys or ("",))
+
+    def __call__(self, codes: Any, factors: Any = None, *, seed: int | None = 0, **parameters: Any) -> Any:
+        """Score codes [N, D] against factors [N, F], or a representation.
+
+        Args:
+            codes: numbers [N, D], or a :class:`Representation`, which brings its own factors and seed.
+            factors: whole numbers [N, F].
+            seed: shuffles the rows and decides what is drawn; ``None`` keeps the given order.
+            parameters: the protocol's, where it should differ from the defaults; and what the metric
+                ``needs`` beside codes and factors, by name.
+
+        Raises:
+            InputError: input that cannot be scored, or an unknown parameter.
+        """
+        besides = {name: parameters.pop(name) for name in self.needs if name in parameters}
+        parameters = self.resolve(parameters)
+        if isinstance(codes, Representation):
+            if factors is not None or seed != 0 or besides:
+                raise InputError(
+                    f"{self.name} was given more besides a Representation, which has factors and a seed."
+                )
+            representation = codes
+        elif factors is None:
+            raise InputError(f"{self.name} needs factors beside the codes: {self.name}(codes, factors).")
+        else:
+            representation = Representation(codes, factors, seed=seed, **besides)
+        self.check_needs(representation)
+        try:
+            return self.function(representation, **parameters)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+    def scores(self, representation: Representation, **parameters: Any) -> dict[str, float]:
+        """The columns of a table: ``{"mig": 0.9}``, or ``{"dci_disentanglement": ..., ...}``.
+
+        Raises:
+            InputError: as :meth:`__call__`; or the metric returned something other than finite numbers.
+        """
+        result = self(representation, **parameters)
+        if hasattr(result, "_asdict"):
+            result = result._asdict()
+        values = dict(result) if isinstance(result, Mapping) else {"": result}
+        if self.keys is not None and tuple(values) != (self.keys or ("",)):
+            raise InputError(
+                f"metric '{self.name}' returned {result!r}, but declares {self.keys or 'one number'}."
+            )
+        columns = {}
+        for key, value in values.items():
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if not math.isfinite(number):
+                raise InputError(f"metric '{self.name}' returned {value!r} where a finite number must stand.")
+            columns[self._column(key)] = number
+        return columns
+
+    def check_needs(self, representation: Representation) -> None:
+        """Refuse a representation that lacks what the metric reads.
+
+        Raises:
+            InputError: it was made without.
+        """
+        for name in self.needs:
+            if getattr(representation, name) is None:
+                raise InputError(
+                    f"{self.name} needs {name} beside codes and factors: give {name}=, a table [N, D]."
+                )
+
+    def resolve(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters: the given values, checked, over the defaults.
+
+        Raises:
+            InputError: an unknown parameter, or a value of another type than its default.
+        """
+        for name in parameters:
+            if name not in self.parameters:
+                raise unknown(f"parameter of {self.name}", name, self.parameters)
+        given = {name: self._check(name, value) for name, value in parameters.items()}
+        return {**self.parameters, **given}
+
+    def _check(self, name: str, value: Any) -> Any:
+        default = self.parameters[name]
+        allowed: dict[type, tuple[type, str]] = {
+            bool: (bool, "True or False"),
+            int: (Integral, "a whole number"),
+            float: (Real, "a number"),
+            str: (str, "a word"),
+        }
+        if type(default) not in allowed:
+            return value
+        kind, words = allowed[type(default)]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{name} of {self.name} must be {words}, but {value!r} was given.")
+        return type(default)(value)
+
+    def _column(self, key: str) -> str:
+        return f"{self.name}_{key}" if key else self.name
+
+
+def metric(
+    *,
+    keys: tuple[str, ...] = (),
+    range: tuple[float, float] = (0.0, 1.0),
+    higher_is_better: bool = True,
+    source: str = "",
+    version: int = 1,
+    needs: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Metric]:
+    """Declare ``f(representation, *, parameter=default, ...)`` a metric, named after the function.
+
+    Args:
+        keys: the names of its numbers, where it returns a NamedTuple or a dict.
+        range: lowest and highest possible score.
+        higher_is_better: the direction.
+        source: paper and equation.
+        version: raise it when the same input gives other numbers.
+        needs: what it reads of a representation beside codes and factors: ``("log_variances",)``. Without
+            it the metric is refused when asked for, and left out when no metric is named.
+    """
+
+    def declare(function: Callable[..., Any]) -> Metric:
+        name = function.__name__
+        defaults = _defaults(function)
+        return Metric(function, name, defaults, keys, range, higher_is_better, source, version, needs)
+
+    return declare
+
+
+def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> Metric:
+    """A metric as it is; a plain function ``f(codes, factors, **parameters)`` as a metric.
+
+    The function gets copies of the representation's codes and factors: shuffled, without constant
+    factors, factor values from 0 up. A parameter called ``seed`` gets the seed; it is not in the protocol.
+
+    Args:
+        target: a :class:`Metric` or a function.
+        name: of the metric; the function's own by default.
+        version: of a plain function.
+
+    Raises:
+        InputError: ``target`` cannot be called.
+    """
+    if isinstance(target, Metric):
+        return target
+    if not callable(target):
+        raise InputError(
+            f"metric '{name or target}' must be a function of codes and factors, not {target!r}."
+        )
+    defaults = _defaults(target)
+    takes_seed = "seed" in defaults
+
+    @functools.wraps(target)
+    def function(representation: Representation, **parameters: Any) -> Any:
+        if takes_seed:
+            parameters["seed"] = representation.seed
+        return target(representation.codes.copy(), representation.factors.copy(), **parameters)
+
+    defaults.pop("seed", None)
+    own_name = str(name or getattr(target, "__name__", type(target).__name__))
+    return Metric(function, own_name, defaults, keys=None, version=version)
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Parameters that have a default, or can only be given by keyword, with their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}

@@ -1,0 +1,131 @@
+"""The contract of a metric, for ours and for a stranger's function."""
+
+from __future__ import annotations
+
+import inspect
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import Representation, as_metric
+from dis_bench.metrics.dci import dci
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.mig import mig
+
+CODES = np.arange(12.0).reshape(6, 2)
+FACTORS = np.array([[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [2, 2]])
+
+
+class Pair(NamedTuple):
+    """Two numbers."""
+
+    low: float
+    high: float
+
+
+@metric(keys=("low", "high"), range=(-5, 11), higher_is_better=False, source="nobody 2026", version=3)
+def extremes(representation, *, code=0, scale=1.0, signed=True, sort="none"):
+    """Lowest and highest value of a code.
+
+    More is said here.
+    """
+    column = representation.codes[:, code] * scale
+    return Pair(column.min(), column.max())
+
+
+def test_a_declared_metric_says_what_it_is():
+    assert extremes.name == "extremes"
+    assert extremes.summary == "Lowest and highest value of a code."
+    assert extremes.parameters == {"code": 0, "scale": 1.0, "signed": True, "sort": "none"}
+    assert extremes.outputs == ("extremes_low", "extremes_high")
+    assert (extremes.range, extremes.higher_is_better) == ((-5, 11), False)
+    assert (extremes.source, extremes.version) == ("nobody 2026", 3)
+    assert mig.outputs == ("mig",)
+    assert dci.outputs == ("dci_disentanglement", "dci_completeness", "dci_informativeness")
+
+
+def test_docstring_and_signature_show():
+    assert "More is said here." in extremes.__doc__
+    assert str(inspect.signature(mig)) == "(codes, factors, *, seed=0, rows=10000, bins=20)"
+
+
+def test_arrays_or_a_representation():
+    assert extremes(CODES, FACTORS, code=1, scale=2) == Pair(2.0, 22.0)
+    assert extremes(Representation(CODES, FACTORS), code=1) == Pair(1.0, 11.0)
+    assert extremes.scores(Representation(CODES, FACTORS)) == {"extremes_low": 0.0, "extremes_high": 10.0}
+
+
+def test_refuses_half_of_the_input_or_twice_the_same():
+    with pytest.raises(InputError, match="extremes needs factors"):
+        extremes(CODES)
+    with pytest.raises(InputError, match="besides a Representation"):
+        extremes(Representation(CODES, FACTORS), FACTORS)
+    with pytest.raises(InputError, match="besides a Representation"):
+        extremes(Representation(CODES, FACTORS), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"cod": 1}, "unknown parameter of extremes 'cod': did you mean 'code'"),
+        ({"code": 1.0}, "code of extremes must be a whole number, but 1.0"),
+        ({"code": True}, "code of extremes must be a whole number, but True"),
+        ({"scale": "2"}, "scale of extremes must be a number, but '2'"),
+        ({"signed": 1}, "signed of extremes must be True or False, but 1"),
+        ({"sort": None}, "sort of extremes must be a word, but None"),
+    ],
+)
+def test_refuses_parameters(parameters, message):
+    with pytest.raises(InputError, match=message):
+        extremes(CODES, FACTORS, **parameters)
+
+
+def test_a_refusal_names_the_metric():
+    with pytest.raises(InputError, match=r"^mig: the protocol wants 10000 rows, but there are 6"):
+        mig(CODES, FACTORS)
+
+
+def test_a_plain_function_becomes_a_metric():
+    def spread(codes, factors, *, power=2, seed=None):
+        """How far codes spread."""
+        codes **= power  # its own copy
+        return {"mean": codes.mean(), "seed": seed}
+
+    wrapped = as_metric(spread, version="abc")
+    representation = Representation(CODES, FACTORS, seed=5)
+    assert wrapped.scores(representation, power=1) == {"spread_mean": 5.5, "spread_seed": 5.0}
+    assert wrapped.scores(representation)["spread_mean"] == (CODES**2).mean()
+    assert np.array_equal(np.sort(representation.codes, axis=None), np.sort(CODES, axis=None))
+    assert (wrapped.name, wrapped.version, wrapped.parameters) == ("spread", "abc", {"power": 2})
+    assert wrapped.outputs is None
+    assert wrapped.summary == "How far codes spread."
+    assert as_metric(wrapped) is wrapped
+
+
+def test_a_plain_function_sees_rows_in_the_order_of_the_seed():
+    seen = as_metric(lambda codes, factors: codes[0, 0], name="first")
+    assert seen(CODES, FACTORS, seed=None) == 0.0
+    assert {seen(CODES, FACTORS, seed=seed) for seed in range(20)} > {0.0}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "high", [1.0, 2.0]])
+def test_refuses_results_that_are_no_finite_number(value):
+    broken = as_metric(lambda codes, factors: value, name="broken")
+    with pytest.raises(InputError, match=r"metric 'broken' returned .* finite number"):
+        broken.scores(Representation(CODES, FACTORS))
+
+
+def test_refuses_results_that_were_not_declared():
+    @metric(keys=("low", "high"))
+    def other(representation):
+        return {"low": 0.0, "hihg": 1.0}
+
+    with pytest.raises(InputError, match=r"'other' returned .* but declares"):
+        other.scores(Representation(CODES, FACTORS))
+
+
+def test_refuses_what_is_no_function():
+    with pytest.raises(InputError, match="metric 'three' must be a function of codes and factors, not 3"):
+        as_metric(3, name="three")

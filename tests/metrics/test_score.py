@@ -1,0 +1,109 @@
+"""Scoring by name: ``score``, ``score_representation``, ``protocol``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import Representation, protocol, score, score_representation
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.mig import mig
+
+from .cases import load_case
+
+FEW = {
+    "betavae_score": {"train_points": 300, "test_points": 100},
+    "dci": {"train": 300, "test": 100},
+    "mig": {"rows": 400},
+    "sap": {"train": 300, "test": 100},
+}
+
+
+@pytest.fixture
+def small():
+    codes, factors = load_case("B_identity")
+    return codes[:400], factors[:400]
+
+
+def test_all_built_in_metrics_in_a_stable_order(small):
+    scores = score(*small, parameters=FEW)
+    assert isinstance(scores, pd.Series)
+    assert list(scores.index) == [
+        "betavae_score",
+        "dci_disentanglement",
+        "dci_completeness",
+        "dci_informativeness",
+        "mig",
+        "sap",
+    ]
+    assert scores["betavae_score"] > 0.95
+    assert scores["dci_disentanglement"] > 0.95
+    assert scores["mig"] == mig(*small, rows=400)
+
+
+def test_names_functions_and_files(small, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def rows_of(codes, factors, *, extra=0):\n    return len(codes) + extra\n")
+
+    def width(codes, factors):
+        return codes.shape[1]
+
+    wanted = [f"{file}:rows_of", width, "mig", mig]
+    scores = score(*small, wanted, parameters={"mig": {"rows": 400}, "rows_of": {"extra": 1}})
+    assert scores.drop("mig").to_dict() == {"rows_of": 401.0, "width": 6.0}
+    assert list(scores.index) == ["rows_of", "width", "mig"]
+    assert list(score(*small, "mig", parameters={"mig": {"rows": 400}}).index) == ["mig"]
+
+
+def test_columns_carry_the_name_that_was_asked_for(small):
+    @metric(keys=("a",))
+    def pair(representation):
+        return {"a": 1.0}
+
+    assert score(*small, pair).to_dict() == {"pair_a": 1.0}
+
+
+def test_refuses_two_metrics_of_one_name(small):
+    def mig(codes, factors):
+        return 0.0
+
+    with pytest.raises(InputError, match="two metrics are called 'mig'"):
+        score(*small, ["mig", mig])
+
+
+def test_the_protocol_stands_beside_the_scores(small):
+    scores, used = score_representation(Representation(*small), ["mig"], {"mig": {"rows": np.int64(400)}})
+    assert used == {"mig": {"version": 1, "rows": 400, "bins": 20}}
+    assert type(used["mig"]["rows"]) is int
+    assert scores == {"mig": mig(*small, rows=400)}
+    assert protocol(["mig"], {"mig": {"rows": 400}}) == used
+    assert protocol()["dci"] == {"version": 1, "train": 10_000, "test": 5_000, "estimator": "fast"}
+
+
+def test_a_file_is_versioned_by_its_content(tmp_path):
+    versions = set()
+    for name, body in (("one", "return 1.0"), ("two", "return 2.0")):
+        file = tmp_path / f"{name}.py"
+        file.write_text(f"def mine(codes, factors):\n    {body}\n")
+        versions.add(protocol([f"{file}:mine"])["mine"]["version"])
+    assert len(versions) == 2
+
+
+def test_refuses_before_anything_is_computed(small):
+    calls = []
+
+    def never(codes, factors):
+        calls.append(1)
+        return 0.0
+
+    for metrics, parameters, message in [
+        ([never, "migg"], {}, "unknown metric 'migg': did you mean 'mig'"),
+        ([never, "mig"], {"mig": {"bin": 1}}, "unknown parameter of mig 'bin'"),
+        ([never, "mig"], {"sap": {}}, "unknown metric in parameters 'sap'"),
+        ([never, 3], {}, "metric '3' must be a function"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            score(*small, metrics, parameters=parameters)
+    assert calls == []
