@@ -17,7 +17,7 @@ REFRESH_SECONDS = 0.5
 
 
 class ProgressBar(Watcher):
-    """Steps of all cells in one bar on the terminal."""
+    """Steps of all cells in one bar on a terminal."""
 
     def __init__(self) -> None:
         self.kept = 0  # finished cells in the store
@@ -36,7 +36,7 @@ class ProgressBar(Watcher):
             self.total = cells
             # A step has no meaning to wait for; seconds do.
             form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-            self.bar = tqdm(total=total, bar_format=form, dynamic_ncols=True)
+            self.bar = tqdm(total=total, bar_format=form, dynamic_ncols=True, disable=None)
             self._describe()
 
     def event(self, event: tuple[Cell, Progress | str]) -> None:
@@ -56,13 +56,18 @@ class ProgressBar(Watcher):
             self.bar.set_postfix_str(text)
 
     def finish(self, cell: Cell, record: Record) -> None:
-        """Count a finished cell; one that failed is told of at once."""
+        """Count a finished cell; one that failed is told of at once.
+
+        Off a terminal there is no bar, and each cell gets a line instead.
+        """
         assert self.bar is not None
         self.bar.update(cell.steps - self._steps.get(cell, 0) if cell in self._steps else 0)
         self.kept += 1
         self._describe()
         if record["status"] == "failed":
             self.bar.write(f"{cell.label} failed: {record['failure']['reason']}")
+        elif self.bar.disable:
+            print(f"cell {self.kept} of {self.total} done: {cell.label}", flush=True)
 
     def close(self) -> None:
         """Close the bar."""

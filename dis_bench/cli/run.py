@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,9 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.runners.engine import WorkerDied
     from dis_bench.runners.run import run_study
 
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # `kill` and `timeout` stop as cleanly as Ctrl-C
     bar = ProgressBar()
     try:
         table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)

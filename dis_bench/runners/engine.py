@@ -100,8 +100,11 @@ def _start_worker(work: Work, events: Any, stop: Any) -> None:
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
 
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
     def emit(event: Any) -> None:
-        if stop.is_set():
+        if stop.is_set() or not parent.is_alive():  # nobody is left to be told, or to take the result
             raise Stopped
         events.put(event)
 

@@ -1,0 +1,101 @@
+"""``dis-bench data``: fetch, verify and show datasets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dis_bench import registry
+from dis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from dis_bench.datasets.archives import Archive
+
+EXAMPLES = """\
+examples:
+  dis-bench data show dsprites                         draws dsprites.png: no download
+  dis-bench data fetch dsprites                        the authors' archive, about 26 MB
+  dis-bench data fetch shapes3d --data-dir /data       268 MB
+  dis-bench data verify shapes3d --data-dir /data      is the file there the real one?
+  dis-bench data show shapes3d --source official --out faces.png
+
+Archives lie in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
+"""
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``data`` to the command line."""
+    parser = subparsers.add_parser(
+        "data",
+        help="fetch, verify and show datasets",
+        description="Fetch and verify the authors' archives; draw a picture of a dataset's factors.",
+        epilog=EXAMPLES,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    texts = {
+        _fetch: "download the authors' archive, unless it is there; a broken download goes on",
+        _verify: "read the authors' archive again and compare its digests",
+        _show: "draw a picture: a row per factor, in which that factor alone changes",
+    }
+    for act, text in texts.items():
+        action = actions.add_parser(act.__name__[1:], help=text, description=f"{text}.", epilog=EXAMPLES)
+        action.add_argument("name", metavar="NAME", help="a dataset; `dis-bench list datasets` shows them")
+        action.add_argument("--data-dir", metavar="DIR", help="where archives lie")
+        action.set_defaults(act=act)
+        if act is _show:
+            action.add_argument("--source", help="where the pixels come from (default: the dataset's first)")
+            action.add_argument(
+                "--out", metavar="FILE", help="the picture (default: NAME.png, in this folder)"
+            )
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Carry out one action."""
+    args.act(args)
+    return 0
+
+
+def _fetch(args: argparse.Namespace) -> None:
+    from dis_bench.datasets import download
+
+    archive = _find_archive(args.name)
+    path, is_new = download.fetch(archive, args.data_dir)
+    print(f"{path}: {'downloaded and verified' if is_new else 'already there, and the real one'}.")
+    print(f"Licence of the data: {archive.licence}.")
+
+
+def _verify(args: argparse.Namespace) -> None:
+    from dis_bench.datasets import archives
+
+    archive = _find_archive(args.name)
+    path = archives.find(archive, args.data_dir)
+    if path is None:
+        raise archives.missing(archive, args.data_dir)
+    archives.verify(archive, path)
+    digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
+    print(f"{path}: the real one ({digests}).")
+
+
+def _show(args: argparse.Namespace) -> None:
+    dataset = registry.find("datasets", args.name).load()(source=args.source, data_dir=args.data_dir)
+    out = Path(args.out or f"{dataset.name}.png")
+    if out.suffix not in PICTURES:
+        raise InputError(f"pictures are written as {', '.join(PICTURES)}; given: '{out}'.")
+    if not out.parent.is_dir():
+        raise InputError(f"the picture cannot be written: there is no directory '{out.parent}'.")
+    from dis_bench.datasets.picture import draw_picture
+
+    path = draw_picture(dataset, out)
+    renamed = f" ('{out}' was there already)" if path != out else ""
+    print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
+
+
+def _find_archive(name: str) -> Archive:
+    dataset = registry.find("datasets", name).load()
+    archive = getattr(dataset, "archive", None)
+    if archive is None:
+        raise InputError(f"dataset '{name}' has no archive to download: its sources are {dataset.sources}.")
+    return archive

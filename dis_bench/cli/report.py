@@ -1,0 +1,49 @@
+"""``dis-bench report``: tables, plots and a page from recorded results."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+EXAMPLES = """\
+examples:
+  dis-bench report                          the results in results/, to results/report/index.html
+  dis-bench report results/reference        another result folder
+  dis-bench report --out /tmp/report        write elsewhere
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``report`` to the command line."""
+    parser = subparsers.add_parser(
+        "report",
+        help="tables, plots and a page from recorded results",
+        description=(
+            "Write table.csv, table.md, table.tex, plots/ and one index.html that opens offline, from a "
+            "result folder. Reads records only: nothing is trained or scored, so it can be run again at any "
+            "time."
+        ),
+        epilog=EXAMPLES,
+    )
+    parser.add_argument(
+        "folder", nargs="?", default="results", metavar="DIR", help="result folder (default: results)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: DIR/report)")
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write the report, and say where it is and what it found."""
+    from dis_bench.reports.report import make_report
+
+    report, index = make_report(args.folder, args.out)
+    print(f"{report.summary}.")
+    for setting, headlines in zip(report.settings, report.headlines, strict=True):
+        for headline in headlines:
+            name = f"{setting.title}, {headline.series}" if len(headlines) > 1 else setting.title
+            print(f"\n{name}\n  {headline.sentences[0]}")
+    if report.caveats:
+        count = "1 caveat" if len(report.caveats) == 1 else f"{len(report.caveats)} caveats"
+        print(f"\nRead the {count} on the page before trusting this.")
+    print(f"\nreport: {index}")
+    return 0

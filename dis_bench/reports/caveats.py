@@ -1,0 +1,179 @@
+"""What a reader must know before trusting the numbers: the sentences that these results deserve."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.reports.ordering import MIN_SEEDS, chance
+from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PUBLISHED_STEPS = 300_000
+FEW_SEEDS = 10
+
+# How close the drawn images are to the official file; docs/datasets.md says how that was checked.
+_RENDERED = {
+    "dsprites": (
+        "dSprites was drawn by dis-bench, not read from the official file. Every official image that could "
+        "be checked was bit-exact; this is not proven for all 737,280 (docs/datasets.md)."
+    ),
+    "shapes3d": (
+        "3DShapes was redrawn by dis-bench, not read from the official file: the mean absolute error is "
+        "about 1 of 255 per pixel where it could be checked, so scores on the official images can differ "
+        "(docs/datasets.md)."
+    ),
+}
+
+# What a perfect code scores on the dSprites grid.
+_MIG_CEILING = (
+    "MIG with 20 bins has a ceiling: even a perfect code (each latent equal to one factor) scores about "
+    "0.896 on the dSprites grid, because 20 bins cannot resolve 32 or 40 values."
+)
+_SAP_CEILING = (
+    "SAP (discrete) has a ceiling: even a perfect code scores about 0.245 on the dSprites grid, because one "
+    "linear boundary per class cannot separate the middle classes of an ordered factor."
+)
+_ROTATION = (
+    "The β-VAE score hardly sees rotation: on the dSprites grid a randomly rotated perfect code still scores "
+    "about 0.93. A high value does not show that latents align with factors."
+)
+
+
+def find_caveats(records: list[Record], problems: list[str] | tuple[str, ...] = ()) -> list[str]:
+    """The caveats of a set of results, the weightiest first.
+
+    Args:
+        records: as the store gives them.
+        problems: a sentence for each record or file that could not be read.
+    """
+    settings = split_settings(records)
+    return [
+        *_failures(settings, problems),
+        *_seeds(settings),
+        *_budgets(settings),
+        *_mixtures(settings, records),
+        *_sources(settings),
+        *_scores(settings),
+        *_collapses(settings),
+    ]
+
+
+def _failures(settings: list[Setting], problems: list[str] | tuple[str, ...]) -> Iterator[str]:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for setting in settings:
+        for _, cell in setting.cells[setting.cells["status"] == "failed"].iterrows():
+            reasons[cell["failure"]].append(_name(setting, cell))
+    for reason, cells in reasons.items():
+        verb = "cell failed and is" if len(cells) == 1 else "cells failed and are"
+        yield f"{len(cells)} {verb} in no mean: {_some(cells)}. Reason: {reason.rstrip('.')}."
+    yield from problems
+
+
+def _seeds(settings: list[Setting]) -> Iterator[str]:
+    counts = [n for setting in settings for n in setting.done.groupby("label").size()]
+    if not counts:
+        return
+    fewest = min(counts)
+    if max(counts) == 1:
+        yield "Every configuration has one seed: the spread over seeds is unknown, no ordering is claimed."
+    elif fewest < MIN_SEEDS:
+        few = sum(count < MIN_SEEDS for count in counts)
+        yield (
+            f"{few} of {len(counts)} configurations {'has' if few == 1 else 'have'} fewer than {MIN_SEEDS} "
+            "finished seeds: no ordering is claimed that involves them."
+        )
+    elif fewest < FEW_SEEDS:
+        yield (
+            f"The spread is that of {fewest} seeds, which is a rough estimate: with {fewest} seeds each, two "
+            f"configurations that do not differ pass the ordering rule in about {chance(fewest):.0%} of "
+            "comparisons (normal scores of equal variance), and this page makes many comparisons."
+        )
+
+
+def _budgets(settings: list[Setting]) -> Iterator[str]:
+    steps = sorted({setting.cell["steps"] for setting in settings if setting.cell["steps"] < PUBLISHED_STEPS})
+    if steps:
+        counts = " and ".join(f"{count:,}" for count in steps)
+        yield (
+            f"Training ran for {counts} steps, fewer than the {PUBLISHED_STEPS:,} of the published study "
+            "(Locatello et al. 2019): losses and scores may still be changing, and are not comparable with "
+            "its figures."
+        )
+
+
+def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
+    sources: dict[str, set[str]] = defaultdict(set)
+    fingerprints: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for setting in settings:
+        dataset, source = plain_name(setting.cell["dataset"]), setting.cell["source"]
+        sources[dataset].add(source)
+        fingerprints[dataset, source].add(setting.cell["fingerprint"])
+    for dataset, found in sources.items():
+        if len(found) > 1:
+            names = ", ".join(sorted(found))
+            yield f"{dataset} comes from {len(found)} sources ({names}), which are never mixed in a mean."
+    for (dataset, source), prints in fingerprints.items():
+        if len(prints) > 1:
+            yield f"{dataset} ({source}) has {len(prints)} fingerprints: its pixels differ between cells."
+    if len(settings) > 1:
+        yield (
+            f"These results fall into {len(settings)} settings (another dataset, source, network, budget or "
+            "protocol makes another): numbers of one must not be ranked against another's."
+        )
+    for name in ("dis_bench", "python", "torch", "numpy", "scikit-learn", "device", "precision"):
+        values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
+        if len(values) > 1:
+            what = name if name in ("device", "precision") else f"versions of {name}"
+            counts = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
+            yield f"Cells were made with different {what}: {counts}."
+
+
+def _sources(settings: list[Setting]) -> Iterator[str]:
+    drawn = {plain_name(s.cell["dataset"]) for s in settings if s.cell["source"] == "rendered"}
+    for dataset in sorted(drawn):
+        if dataset in _RENDERED:
+            yield _RENDERED[dataset]
+
+
+def _scores(settings: list[Setting]) -> Iterator[str]:
+    protocols: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    on_dsprites: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for setting in settings:
+        for metric, protocol in setting.protocol.items():
+            protocols[metric].append(protocol)
+            if plain_name(setting.cell["dataset"]) == "dsprites":
+                on_dsprites[metric].append(protocol)
+    if any(protocol.get("bins") == 20 for protocol in on_dsprites["mig"]):
+        yield _MIG_CEILING
+    if on_dsprites["sap"]:
+        yield _SAP_CEILING
+    if protocols["betavae_score"]:
+        yield _ROTATION
+
+
+def _collapses(settings: list[Setting]) -> Iterator[str]:
+    collapsed = []
+    for setting in settings:
+        if "active_latents" in setting.done:
+            for _, cell in setting.done[setting.done["active_latents"] == 0].iterrows():
+                collapsed.append(_name(setting, cell))
+    if collapsed:
+        count = "1 cell has" if len(collapsed) == 1 else f"{len(collapsed)} cells have"
+        yield (
+            f"{count} no active latent (posterior collapse), so that scores there say nothing about "
+            f"disentanglement: {_some(collapsed)}."
+        )
+
+
+def _name(setting: Setting, cell: pd.Series) -> str:
+    return f"{plain_name(setting.cell['dataset'])}, {cell['label']}, seed {cell['seed']}"
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    """At most a few names; the rest as a number."""
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more

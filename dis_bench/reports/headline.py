@@ -1,0 +1,218 @@
+"""The answer in words: what raising beta costs and buys, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One quantity at the smallest and at the largest beta of a series.
+
+    Attributes:
+        quantity: what is compared.
+        low, high: the quantity at the two betas.
+        change: from low to high.
+        best: the configuration with the best mean, in words; empty where no direction is better.
+    """
+
+    quantity: Quantity
+    low: Sample
+    high: Sample
+    change: Change
+    best: str
+
+    @property
+    def text(self) -> str:
+        """The change with its sign and spread: ``+0.12 ± 0.04``."""
+        return self.quantity.format_change(self.change.difference, self.change.spread)
+
+    @property
+    def verdict(self) -> str:
+        """What may be said about it, in a few words."""
+        if min(self.low.n, self.high.n) < MIN_SEEDS:
+            return "too few seeds"
+        if not self.change.claimed:
+            return "within the spread"
+        rises = self.change.difference > 0
+        if not self.quantity.better:
+            return "rises" if rises else "falls"
+        return "better" if rises == (self.quantity.better == "higher") else "worse"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer for one series of a setting.
+
+    Attributes:
+        series: the model, and its other hyperparameters where they vary.
+        sentences: the answer; the first one is the shortest.
+        betas: smallest and largest, for the columns of ``contrasts``; empty without two betas.
+        contrasts: every quantity at these two.
+    """
+
+    series: str
+    sentences: list[str]
+    betas: tuple[float, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+
+
+def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
+    """The answers of a setting: one per series that varies beta, or else one for the setting as a whole.
+
+    Args:
+        setting: says how many cells failed.
+        table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
+        quantities: those that the setting has values for.
+    """
+    finished = table[table["n"] > 0]
+    if finished.empty:
+        count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
+        failed = "the only one" if count == 1 else f"all {count}"
+        return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
+    varied = [
+        (name, rows) for name, rows in finished.groupby("series", sort=False) if rows["beta"].nunique() > 1
+    ]
+    if not varied:
+        return [Headline("", _describe_without_betas(finished, quantities))]
+    return [_contrast_betas(str(name), rows, quantities) for name, rows in varied]
+
+
+def lead_score(quantities: list[Quantity]) -> Quantity | None:
+    """The score that the first sentence names: MIG where there is one."""
+    scores = [quantity for quantity in quantities if quantity.is_score]
+    return next((score for score in scores if score.name == "mig"), scores[0] if scores else None)
+
+
+def _contrast_betas(series: str, rows: pd.DataFrame, quantities: list[Quantity]) -> Headline:
+    low, high = rows.iloc[0], rows.iloc[-1]
+    contrasts = []
+    for quantity in quantities:
+        first, second = Sample.of(low, quantity), Sample.of(high, quantity)
+        if first.n and second.n:
+            best = _describe_best(rows, quantity)
+            contrasts.append(Contrast(quantity, first, second, compare(first, second), best))
+    betas = (float(low["beta"]), float(high["beta"]))
+    return Headline(series, _sentences(betas, contrasts, quantities), betas, tuple(contrasts))
+
+
+def _sentences(
+    betas: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity]
+) -> list[str]:
+    by_name = {contrast.quantity.name: contrast for contrast in contrasts}
+    lead = lead_score([contrast.quantity for contrast in contrasts])
+    named = [by_name[name] for name in ("reconstruction", lead.name if lead else "") if name in by_name]
+    if not named:
+        return [f"Nothing was measured both at β = {betas[0]:g} and at β = {betas[1]:g}."]
+    first = f"Raising β from {betas[0]:g} to {betas[1]:g} {_say_named(named)}"
+    others = [c for c in contrasts if c.quantity.is_score and c not in named]
+    return [first, *_say_others(others)]
+
+
+def _say_named(named: list[Contrast]) -> str:
+    """What the first sentence says after "Raising β from 1 to 10"."""
+    seeds = _count_seeds(named[0])
+    changes = " and ".join(f"{contrast.quantity.label} by {_with_unit(contrast)}" for contrast in named)
+    if any(min(contrast.low.n, contrast.high.n) < MIN_SEEDS for contrast in named):
+        return f"changes {changes} ({seeds}): too few seeds, no ordering claimed."
+    claimed = " and ".join(_say(contrast) for contrast in named if contrast.change.claimed)
+    noise = [contrast for contrast in named if not contrast.change.claimed]
+    if not noise:
+        return f"{claimed} ({seeds})."
+    if not claimed:
+        return f"changes {changes} ({seeds}): within the spread over seeds, no ordering claimed."
+    rest = f"{noise[0].quantity.label} changes by {_with_unit(noise[0])}"
+    return f"{claimed} ({seeds}); {rest}, within the spread over seeds: no ordering claimed."
+
+
+def _say(contrast: Contrast) -> str:
+    """A claimed change as a verb: ``costs 36 ± 1 nats of reconstruction``, ``buys 0.15 ± 0.07 of MIG``."""
+    quantity, change = contrast.quantity, contrast.change
+    verbs = {"better": "buys", "worse": "costs"}
+    if contrast.verdict not in verbs:
+        return f"changes {quantity.label} by {_with_unit(contrast)}"
+    size = quantity.format_spread(abs(change.difference), change.spread)
+    unit = " nats" if quantity.unit.startswith("nats") else ""
+    return f"{verbs[contrast.verdict]} {size}{unit} of {quantity.label}"
+
+
+def _with_unit(contrast: Contrast) -> str:
+    return contrast.text + (" nats" if contrast.quantity.unit.startswith("nats") else "")
+
+
+def _say_others(contrasts: list[Contrast]) -> list[str]:
+    """The other scores, gathered by verdict."""
+    groups: dict[str, list[Contrast]] = {}
+    for contrast in contrasts:
+        groups.setdefault(contrast.verdict, []).append(contrast)
+    starts = {
+        "better": "Also better",
+        "worse": "Worse",
+        "within the spread": "Within the spread, no ordering claimed",
+        "too few seeds": "The other scores",
+    }
+    return [
+        f"{starts.get(verdict, verdict.capitalize())}: "
+        + ", ".join(f"{contrast.quantity.label} ({contrast.text})" for contrast in group)
+        + "."
+        for verdict, group in groups.items()
+    ]
+
+
+def _count_seeds(contrast: Contrast) -> str:
+    low, high = contrast.low.n, contrast.high.n
+    if low == high:
+        return "1 seed each" if low == 1 else f"{low} seeds each"
+    return f"{low} and {high} seeds"
+
+
+def _describe_best(rows: pd.DataFrame, quantity: Quantity) -> str:
+    """``β = 4``, with ``, not separated from β = 10`` where the rule does not separate them."""
+    best, rivals = find_best(rows, quantity)
+    if best is None:
+        return ""
+    text = f"β = {rows.loc[best, 'beta']:g}"
+    if len(rivals) > 3:
+        text += f", not separated from {len(rivals)} others"
+    elif rivals:
+        text += ", not separated from " + ", ".join(f"{rows.loc[row, 'beta']:g}" for row in sorted(rivals))
+    return text
+
+
+def _describe_without_betas(table: pd.DataFrame, quantities: list[Quantity]) -> list[str]:
+    """What was measured where no series varies beta: the one configuration, or the best of several."""
+    lead = lead_score(quantities)
+    told = [q for q in quantities if q.name == "reconstruction" or q is lead]
+    if len(table) == 1:
+        row = table.iloc[0]
+        values = " and ".join(f"{q.label} {_value(Sample.of(row, q), q)}" for q in told)
+        seeds = "1 seed" if row["n"] == 1 else f"{row['n']} seeds"
+        return [f"{row['label']} reaches {values} ({seeds}). One configuration: nothing to compare."]
+    return [_say_best(table, quantity) for quantity in told]
+
+
+def _say_best(table: pd.DataFrame, quantity: Quantity) -> str:
+    best, rivals = find_best(table, quantity)
+    if best is None:
+        return f"{quantity.label}: no direction is better."
+    value = _value(Sample.of(table.loc[best], quantity), quantity)
+    if claims_best(table, quantity) is not None:
+        return f"Best {quantity.label}: {table.loc[best, 'label']} with {value}."
+    return (
+        f"{quantity.label}: the best mean is that of {table.loc[best, 'label']} with {value}, but "
+        f"{len(rivals)} of {len(table) - 1} other configurations are not separated from it: no ordering "
+        "claimed."
+    )
+
+
+def _value(sample: Sample, quantity: Quantity) -> str:
+    unit = " nats" if quantity.unit.startswith("nats") else ""
+    return quantity.format_spread(sample.mean, sample.std) + unit

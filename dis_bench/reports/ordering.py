@@ -1,0 +1,102 @@
+"""When one configuration may be called better than another.
+
+The rule: an ordering is claimed only when both configurations ran with at least three seeds and their
+means differ by more than the combined spread, sqrt(s1² + s2²), of the standard deviations over seeds.
+It is a rule of thumb against reading noise, not a significance test; :func:`chance` says how often it is
+passed where there is nothing to find.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dis_bench.reports.quantities import Quantity
+
+MIN_SEEDS = 3
+
+RULE = (
+    "An ordering is claimed only when both sides ran with at least three seeds and their means differ by "
+    "more than the combined spread √(s₁² + s₂²), where s is the standard deviation over seeds; that spread "
+    "stands after each ± of a change. It is a rule of thumb, not a significance test."
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A quantity over the seeds of one configuration: its mean, standard deviation (ddof 1) and count."""
+
+    mean: float
+    std: float
+    n: int
+
+    @classmethod
+    def of(cls, row: pd.Series, quantity: Quantity) -> Sample:
+        """Read it from a row of :func:`dis_bench.reports.tables.summarise`."""
+        name = quantity.name
+        return cls(float(row[f"{name}_mean"]), float(row[f"{name}_std"]), int(row[f"{name}_n"]))
+
+
+@dataclass(frozen=True)
+class Change:
+    """The step from one configuration to another.
+
+    Attributes:
+        difference: of the means, second minus first.
+        spread: the combined spread; NaN where a side has one seed.
+        claimed: whether the rule allows an ordering.
+    """
+
+    difference: float
+    spread: float
+    claimed: bool
+
+
+def compare(first: Sample, second: Sample) -> Change:
+    """The change from the first sample to the second, and whether it counts as an ordering."""
+    difference = second.mean - first.mean
+    spread = math.hypot(first.std, second.std)
+    enough = min(first.n, second.n) >= MIN_SEEDS
+    return Change(difference, spread, enough and abs(difference) > spread)
+
+
+def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list[int]]:
+    """The row with the best mean, and the rows that the rule does not separate from it.
+
+    Args:
+        table: as :func:`dis_bench.reports.tables.summarise` gives it.
+        quantity: with a direction; without one nothing is best.
+
+    Returns:
+        The index of the best row (None where there is none), and the indices that could as well be it.
+        The best is claimed only where that list is empty and there is another row to beat.
+    """
+    means = table[f"{quantity.name}_mean"].dropna()
+    if means.empty or not quantity.better:
+        return None, []
+    best = means.idxmax() if quantity.better == "higher" else means.idxmin()
+    sample = Sample.of(table.loc[best], quantity)
+    others = [row for row in means.index if row != best]
+    rivals = [row for row in others if not compare(sample, Sample.of(table.loc[row], quantity)).claimed]
+    return int(best), [int(row) for row in rivals]
+
+
+def claims_best(table: pd.DataFrame, quantity: Quantity) -> int | None:
+    """The row that may be called best: separated from every other one; None where there is none."""
+    best, rivals = find_best(table, quantity)
+    several = table[f"{quantity.name}_mean"].notna().sum() > 1
+    return best if several and not rivals else None
+
+
+def chance(seeds: int) -> float:
+    """How often two configurations with equal means pass the rule, for normal scores of equal variance.
+
+    With n seeds each, the rule asks |t| > sqrt(n) of a t variable with 2n - 2 degrees of freedom.
+    """
+    from scipy.stats import t
+
+    return 2 * float(t.sf(math.sqrt(seeds), 2 * seeds - 2))

@@ -1,0 +1,158 @@
+"""The page: one HTML file with everything in it, which opens without a network and without scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.reports.figures import Image
+from dis_bench.reports.headline import Headline
+from dis_bench.reports.ordering import RULE
+from dis_bench.reports.pictures import FROZEN
+from dis_bench.reports.provenance import gather_provenance
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Record, Setting, plain_name
+from dis_bench.reports.tables import NOTE, format_rows, headings, in_use
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jinja2 import Template
+
+# The page shows at most so many traversals of a setting at once; the others unfold.
+_OPEN_TRAVERSALS = 4
+
+
+def render_page(
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    quantities: list[Quantity],
+    headlines: list[list[Headline]],
+    images: list[list[Image]],
+    caveats: list[str],
+    records: list[Record],
+) -> str:
+    """The page as HTML.
+
+    Args:
+        settings, tables, headlines, images: one entry per setting.
+        quantities: all that were measured.
+        caveats: sentences.
+        records: for the provenance.
+    """
+    import dis_bench
+
+    parts = [
+        _section(setting, table, quantities, answers, drawn)
+        for setting, table, answers, drawn in zip(settings, tables, headlines, images, strict=True)
+    ]
+    return _template().render(
+        title=_title(settings),
+        summary=describe_cells(records, settings),
+        sections=parts,
+        meanings=_meanings(quantities),
+        frozen=FROZEN,
+        caveats=caveats,
+        provenance=gather_provenance(records),
+        failed=[row for setting in settings for row in _failed(setting)],
+        rule=RULE,
+        note=NOTE,
+        version=dis_bench.__version__,
+    )
+
+
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def describe_cells(records: list[Record], settings: list[Setting]) -> str:
+    """One sentence on how much there is: cells, models, seeds."""
+    failed = sum(record["status"] == "failed" for record in records)
+    models = sorted({plain_name(record["cell"]["model"]) for record in records})
+    seeds = {record["cell"]["seed"] for record in records}
+    betas = sorted(
+        {
+            float(r["cell"]["hyperparameters"]["beta"])
+            for r in records
+            if "beta" in r["cell"]["hyperparameters"]
+        }
+    )
+    parts = [", ".join(models)]
+    parts += [_list_betas(betas)] if betas else []
+    parts += [_count(len(seeds), "seed")]
+    parts += [_count(len(settings), "setting")] if len(settings) > 1 else []
+    parts += [f"{failed} failed"] if failed else []
+    return f"{_count(len(records), 'cell')}: {'; '.join(parts)}"
+
+
+def _list_betas(betas: list[float]) -> str:
+    if len(betas) > 8:
+        return f"{len(betas)} values of β from {betas[0]:g} to {betas[-1]:g}"
+    return f"β = {', '.join(f'{beta:g}' for beta in betas)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _title(settings: list[Setting]) -> str:
+    datasets = list(dict.fromkeys(plain_name(setting.cell["dataset"]) for setting in settings))
+    return f"Reconstruction and disentanglement on {', '.join(datasets)}"
+
+
+def _section(
+    setting: Setting,
+    table: pd.DataFrame,
+    quantities: list[Quantity],
+    answers: list[Headline],
+    images: list[Image],
+) -> dict[str, Any]:
+    used = in_use(table, quantities)
+    traversals = [image for image in images if image.kind == "traversals"]
+    count, most = len(traversals), _OPEN_TRAVERSALS
+    chosen = {round(i * (count - 1) / (most - 1)) for i in range(most)} if count > most else set(range(count))
+    return {
+        "slug": setting.slug,
+        "title": setting.title,
+        "answers": answers,
+        "several": len(answers) > 1,
+        "plots": [image for image in images if image.kind in ("tradeoff", "against-beta")],
+        "reconstructions": [image for image in images if image.kind == "reconstructions"],
+        "training": [image for image in images if image.kind == "training"],
+        "traversals": [image for number, image in enumerate(traversals) if number in chosen],
+        "folded": [image for number, image in enumerate(traversals) if number not in chosen],
+        "heads": headings(used),
+        "rows": [[(*_split_spread(text), best) for text, best in row] for row in format_rows(table, used)],
+    }
+
+
+def _meanings(quantities: list[Quantity]) -> list[tuple[str, str]]:
+    """What the plug-ins say of their scores; the scores of one metric share a line."""
+    names: dict[str, list[str]] = {}
+    for quantity in quantities:
+        if quantity.summary:
+            scale = f" Range {quantity.range[0]:g} to {quantity.range[1]:g}." if quantity.range else ""
+            names.setdefault(quantity.summary + scale, []).append(quantity.heading)
+    return [(", ".join(some), meaning) for meaning, some in names.items()]
+
+
+def _failed(setting: Setting) -> list[tuple[str, str, str]]:
+    cells = setting.cells[setting.cells["status"] == "failed"]
+    return [
+        (setting.title, f"{cell['label']}, seed {cell['seed']}", cell["failure"])
+        for _, cell in cells.iterrows()
+    ]
+
+
+def _split_spread(text: str) -> tuple[str, str]:
+    """A value and what stands small under it."""
+    mean, sign, spread = text.partition(" ± ")
+    return mean, f"± {spread}" if sign else ""

@@ -1,0 +1,162 @@
+"""Pictures of a setting: originals beside reconstructions, and latent traversals, at whole pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dis_bench.reports.quantities import MINUS
+from dis_bench.reports.theme import DPI, INK, MUTED
+
+# A latent below this many nats says nothing about the image: it is greyed and called frozen.
+FROZEN = 0.01
+
+_GAP = 4
+# Pixels across an image in the figure, at most, and the size of the text: the page shows traversals smaller.
+_FEW_ROWS = (192, 9.5)
+_MANY_ROWS = (128, 9.5)
+_TRAVERSAL = (128, 13.0)
+_FADE = 0.85
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a cell keeps for people to look at; images are uint8, 0 to 255.
+
+    Attributes:
+        originals: `[N, C, H, W]`.
+        reconstructions: `[N, C, H, W]`.
+        traversals: `[D, V, C, H, W]`; latent d is set to each of V values, the others stay.
+        traversal_values: `[V]`.
+        kl_per_latent: `[D]`, in nats, averaged over images.
+    """
+
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    traversals: np.ndarray
+    traversal_values: np.ndarray
+    kl_per_latent: np.ndarray
+
+
+def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
+    """The pictures in a cell's ``pictures.npz``.
+
+    Args:
+        folder: of the cell.
+        problems: gets a sentence where the file is missing or unusable.
+
+    Returns:
+        The pictures, or None where they cannot be read.
+    """
+    path = Path(folder) / "pictures.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            pictures = Pictures(**{name: file[name] for name in Pictures.__dataclass_fields__})
+        _check(pictures)
+    except FileNotFoundError:
+        problems.append(f"{path} is missing; its pictures are left out.")
+        return None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        problems.append(f"{path} cannot be read ({error}); its pictures are left out.")
+        return None
+    return pictures
+
+
+def _check(pictures: Pictures) -> None:
+    n, d = len(pictures.originals), len(pictures.kl_per_latent)
+    image = pictures.originals.shape[1:]
+    wanted = {
+        "originals": (n, *image),
+        "reconstructions": (n, *image),
+        "traversals": (d, len(pictures.traversal_values), *image),
+    }
+    for name, shape in wanted.items():
+        array = getattr(pictures, name)
+        if array.dtype != np.uint8 or array.shape != shape or len(image) != 3 or image[0] not in (1, 3):
+            raise ValueError(f"{name} is {array.dtype} {list(array.shape)}, not uint8 {list(shape)}")
+
+
+def draw_reconstructions(rows: list[tuple[str, Pictures]]) -> Figure:
+    """Originals on top, then a row of reconstructions for each label.
+
+    Where cells kept other originals, these are repeated above their reconstructions.
+    """
+    labels: list[tuple[str, str]] = []
+    images: list[np.ndarray] = []
+    shown = None
+    for label, pictures in rows:
+        if shown is None or not np.array_equal(shown, pictures.originals):
+            shown = pictures.originals
+            labels.append(("original", INK))
+            images.append(shown)
+        labels.append((label, INK))
+        images.append(pictures.reconstructions)
+    size = _FEW_ROWS if len(images) <= 6 else _MANY_ROWS
+    return _draw_grid(images, labels, [], *size)
+
+
+def draw_traversals(pictures: Pictures) -> Figure:
+    """A row per latent, by falling KL; the latent runs through the values on top, the others stay put."""
+    order = np.argsort(-pictures.kl_per_latent, kind="stable")
+    labels, images = [], []
+    for latent in order:
+        nats = pictures.kl_per_latent[latent]
+        frozen = nats < FROZEN
+        row = pictures.traversals[latent]
+        images.append(_fade(row) if frozen else row)
+        text = f"{nats:.2f}" if nats >= 0.1 else f"{nats:.3f}"
+        labels.append((f"z{latent}   {text} nats", MUTED if frozen else INK))
+    columns = [f"{value:.3g}".replace("-", MINUS) for value in pictures.traversal_values]
+    return _draw_grid(images, labels, columns, *_TRAVERSAL)
+
+
+def _fade(images: np.ndarray) -> np.ndarray:
+    """Washed out towards white."""
+    return (images * (1 - _FADE) + 250 * _FADE).astype(np.uint8)
+
+
+def _draw_grid(
+    images: list[np.ndarray], labels: list[tuple[str, str]], columns: list[str], tile: int, font: float
+) -> Figure:
+    """Rows of images with a label on the left of each, and optionally one above each column.
+
+    Images are enlarged by a whole factor and placed pixel by pixel: nothing is interpolated.
+    """
+    block = _join([_join([_enlarge(image, tile) for image in row], axis=1) for row in images], axis=0)
+    em = font * DPI / 72
+    left = round(0.62 * em * max(len(text) for text, _ in labels) + em)
+    top = round(1.9 * em) if columns else 0
+    width, height = left + block.shape[1], top + block.shape[0]
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    figure.figimage(block, left, 0, origin="upper")
+    pitch = (block.shape[0] + _GAP) / len(images)
+    for row, (text, colour) in enumerate(labels):
+        y = block.shape[0] - pitch * row - (pitch - _GAP) / 2
+        figure.text(
+            (left - 0.6 * em) / width, y / height, text, color=colour, ha="right", va="center", size=font
+        )
+    pitch = (block.shape[1] + _GAP) / max(1, len(columns))
+    for column, text in enumerate(columns):
+        x = left + pitch * column + (pitch - _GAP) / 2
+        figure.text(x / width, 1 - em / height, text, color=MUTED, ha="center", va="center", size=0.9 * font)
+    return figure
+
+
+def _enlarge(image: np.ndarray, tile: int) -> np.ndarray:
+    """`[C, H, W]` to `[H', W', 3]`, by the largest whole factor that keeps within a tile."""
+    factor = max(1, tile // max(image.shape[1:]))
+    pixels = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
+    """Side by side (or stacked) with a white gap between."""
+    shape = list(parts[0].shape)
+    shape[axis] = _GAP
+    gap = np.full(shape, 255, np.uint8)
+    spaced = [piece for part in parts for piece in (part, gap)]
+    return np.concatenate(spaced[:-1], axis=axis)

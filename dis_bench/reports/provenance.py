@@ -1,0 +1,68 @@
+"""Where the numbers come from: commands, data, machines, versions, dates and protocols, each told once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from dis_bench.reports.settings import Record, format_value, plain_name
+
+_NAMES = {"dis_bench": "dis-bench"}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the page says about the origin of its numbers.
+
+    Attributes:
+        commands: distinct, in order of their first record.
+        data: dataset, source, fingerprint and number of cells.
+        environment: name and value of what made the records; several values come with cell counts.
+        protocols: metric and its parameters; more than one line where cells differ.
+        created: first and last date of the records, alike where there is one.
+    """
+
+    commands: list[str]
+    data: list[tuple[str, str, str, int]]
+    environment: list[tuple[str, str]]
+    protocols: list[tuple[str, str]]
+    created: tuple[str, str]
+
+
+def gather_provenance(records: list[Record]) -> Provenance:
+    """Read the origin of a set of records from themselves."""
+    data = Counter(
+        (plain_name(r["cell"]["dataset"]), str(r["cell"]["source"]), str(r["cell"]["fingerprint"]))
+        for r in records
+    )
+    dates = sorted(str(record.get("created", "unknown")).replace("T", " ") for record in records)
+    protocols = {
+        (metric, _parameters(protocol)): None
+        for record in records
+        for metric, protocol in record.get("protocol", {}).items()
+    }
+    return Provenance(
+        commands=list(dict.fromkeys(str(record.get("command") or "not recorded") for record in records)),
+        data=[(*key, count) for key, count in sorted(data.items())],
+        environment=_environment(records),
+        protocols=sorted(protocols),
+        created=(dates[0], dates[-1]),
+    )
+
+
+def _parameters(protocol: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {format_value(value)}" for name, value in protocol.items())
+
+
+def _environment(records: list[Record]) -> list[tuple[str, str]]:
+    names = dict.fromkeys(name for record in records for name in record.get("environment", {}))
+    rows = []
+    for name in names:
+        values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
+        if len(values) == 1:
+            text = next(iter(values))
+        else:
+            text = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
+        rows.append((_NAMES.get(name, name), text))
+    return rows

@@ -1,0 +1,110 @@
+"""Puts a report's files into a folder, whole, without touching anything that a report did not write.
+
+A list of what was written (``report.json``) stands beside the files. Only files on it are replaced or,
+once a new report no longer has them, removed, and these only if nobody changed them since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from dis_bench.errors import InputError
+
+LIST = "report.json"
+_WRITTEN_BY = "dis-bench report"
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before time is spent on a report, a folder that :func:`publish` would refuse.
+
+    Raises:
+        InputError: it is a file, or holds an ``index.html`` that is not a report's.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            f"the report cannot be written to '{folder}', which is a file; give a folder with --out."
+        )
+    _refuse_foreign(folder, [LIST, "index.html"], _read_list(folder))
+
+
+def publish(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files under a folder, each at once and whole, ``index.html`` last.
+
+    Args:
+        folder: made if need be.
+        files: content by relative path.
+
+    Raises:
+        InputError: the folder cannot be written, or has a file of one of these names that is no report's.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = _read_list(folder)
+        _refuse_foreign(folder, [LIST, *files], before)
+        now = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        # The list comes first: a report that is killed half-way must still know its own files.
+        _write(folder / LIST, _list(before | now))
+        for name in sorted(files, key=lambda name: name == "index.html"):
+            _write(folder / name, files[name])
+        _remove_stale(folder, {name: digest for name, digest in before.items() if name not in now})
+        _write(folder / LIST, _list(now))
+    except OSError as error:
+        raise InputError(
+            f"the report cannot be written to '{folder}' ({error.strerror}); give another folder with --out."
+        ) from None
+
+
+def _refuse_foreign(folder: Path, names: list[str], before: dict[str, str]) -> None:
+    foreign = [name for name in names if (folder / name).exists() and name not in before]
+    if foreign:
+        raise InputError(
+            f"'{folder / foreign[0]}' was not written by `dis-bench report` and is left alone; "
+            "give another folder with --out."
+        )
+
+
+def _read_list(folder: Path) -> dict[str, str]:
+    """Digest by name of what the last report wrote, and the list itself; empty where there was none."""
+    try:
+        content = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        if content["written_by"] != _WRITTEN_BY:
+            return {}
+        return {LIST: "", **{str(name): str(digest) for name, digest in content["files"].items()}}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _list(files: dict[str, str]) -> bytes:
+    listed = {name: digest for name, digest in sorted(files.items()) if name != LIST}
+    return (json.dumps({"written_by": _WRITTEN_BY, "files": listed}, indent=1) + "\n").encode()
+
+
+def _remove_stale(folder: Path, stale: dict[str, str]) -> None:
+    for name, digest in stale.items():
+        path = (folder / name).resolve()
+        inside = path.is_relative_to(folder.resolve())  # the list is a file that anybody may have edited
+        if inside and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+            path.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a report is for sharing
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,87 @@
+"""Putting a report together, from records to the content of its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dis_bench.errors import InputError
+from dis_bench.reports.caveats import find_caveats
+from dis_bench.reports.figures import Image, plan_figures
+from dis_bench.reports.headline import Headline, write_headlines
+from dis_bench.reports.page import describe_cells, render_page
+from dis_bench.reports.publish import check_folder, publish
+from dis_bench.reports.quantities import find_quantities
+from dis_bench.reports.settings import Setting, split_settings
+from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
+from dis_bench.runners.store import read_records, tabulate
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that is not written yet.
+
+    Attributes:
+        files: content by path, relative to the report's folder.
+        summary: one line on the cells.
+        settings: groups of cells that may be compared.
+        headlines: the answers, per setting.
+        caveats: sentences.
+    """
+
+    files: dict[str, bytes]
+    summary: str
+    settings: list[Setting]
+    headlines: list[list[Headline]]
+    caveats: list[str]
+
+
+def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:
+    """Build a report and write it; arguments and errors as in :func:`dis_bench.reports.write_report`.
+
+    Returns:
+        The report, and the path of its ``index.html``.
+    """
+    out = Path(folder) / "report" if out is None else Path(out)
+    check_folder(out)
+    report = build_report(folder)
+    publish(out, report.files)
+    return report, out / "index.html"
+
+
+def build_report(folder: str | Path) -> Report:
+    """Read a result folder and make every file of its report, in memory.
+
+    Raises:
+        InputError: there is no such folder, or it holds no readable results.
+    """
+    from tqdm import tqdm
+
+    records, problems = read_records(folder)
+    if not records:
+        raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
+    scores = dict.fromkeys(score for record in records for score in record["scores"])
+    quantities = find_quantities(tabulate(records), scores)
+    settings = split_settings(records)
+    tables = [summarise(setting, quantities) for setting in settings]
+    used = [in_use(table, quantities) for table in tables]
+    headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
+    plans = [plan_figures(*parts, problems) for parts in zip(settings, tables, used, strict=True)]
+    total = sum(len(plan) for plan in plans)
+    with tqdm(total=total, desc="report", unit="figure", delay=2, leave=False, disable=None) as bar:
+        images = [[_drawn(plan(), bar) for plan in some] for some in plans]
+    caveats = find_caveats(records, problems)
+    page = render_page(settings, tables, quantities, headlines, images, caveats, records)
+    files = {image.path: image.png for some in images for image in some}
+    files |= {
+        "table.csv": write_csv(settings, tables).encode(),
+        "table.md": write_markdown(settings, tables, quantities).encode(),
+        "table.tex": write_latex(settings, tables, quantities).encode(),
+        "index.html": page.encode(),
+    }
+    return Report(files, describe_cells(records, settings), settings, headlines, caveats)
+
+
+def _drawn(image: Image, bar: object) -> Image:
+    bar.update()  # type: ignore[attr-defined]
+    return image

@@ -1,0 +1,213 @@
+"""Tables: every configuration with mean, spread and count over its seeds, as CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dis_bench.reports.ordering import claims_best
+from dis_bench.reports.quantities import DASH, MINUS, Quantity, find_quantities, score_columns
+from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
+    """One row per configuration of a setting.
+
+    Returns:
+        ``label``, ``series``, ``model``, ``beta``, ``beta_norm``, ``seeds`` (those that finished), ``n`` (how
+        many), ``failed``, then for each quantity ``<name>_mean``, ``<name>_std`` (over seeds, ddof 1; NaN for
+        one seed) and ``<name>_n``. Rows are ordered by series, then by beta as a number.
+    """
+    import pandas as pd
+
+    rows = []
+    for label, cells in setting.cells.groupby("label", sort=False):
+        done = cells[cells["status"] == "done"]
+        first = cells.iloc[0]
+        row = {
+            "label": label,
+            "series": first["series"],
+            "model": plain_name(first["model"]),
+            "beta": first["beta"],
+            "beta_norm": first["beta_norm"],
+            "seeds": " ".join(str(seed) for seed in done["seed"]),
+            "n": len(done),
+            "failed": len(cells) - len(done),
+        }
+        for quantity in quantities:
+            values = pd.to_numeric(done[quantity.name]) if quantity.name in done else pd.Series(dtype=float)
+            row[f"{quantity.name}_mean"] = values.mean()
+            row[f"{quantity.name}_std"] = values.std(ddof=1)
+            row[f"{quantity.name}_n"] = int(values.count())
+        rows.append(row)
+    table = pd.DataFrame(rows).astype({"beta": float, "beta_norm": float})
+    return table.sort_values(["series", "beta"], ignore_index=True)
+
+
+def summarise_text(table: pd.DataFrame) -> str:
+    """The results as plain text for a terminal: a column per configuration, as many side by side as fit.
+
+    Args:
+        table: as :func:`dis_bench.read_results` gives it, with at least one finished cell.
+    """
+    quantities = find_quantities(table, score_columns(table))
+    blocks = []
+    for setting in split_table(table):
+        summary = summarise(setting, quantities)
+        used = in_use(summary, quantities)
+        heads = ["", "seeds", *(quantity.heading for quantity in used)]
+        columns = [
+            [
+                row["label"],
+                _seeds(row),
+                *(q.format_spread(*row[[f"{q.name}_mean", f"{q.name}_std"]]) for q in used),
+            ]
+            for _, row in summary.iterrows()
+        ]
+        blocks += [f"{setting.title}\n\n{block}" for block in _side_by_side(heads, columns)]
+    return "\n\n".join(blocks)
+
+
+def _side_by_side(heads: list[str], columns: list[list[str]], most: int = 100) -> list[str]:
+    """Columns of text beside their heads, in blocks of at most so many characters across."""
+    blocks, column = [], 0
+    while column < len(columns):
+        lines = [head.ljust(max(map(len, heads))) for head in heads]
+        first = column
+        while column < len(columns):
+            width = max(map(len, columns[column])) + 3
+            if column > first and len(lines[0]) + width > most:
+                break
+            lines = [line + text.rjust(width) for line, text in zip(lines, columns[column], strict=True)]
+            column += 1
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
+    """All settings in one table, each row with what its setting shares; numbers in full precision."""
+    import pandas as pd
+
+    parts = []
+    for setting, table in zip(settings, tables, strict=True):
+        part = table.drop(columns=["label"])
+        for position, name in enumerate(SHARED):
+            part.insert(position, name, setting.cell[name])
+        part.insert(0, "setting", setting.title)
+        parts.append(part)
+    return str(pd.concat(parts).to_csv(index=False, lineterminator="\n"))
+
+
+def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tuple[str, bool]]]:
+    """The cells of a printed table: text, and whether it is the best of its column by the ordering rule.
+
+    The first four columns are the model, beta, the normalised beta and the number of seeds.
+    """
+    best = {quantity.name: claims_best(table, quantity) for quantity in quantities}
+    rows = []
+    for index, row in table.iterrows():
+        texts = [(row["series"], False), (_number(row["beta"]), False), (_number(row["beta_norm"]), False)]
+        texts.append((_seeds(row), False))
+        for quantity in quantities:
+            mean, std, n = (row[f"{quantity.name}_{part}"] for part in ("mean", "std", "n"))
+            text = quantity.format_spread(mean, std)
+            text += f" (n = {n})" if 0 < n < row["n"] else ""
+            texts.append((text, best[quantity.name] == index))
+        rows.append(texts)
+    return rows
+
+
+def _seeds(row: pd.Series) -> str:
+    return f"{row['n']} ({row['failed']} failed)" if row["failed"] else str(row["n"])
+
+
+def headings(quantities: list[Quantity]) -> list[str]:
+    """The column heads that go with :func:`format_rows`."""
+    return ["model", "β", "β norm", "n", *(quantity.short_heading for quantity in quantities)]
+
+
+def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
+    """A table per setting, in GitHub's Markdown."""
+    lines = []
+    for setting, table in zip(settings, tables, strict=True):
+        used = in_use(table, quantities)
+        lines += [f"## {setting.title}", "", _markdown_row(headings(used))]
+        lines.append(_markdown_row([":--", *["--:"] * (len(used) + 3)]))
+        for row in format_rows(table, used):
+            lines.append(_markdown_row([f"**{text}**" if best else text for text, best in row]))
+        lines.append("")
+    lines.append(
+        f"{NOTE} Bold: best of its column, only where the ordering rule separates it from all others."
+    )
+    return "\n".join(lines) + "\n"
+
+
+NOTE = (
+    "Mean ± standard deviation over n seeds; ↑ higher is better, ↓ lower is better. Reconstruction "
+    "(recon.), KL and ELBO are in nats per image; β norm is β · latents / (pixels · channels); DCI D, C, I "
+    "are disentanglement, completeness and informativeness."
+)
+
+
+def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
+    """The quantities that a setting has values for."""
+    return [quantity for quantity in quantities if (table[f"{quantity.name}_n"] > 0).any()]
+
+
+def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
+    """One booktabs table, a block of rows per setting."""
+    heads = [r"model", r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
+    heads += [f"{_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+    lines = [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+        r"\toprule",
+        _latex_row(heads),
+    ]
+    for setting, table in zip(settings, tables, strict=True):
+        lines.append(r"\midrule")
+        lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{_latex(setting.title)}}}}} \\")
+        for row in format_rows(table, quantities):
+            texts = [rf"\textbf{{{_latex(text)}}}" if best else _latex(text) for text, best in row]
+            lines.append(_latex_row(texts))
+    caption = (
+        r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
+        r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
+    )
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"]
+    return "\n".join(lines) + "\n"
+
+
+_LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
+
+_LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    MINUS: "$-$",
+    DASH: "--",
+    "β": r"$\beta$",
+    "\N{NO-BREAK SPACE}": "~",
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _latex_row(texts: list[str]) -> str:
+    return " & ".join(texts) + r" \\"
+
+
+def _markdown_row(texts: list[str]) -> str:
+    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
+
+
+def _number(value: float) -> str:
+    return DASH if value != value else f"{value:.3g}"

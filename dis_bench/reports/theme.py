@@ -1,0 +1,159 @@
+"""How every figure looks: seaborn's theme, the colours of beta, and the way to PNG.
+
+Figures are matplotlib ``Figure`` objects without pyplot: nothing is shown, nothing is left open, and the
+caller's own plot settings stay as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+# Device pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
+DPI = 192
+
+INK = "#22252a"
+MUTED = "#6b7280"
+GRID = "#e6e8ec"
+
+MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
+# For models without a beta: none of viridis, told apart by colour-blind readers (Okabe and Ito's set).
+REFERENCE_COLOURS = ("#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+
+_RC: dict[str, Any] = {
+    "axes.edgecolor": "#9aa1ab",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "grid.color": GRID,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelsize": 9,
+    "ytick.color": MUTED,
+    "ytick.labelsize": 9,
+}
+
+
+def theme() -> AbstractContextManager[None]:
+    """The look of every figure, for the length of a ``with`` block."""
+    rc: Any = {**seaborn.axes_style("whitegrid"), **seaborn.plotting_context("paper"), **_RC}
+    return matplotlib.rc_context(rc)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG file's content."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
+    return content.getvalue()
+
+
+def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of small multiples, at the width of the page.
+
+    Args:
+        count: how many panels; the rest of the last row stays empty.
+        columns: at most so many beside each other.
+        height: of one panel, in inches.
+    """
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    width = 5.6 if columns == 1 else 9.8
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.03, hspace=0.04)
+    figure = Figure(figsize=(width, rows * height + 0.55), layout=layout, facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for empty in axes[count:]:
+        empty.set_axis_off()
+    for used in axes[:count]:
+        seaborn.despine(ax=used)
+    return figure, axes[:count]
+
+
+def lowest(axes: list[Axes]) -> list[Axes]:
+    """The panel of each column under which there is no other: the one that names the horizontal axis."""
+    columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    return axes[-columns:]
+
+
+class BetaScale:
+    """Where each beta stands on an axis, and its colour: dark is small, light is large.
+
+    Logarithmic where the positive betas span more than a factor of ten; a beta of 0 then stands apart, one
+    step below the smallest. Linear otherwise.
+    """
+
+    def __init__(self, betas: Iterable[float]) -> None:
+        self.betas = sorted({float(beta) for beta in betas if beta == beta})
+        positive = [beta for beta in self.betas if beta > 0]
+        self.is_log = bool(positive) and max(positive) / min(positive) > 10
+        self._zero = 0.0
+        if self.is_log:
+            low, high = math.log10(min(positive)), math.log10(max(positive))
+            self._zero = low - max(0.3, (high - low) / max(1, len(positive) - 1))
+
+    @property
+    def name(self) -> str:
+        """What to write under an axis."""
+        if not self.is_log:
+            return "β"
+        return "β (log scale, 0 apart)" if self.betas[0] <= 0 else "β (log scale)"
+
+    def position(self, beta: float) -> float:
+        """Where a beta stands on the axis."""
+        if not self.is_log:
+            return float(beta)
+        return math.log10(beta) if beta > 0 else self._zero
+
+    def colour(self, beta: float) -> str:
+        """Viridis without its palest end, which does not stand out from white."""
+        low, high = self.position(self.betas[0]), self.position(self.betas[-1])
+        share = (self.position(beta) - low) / (high - low) if high > low else 0.4
+        return to_hex(matplotlib.colormaps["viridis"](0.02 + 0.84 * share))
+
+    def label_axis(self, axes: Axes) -> None:
+        """Ticks at the betas themselves, and labels on as many as fit."""
+        labels = [f"{beta:g}" for beta in self.betas]
+        positions = [self.position(beta) for beta in self.betas]
+        span = (positions[-1] - positions[0]) or 1.0
+        last = len(positions) - 1
+
+        def fits(left: int, right: int) -> bool:
+            room = 0.022 * (len(labels[left]) + len(labels[right])) + 0.045
+            return positions[right] - positions[left] >= room * span
+
+        shown = [0]
+        for index in range(1, last):
+            if fits(shown[-1], index) and fits(index, last):
+                shown.append(index)
+        shown += [last] if last else []
+        axes.set_xticks(positions, minor=True)
+        axes.set_xticks([positions[i] for i in shown], [labels[i] for i in shown])
+        axes.set_xlim(positions[0] - 0.07 * span, positions[-1] + 0.07 * span)
+
+    def legend_handles(self) -> list[Line2D]:
+        """A coloured dot per beta, at most eight: the smallest, the largest, and some between."""
+        count = len(self.betas)
+        chosen = sorted({round(i * (count - 1) / min(7, max(1, count - 1))) for i in range(min(8, count))})
+        return [
+            Line2D([], [], ls="", marker="o", ms=7, color=self.colour(beta), label=f"β = {beta:g}")
+            for beta in (self.betas[i] for i in chosen)
+        ]

@@ -1,0 +1,39 @@
+"""``dis-bench report`` as a user meets it."""
+
+from dis_bench.cli.main import main
+from tests.reports.made_up import write_study
+
+
+def test_says_where_the_page_is_and_what_it_found(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "results", pictures=False)
+    assert main(["report"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "9 cells: betavae; β = 1, 4, 10; 3 seeds."
+    assert lines[2] == "dsprites (rendered), 3,000 steps"
+    assert lines[3].startswith("  Raising β from 1 to 10 costs")
+    assert "caveats on the page" in lines[-3]
+    assert lines[-1] == "report: results/report/index.html"
+    assert (tmp_path / "results" / "report" / "index.html").is_file()
+
+
+def test_out_and_folder(capsys, tmp_path):
+    write_study(tmp_path / "runs", betas=[4], seeds=[0], pictures=False)
+    assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "there")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {tmp_path / 'there' / 'index.html'}"
+
+
+def test_no_results_is_one_sentence(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "dis-bench: error: there is no folder 'results'; make results with `dis-bench run --out results`.\n"
+    )
+
+
+def test_failed_cells_are_no_failure_of_the_report(capsys, tmp_path):
+    write_study(tmp_path, betas=[4], seeds=[0], failed=[(4, 0)], pictures=False)
+    assert main(["report", str(tmp_path)]) == 0
+    assert "No cell finished: the only one failed" in capsys.readouterr().out

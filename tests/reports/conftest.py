@@ -1,0 +1,38 @@
+"""Made-up studies, and one report of nine cells that several tests look at."""
+
+import pytest
+
+from dis_bench.reports.quantities import find_quantities
+from dis_bench.reports.settings import split_settings
+from dis_bench.reports.tables import summarise
+from dis_bench.runners.store import read_records, tabulate
+from tests.reports.made_up import write_study
+
+
+@pytest.fixture(scope="session")
+def nine_cells(tmp_path_factory):
+    """A folder with betavae on dsprites: three betas, three seeds."""
+    return write_study(tmp_path_factory.mktemp("nine"))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Writes made-up cells into one folder, without pictures; returns its records."""
+
+    def write(**options):
+        return read_records(write_study(tmp_path / "results", pictures=False, **options))[0]
+
+    return write
+
+
+@pytest.fixture
+def tabulated():
+    """From records: settings, a summary table of each, and the quantities."""
+
+    def make(records):
+        scores = dict.fromkeys(score for record in records for score in record["scores"])
+        quantities = find_quantities(tabulate(records), scores)
+        settings = split_settings(records)
+        return settings, [summarise(setting, quantities) for setting in settings], quantities
+
+    return make

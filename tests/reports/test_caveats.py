@@ -1,0 +1,96 @@
+"""Each caveat appears when it is deserved, and only then."""
+
+import pytest
+
+from dis_bench.reports.caveats import find_caveats
+from tests.reports.made_up import PROTOCOL
+
+# A study without any fault: many seeds, the published budget, the official file, no score with a known limit.
+SOUND = {
+    "betas": [4],
+    "seeds": range(10),
+    "steps": 300_000,
+    "source": "official",
+    "protocol": {"dci": PROTOCOL["dci"]},
+}
+
+
+def test_sound_results_have_no_caveat(study):
+    assert find_caveats(study(**SOUND)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seeds": [0]}, "Every configuration has one seed"),
+        ({"seeds": range(2)}, "fewer than 3 finished seeds"),
+        ({"seeds": range(3)}, "in about 16% of comparisons"),
+        ({"seeds": range(5)}, "in about 6% of comparisons"),
+        ({"steps": 3000}, "3,000 steps, fewer than the 300,000 of the published study"),
+        ({"source": "rendered"}, "bit-exact; this is not proven for all 737,280"),
+        ({"source": "rendered", "dataset": "shapes3d"}, "mean absolute error is about 1 of 255"),
+        ({"protocol": {"mig": PROTOCOL["mig"]}}, "MIG with 20 bins has a ceiling"),
+        ({"protocol": {"sap": PROTOCOL["sap"]}}, "SAP (discrete) has a ceiling"),
+        ({"protocol": {"betavae_score": PROTOCOL["betavae_score"]}}, "hardly sees rotation"),
+        ({"values": {(4, 3): {"active_latents": 0.0}}}, "1 cell has no active latent (posterior collapse)"),
+        (
+            {"seeds": range(11), "failed": [(4, 3)]},
+            "1 cell failed and is in no mean: dsprites, betavae, β = 4, seed 3",
+        ),
+    ],
+)
+def test_a_fault_gives_its_caveat_and_no_other(study, change, words):
+    [caveat] = find_caveats(study(**{**SOUND, **change}))
+    assert words in caveat
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": {"mig": {**PROTOCOL["mig"], "bins": 40}}},
+        {"protocol": {"mig": PROTOCOL["mig"], "sap": PROTOCOL["sap"]}, "dataset": "shapes3d"},
+        {"dataset": "cars3d", "source": "rendered"},
+    ],
+)
+def test_limits_of_dsprites_are_said_of_dsprites_only(study, change):
+    assert find_caveats(study(**{**SOUND, **change})) == []
+
+
+def test_sources_that_stand_side_by_side(study):
+    study(**SOUND)
+    caveats = " ".join(find_caveats(study(**{**SOUND, "source": "rendered"})))
+    assert "dsprites comes from 2 sources (official, rendered)" in caveats
+    assert "fall into 2 settings" in caveats
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("torch", "different versions of torch: 2.13.0 (10 cells), 2.12.0 (10 cells)"),
+        ("dis_bench", "different versions of dis_bench"),
+        ("device", "different device: cpu (10 cells), 2.12.0 (10 cells)"),
+    ],
+)
+def test_versions_and_devices_that_differ(study, name, words):
+    study(**SOUND)
+    records = study(**{**SOUND, "seeds": range(10, 20), "environment": {name: "2.12.0"}})
+    [caveat] = find_caveats(records)
+    assert words in caveat
+
+
+def test_few_of_many_have_too_few_seeds(study):
+    study(**SOUND)
+    [caveat] = find_caveats(study(**{**SOUND, "betas": [1], "seeds": [0]}))
+    assert caveat.startswith("1 of 2 configurations has fewer than 3 finished seeds")
+
+
+def test_failures_are_gathered_by_reason_and_shortened(study):
+    failed = [(beta, seed) for beta in (1.0, 4.0, 10.0) for seed in range(3)]
+    caveats = find_caveats(study(failed=failed))
+    assert caveats[0].startswith("9 cells failed and are in no mean: dsprites, betavae, β = 1, seed 0;")
+    assert "and 3 more. Reason: the loss is not finite at step 120: loss = nan." in caveats[0]
+
+
+def test_unreadable_records_are_told(study):
+    problem = "results/cells/x/record.json is corrupt (JSONDecodeError: ...); skipped."
+    assert find_caveats(study(**SOUND), [problem]) == [problem]

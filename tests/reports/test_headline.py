@@ -1,0 +1,121 @@
+"""The answer in words is what the numbers allow, and no more."""
+
+import pytest
+
+from dis_bench.reports.headline import write_headlines
+from dis_bench.reports.tables import in_use
+
+CLEAR = {1.0: [(20, 0.10), (21, 0.11), (22, 0.12)], 10.0: [(50, 0.30), (51, 0.31), (52, 0.32)]}
+NOISE = {1.0: [(20, 0.10), (21, 0.20), (22, 0.30)], 10.0: [(50, 0.15), (51, 0.25), (52, 0.35)]}
+
+
+def values(cells):
+    return {
+        (beta, seed): {"reconstruction": float(nats), "mig": mig}
+        for beta, some in cells.items()
+        for seed, (nats, mig) in enumerate(some)
+    }
+
+
+@pytest.fixture
+def headlines(study, tabulated):
+    def write(**options):
+        [setting], [table], quantities = tabulated(study(**options))
+        return write_headlines(setting, table, in_use(table, quantities))
+
+    return write
+
+
+def test_a_clear_trade(headlines):
+    [answer] = headlines(betas=[10, 1], values=values(CLEAR))
+    assert answer.betas == (1.0, 10.0)
+    assert answer.sentences[0] == (
+        "Raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
+        "(3 seeds each)."
+    )
+
+
+def test_a_gain_within_the_spread_is_no_gain(headlines):
+    [answer] = headlines(betas=[1, 10], values=values(NOISE))
+    assert answer.sentences[0] == (
+        "Raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction (3 seeds each); MIG changes by "
+        "+0.050 ± 0.141, within the spread over seeds: no ordering claimed."
+    )
+    [mig] = [contrast for contrast in answer.contrasts if contrast.quantity.name == "mig"]
+    assert mig.verdict == "within the spread"
+    assert mig.best == "β = 10, not separated from 1"
+
+
+def test_nothing_beyond_the_spread(headlines):
+    flat = {beta: [(20, 0.1), (30, 0.2), (40, 0.3)] for beta in (1.0, 10.0)}
+    [answer] = headlines(betas=[1, 10], values=values(flat))
+    assert answer.sentences[0] == (
+        "Raising β from 1 to 10 changes reconstruction by +0.0 ± 14.1 nats and MIG by +0.000 ± 0.141 "
+        "(3 seeds each): within the spread over seeds, no ordering claimed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "first"),
+    [
+        (1, "changes reconstruction by +30.0 nats and MIG by +0.200 (1 seed each)"),
+        (2, "changes reconstruction by +30.0 ± 1.0 nats and MIG by +0.200 ± 0.010 (2 seeds each)"),
+    ],
+)
+def test_too_few_seeds_claim_nothing(headlines, seeds, first):
+    [answer] = headlines(betas=[1, 10], seeds=range(seeds), values=values(CLEAR))
+    assert answer.sentences[0] == f"Raising β from 1 to 10 {first}: too few seeds, no ordering claimed."
+    text = " ".join([*answer.sentences, *(c.verdict for c in answer.contrasts)])
+    assert not any(word in text for word in ("better", "worse", "costs", "buys", "rises", "falls"))
+
+
+def test_a_failed_seed_counts_against_the_claim(headlines):
+    [answer] = headlines(betas=[1, 10], values=values(CLEAR), failed=[(10.0, 2)])
+    assert "(3 and 2 seeds): too few seeds" in answer.sentences[0]
+
+
+def test_a_loss_is_called_a_loss(headlines):
+    swapped = {1.0: CLEAR[10.0], 10.0: CLEAR[1.0]}
+    [answer] = headlines(betas=[1, 10], values=values(swapped))
+    assert answer.sentences[0] == (
+        "Raising β from 1 to 10 buys 30.0 ± 1.4 nats of reconstruction and costs 0.200 ± 0.014 of MIG "
+        "(3 seeds each)."
+    )
+
+
+def test_the_other_scores_are_told_too(headlines):
+    sap = {(beta, seed): {"sap": 0.01 * beta + 0.001 * seed} for beta in (1.0, 10.0) for seed in range(3)}
+    [answer] = headlines(betas=[1, 10], noise=0, values=sap)
+    assert "Also better:" in answer.sentences[1]
+    assert "SAP (+0.090 ± 0.001)" in answer.sentences[1]
+    assert answer.sentences[2].startswith("Worse: DCI informativeness")
+
+
+def test_one_configuration_has_nothing_to_compare(headlines):
+    [answer] = headlines(betas=[4], seeds=[0], values={(4.0, 0): {"reconstruction": 21.0, "mig": 0.2}})
+    assert answer.sentences == [
+        "betavae, β = 4 reaches reconstruction 21.0 nats and MIG 0.200 (1 seed). "
+        "One configuration: nothing to compare."
+    ]
+
+
+def test_models_without_beta_are_compared_by_the_same_rule(headlines, study):
+    study(betas=[None], model="vae", values={(None, s): {"mig": 0.9 + 0.01 * s} for s in range(3)})
+    [answer] = headlines(betas=[None], model="mine", values={(None, s): {"mig": 0.1} for s in range(3)})
+    assert "Best MIG: vae with 0.910 ± 0.010." in answer.sentences
+
+
+def test_all_failed_is_said_in_words(headlines):
+    [answer] = headlines(betas=[1, 4], seeds=[0], failed=[(1.0, 0), (4.0, 0)])
+    assert answer.sentences == [
+        "No cell finished: all 2 failed (the loss is not finite at step 120: loss = nan)."
+    ]
+
+
+def test_each_series_gets_its_own_answer(headlines, study):
+    study(model="betatcvae", betas=[1, 4])
+    answers = headlines(model="betavae", betas=[1, 10])
+    assert [(answer.series, answer.betas) for answer in answers] == [
+        ("betatcvae", (1, 4)),
+        ("betavae", (1, 10)),
+    ]

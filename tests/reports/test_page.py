@@ -1,0 +1,136 @@
+"""The page is whole, opens offline, and says what it must."""
+
+import base64
+import html
+import io
+from html.parser import HTMLParser
+
+import pytest
+
+from dis_bench.reports import write_report
+from dis_bench.reports.ordering import RULE
+from tests.reports.made_up import write_study
+
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """What a page consists of; fails on tags that do not close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.open = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def report(nine_cells):
+    return write_report(nine_cells)
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return Page(report.read_text(encoding="utf-8"))
+
+
+def test_nothing_is_fetched(page):
+    for _, attributes in page.tags:
+        for name, value in attributes.items():
+            if name in ("src", "href", "srcset", "data", "action", "poster"):
+                assert value.startswith(("data:image/png;base64,", "#"))
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not page.all("iframe")
+
+
+def test_the_style_fetches_nothing(report):
+    style = report.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "&#" not in style  # not escaped
+    assert "max-width" in style
+
+
+def test_every_picture_is_embedded_described_and_beside_the_page(page, report):
+    from matplotlib.image import imread
+
+    images = page.all("img")
+    contents = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
+    assert contents == {path.read_bytes() for path in report.parent.glob("plots/*.png")}
+    assert len(images) == 7  # trade-off, against beta, reconstructions, three traversals, training
+    for image, content in ((i, base64.b64decode(i["src"].partition(",")[2])) for i in images):
+        assert len(image["alt"]) > 40
+        height, width = imread(io.BytesIO(content)).shape[:2]
+        assert (int(image["width"]), int(image["height"])) == (round(width / 2), round(height / 2))
+
+
+def test_alternative_text_tells_the_numbers_in_beta_order(page):
+    alt = page.all("img")[0]["alt"]
+    positions = [alt.index(f"β = {beta}: reconstruction") for beta in (1, 4, 10)]
+    assert positions == sorted(positions)
+
+
+def test_answer_first_then_pictures_tables_caveats_provenance(page):
+    sections = [attributes["id"] for attributes in page.all("section") if "class" not in attributes]
+    assert sections == ["answer", "pictures", "table", "caveats", "provenance"]
+    assert page.text.index("Raising β from 1 to 10 costs") < page.text.index("Originals and reconstructions")
+
+
+def test_anchors_lead_somewhere_and_ids_are_unique(page):
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {attributes["href"] for attributes in page.all("a")} <= {f"#{name}" for name in ids}
+
+
+def test_rule_command_protocol_and_versions_are_there(page):
+    text = page.text
+    for words in (
+        " ".join(RULE.split()),
+        "dis-bench run --models betavae --betas 1 4 10",
+        "version 1, rows 10,000, bins 20",
+        "dsprites-rendered-f00d",
+        "2.13.0",
+        "made-up processor",
+        "2026-11-20 09:30:00+00:00",
+        "MIG with 20 bins has a ceiling",
+    ):
+        assert words in text
+
+
+def test_tables_stand_beside_the_page(report):
+    names = {path.name for path in report.parent.iterdir()}
+    assert names == {"index.html", "table.csv", "table.md", "table.tex", "plots", "report.json"}
+
+
+def test_what_users_write_cannot_become_markup(tmp_path):
+    command = 'dis-bench run --models "<script>alert(1)</script>" --out a&b'
+    index = write_report(
+        write_study(tmp_path, betas=[4], seeds=[0], model="<b>mine</b>", command=command, pictures=False)
+    )
+    content = index.read_text(encoding="utf-8")
+    assert html.escape(command, quote=False).replace('"', "&#34;") in content
+    page = Page(content)
+    assert command in page.text
+    assert "<b>mine</b>, β = 4 reaches" in page.text
+    assert not page.all("script")
+    assert not page.all("b")

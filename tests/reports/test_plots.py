@@ -1,0 +1,126 @@
+"""Plots draw the seeds and the means of the table, with beta as an ordered number."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from dis_bench.reports.curves import Curve
+from dis_bench.reports.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
+from dis_bench.reports.theme import BetaScale, theme, to_png
+
+
+def luminance(colour):
+    return np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722))
+
+
+def titled(figure, title):
+    return next(axes for axes in figure.axes if axes.get_title(loc="left").split() == title.split())
+
+
+@pytest.fixture
+def drawn(study, tabulated):
+    """The setting, its table, its quantities, and a figure of it."""
+
+    def draw(function, records):
+        [setting], [table], quantities = tabulated(records)
+        with theme():
+            figure = function(setting, table, quantities)
+            to_png(figure)
+        return setting, table, figure
+
+    return draw
+
+
+def test_tradeoff_has_a_dot_per_cell_and_a_path_through_the_means_in_beta_order(drawn, study):
+    setting, table, figure = drawn(draw_tradeoff, study(betas=[10, 1, 4]))
+    panel = titled(figure, "MIG")
+    dots = np.concatenate([c.get_offsets() for c in panel.collections if len(c.get_offsets()) > 1])
+    assert sorted(map(tuple, dots)) == sorted(
+        zip(setting.done["reconstruction"], setting.done["mig"], strict=True)
+    )
+    path = next(line for line in panel.lines if len(line.get_xdata()) == 3)
+    assert path.get_xdata().tolist() == table["reconstruction_mean"].tolist()
+    assert path.get_ydata().tolist() == table["mig_mean"].tolist()
+    assert table["beta"].tolist() == [1, 4, 10]
+    assert "better" in panel.get_ylabel()
+    assert len([axes for axes in figure.axes if axes.get_title(loc="left")]) == 6
+
+
+def test_error_bars_are_the_standard_deviations(drawn, study):
+    _, table, figure = drawn(draw_against_beta, study())
+    panel = titled(figure, "MIG ↑")
+    bars = [container[2][0].get_segments()[0] for container in panel.containers]
+    assert [bar[1, 1] - bar[0, 1] for bar in bars] == pytest.approx((2 * table["mig_std"]).tolist())
+    assert [bar[0, 0] for bar in bars] == [1, 4, 10]
+
+
+def test_a_model_without_beta_is_a_line_across(drawn, study):
+    study()
+    setting, table, figure = drawn(draw_against_beta, study(betas=[None], model="vae"))
+    names = [one.name for one in split_series(setting, table)]
+    assert names == ["betavae", "vae (its objective: β = 1)"]
+    panel = titled(figure, "MIG ↑")
+    [level] = {
+        line.get_ydata()[0] for line in panel.lines if line.get_xdata()[0] == 0 and line.get_xdata()[-1] == 1
+    }
+    assert level == table.loc[table["model"] == "vae", "mig_mean"].item()
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+
+
+def test_training_draws_each_seed_and_the_mean(study, tabulated):
+    [setting], [table], _ = tabulated(study(betas=[4], seeds=[0, 1]))
+    step = np.array([1.0, 2.0])
+    curves = {
+        cell: Curve(step, np.array([600.0, 100.0 + 10 * i]), np.array([0.0, 1.0]))
+        for i, cell in enumerate(setting.cells["hash"])
+    }
+    with theme():
+        figure = draw_training(setting, table, curves)
+        to_png(figure)
+    last = [line.get_ydata()[-1] for line in figure.axes[0].lines]
+    assert sorted(last) == [100, 105, 110]
+
+
+def test_linear_within_a_factor_of_ten_and_logarithmic_beyond():
+    assert [BetaScale([1, 4, 10]).position(beta) for beta in (1, 4, 10)] == [1, 4, 10]
+    scale = BetaScale([0.1, 1, 100])
+    assert [scale.position(beta) for beta in (0.1, 1, 100)] == pytest.approx([-1, 0, 2])
+
+
+@pytest.mark.parametrize("betas", [[0, 1, 4], [0, 0.1, 1, 100], [0], [4], [1, 4, 10, 10]])
+def test_beta_zero_shows_and_colours_follow_beta(betas):
+    from matplotlib.figure import Figure
+
+    scale = BetaScale(reversed(betas))
+    shades = [luminance(scale.colour(beta)) for beta in scale.betas]
+    assert shades == sorted(shades)
+    assert len(set(shades)) == len(set(betas))
+    axes = Figure().subplots()
+    scale.label_axis(axes)
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels[0] == f"{betas[0]:g}"
+    assert labels[-1] == f"{betas[-1]:g}"
+    low, high = axes.get_xlim()
+    assert low < scale.position(betas[0]) <= scale.position(betas[-1]) < high
+
+
+def test_many_betas_do_not_crowd_the_axis_or_the_legend():
+    from matplotlib.figure import Figure
+
+    scale = BetaScale([0, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 16, 32, 64, 100])
+    axes = Figure().subplots()
+    scale.label_axis(axes)
+    labels = axes.get_xticklabels()
+    assert 4 <= len(labels) < 10
+    assert (labels[0].get_text(), labels[-1].get_text()) == ("0", "100")
+    names = [handle.get_label() for handle in scale.legend_handles()]
+    assert (len(names), names[0], names[-1]) == (8, "β = 0", "β = 100")
+
+
+def test_the_caller_s_plot_settings_stay(drawn, study):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    drawn(draw_tradeoff, study(seeds=[0]))
+    assert dict(matplotlib.rcParams) == before

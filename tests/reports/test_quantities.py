@@ -1,0 +1,71 @@
+"""What is measured, and how it is written."""
+
+import math
+
+import pytest
+
+from dis_bench import registry
+from dis_bench.reports.quantities import (
+    DASH,
+    MEASURED,
+    MINUS,
+    Quantity,
+    find_quantities,
+    metric_of,
+    score_columns,
+)
+from dis_bench.runners.store import tabulate
+
+
+def test_every_builtin_score_is_declared(study, tabulated):
+    _, _, quantities = tabulated(study())
+    names = [q.name for q in quantities]
+    assert names[:5] == ["reconstruction", "mse", "kl", "elbo", "active_latents"]
+    scores = [q for q in quantities if q.is_score]
+    builtin = {score for plugin in registry.plugins("metrics").values() for score in plugin.load().outputs}
+    assert {q.name for q in scores} == builtin
+    assert all((q.better, q.range) == ("higher", (0, 1)) and q.summary for q in scores)
+
+
+def test_a_plugin_that_is_gone_leaves_direction_and_range_unknown(study):
+    table = tabulate(study(seeds=[0])).assign(my_score=0.5)
+    [quantity] = [q for q in find_quantities(table, ["my_score"]) if q.is_score]
+    assert quantity == Quantity("my_score", "my score", is_score=True)
+    assert quantity.heading == "my score"
+
+
+def test_columns_without_a_value_are_left_out(study):
+    table = tabulate(study(seeds=[0])).assign(mig=math.nan)
+    assert "mig" not in {q.name for q in find_quantities(table, ["mig", "sap"])}
+
+
+def test_scores_are_found_in_a_table_alone(study, tabulated):
+    records = study(failed=[(1.0, 0)])
+    _, _, quantities = tabulated(records)
+    assert set(score_columns(tabulate(records))) == {q.name for q in quantities if q.is_score}
+
+
+def test_a_score_names_its_metric():
+    assert metric_of("dci_completeness") == "dci"
+    assert metric_of("betavae_score") == "betavae_score"
+    assert metric_of("my_score") == "my_score"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [
+        (0.25, 0.0499, "0.250 ± 0.050"),
+        (0.25, math.nan, "0.250"),
+        (-0.25, 0.1, MINUS + "0.250 ± 0.100"),
+        (math.nan, math.nan, DASH),
+    ],
+)
+def test_values_and_spreads(mean, std, text):
+    assert Quantity("mig", "MIG").format_spread(mean, std) == text
+
+
+def test_changes_carry_a_sign():
+    reconstruction = MEASURED[0]
+    assert reconstruction.format_change(23.14, 1.96) == "+23.1 ± 2.0"
+    assert reconstruction.format_change(-23.14, math.nan) == MINUS + "23.1"
+    assert reconstruction.heading.split() == ["reconstruction", "↓"]

@@ -1,0 +1,154 @@
+"""Reports of whole result folders: from one cell to many, whatever is missing."""
+
+import csv
+import warnings
+
+import numpy as np
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.reports import write_report
+from dis_bench.reports.report import build_report, make_report
+from tests.reports.made_up import write_study
+
+
+def kinds(report):
+    return sorted(
+        name.rpartition("/")[2].partition("-dsprites")[0] for name in report.files if name.endswith(".png")
+    )
+
+
+def test_nothing_in_the_results_is_touched(nine_cells):
+    before = {path: path.stat().st_mtime_ns for path in (nine_cells / "cells").rglob("*")}
+    write_report(nine_cells)
+    assert {path: path.stat().st_mtime_ns for path in (nine_cells / "cells").rglob("*")} == before
+
+
+def test_the_same_results_give_the_same_files(nine_cells):
+    assert build_report(nine_cells).files == build_report(nine_cells).files
+
+
+def test_out_writes_elsewhere(tmp_path):
+    folder = write_study(tmp_path / "results", betas=[4], seeds=[0], pictures=False)
+    index = write_report(folder, tmp_path / "there")
+    assert index == tmp_path / "there" / "index.html"
+    assert not (folder / "report").exists()
+
+
+def test_one_cell(tmp_path):
+    report = build_report(write_study(tmp_path, betas=[4], seeds=[0]))
+    assert kinds(report) == ["reconstructions", "training", "traversals"]
+    assert report.summary == "1 cell: betavae; β = 4; 1 seed"
+
+
+def test_one_beta_with_seeds(tmp_path):
+    report = build_report(write_study(tmp_path, betas=[4], pictures=False))
+    assert kinds(report) == ["tradeoff", "training"]
+
+
+def test_all_failed_still_gives_a_page(tmp_path):
+    failed = [(beta, seed) for beta in (1.0, 4.0) for seed in (0, 1)]
+    report = build_report(write_study(tmp_path, betas=[1, 4], seeds=[0, 1], failed=failed))
+    page = report.files["index.html"].decode()
+    assert kinds(report) == []
+    assert "No cell finished: all 4 failed (the loss is not finite at step 120: loss = nan)." in page
+    assert "Failed cells (4)" in page
+    rows = list(csv.DictReader(report.files["table.csv"].decode().splitlines()))
+    assert [(row["n"], row["failed"]) for row in rows] == [("0", "2"), ("0", "2")]
+
+
+def test_no_score_was_asked_for(tmp_path):
+    study = write_study(tmp_path, protocol={"none": {}}, pictures=False)
+    report = build_report(study)
+    assert kinds(report) == ["against-beta", "training"]
+    assert report.headlines[0][0].sentences[0].startswith("Raising β from 1 to 10 costs")
+
+
+def test_settings_stand_apart_on_the_page_and_in_the_files(tmp_path):
+    write_study(tmp_path, betas=[1, 4], pictures=False)
+    write_study(tmp_path, betas=[1, 4], seeds=[0], source="official", pictures=False)
+    write_study(tmp_path, betas=[None], model="vae", seeds=[0], dataset="shapes3d", pictures=False)
+    report = build_report(tmp_path)
+    assert [setting.title for setting in report.settings] == [
+        "dsprites (official), 3,000 steps",
+        "dsprites (rendered), 3,000 steps",
+        "shapes3d (rendered), 3,000 steps",
+    ]
+    assert {name for name in report.files if "tradeoff" in name} == {
+        "plots/tradeoff-dsprites-official-3000steps.png",
+        "plots/tradeoff-dsprites-rendered-3000steps.png",
+    }
+    page = report.files["index.html"].decode()
+    for setting in report.settings:
+        assert page.count(f">{setting.title}<") == 3  # answer, pictures, table
+
+
+def test_broken_and_missing_files_are_told_and_left_out(tmp_path):
+    write_study(tmp_path, betas=[1, 4], seeds=[0, 1, 2])
+    cells = sorted((tmp_path / "cells").iterdir())
+    (cells[0] / "record.json").write_text("{")
+    (cells[1] / "pictures.npz").write_bytes(b"broken")
+    (cells[2] / "training.csv").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = build_report(tmp_path)
+    text = " ".join(report.caveats)
+    assert f"{cells[0]}/record.json is corrupt" in text
+    assert f"{cells[1]}/pictures.npz cannot be read" in text
+    assert f"{cells[2]}/training.csv is missing" in text
+    assert "too few seeds" in report.headlines[0][0].sentences[0]
+
+
+def test_every_record_broken_is_an_error(tmp_path):
+    write_study(tmp_path, betas=[1], seeds=[0], pictures=False)
+    [record] = tmp_path.glob("cells/*/record.json")
+    record.write_text("[]")
+    with pytest.raises(InputError, match="holds no readable results"):
+        write_report(tmp_path)
+
+
+def test_no_results_is_an_error_and_nothing_is_made(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        write_report(tmp_path / "nothing")
+    with pytest.raises(InputError, match="holds no results"):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_page_is_refused(tmp_path):
+    write_study(tmp_path / "results", betas=[1], seeds=[0], pictures=False)
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(InputError, match="is left alone"):
+        make_report(tmp_path / "results", tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine"
+
+
+def test_a_second_report_follows_the_results(tmp_path):
+    write_study(tmp_path, betas=[1, 4], seeds=[0], pictures=False)
+    _, index = make_report(tmp_path)
+    first = {path.name for path in index.parent.glob("plots/*")}
+    assert "against-beta-dsprites-rendered-3000steps.png" in first
+    for path in (tmp_path / "cells").glob("*beta4*"):
+        path.rename(tmp_path / path.name)
+    make_report(tmp_path)
+    assert {path.name for path in index.parent.glob("plots/*")} == {
+        "training-dsprites-rendered-3000steps.png"
+    }
+
+
+@pytest.mark.slow
+def test_many_betas_and_series(tmp_path):
+    betas = np.round(np.geomspace(0.1, 100, 14), 3)
+    write_study(tmp_path, betas=[0, *betas], seeds=range(4), pictures=False)
+    for gamma in range(10):
+        write_study(
+            tmp_path,
+            betas=[None],
+            model="factorvae",
+            others={"gamma": float(gamma)},
+            seeds=range(2),
+            pictures=False,
+        )
+    report = build_report(tmp_path)
+    assert kinds(report) == ["against-beta", "tradeoff", "training"]
+    assert len(report.files["table.md"].decode().splitlines()) == 4 + 15 + 10 + 2

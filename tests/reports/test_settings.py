@@ -1,0 +1,118 @@
+"""Cells are compared only with cells that differ in model, hyperparameters and seed."""
+
+import copy
+
+import pytest
+
+from dis_bench.reports.settings import format_value, split_settings, split_table
+from dis_bench.runners.store import tabulate
+from tests.reports.made_up import PROTOCOL
+
+
+def test_one_study_is_one_setting(study):
+    [setting] = split_settings(study())
+    assert setting.title == "dsprites (rendered), 3,000 steps"
+    assert setting.slug == "dsprites-rendered-3000steps"
+    assert setting.protocol == PROTOCOL
+    assert len(setting.cells) == 9
+
+
+def test_models_share_a_setting(study):
+    study()
+    [setting] = split_settings(study(betas=[None], model="vae"))
+    assert list(setting.cells["series"].unique()) == ["betavae", "vae"]
+
+
+def test_betas_sort_as_numbers(study):
+    [setting] = split_settings(study(betas=[10, 4, 1, 0.5], seeds=[0]))
+    assert list(setting.cells["beta"]) == [0.5, 1, 4, 10]
+    assert list(setting.cells["label"]) == [f"betavae, β = {beta}" for beta in ("0.5", "1", "4", "10")]
+
+
+@pytest.mark.parametrize(
+    ("change", "titles"),
+    [
+        ({"source": "official"}, ["dsprites (official), 3,000 steps", "dsprites (rendered), 3,000 steps"]),
+        ({"steps": 300_000}, ["dsprites (rendered), 3,000 steps", "dsprites (rendered), 300,000 steps"]),
+        ({"dataset": "shapes3d"}, ["dsprites (rendered), 3,000 steps", "shapes3d (rendered), 3,000 steps"]),
+    ],
+)
+def test_what_must_not_be_mixed(study, change, titles):
+    study()
+    settings = split_settings(study(**change))
+    assert [setting.title for setting in settings] == titles
+    assert [len(setting.cells) for setting in settings] == [9, 9]
+    assert [s.title for s in split_table(tabulate(study(**change)))] == titles
+
+
+def test_titles_say_what_else_differs(study):
+    records = study(seeds=[0])
+    others = copy.deepcopy(records)
+    for record in others:
+        record["cell"]["lr"] = 1e-4
+        record["hash"] += "x"
+    titles = [setting.title for setting in split_settings(records + others)]
+    assert titles == [f"dsprites (rendered), 3,000 steps, lr {lr}" for lr in ("0.0005", "0.0001")]
+    assert len({setting.slug for setting in split_settings(records + others)}) == 2
+
+
+def test_another_protocol_is_another_setting(study):
+    study(seeds=[0])
+    settings = split_settings(
+        study(seeds=[1], protocol={**PROTOCOL, "mig": {"version": 1, "rows": 10_000, "bins": 40}})
+    )
+    assert [setting.title.rpartition(", ")[2] for setting in settings] == ["mig bins 20", "mig bins 40"]
+    assert [list(setting.cells["seed"]) for setting in settings] == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_a_metric_that_was_not_asked_for_contradicts_nobody(study):
+    study(seeds=[0])
+    [setting] = split_settings(study(seeds=[1], protocol={"mig": PROTOCOL["mig"]}))
+    assert len(setting.cells) == 6
+
+
+def test_failed_cells_stay_in_their_setting(study):
+    [setting] = split_settings(study(failed=[(4.0, 1)]))
+    assert (len(setting.cells), len(setting.done)) == (9, 8)
+
+
+def test_other_hyperparameters_make_series_only_where_they_vary(study):
+    study(model="betatcvae", others={"alpha": 1.0, "gamma": 10.0}, betas=[1, 4])
+    [setting] = split_settings(study(model="betatcvae", others={"alpha": 1.0, "gamma": 20.0}, betas=[1, 4]))
+    assert list(setting.cells["series"].unique()) == ["betatcvae, gamma = 10", "betatcvae, gamma = 20"]
+
+
+def test_versions_of_a_model_are_not_one_configuration(study):
+    records = study(seeds=[0], betas=[4])
+    other = copy.deepcopy(records[0])
+    other["cell"]["model_version"] = "dis-bench 0.2.0"
+    other["hash"] = "another"
+    [setting] = split_settings([*records, other])
+    assert list(setting.cells["series"]) == ["betavae [dis-bench 0.1.0]", "betavae [dis-bench 0.2.0]"]
+
+
+def test_models_of_two_files_are_told_apart(study):
+    study(model="a/mine.py:MyVAE", seeds=[0], betas=[4])
+    [setting] = split_settings(study(model="b/mine.py:MyVAE", seeds=[0], betas=[4]))
+    assert list(setting.cells["series"]) == ["a/mine.py:MyVAE", "b/mine.py:MyVAE"]
+
+
+def test_a_copied_cell_counts_once(study):
+    records = study()
+    [setting] = split_settings(records + copy.deepcopy(records))
+    assert len(setting.cells) == 9
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4.0, "4"),
+        (0.25, "0.25"),
+        (4.0000001, "4.0000001"),
+        (300_000, "300,000"),
+        (True, "True"),
+        ("adam", "adam"),
+    ],
+)
+def test_values_for_people(value, text):
+    assert format_value(value) == text

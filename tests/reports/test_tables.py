@@ -1,0 +1,97 @@
+"""Tables say what the seeds say, in every format."""
+
+import csv
+import io
+import math
+import statistics
+
+import pytest
+
+from dis_bench.reports.tables import summarise_text, write_csv, write_latex, write_markdown
+from dis_bench.runners.store import tabulate
+
+MIG = {1.0: [0.10, 0.20, 0.30], 4.0: [0.25, 0.20, 0.15], 10.0: [0.81, 0.80, 0.82]}
+VALUES = {(beta, seed): {"mig": value} for beta, some in MIG.items() for seed, value in enumerate(some)}
+
+
+def test_mean_and_standard_deviation_over_seeds(study, tabulated):
+    _, [table], _ = tabulated(study(values=VALUES))
+    assert list(table["beta"]) == [1, 4, 10]
+    assert list(table["mig_mean"]) == pytest.approx([0.2, 0.2, 0.81])
+    assert list(table["mig_std"]) == pytest.approx([0.1, 0.05, 0.01])  # n - 1 in the denominator
+    assert list(table["mig_n"]) == [3, 3, 3]
+    assert list(table["seeds"]) == ["0 1 2"] * 3
+    assert list(table["beta_norm"]) == pytest.approx([beta * 10 / 4096 for beta in (1, 4, 10)])
+
+
+def test_failed_cells_are_in_no_mean(study, tabulated):
+    _, [table], _ = tabulated(study(values=VALUES, failed=[(1.0, 2)]))
+    row = table.iloc[0]
+    assert (row["n"], row["failed"], row["seeds"]) == (2, 1, "0 1")
+    assert row["mig_mean"] == pytest.approx(0.15)
+    assert row["mig_std"] == pytest.approx(statistics.stdev([0.1, 0.2]))
+
+
+def test_one_seed_has_no_spread(study, tabulated):
+    settings, tables, quantities = tabulated(study(seeds=[0], values=VALUES))
+    assert math.isnan(tables[0]["mig_std"].iloc[0])
+    assert "±" not in write_markdown(settings, tables, quantities).partition("Mean ±")[0]
+
+
+def test_csv_has_a_row_per_configuration_in_full_precision(study, tabulated):
+    study(values=VALUES)
+    settings, tables, _ = tabulated(study(source="official", seeds=[7], values={(1.0, 7): {"mig": 1 / 3}}))
+    rows = list(csv.DictReader(io.StringIO(write_csv(settings, tables))))
+    assert [(row["source"], row["beta"], row["n"]) for row in rows] == [
+        *(("official", beta, "1") for beta in ("1.0", "4.0", "10.0")),
+        *(("rendered", beta, "3") for beta in ("1.0", "4.0", "10.0")),
+    ]
+    assert float(rows[0]["mig_mean"]) == 1 / 3
+    assert rows[0]["mig_std"] == ""
+    for name in ("reconstruction", "mse", "kl", "elbo", "active_latents", "sap", "dci_completeness"):
+        assert {f"{name}_mean", f"{name}_std", f"{name}_n"} <= set(rows[0])
+
+
+def test_markdown_shows_spread_and_direction_and_bolds_only_what_is_separated(study, tabulated):
+    text = write_markdown(*tabulated(study(values=VALUES)))
+    lines = text.splitlines()
+    assert lines[0] == "## dsprites (rendered), 3,000 steps"
+    heads = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    column = next(i for i, head in enumerate(heads) if head.split() == ["MIG", "↑"])
+    cells = [line.strip("|").split("|")[column].strip() for line in lines[4:7]]
+    assert cells == ["0.200 ± 0.100", "0.200 ± 0.050", "**0.810 ± 0.010**"]
+    assert [line.strip("|").split("|")[1].strip() for line in lines[4:7]] == ["1", "4", "10"]
+
+
+def test_a_score_that_some_seeds_lack_says_so(study, tabulated):
+    records = study(values=VALUES)
+    del records[0]["scores"]["mig"]
+    assert records[0]["cell"]["hyperparameters"]["beta"] == 1.0
+    text = write_markdown(*tabulated(records))
+    assert "0.250 ± 0.071 (n = 2)" in text
+
+
+def test_latex_is_ascii_escaped_and_rectangular(study, tabulated):
+    text = write_latex(*tabulated(study(dataset="mpi3d_toy", model="my_vae", values=VALUES)))
+    assert text.isascii()
+    assert r"mpi3d\_toy (rendered), 3,000 steps" in text
+    assert r"my\_vae & 10 &" in text
+    assert r"\textbf{0.810 $\pm$ 0.010}" in text
+    assert r"MIG $\uparrow$" in text
+    assert r"\toprule" in text
+    assert "_" not in text.replace(r"\_", "").replace(r"\beta_\mathrm", "")
+    body = [line for line in text.splitlines() if line.endswith(r"\\") and r"\multicolumn" not in line]
+    [columns] = {line.count("&") for line in body}
+    assert rf"\begin{{tabular}}{{l{'r' * columns}}}" in text
+
+
+def test_terminal_text_fits_and_has_every_configuration(study):
+    text = summarise_text(
+        tabulate(study(betas=[0.5, 1, 2, 4, 8, 16, 100], values=VALUES, failed=[(16.0, 0)]))
+    )
+    assert max(map(len, text.splitlines())) <= 100
+    for beta in ("0.5", "1", "2", "4", "8", "16", "100"):
+        assert text.count(f"β = {beta} ") + text.count(f"β = {beta}\n") == 1
+    assert "2 (1 failed)" in text
+    [first, *_] = [line for line in text.splitlines() if line.startswith("MIG")]
+    assert "0.200 ± 0.100" in first
