@@ -68,6 +68,8 @@ class ProgressBar(Watcher):
             self.bar.write(f"{cell.label} failed: {record['failure']['reason']}")
         elif self.bar.disable:
             print(f"cell {self.kept} of {self.total} done: {cell.label}", flush=True)
+        for metric, reason in record["unscored"].items():
+            self.bar.write(f"{cell.label} has no {metric}: {reason}")
 
     def close(self) -> None:
         """Close the bar."""

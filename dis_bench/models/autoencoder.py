@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dis_bench.errors import InputError, unknown
 from dis_bench.models.likelihoods import LIKELIHOODS
-from dis_bench.models.networks import NETWORKS
+from dis_bench.models.networks import NETWORKS, initialise
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Autoencoder(nn.Module):
         self.latent_size = latent_size
         self.encoder, self.decoder = NETWORKS[network](image_shape[0], latent_size)
         self.negative_log_likelihood = LIKELIHOODS[likelihood]
+        self.apply(initialise)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior means [B, D] and log-variances [B, D] of images [B, C, H, W] in [0, 1]."""

@@ -79,6 +79,18 @@ NETWORKS: dict[str, Callable[[int, int], Networks]] = {
 }
 
 
+def initialise(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases: TensorFlow's default, with which the 2019 study was trained.
+
+    torch's own default starts on a plateau (a grey image for every input) that it leaves late or by chance:
+    on dSprites, at lr 5e-4, after 480 to more than 1,500 steps, where this took 320 to 610 in eight runs.
+    """
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.xavier_uniform_(module.weight)
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
+
+
 def _convolutions(widths: list[int], kernel: int, padding: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide_in, wide_out in pairwise(widths):
