@@ -72,6 +72,10 @@ def add_parser(subparsers: Any) -> None:
     training.add_argument("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
     training.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
 
+    training.add_argument(
+        "--precision", metavar="auto|fp32|bf16", help="bf16 where a CPU has it (default: auto)"
+    )
+
     data = parser.add_argument_group("data and scores")
     data.add_argument(
         "--source", metavar="rendered|official", help="drawn by us, or the authors' file (default: rendered)"
@@ -149,13 +153,11 @@ def _parse_settings(texts: list[str]) -> dict[str, list[str]]:
 
 
 def _print_plan(study: Study, out: str, rerun: str) -> int:
-    from dis_bench.runners.machine import choose_device
     from dis_bench.runners.run import RERUN, choose_jobs, estimate
     from dis_bench.runners.store import Store
 
     if rerun not in RERUN:
         raise unknown("rerun", rerun, RERUN)
-    device = choose_device(study.device)
     plan = study.plan()
     jobs = choose_jobs(plan, Store(out), rerun)
     to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
@@ -163,7 +165,7 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
         print(f"{to_do.get(cell, 'done'):8}  {cell.label}  steps={cell.steps}  {cell.hash}")
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if jobs:
-        cost = estimate(plan, jobs, device)
+        cost = estimate(plan, jobs)
         print(
             f"Training takes about {_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
             f"{1000 * cost.step_seconds:.0f} ms a step, measured just now. Scoring comes on top."

@@ -67,6 +67,8 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = NETWORKS[network](image_shape[0], latent_size)
         self.negative_log_likelihood = LIKELIHOODS[likelihood]
         self.apply(initialise)
+        # The layout in which convolutions are fast, on CPUs and GPUs alike.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior means [B, D] and log-variances [B, D] of images [B, C, H, W] in [0, 1]."""
@@ -84,9 +86,11 @@ class Autoencoder(nn.Module):
             images: [B, C, H, W] in [0, 1].
             noise: [B, D], unit Gaussian.
         """
-        mean, logvar = self.encode(images)
+        mean, logvar = (
+            half.float() for half in self.encode(images)
+        )  # networks may run in bf16, terms do not
         codes = mean + torch.exp(0.5 * logvar) * noise
-        logits = self.decoder(codes)
+        logits = self.decoder(codes).float()
         return Terms(
             images=images,
             mean=mean,

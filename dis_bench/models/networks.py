@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from torch import nn
 
+from dis_bench.models.convolutions import TransposedConvolution
+
 
 class Networks(NamedTuple):
     """An encoder and its decoder."""
@@ -32,7 +34,7 @@ def burgess(channels: int, latent_size: int) -> Networks:
         *_dense([latent_size, 256, 256, 32 * 4 * 4]),
         nn.Unflatten(1, (32, 4, 4)),
         *_transposed_convolutions([32, 32, 32, 32]),
-        nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
+        TransposedConvolution(32, channels),
     )
     return Networks(encoder, decoder)
 
@@ -50,7 +52,7 @@ def locatello(channels: int, latent_size: int) -> Networks:
         *_dense([latent_size, 256, 64 * 4 * 4]),
         nn.Unflatten(1, (64, 4, 4)),
         *_transposed_convolutions([64, 64, 32, 32]),
-        nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
+        TransposedConvolution(32, channels),
     )
     return Networks(encoder, decoder)
 
@@ -94,14 +96,14 @@ def initialise(module: nn.Module) -> None:
 def _convolutions(widths: list[int], kernel: int, padding: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide_in, wide_out in pairwise(widths):
-        layers += [nn.Conv2d(wide_in, wide_out, kernel, stride=2, padding=padding), nn.ReLU()]
+        layers += [nn.Conv2d(wide_in, wide_out, kernel, stride=2, padding=padding), nn.ReLU(inplace=True)]
     return layers
 
 
 def _transposed_convolutions(widths: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide_in, wide_out in pairwise(widths):
-        layers += [nn.ConvTranspose2d(wide_in, wide_out, 4, stride=2, padding=1), nn.ReLU()]
+        layers += [TransposedConvolution(wide_in, wide_out), nn.ReLU(inplace=True)]
     return layers
 
 

@@ -25,6 +25,7 @@ class Cell:
         hyperparameters: the objective's own, by name.
         network, likelihood, latent_size: the architecture.
         steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
+        precision: ``fp32`` or ``bf16``.
         seed: decides the weights, the batches and the noise.
     """
 
@@ -40,6 +41,7 @@ class Cell:
     steps: int
     batch_size: int
     lr: float
+    precision: str
     seed: int
 
     @property

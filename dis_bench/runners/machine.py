@@ -10,6 +10,7 @@ from typing import Any
 from dis_bench.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def choose_device(wanted: str) -> str:
@@ -27,6 +28,29 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """``fp32`` or ``bf16``; ``auto`` takes bf16 on a CPU that computes in it, and fp32 elsewhere.
+
+    Raises:
+        InputError: bf16 was asked for, and the device does not compute in it.
+    """
+    import torch
+
+    has_bf16 = torch.cuda.is_bf16_supported() if device == "cuda" else _cpu_has_bf16()
+    if wanted == "bf16" and not has_bf16:
+        raise InputError(
+            f"--precision bf16 was given, but this {device} does not compute in it; use fp32 or auto."
+        )
+    if wanted == "auto":
+        return "bf16" if has_bf16 and device == "cpu" else "fp32"
+    return wanted
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bf16 itself; where it only emulates that, fp32 is faster."""
+    return any(flag in _cpuinfo("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def count_cores() -> int:
@@ -53,7 +77,7 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, 1 << 30)
 
 
-def describe_environment(device: str) -> dict[str, Any]:
+def describe_environment(device: str, precision: str) -> dict[str, Any]:
     """Versions and hardware, for a record."""
     from importlib.metadata import version
 
@@ -67,17 +91,18 @@ def describe_environment(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": _cpuinfo("model name") or platform.processor(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "precision": "fp32",
+        "precision": precision,
     }
 
 
-def _processor() -> str:
+def _cpuinfo(name: str) -> str:
+    """One entry of Linux's /proc/cpuinfo, of the first processor; empty elsewhere."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.processor()
+            entries = (line.partition(":") for line in file)
+            return next((value.strip() for key, _, value in entries if key.strip() == name), "")
     except OSError:
-        return platform.processor()
+        return ""

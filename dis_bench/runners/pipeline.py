@@ -94,6 +94,7 @@ class Pipeline:
             batch_size=cell.batch_size,
             lr=cell.lr,
             seed=cell.seed,
+            precision=cell.precision,
             log=folder / "training.csv",
             watch=tell,
         )
@@ -161,7 +162,7 @@ class Pipeline:
             "unscored": {},
             "timing": {},
             "failure": None,
-            "environment": describe_environment(self.device),
+            "environment": describe_environment(self.device, cell.precision),
             "command": self.command,
             "created": _now(),
         }

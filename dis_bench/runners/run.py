@@ -14,7 +14,7 @@ import torch
 from dis_bench.errors import unknown
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
-from dis_bench.runners.machine import choose_device, count_cores, keep_freed_memory
+from dis_bench.runners.machine import count_cores, keep_freed_memory
 from dis_bench.runners.pipeline import Job, Pipeline, build_cell, lacking_metrics
 from dis_bench.runners.store import Record, Store, tabulate
 from dis_bench.runners.study import Plan, Study
@@ -72,17 +72,16 @@ def run_study(
     """
     if rerun not in RERUN:
         raise unknown("rerun", rerun, RERUN)
-    device = choose_device(study.device)
     plan = study.plan()
     store = Store(out)
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
-    pipeline = build_pipeline(plan, store, device, command or f"dis_bench.{study!r}")
+    pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
     watcher = watcher or Watcher()
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
-            count = count_workers(device, len(jobs)) if workers is None else workers
+            count = count_workers(plan.device, len(jobs)) if workers is None else workers
             for job, record in run_jobs(jobs, pipeline, workers=count, watch=watcher.event):
                 watcher.finish(job.cell, record)
     finally:
@@ -103,13 +102,13 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     return jobs
 
 
-def build_pipeline(plan: Plan, store: Store, device: str, command: str) -> Pipeline:
+def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     """What each worker needs; the datasets' tables in shared memory, or on the GPU."""
     for dataset in plan.datasets.values():
-        if device == "cpu":
+        if plan.device == "cpu":
             dataset.share_memory()
-    datasets = {name: dataset.to(device) for name, dataset in plan.datasets.items()}
-    return Pipeline(store, datasets, plan.models, plan.metrics, device, command)
+    datasets = {name: dataset.to(plan.device) for name, dataset in plan.datasets.items()}
+    return Pipeline(store, datasets, plan.models, plan.metrics, plan.device, command)
 
 
 def count_workers(device: str, jobs: int) -> int:
@@ -126,7 +125,7 @@ class Estimate:
     workers: int
 
 
-def estimate(plan: Plan, jobs: Sequence[Job], device: str, steps: int = 8) -> Estimate:
+def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
     keep_freed_memory()
     threads = torch.get_num_threads()
@@ -137,18 +136,18 @@ def estimate(plan: Plan, jobs: Sequence[Job], device: str, steps: int = 8) -> Es
         for job in (job for job in jobs if not job.scores_only):
             kind = (job.cell.dataset, job.cell.model)
             if kind not in step_seconds:
-                step_seconds[kind] = _measure_step(plan, job.cell, device, steps)
+                step_seconds[kind] = _measure_step(plan, job.cell, steps)
             total += job.cell.steps * step_seconds[kind]
     finally:
         torch.set_num_threads(threads)
-    workers = count_workers(device, len(jobs))
+    workers = count_workers(plan.device, len(jobs))
     return Estimate(total / workers, max(step_seconds.values(), default=0.0), workers)
 
 
-def _measure_step(plan: Plan, cell: Cell, device: str, steps: int) -> float:
+def _measure_step(plan: Plan, cell: Cell, steps: int) -> float:
     import tempfile
 
-    dataset = plan.datasets[cell.dataset].to(device)
+    dataset = plan.datasets[cell.dataset].to(plan.device)
     model, networks = build_cell(cell, plan.models[cell.model], dataset.image_shape)
     times: list[float] = []
 
@@ -158,12 +157,13 @@ def _measure_step(plan: Plan, cell: Cell, device: str, steps: int) -> float:
     with tempfile.NamedTemporaryFile("w") as log:
         train(
             model,
-            networks.to(device),
+            networks.to(plan.device),
             dataset,
             steps=steps,
             batch_size=cell.batch_size,
             lr=cell.lr,
             seed=cell.seed,
+            precision=cell.precision,
             log=Path(log.name),
             watch=watch,
         )

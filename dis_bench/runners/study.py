@@ -14,7 +14,7 @@ from dis_bench import registry
 from dis_bench.errors import InputError, unknown
 from dis_bench.registry import Plugin
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.machine import DEVICES
+from dis_bench.runners.machine import DEVICES, PRECISIONS, choose_device, choose_precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,7 @@ class Study:
         settings: values of any declared hyperparameter, by ``model.name``: ``{"betavae.beta": [1, 4]}``.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
         data_dir: where official files are, if not in the default places.
     """
 
@@ -78,6 +79,7 @@ class Study:
     settings: dict[str, Sequence[Any]] = field(default_factory=dict)
     budget: str = "quick"
     device: str = "auto"
+    precision: str = "auto"
     data_dir: str | None = None
 
     def plan(self) -> Plan:
@@ -88,6 +90,8 @@ class Study:
         """
         self._check_options()
         budget = BUDGETS[self.budget]
+        device = choose_device(self.device)
+        precision = choose_precision(self.precision, device)
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
         grids = self._expand_hyperparameters(models)
@@ -106,6 +110,7 @@ class Study:
                 steps=budget.steps if self.steps is None else self.steps,
                 batch_size=self.batch_size,
                 lr=budget.lr if self.lr is None else float(self.lr),
+                precision=precision,
                 seed=seed,
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
@@ -119,6 +124,7 @@ class Study:
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
             metrics={name: _specification(plugin) for name, plugin in metrics.items()},
+            device=device,
         )
 
     def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:
@@ -194,12 +200,14 @@ class Plan:
         datasets: by the name that the cells use.
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
         metrics: likewise.
+        device: where they train: ``cpu`` or ``cuda``.
     """
 
     cells: tuple[Cell, ...]
     datasets: dict[str, Dataset]
     models: dict[str, str]
     metrics: dict[str, str]
+    device: str
 
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -231,6 +239,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "device": DEVICES,
     "likelihood": LIKELIHOODS,
     "network": NETWORKS,
+    "precision": PRECISIONS,
     "source": SOURCES,
 }
 

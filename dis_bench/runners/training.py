@@ -42,6 +42,7 @@ def train(
     batch_size: int,
     lr: float,
     seed: int,
+    precision: str,
     log: Path,
     watch: Callable[[Progress], None],
 ) -> float:
@@ -55,6 +56,7 @@ def train(
         batch_size: images per step, drawn with replacement.
         lr: learning rate.
         seed: decides the batches and the noise.
+        precision: ``fp32``, or ``bf16`` for the networks' passes; weights and losses are fp32 in both.
         log: the CSV file to write, with :data:`LOG_ROWS` rows at most.
         watch: called after each step.
 
@@ -74,9 +76,9 @@ def train(
         rows = TrainingLog(file, networks.latent_size, every=max(1, steps // LOG_ROWS))
         for step in range(1, steps + 1):
             images = next(batches)
-            terms = networks(
-                images, torch.randn(batch_size, networks.latent_size, device=device, generator=noise)
-            )
+            draw = torch.randn(batch_size, networks.latent_size, device=device, generator=noise)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                terms = networks(images, draw)
             loss = model.loss(terms)
             optimiser.zero_grad()
             loss.backward()

@@ -75,6 +75,7 @@ def write_study(
                 steps=steps,
                 batch_size=64,
                 lr=5e-4,
+                precision="fp32",
                 seed=seed,
             )
             measures = make_values(1.0 if beta is None else beta, seed, noise, f"{model}{others}")

@@ -182,7 +182,7 @@ def test_nothing_starts_before_all_is_checked(tmp_path):
 
 def test_estimate_measures_a_step():
     plan = TINY.plan()
-    cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"), "cpu")
+    cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"))
     assert 0 < cost.step_seconds < 5
     assert cost.train_seconds == pytest.approx(4 * 3 * cost.step_seconds / cost.workers)
 

@@ -12,7 +12,7 @@ from dis_bench.runners.training import TrainingDiverged, draw_batches, train
 from tests.tiny import Diverging, Tiny
 
 
-def run(tmp_path, model="betavae", steps=30, seed=0, **hyperparameters):
+def run(tmp_path, model="betavae", steps=30, seed=0, precision="fp32", **hyperparameters):
     objective, networks = build_model(model, seed=seed, **hyperparameters)
     seen = []
     log = tmp_path / f"training-{len(list(tmp_path.iterdir()))}.csv"
@@ -24,6 +24,7 @@ def run(tmp_path, model="betavae", steps=30, seed=0, **hyperparameters):
         batch_size=16,
         lr=1e-3,
         seed=seed,
+        precision="fp32",
         log=log,
         watch=seen.append,
     )
@@ -72,7 +73,16 @@ def test_a_loss_that_breaks_stops_with_the_place(tmp_path):
     log = tmp_path / "training.csv"
     with pytest.raises(TrainingDiverged, match="not finite at step 1: loss = nan"):
         train(
-            objective, networks, Tiny(), steps=3, batch_size=4, lr=1e-3, seed=0, log=log, watch=lambda _: None
+            objective,
+            networks,
+            Tiny(),
+            steps=3,
+            batch_size=4,
+            lr=1e-3,
+            seed=0,
+            precision="fp32",
+            log=log,
+            watch=lambda _: None,
         )
     assert pd.read_csv(log).empty
 
@@ -90,6 +100,7 @@ def test_the_place_names_the_term(tmp_path):
             batch_size=4,
             lr=1e-3,
             seed=0,
+            precision="fp32",
             log=tmp_path / "log.csv",
             watch=lambda _: None,
         )
