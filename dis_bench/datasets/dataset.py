@@ -1,0 +1,151 @@
+"""The dataset contract: a grid of factors, and the image at every index of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from dis_bench.datasets.grid import FactorGrid
+from dis_bench.errors import unknown
+
+if TYPE_CHECKING:
+    import torch
+
+    from dis_bench.datasets.archives import Archive
+
+
+def hash_constants(constants: Any) -> str:
+    """The fingerprint of drawn images: a hash of all the numbers that they are drawn from."""
+    return "drawn:" + hashlib.sha256(json.dumps(constants).encode()).hexdigest()[:16]
+
+
+class Dataset:
+    """Images and the factors that made them.
+
+    A plug-in subclasses this, sets the class attributes and defines :meth:`draw`; what it looks up while
+    drawing comes from :meth:`build`. docs/datasets.md walks through an example.
+
+    Args:
+        source: one of :attr:`sources`; by default the first.
+        data_dir: where a source that reads files looks for them.
+
+    Attributes:
+        name: what users type and what tables show.
+        summary: one line about it, the first of the class's docstring.
+        grid: the factors. One of size 1 stays in the grid; whoever scores or sweeps factors leaves it out.
+        image_shape: (C, H, W).
+        pixel_max: the value of a white pixel: 1 where pixels are bits, 255 where they are bytes.
+        sources: where the pixels can come from, the default first.
+        archive: the authors' file, if there is one to fetch.
+        reference: factor classes of a telling image, around which ``dis-bench data show`` sweeps; by
+            default the middle of every factor.
+        source: where the pixels of this instance come from.
+        fingerprint: a short text that changes when the pixels can change; set it for the class, or in
+            ``__init__``.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    grid: ClassVar[FactorGrid]
+    image_shape: ClassVar[tuple[int, int, int]]
+    pixel_max: ClassVar[int] = 255
+    sources: ClassVar[tuple[str, ...]] = ("rendered",)
+    archive: ClassVar[Archive | None] = None
+    reference: ClassVar[tuple[int, ...] | None] = None
+    fingerprint: str
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.summary = (cls.__doc__ or "").strip().partition("\n")[0]
+
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
+        source = self.sources[0] if source is None else source
+        if source not in self.sources:
+            raise unknown(f"source of dataset '{self.name}'", source, self.sources)
+        self.source = source
+        self.data_dir = data_dir
+        self.device: str | torch.device = "cpu"
+        self._tables: dict[str, torch.Tensor] | None = None
+
+    def build(self) -> dict[str, torch.Tensor]:
+        """Make the big arrays that :meth:`draw` reads, by name; called once, before the first image."""
+        return {}
+
+    def draw(self, indices: torch.Tensor) -> torch.Tensor:
+        """The images at ``indices``, int64 ``[B]`` in range and on this dataset's device.
+
+        Returns:
+            uint8 ``[B, C, H, W]``, on the same device.
+        """
+        raise NotImplementedError
+
+    @property
+    def tables(self) -> dict[str, torch.Tensor]:
+        """What :meth:`build` made, on this dataset's device."""
+        if self._tables is None:
+            self._tables = {name: table.to(self.device) for name, table in self.build().items()}
+        return self._tables
+
+    def images(self, indices: Any) -> torch.Tensor:
+        """The images at the given indices of the grid.
+
+        Args:
+            indices: ``[B]`` integers; a tensor, a numpy array or a list.
+
+        Returns:
+            uint8 ``[B, C, H, W]`` with the values that the authors' file holds (0 .. pixel_max), on this
+            dataset's device.
+
+        Raises:
+            InputError: not integers, not one axis, or out of range. On a GPU the range is left to the
+                device's own check, since the answer would hold up every batch.
+        """
+        import torch
+
+        indices = torch.as_tensor(indices)
+        if indices.device.type == "cpu":
+            self.grid.factors(indices)
+        return self.draw(indices.to(self.device, torch.int64))
+
+    def indices(self, factors: Any) -> Any:
+        """The index of each row of factor classes; see :meth:`FactorGrid.indices`."""
+        return self.grid.indices(factors)
+
+    def factors(self, indices: Any) -> Any:
+        """The factor classes at each index; see :meth:`FactorGrid.factors`."""
+        return self.grid.factors(indices)
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the tables; images come back on that device. Returns this dataset."""
+        self.device = device
+        if self._tables is not None:
+            self._tables = {name: table.to(device) for name, table in self._tables.items()}
+        return self
+
+    def share_memory(self) -> Self:
+        """Build the tables in shared memory, for workers that torch.multiprocessing hands this dataset to.
+
+        Where shared memory is too small for them (containers often have 64 MB), this only builds them, and
+        each worker builds its own. Returns this dataset.
+        """
+        size = sum(table.nbytes for table in self.tables.values())
+        shared = Path("/dev/shm")
+        if not shared.is_dir() or shutil.disk_usage(shared).free > 2 * size:
+            for table in self.tables.values():
+                table.share_memory_()
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tables travel only as shared memory: a copy of them would cost more than building them again.
+        tables = self._tables or {}
+        shared = tables if all(table.is_shared() for table in tables.values()) else {}
+        return vars(self) | {"_tables": shared or None}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(source={self.source!r}, {self.grid})"

@@ -1,0 +1,63 @@
+"""Reading the authors' dSprites archive: streamed, a bit per pixel, and never a pickle."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from dis_bench.datasets.grid import FactorGrid
+from dis_bench.errors import InputError
+
+IMAGES_PER_BLOCK = 4096  # 16 MB of pixels
+
+
+def stream_words(path: Path, grid: FactorGrid, height: int, width: int) -> Iterator[np.ndarray]:
+    """The images as bits, block by block, without ever holding the 3 GB of bytes.
+
+    Args:
+        path: the archive (npz). Its ``metadata`` is a pickle and stays unread.
+        grid: the factors, which its ``latents_classes`` must follow.
+        height: of an image, in pixels.
+        width: of an image, in pixels; a multiple of 8.
+
+    Yields:
+        uint8 ``[block, height, width // 8]``; bit j of a byte is pixel j of its eight.
+
+    Raises:
+        InputError: the archive holds something else.
+    """
+    _check_classes(path, grid)
+    with zipfile.ZipFile(path) as archive:
+        if "imgs.npy" not in archive.namelist():
+            raise InputError(f"'{path}' holds no images; it holds: {', '.join(archive.namelist())}.")
+        with archive.open("imgs.npy") as stream:
+            found = _read_header(stream)
+            if found != ((len(grid), height, width), False, np.dtype(np.uint8)):
+                raise InputError(
+                    f"'{path}' holds images {found} instead of uint8 {[len(grid), height, width]}."
+                )
+            for start in range(0, len(grid), IMAGES_PER_BLOCK):
+                images = min(IMAGES_PER_BLOCK, len(grid) - start)
+                pixels = np.frombuffer(stream.read(images * height * width), np.uint8)
+                if pixels.max() > 1:
+                    raise InputError(f"'{path}' holds pixels other than 0 and 1.")
+                yield np.packbits(pixels.reshape(images, height, width), axis=-1, bitorder="little")
+
+
+def _check_classes(path: Path, grid: FactorGrid) -> None:
+    with np.load(path, allow_pickle=False) as archive:
+        classes = archive["latents_classes"] if "latents_classes" in archive else np.empty(0)
+    if classes.shape != (len(grid), len(grid.sizes)) or (classes != grid.factors(np.arange(len(grid)))).any():
+        raise InputError(f"'{path}' does not hold the {grid}: its latents_classes are different.")
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and type of the npy array that a stream begins with."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)

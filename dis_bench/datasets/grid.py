@@ -1,0 +1,151 @@
+"""Factors and their grid: which combination of factor classes stands at which index."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from dis_bench.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import torch
+
+    Integers = TypeVar("Integers", np.ndarray, torch.Tensor)
+
+KINDS = ("categorical", "ordinal", "circular")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One generative factor: a finite list of values, of which an image has one.
+
+    Attributes:
+        name: as in the dataset's own file or paper.
+        size: the number of classes.
+        values: what the classes 0 .. size - 1 stand for: numbers, or words.
+        kind: ``categorical`` (no order), ``ordinal`` (ordered), or ``circular`` (ordered, and the last
+            class is a neighbour of the first).
+    """
+
+    name: str
+    size: int
+    values: tuple[Any, ...]
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise unknown("factor kind", self.kind, KINDS)
+        if self.size < 1 or len(self.values) != self.size:
+            raise InputError(
+                f"factor '{self.name}' has size {self.size} and {len(self.values)} values: "
+                "it needs one value per class, and at least one class."
+            )
+
+    @classmethod
+    def spaced(cls, name: str, size: int, first: float, last: float, kind: str = "ordinal") -> Factor:
+        """A factor whose values lie evenly from ``first`` to ``last``."""
+        return cls(name, size, tuple(np.linspace(first, last, size).tolist()), kind)
+
+
+class FactorGrid:
+    """The Cartesian product of factors, row-major: the last factor runs fastest.
+
+    Args:
+        factors: the factors, slowest first.
+
+    >>> grid = FactorGrid([Factor("shape", 2, ("square", "heart"), "categorical"),
+    ...                    Factor("x", 3, (0.0, 0.5, 1.0), "ordinal")])
+    >>> len(grid), grid.factors(np.array([4])).tolist(), grid.indices(np.array([[1, 1]])).tolist()
+    (6, [[1, 1]], [4])
+    """
+
+    def __init__(self, factors: list[Factor] | tuple[Factor, ...]) -> None:
+        names = [factor.name for factor in factors]
+        if not names or len(set(names)) != len(names):
+            raise InputError(f"a grid needs factors of different names; given: {names}.")
+        self._factors = tuple(factors)
+        self.names = tuple(names)
+        self.sizes = tuple(factor.size for factor in factors)
+        self.strides = tuple(math.prod(self.sizes[i + 1 :]) for i in range(len(names)))
+
+    def __len__(self) -> int:
+        return math.prod(self.sizes)
+
+    def __iter__(self) -> Iterator[Factor]:
+        return iter(self._factors)
+
+    def __repr__(self) -> str:
+        return "FactorGrid(" + " x ".join(f"{factor.name} {factor.size}" for factor in self) + ")"
+
+    def factors(self, indices: Integers) -> Integers:
+        """The factor classes at each index.
+
+        Args:
+            indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
+
+        Returns:
+            int64 ``[B, F]``, of the same library and on the same device.
+
+        Raises:
+            InputError: not integers, not one axis, or out of range.
+        """
+        indices = _integers(indices, "indices")
+        if indices.ndim != 1:
+            raise InputError(f"indices must have one axis [B]; given shape {list(indices.shape)}.")
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
+            raise InputError(
+                f"indices run from 0 to {len(self) - 1}; given: from {int(indices.min())} "
+                f"to {int(indices.max())}."
+            )
+        return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
+
+    def indices(self, factors: Integers) -> Integers:
+        """The index of each combination of factor classes: the inverse of :meth:`factors`.
+
+        Args:
+            factors: ``[B, F]``, integers, column i in 0 .. sizes[i] - 1; numpy (or lists) or torch.
+
+        Returns:
+            int64 ``[B]``, of the same library and on the same device.
+
+        Raises:
+            InputError: not integers, not ``[B, F]``, or a class out of its factor's range.
+        """
+        factors = _integers(factors, "factors")
+        if factors.ndim != 2 or factors.shape[1] != len(self.sizes):
+            raise InputError(
+                f"factors must have shape [B, {len(self.sizes)}] ({', '.join(self.names)}); "
+                f"given shape {list(factors.shape)}."
+            )
+        wrong = (factors < 0) | (factors >= _beside(factors, self.sizes))
+        if wrong.any():
+            row, column = divmod(int(wrong.ravel().nonzero()[0][0]), len(self.sizes))
+            raise InputError(
+                f"factor '{self.names[column]}' runs from 0 to {self.sizes[column] - 1}; "
+                f"given: {int(factors[row, column])} in row {row}."
+            )
+        return (factors * _beside(factors, self.strides)).sum(1)
+
+
+def _is_tensor(numbers: Any) -> bool:
+    # Whoever holds a tensor has imported torch; the grid itself must not.
+    return "torch" in sys.modules and isinstance(numbers, sys.modules["torch"].Tensor)
+
+
+def _integers(numbers: Any, what: str) -> Any:
+    """``numbers`` as int64: a tensor stays a tensor, all else becomes a numpy array."""
+    if not _is_tensor(numbers):
+        numbers = np.asarray(numbers)
+    if "int" not in str(numbers.dtype) and len(numbers):
+        raise InputError(f"{what} must be integers; given {numbers.dtype}.")
+    return numbers.long() if _is_tensor(numbers) else numbers.astype(np.int64)
+
+
+def _beside(numbers: Any, row: tuple[int, ...]) -> Any:
+    """``row`` in the library, the type and on the device of ``numbers``."""
+    return numbers.new_tensor(row) if _is_tensor(numbers) else np.array(row)

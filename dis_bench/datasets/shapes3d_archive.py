@@ -1,0 +1,69 @@
+"""Reading the authors' 3DShapes archive: in long runs, as its compression wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dis_bench.datasets.grid import FactorGrid
+from dis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
+
+MEMORY = 400_000_000  # bytes of pixels read at a time, at most
+IMAGES_PER_WRITE = 1024
+
+
+def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """The images, channels first, block by block.
+
+    Args:
+        path: the archive (HDF5).
+        grid: the factors, which its ``labels`` must follow.
+        image_shape: (C, H, W).
+
+    Yields:
+        uint8 ``[block, C, H, W]``.
+
+    Raises:
+        InputError: the archive holds something else.
+    """
+    import h5py
+
+    channels, height, width = image_shape
+    count = len(grid)
+    with h5py.File(path, "r") as archive:
+        _check_labels(archive, grid)
+        images = _array(archive, "images", (count, height, width, channels))
+        if images.dtype != np.uint8:
+            raise InputError(f"'{path}' holds images of type {images.dtype} instead of uint8.")
+        # A compressed chunk holds a piece of many images: whole chunks are read, so each is unpacked once.
+        chunk = images.chunks[0] if images.chunks else 1
+        fitting = min(MEMORY // (channels * height * width), count)
+        fitting = fitting // chunk * chunk or fitting
+        buffer = np.empty((fitting, height, width, channels), np.uint8)
+        for start in range(0, count, len(buffer)):
+            stop = min(start + len(buffer), count)
+            images.read_direct(buffer, np.s_[start:stop], np.s_[: stop - start])
+            for first in range(0, stop - start, IMAGES_PER_WRITE):
+                block = buffer[first : min(first + IMAGES_PER_WRITE, stop - start)]
+                yield np.ascontiguousarray(block.transpose(0, 3, 1, 2))
+
+
+def _check_labels(archive: h5py.File, grid: FactorGrid) -> None:
+    """A factor's values, in order, are its classes."""
+    labels = _array(archive, "labels", (len(grid), len(grid.sizes)))[()]
+    for name, values, classes in zip(grid.names, labels.T, grid.factors(np.arange(len(grid))).T, strict=True):
+        if (np.unique(values, return_inverse=True)[1] != classes).any():
+            raise InputError(f"'{archive.filename}' does not hold the {grid}: its labels of {name} differ.")
+
+
+def _array(archive: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    found = archive[name].shape if name in archive else "nothing"
+    if found != shape:
+        raise InputError(f"'{archive.filename}' holds {found} as '{name}' instead of an array {list(shape)}.")
+    return archive[name]
