@@ -1,18 +1,8 @@
 """The drawn datasets, built once for all tests that only look at images."""
 
 import pytest
-import torch
 
 from dis_bench.datasets import load_dataset
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Operations on a few images gain nothing from a second thread, and wait for it on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
