@@ -1,9 +1,10 @@
 """What each metric says of codes whose flaw is known: a Markdown table for docs/metrics.md.
 
-    python benchmarks/blind_spots.py                 # MIG, SAP, beta-VAE score, DCI
+    python benchmarks/blind_spots.py                 # all metrics
     python benchmarks/blind_spots.py mig sap         # some of them
 
-All codes are made by rule from 15,000 rows of factors on the grid of dSprites.
+All codes are made by rule from 15,000 rows of factors on the grid of dSprites. Posteriors, for metrics that
+need them, are a tenth as wide as the codes spread, and the prior where codes are dead.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     return {
         "the factors themselves": perfect,
         "scaled by 1/1000": perfect / 1000,
+        "the last scaled by 1/100": perfect * [1, 1, 1, 1, 0.01],
         "shifted by 3": perfect + 3,
         "bent: exp(1.5 z)": np.exp(1.5 * perfect),
         "one row of 100 in each": outlier,
@@ -57,6 +59,12 @@ def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     }
 
 
+def make_log_variances(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-variances [N, D] of posteriors a tenth as wide as each code's deviation; 0 for a dead code."""
+    deviations = np.where(np.ptp(codes, axis=0) > 0, 0.1 * codes.std(axis=0), 1.0)
+    return np.tile(2 * np.log(deviations), (len(codes), 1))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -66,7 +74,7 @@ if __name__ == "__main__":
     factors = draw_factors("A")
     header_printed = False
     for flaw, codes in tqdm(make_codes(factors).items(), unit="code", leave=False, disable=None):
-        scores = score(codes, factors, metrics)
+        scores = score(codes, factors, metrics, log_variances=make_log_variances(codes))
         if not header_printed:
             header_printed = True
             tqdm.write(f"| codes | {' | '.join(f'`{name}`' for name in scores.index)} |")

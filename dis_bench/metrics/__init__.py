@@ -155,4 +155,9 @@ def _resolve(found: Mapping[str, Metric], parameters: Parameters) -> dict[str, d
 def _with_versions(
     found: Mapping[str, Metric], used: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    return {name: {"version": metric.version, **used[name]} for name, metric in found.items()}
+    # Lists, as which a record reads back what was a tuple.
+    as_lists = {
+        name: {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
+        for name, parameters in used.items()
+    }
+    return {name: {"version": metric.version, **as_lists[name]} for name, metric in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-
-CHUNK = 2**22  # code values that are in memory at once: 32 MB
+from dis_bench.metrics.shared_values import SharingRows, chunks, draw_points
 
 
 @metric(source="Higgins et al. 2017, section 3; classifier and sizes of Locatello et al. 2019")
@@ -40,38 +40,23 @@ def betavae_score(
     """
     if min(train_points, test_points, batch) < 1:
         raise InputError("train_points, test_points and batch must be at least 1.")
-    rng = representation.generator("betavae_score")
-    points = train_points + test_points
-    shared_factors = rng.integers(len(representation.factor_sizes), size=points)
-    features = np.empty((points, representation.codes.shape[1]))
-    for factor in range(len(representation.factor_sizes)):
-        chosen = np.flatnonzero(shared_factors == factor)
-        features[chosen] = _mean_differences(representation, factor, len(chosen), batch, rng)
+    features, shared_factors = draw_points(
+        representation,
+        train_points + test_points,
+        partial(_mean_differences, batch=batch),
+        representation.generator("betavae_score"),
+    )
     return _test_accuracy(features, shared_factors, train_points)
 
 
 def _mean_differences(
-    representation: Representation, factor: int, points: int, batch: int, rng: np.random.Generator
+    sharing: SharingRows, points: int, rng: np.random.Generator, batch: int
 ) -> NDArray[np.float64]:
     """Mean |z1 - z2| [points, D] over ``batch`` pairs of different rows that share one factor's value."""
-    values = representation.factors[:, factor]
-    counts = np.bincount(values)
-    # Rows that share a value lie side by side; a value that occurs once makes no pair.
-    order = np.argsort(values, kind="stable")
-    order = order[counts[values[order]] > 1]
-    if order.size == 0:
-        column = representation.kept_factors[factor]
-        raise InputError(f"the values of factor {column} occur once each, so that no two rows share one.")
-    codes, values = representation.codes[order], values[order]
-    starts = np.searchsorted(values, np.arange(len(counts)))
-
-    first = rng.integers(len(codes), size=(points, batch))
-    start, count = starts[values[first]], counts[values[first]]
-    # 1 to count - 1 places further on, round the rows of the same value: never the row itself.
-    second = start + (first - start + rng.integers(1, count)) % count
+    codes = sharing.codes
+    first, second = sharing.draw_pairs(points, batch, rng)
     means = np.empty((points, codes.shape[1]))
-    step = max(1, CHUNK // (batch * codes.shape[1]))
-    for some in (slice(begin, begin + step) for begin in range(0, points, step)):
+    for some in chunks(points, batch * codes.shape[1]):
         means[some] = np.abs(codes[first[some]] - codes[second[some]]).mean(axis=1)
     return means
 

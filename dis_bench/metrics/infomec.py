@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.standardise import standardise
 
 Information = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ class InfoMEC(NamedTuple):
     compactness: float
 
 
-@metric(keys=InfoMEC._fields, source="Hsu et al. 2023, section 5, for continuous codes")
+@metric(keys=InfoMEC._fields, source="Hsu et al. 2023, for continuous codes")
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
 ) -> InfoMEC:
@@ -53,7 +54,7 @@ def infomec(
     if not 0 <= inactive < 1:
         raise InputError(f"inactive must be from 0 to below 1, but {inactive} was given.")
     ranges = np.ptp(representation.rows(rows).codes, axis=0)
-    active = (ranges > inactive * ranges.max()) & (ranges > 0)
+    active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
     information = normalised_information(representation, rows, neighbours)[active]
     return InfoMEC(
         modularity(information),
@@ -90,12 +91,15 @@ def normalised_information(representation: Representation, rows: int, neighbours
     """I(code; factor) / H(factor) [D, F], by nearest neighbours; 0 for a constant code."""
 
     def estimate() -> Information:
+        from tqdm import tqdm
+
         from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
 
         table = representation.rows(rows)
         codes = separate_values(table.codes, representation.generator("infomec"))
         information = np.zeros((codes.shape[1], table.factors.shape[1]))
-        for i in np.flatnonzero(np.ptp(table.codes, axis=0) > 0):
+        live = np.flatnonzero(representation.live_codes(rows))
+        for i in tqdm(live, "infomec", unit="code", delay=2, leave=False, disable=None):
             for j, factor in enumerate(table.factors.T):
                 information[i, j] = neighbour_information(codes[:, i], factor, neighbours)
         return information / representation.factor_entropies(rows)
@@ -112,12 +116,14 @@ def explicitness(representation: Representation, rows: int) -> float:
     """
 
     def fit_all() -> float:
+        from tqdm import tqdm
+
         from dis_bench.metrics.logistic import fit_logistic
 
         table = representation.rows(rows)
         codes = standardise(table.codes)
         shares = []
-        for factor in table.factors.T:
+        for factor in tqdm(table.factors.T, "infomec", unit="factor", delay=2, leave=False, disable=None):
             classes, labels = np.unique(factor, return_inverse=True)
             fit = fit_logistic(codes, labels, penalty=0.0, balanced=True)
             log_loss = -fit.log_probabilities(codes)[np.arange(len(labels)), labels].mean()

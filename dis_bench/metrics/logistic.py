@@ -2,8 +2,8 @@
 
 :func:`fit_logistic` minimises what scikit-learn's ``LogisticRegression()`` minimises, by the same L-BFGS from
 the same start with the same stopping rules, so that it stops where scikit-learn does, converged or not. It
-is faster because rows lie along the last axis, and because the matrices, with as few rows as there are classes
-and codes, are multiplied on one thread: several threads would mostly wait for each other.
+is faster because rows lie along the last axis, and because the matrices, which are narrow, are multiplied on
+one thread: several would mostly wait for each other.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class Metric:
 
 def metric(
     *,
-    keys: tuple[str, ...] = (),
+    keys: tuple[str, ...] | None = (),
     range: tuple[float, float] = (0.0, 1.0),
     higher_is_better: bool = True,
     source: str = "",
@@ -188,7 +188,8 @@ def metric(
     """Declare ``f(representation, *, parameter=default, ...)`` a metric, named after the function.
 
     Args:
-        keys: the names of its numbers, where it returns a NamedTuple or a dict.
+        keys: the names of its numbers, where it returns a NamedTuple or a dict; ``None`` where they depend on
+            the parameters.
         range: lowest and highest possible score.
         higher_is_better: the direction.
         source: paper and equation.

@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dis_bench.metrics.standardise import standardise
+
 JITTER = 1e-10  # of a code's standard deviation; equal values need neighbours too (Kraskov et al. 2004)
 
 
@@ -25,7 +27,7 @@ def neighbour_information(
     takes as many as there are.
 
     Args:
-        code: [N], finite, no two values equal: see :func:`separate_values`.
+        code: [N], finite, values not equal in numbers: see :func:`separate_values`.
         labels: [N], from 0 up.
         neighbours: k.
     """
@@ -41,10 +43,10 @@ def neighbour_information(
     counts = np.bincount(labels)
     k = np.minimum(neighbours, counts - 1)
     distances = _distances_within_class(code, labels, counts, k[labels])
+    # Less what rounding may add, so that the neighbour at the end of the interval does not lie inside.
+    inside = distances - 4 * np.finfo(float).eps * (np.abs(code) + distances)
     ascending = np.sort(code)
-    closer = np.searchsorted(ascending, code + distances) - np.searchsorted(
-        ascending, code - distances, side="right"
-    )
+    closer = np.searchsorted(ascending, code + inside) - np.searchsorted(ascending, code - inside)
     per_class = counts / len(code)
     information = (
         digamma(len(code))
@@ -73,12 +75,8 @@ def _distances_within_class(
 
 
 def separate_values(codes: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Codes [N, D] at unit variance, with noise of 1e-10 so that no two values are equal.
+    """Codes [N, D] at unit variance, with noise of 1e-10 that parts equal values.
 
     All codes get the same noise, so that what one gets does not depend on the others.
     """
-    centred = codes - codes[0]  # exact, however little a code varies around a large value
-    centred -= centred.mean(axis=0)
-    deviations = centred.std(axis=0)
-    scaled = np.divide(centred, deviations, out=np.zeros_like(centred), where=deviations > 0)
-    return scaled + JITTER * rng.standard_normal((len(codes), 1))
+    return standardise(codes) + JITTER * rng.standard_normal((len(codes), 1))

@@ -69,7 +69,7 @@ class Representation:
     ) -> None:
         if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
             raise InputError(f"seed must be a whole number from 0 up, or None, but {seed!r} was given.")
-        given_codes, given_factors = _check_codes(codes), _check_factors(factors)
+        given_codes, given_factors = check_codes(codes), _check_factors(factors)
         if len(given_codes) != len(given_factors):
             raise InputError(
                 f"codes and factors must have one row per image each, but there are {len(given_codes)} rows "
@@ -172,7 +172,7 @@ class Representation:
         _check_count("bins", n_bins, least=1)
 
         def compute() -> NDArray[np.int64]:
-            return np.stack([cut_into_bins(code, n_bins) for code in self.rows(rows).codes.T], axis=1)
+            return np.stack([equal_width_bins(code, n_bins) for code in self.rows(rows).codes.T], axis=1)
 
         return self.shared(("bins", n_bins, rows), compute)
 
@@ -185,7 +185,7 @@ class Representation:
             for j, size in enumerate(self.factor_sizes):
                 for i, code in enumerate(bins.T):
                     joint = np.bincount(code * size + factors[:, j], minlength=n_bins * size)
-                    information[i, j] = _information(joint.reshape(n_bins, size) / rows)
+                    information[i, j] = information_of(joint.reshape(n_bins, size) / rows)
             return information
 
         return self.shared(("mutual_information", n_bins, rows), compute)
@@ -208,7 +208,7 @@ class Representation:
         return self.shared(("factor_entropies", rows), compute)
 
 
-def cut_into_bins(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
+def equal_width_bins(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
     """Values [N] as numbers, from 0, of bins of equal width over their range."""
     # One linspace per code: given several at once, numpy rounds otherwise if any of them is constant.
     left_edges = np.linspace(values.min(), values.max(), n_bins + 1)[:-1]
@@ -221,7 +221,8 @@ def _entropy(probabilities: NDArray[np.float64]) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _information(joint: NDArray[np.float64]) -> float:
+def information_of(joint: NDArray[np.float64]) -> float:
+    """Mutual information in nats of two variables with the probabilities ``joint`` [A, B]."""
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     positive = joint > 0
     # Never below zero, but for rounding.
@@ -256,7 +257,12 @@ def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
     return table
 
 
-def _check_codes(given: ArrayLike) -> Codes:
+def check_codes(given: ArrayLike) -> Codes:
+    """Codes as a new float64 array [N, D].
+
+    Raises:
+        InputError: they are no table of finite numbers; the message names the code and the row.
+    """
     codes = _check_table("codes", "D", given).astype(np.float64)
     bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
     if bad.any():

@@ -116,6 +116,11 @@ def draw_factors(grid: str, rows: int = ROWS) -> Factors:
     return rng.integers(0, GRIDS[grid], size=(rows, len(GRIDS[grid]))).astype(np.int32)
 
 
+def whole_grid(*sizes: int) -> NDArray[np.int64]:
+    """Every combination of factor classes once [rows, F]: factors are independent to the last digit."""
+    return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, len(sizes))
+
+
 def standardise(factors: Factors, grid: str) -> Array:
     """Factor classes [N, F] as numbers of mean 0 and variance 1 under the uniform distribution."""
     sizes = np.array(GRIDS[grid], dtype=float)

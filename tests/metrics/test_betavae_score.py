@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation
+from dis_bench.metrics import Representation, shared_values
 from dis_bench.metrics import betavae_score as module
 from dis_bench.metrics.betavae_score import betavae_score
+from dis_bench.metrics.shared_values import sharing_rows
 
 from .cases import CASES, draw_factors, load_case, reference, rotated_pairs, standardise
 
@@ -46,31 +47,23 @@ def test_duplicates_and_noise_beside_the_factors_go_unseen():
     assert betavae_score(codes, factors, **FEW) == 1.0
 
 
-def test_pairs_share_the_value_and_are_two_rows():
-    # Code 0 repeats the factor; code 1 numbers the rows, ever further apart.
-    factor = np.repeat([0, 1, 2, 3], [2, 3, 40, 1])
-    codes = np.stack([factor, 2.0 ** np.arange(len(factor))], axis=1)
-    table = Representation(codes, factor[:, None], seed=None)
-    rng = np.random.default_rng(0)
-    differences = module._mean_differences(table, 0, points=4_000, batch=1, rng=rng)
-    assert (differences[:, 0] == 0).all()
-    assert (differences[:, 1] > 0).all()
-    seen = set(differences[:, 1])
-    pairs = {
-        abs(a - b) for v in range(3) for a in codes[factor == v, 1] for b in codes[factor == v, 1] if a != b
-    }
-    assert seen <= pairs
-    assert len(seen) > 0.9 * len(pairs)
-    # The first row is uniform over the 45 rows that have a partner: 2 of them have value 0.
-    assert np.mean(differences[:, 1] == 1.0) == pytest.approx(2 / 45, abs=0.015)
+def test_features_are_mean_differences_of_pairs():
+    # Code 0 repeats the factor, code 1 is one of two numbers per value.
+    factor = np.repeat([0, 1, 2], 2)
+    codes = np.stack([factor, [0, 1, 0, 2, 0, 4]], axis=1).astype(float)
+    sharing = sharing_rows(Representation(codes, factor[:, None], seed=None), 0)
+    features = module._mean_differences(sharing, 3_000, np.random.default_rng(0), batch=1)
+    assert (features[:, 0] == 0).all()
+    assert set(features[:, 1]) == {1, 2, 4}
+    features = module._mean_differences(sharing, 10, np.random.default_rng(0), batch=10_000)
+    assert features[:, 1] == pytest.approx([7 / 3] * 10, abs=0.1)
 
 
 def test_the_memory_bound_changes_nothing(monkeypatch):
-    codes, factors = load_case("A_vae_like")
-    table = Representation(codes, factors)
-    draw = [module._mean_differences(table, 2, 50, 8, np.random.default_rng(1))]
-    monkeypatch.setattr(module, "CHUNK", 100)
-    draw.append(module._mean_differences(table, 2, 50, 8, np.random.default_rng(1)))
+    sharing = sharing_rows(Representation(*load_case("A_vae_like")), 2)
+    draw = [module._mean_differences(sharing, 50, np.random.default_rng(1), batch=8)]
+    monkeypatch.setattr(shared_values, "CHUNK", 100)
+    draw.append(module._mean_differences(sharing, 50, np.random.default_rng(1), batch=8))
     assert np.array_equal(*draw)
 
 

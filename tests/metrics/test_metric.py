@@ -57,6 +57,26 @@ def test_arrays_or_a_representation():
     assert extremes.scores(Representation(CODES, FACTORS)) == {"extremes_low": 0.0, "extremes_high": 10.0}
 
 
+@metric(needs=("log_variances",))
+def widest(representation, *, power=1.0):
+    """The largest log-variance."""
+    return representation.log_variances.max() ** power
+
+
+def test_a_metric_gets_what_it_needs_beside_codes_and_factors():
+    assert str(inspect.signature(widest)) == "(codes, factors, *, log_variances, seed=0, power=1.0)"
+    assert widest(CODES, FACTORS, log_variances=CODES, power=2) == 121.0
+    assert widest(Representation(CODES, FACTORS, log_variances=CODES)) == 11.0
+    refusal = r"widest needs log_variances beside codes and factors: give log_variances=, a table \[N, D\]"
+    for codes, factors in ((CODES, FACTORS), (Representation(CODES, FACTORS), None)):
+        with pytest.raises(InputError, match=refusal):
+            widest(codes, factors)
+    with pytest.raises(InputError, match="besides a Representation"):
+        widest(Representation(CODES, FACTORS), log_variances=CODES)
+    with pytest.raises(InputError, match="unknown parameter of extremes 'log_variances'"):
+        extremes(CODES, FACTORS, log_variances=CODES)
+
+
 def test_refuses_half_of_the_input_or_twice_the_same():
     with pytest.raises(InputError, match="extremes needs factors"):
         extremes(CODES)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation, protocol, score, score_representation
+from dis_bench.metrics import Representation, find_metrics, protocol, score, score_representation
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import mig
 
 from .cases import load_case
 
+# Whatever a protocol calls the rows that it wants, 400 are enough.
+FEWER = {
+    "rows": 400,
+    **dict.fromkeys(["train", "train_points", "train_votes"], 300),
+    **dict.fromkeys(["test", "test_points", "test_votes"], 100),
+    "labels": (10, 300),
+}
 FEW = {
-    "betavae_score": {"train_points": 300, "test_points": 100},
-    "dci": {"train": 300, "test": 100},
-    "mig": {"rows": 400},
-    "sap": {"train": 300, "test": 100},
+    name: {parameter: FEWER[parameter] for parameter in metric.parameters if parameter in FEWER}
+    for name, metric in find_metrics().items()
 }
 
 
@@ -30,14 +37,11 @@ def small():
 def test_all_built_in_metrics_in_a_stable_order(small):
     scores = score(*small, parameters=FEW)
     assert isinstance(scores, pd.Series)
-    assert list(scores.index) == [
-        "betavae_score",
-        "dci_disentanglement",
-        "dci_completeness",
-        "dci_informativeness",
-        "mig",
-        "sap",
-    ]
+    names = list(find_metrics())
+    assert names == sorted(names)
+    assert {"betavae_score", "dci", "mig", "sap"} < set(names)
+    columns = [next(name for name in names[::-1] if column.startswith(name)) for column in scores.index]
+    assert list(dict.fromkeys(columns)) == names
     assert scores["betavae_score"] > 0.95
     assert scores["dci_disentanglement"] > 0.95
     assert scores["mig"] == mig(*small, rows=400)
@@ -55,6 +59,25 @@ def test_names_functions_and_files(small, tmp_path):
     assert scores.drop("mig").to_dict() == {"rows_of": 401.0, "width": 6.0}
     assert list(scores.index) == ["rows_of", "width", "mig"]
     assert list(score(*small, "mig", parameters={"mig": {"rows": 400}}).index) == ["mig"]
+
+
+def test_metrics_that_need_log_variances_are_scored_where_they_are_given(small):
+    assert "mig_sampled" not in find_metrics()
+    names = list(find_metrics(given=["log_variances"]))
+    assert set(names) == {*find_metrics(), "mig_sampled"}
+    scores = score(
+        *small,
+        log_variances=np.full(small[0].shape, -4.0),
+        parameters={**FEW, "mig_sampled": {"rows": 400, "samples": 400}},
+    )
+    assert 0.3 < scores["mig_sampled"] < 1
+    assert scores["mig"] == mig(*small, rows=400)
+
+
+def test_a_protocol_is_what_a_record_reads_back(small):
+    used = protocol(["downstream", "mig"])
+    assert json.loads(json.dumps(used)) == used
+    assert used["downstream"]["labels"] == [10, 100, 1_000, 10_000]
 
 
 def test_columns_carry_the_name_that_was_asked_for(small):

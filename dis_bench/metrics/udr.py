@@ -1,0 +1,173 @@
+"""UDR, the unsupervised disentanglement ranking: do the models of a study agree on what a latent is?
+
+Not a metric of one representation: it scores each model by how well its codes match, one to one, the codes of
+other models of the same images. No factors are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dis_bench.errors import InputError, unknown
+from dis_bench.metrics.representation import check_codes
+from dis_bench.metrics.standardise import standardise
+
+CORRELATIONS = ("lasso", "spearman")
+TOLERANCE = 1e-6  # the lasso stops when no weight changes by more,
+SWEEPS = 1_000  # or after so many times over all codes
+
+Array = NDArray[np.float64]
+
+
+def udr(
+    codes_of_models: Sequence[ArrayLike],
+    kl: Sequence[ArrayLike] | None = None,
+    *,
+    correlation: str = "lasso",
+    kl_threshold: float = 0.01,
+    alpha: float = 0.1,
+) -> Array:
+    """Score each model of a study by how well its codes match those of the other models.
+
+    Args:
+        codes_of_models: of at least two models, codes [N, D] of the same N images in the same order; D may
+            differ. Models of one study that differ by their seed only are what the paper compares.
+        kl: for each model, the KL divergence of each latent from its prior [D] in nats, averaged over images.
+        correlation: ``lasso``, the weights with which a model's codes predict the other's, or ``spearman``,
+            the rank correlations.
+        kl_threshold: latents whose KL is at most this are left out, if ``kl`` is given. Constant codes always
+            are.
+        alpha: weight of the lasso's penalty.
+
+    Returns:
+        One score per model [M], from 0 to 1: the median over the other models of
+        :func:`relative_strength`. A model whose latents are all left out scores 0.
+
+    Raises:
+        InputError: fewer than two models, tables of different length, or a ``kl`` that does not fit.
+
+    References:
+        Duan et al., "Unsupervised model selection for variational disentangled representation learning",
+        ICLR 2020; as in their code, which averages rows and columns apart.
+    """
+    pairs = udr_of_pairs(codes_of_models, kl, correlation=correlation, kl_threshold=kl_threshold, alpha=alpha)
+    others = ~np.eye(len(pairs), dtype=bool)
+    return np.array([np.median(pairs[others[:, model], model]) for model in range(len(pairs))])
+
+
+def udr_of_pairs(
+    codes_of_models: Sequence[ArrayLike],
+    kl: Sequence[ArrayLike] | None = None,
+    *,
+    correlation: str = "lasso",
+    kl_threshold: float = 0.01,
+    alpha: float = 0.1,
+) -> Array:
+    """Relative strength [M, M] of each pair of models, the first predicting the second; 0 on the diagonal.
+
+    Arguments and errors are those of :func:`udr`.
+    """
+    if correlation not in CORRELATIONS:
+        raise unknown("correlation of udr", correlation, CORRELATIONS)
+    if alpha <= 0:
+        raise InputError(f"alpha must be positive, but {alpha} was given.")
+    from tqdm import tqdm
+
+    tables = _informative_codes(codes_of_models, kl, kl_threshold)
+    if correlation == "spearman":
+        tables = [_rank(table) for table in tables]
+    tables = [standardise(table) for table in tables]
+    together, edges = np.hstack(tables), np.cumsum([table.shape[1] for table in tables])
+    pairs = np.empty((len(tables), len(tables)))
+    for i, table in enumerate(tqdm(tables, "udr", unit="model", delay=2, leave=False, disable=None)):
+        correlations = table.T @ together / len(table)
+        if correlation == "lasso":
+            correlations = lasso_weights(table.T @ table / len(table), correlations, alpha)
+        others = np.split(np.abs(correlations), edges[:-1], axis=1)
+        pairs[i] = [relative_strength(matrix) for matrix in others]
+    np.fill_diagonal(pairs, 0)
+    return pairs
+
+
+def relative_strength(correlations: Array) -> float:
+    """How far each code of either model matches one of the other: 1 for a one-to-one match.
+
+    The squared largest entry over the sum, for each row and for each column, of absolute correlations [A, B];
+    averaged over rows, over columns, and over the two. A row of zeros counts as 0.
+    """
+    if correlations.size == 0:
+        return 0.0
+    return float((_strengths(correlations).mean() + _strengths(correlations.T).mean()) / 2)
+
+
+def lasso_weights(among: Array, between: Array, alpha: float) -> Array:
+    """Weights [A, B] with which A codes predict each of B codes, all standardised, by coordinate descent.
+
+    They minimise half the mean squared error plus ``alpha`` times the absolute weights.
+
+    Args:
+        among: correlations of the A codes [A, A].
+        between: correlations of the A codes and the B codes [A, B].
+        alpha: weight of the penalty.
+    """
+    weights = np.zeros(between.shape)
+    for _ in range(SWEEPS):
+        before = weights.copy()
+        for a, correlations in enumerate(among):
+            left = between[a] - correlations @ weights + weights[a]  # what the other codes leave to this one
+            weights[a] = np.sign(left) * np.maximum(np.abs(left) - alpha, 0)
+        if np.abs(weights - before).max(initial=0) < TOLERANCE:
+            break
+    return weights
+
+
+def _strengths(correlations: Array) -> Array:
+    """The squared largest entry of each row [R] over its sum; 0 for a row of zeros."""
+    totals = correlations.sum(axis=1)
+    largest = correlations.max(axis=1)
+    return np.divide(largest**2, totals, out=np.zeros_like(totals), where=totals > 0)
+
+
+def _rank(table: Array) -> Array:
+    """Ranks [N, D] within each code; equal values share theirs."""
+    from scipy.stats import rankdata
+
+    return rankdata(table, axis=0)
+
+
+def _informative_codes(
+    codes_of_models: Sequence[ArrayLike], kl: Sequence[ArrayLike] | None, kl_threshold: float
+) -> list[Array]:
+    """For each model the codes [N, d] that vary, with a KL above the threshold."""
+    tables = [_check(codes, model) for model, codes in enumerate(codes_of_models)]
+    if len(tables) < 2:
+        raise InputError(f"udr compares models, so it needs at least two, but {len(tables)} was given.")
+    for model, table in enumerate(tables):
+        if len(table) != len(tables[0]):
+            raise InputError(
+                f"udr needs codes of the same images, but model 0 has {len(tables[0])} rows and model "
+                f"{model} has {len(table)}."
+            )
+    informative = [np.ptp(table, axis=0) > 0 for table in tables]
+    if kl is not None:
+        if len(kl) != len(tables):
+            raise InputError(f"udr was given {len(tables)} models but the KL of {len(kl)}.")
+        for model, (kept, divergences) in enumerate(zip(informative, kl, strict=True)):
+            divergences = np.asarray(divergences, dtype=float)
+            if divergences.shape != kept.shape or not np.isfinite(divergences).all():
+                raise InputError(
+                    f"the KL of model {model} must be {kept.size} finite numbers, one per code, but "
+                    f"{divergences.tolist()} was given."
+                )
+            kept &= divergences > kl_threshold
+    return [table[:, kept] for table, kept in zip(tables, informative, strict=True)]
+
+
+def _check(codes: ArrayLike, model: int) -> Array:
+    try:
+        return check_codes(codes)
+    except InputError as error:
+        raise InputError(f"model {model}: {error}") from None

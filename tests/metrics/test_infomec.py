@@ -1,0 +1,126 @@
+"""InfoMEC: the matrix functions in closed form, the whole metric against its reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import Representation
+from dis_bench.metrics.infomec import compactness, infomec, modularity, normalised_information
+
+from .cases import CASES, load_case, reference, whole_grid
+
+EYE = np.eye(4)
+
+
+@pytest.mark.parametrize(
+    ("information", "modular", "compact"),
+    [
+        (EYE, 1, 1),
+        (np.vstack([EYE, EYE]), 1, (8 / 2 - 1) / 7),
+        (np.hstack([EYE, EYE]), (8 / 2 - 1) / 7, 1),
+        (np.ones((3, 4)), 0, 0),
+        (np.vstack([EYE, np.zeros((1, 4))]), 1, 1),  # a code that tells nothing belongs nowhere
+        (EYE[:3], 1, 3 / 4),  # a factor that no code tells
+        (np.array([[3.0, 1.0], [0.0, 2.0]]), (0.5 + 1) / 2, (1 + 1 / 3) / 2),
+        (np.array([[0.3, 0.1]]), 0.5, 1),  # a single active code
+        (np.array([[0.3], [0.1]]), 1, 0.5),  # a single factor
+        (np.zeros((3, 2)), 0, 0),
+        (np.zeros((0, 2)), 0, 0),  # no active code
+    ],
+    ids=[
+        *("identity", "codes_twice", "factors_twice", "even", "empty_code", "missing_factor"),
+        *("mixed", "one_code", "one_factor", "nothing", "none_active"),
+    ],
+)
+def test_closed_forms_of_information(information, modular, compact):
+    assert modularity(information) == pytest.approx(modular)
+    assert compactness(information) == pytest.approx(compact)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_the_reference(case):
+    # Where codes repeat few values, the noise that parts them moves the reference by 0.001 from seed to seed.
+    result = infomec(*load_case(case), seed=None)
+    for name, value in result._asdict().items():
+        tolerance = 1e-4 if name == "explicitness" else 0.005
+        assert value == pytest.approx(reference(case)["infomec"][name], abs=tolerance), name
+
+
+def test_seeds_decide_and_nothing_else():
+    codes, factors = load_case("A_identity")
+    few = {"rows": 1_000, "seed": None}
+    assert infomec(codes, factors, **few) == infomec(codes, factors, **few)
+    small = codes[:1_000], factors[:1_000]
+    assert infomec(*small, rows=1_000, seed=1) != infomec(*small, rows=1_000, seed=2)
+
+
+def test_scale_decides_which_codes_are_active_as_published():
+    codes, factors = load_case("B_identity")
+    with_weak_twins = np.hstack([codes, 0.04 * codes])
+    few = {"rows": 2_000, "seed": None}
+    as_published = infomec(with_weak_twins, factors, **few)
+    assert as_published == pytest.approx((1, 1, 1), abs=0.02)
+    every_live_code = infomec(with_weak_twins, factors, **few, inactive=0.0)
+    assert every_live_code == pytest.approx((1, 1, (12 / 2 - 1) / 11), abs=0.02)
+    scaled = infomec(codes * 1e-12, factors, **few)
+    assert scaled == pytest.approx(infomec(codes, factors, **few), abs=1e-3)
+
+
+def test_dead_codes_are_never_active():
+    codes, factors = load_case("B_identity")
+    few = {"rows": 1_000, "seed": None}
+    with_dead = np.insert(codes, [0, 6], np.float32(3.7), axis=1)
+    for inactive in (0.0, 0.05):
+        assert infomec(with_dead, factors, **few, inactive=inactive) == pytest.approx(
+            infomec(codes, factors, **few, inactive=inactive), abs=1e-6
+        )
+    assert infomec(np.full((1_000, 3), 3.7), factors[:1_000], **few) == pytest.approx((0, 0, 0), abs=1e-9)
+
+
+def test_one_active_code():
+    codes, factors = load_case("B_identity")
+    table = Representation(codes[:, [0, 0]] * [1, 0.01], factors)
+    one = infomec(table, rows=2_000)
+    assert one.modularity == pytest.approx(1, abs=0.02)
+    # It is the only place of each factor that it tells, be it by chance.
+    assert one.compactness == np.mean(normalised_information(table, 2_000, 10)[0] > 0) >= 1 / 6
+
+
+def test_linear_information_of_known_codes():
+    grid = np.tile(whole_grid(2, 4), (50, 1))
+    first_only = infomec(grid[:, :1].astype(float), grid, rows=400)
+    assert first_only.explicitness == pytest.approx(0.5, abs=1e-3)  # all of one factor, nothing of the other
+    # Half of the rows show the first factor: there the classifier is sure, elsewhere it guesses.
+    shown = np.where(np.arange(400)[:, None] < 200, 2 * grid[:, :1] - 1, 0).astype(float)
+    half = infomec(shown, grid[:, :1], rows=400, seed=None)
+    assert half.explicitness == pytest.approx(0.5, abs=1e-3)
+
+
+def test_explicitness_is_never_below_zero():
+    # Most of the common class lies beyond the rare one, and is fitted as if it were as rare.
+    code, rare = np.repeat([[1.0, 1], [1.5, 0], [-3.0, 0]], [4, 90, 3], axis=0).T
+    assert infomec(code[:, None], rare[:, None], rows=97).explicitness == 0.0
+
+
+def test_information_is_a_share_and_shared():
+    codes, factors = load_case("A_identity")
+    table = Representation(codes, factors)
+    information = normalised_information(table, 2_000, 10)
+    assert np.allclose(np.diag(information), 1, atol=0.01)
+    assert normalised_information(table, 2_000, 10) is information
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"neighbours": 0}, "neighbours must be at least 1, but 0"),
+        ({"inactive": 1.0}, "inactive must be from 0 to below 1, but 1.0"),
+        ({"inactive": -0.1}, "inactive must be from 0"),
+        ({"rows": 20_000}, "wants 20000 rows"),
+    ],
+)
+def test_refusals(parameters, message):
+    with pytest.raises(InputError, match=message):
+        infomec(*load_case("B_identity"), **parameters)
