@@ -47,7 +47,7 @@ class Plugin:
     def load(self) -> Any:
         """Import the plug-in (once) and return the class or function that it names."""
         if not self._loaded:
-            self._loaded.append(_import_target(self.kind, self.target))
+            self._loaded.append(import_target(_one(self.kind), self.target))
         return self._loaded[0]
 
     @property
@@ -91,7 +91,7 @@ def find(kind: str, name: str) -> Plugin:
     installed = plugins(kind)
     if ":" not in name:
         if name not in installed:
-            raise unknown(kind.removesuffix("s"), name, installed)
+            raise unknown(_one(kind), name, installed)
         return installed[name]
 
     path, _, attribute = name.rpartition(":")
@@ -100,7 +100,7 @@ def find(kind: str, name: str) -> Plugin:
     for plugin in installed.values():
         if plugin.target == target:
             return plugin
-    loaded = _import_target(kind, target)
+    loaded = import_target(_one(kind), target)
     own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
     plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
     if plugin.name in installed:
@@ -108,9 +108,18 @@ def find(kind: str, name: str) -> Plugin:
     return plugin
 
 
-def _import_target(kind: str, target: str) -> Any:
+def import_target(kind: str, target: str) -> Any:
+    """What ``module:attribute`` or ``path/file.py:attribute`` names.
+
+    Args:
+        kind: for the error: ``model``, ``encoder``, ...
+        target: as above.
+
+    Raises:
+        InputError: there is no such file, it cannot be imported, or it has no such attribute.
+    """
     path, _, attribute = target.rpartition(":")
-    what = f"{kind.removesuffix('s')} plug-in '{target}'"
+    what = f"{kind} '{target}'"
     try:
         module = _import_file(Path(path)) if path.endswith(".py") else importlib.import_module(path)
     except FileNotFoundError:
@@ -147,6 +156,10 @@ class _FileFinder(importlib.abc.MetaPathFinder):
 
 _FILE_PREFIX = "dis_bench_plugin_"
 sys.meta_path.append(_FileFinder())
+
+
+def _one(kind: str) -> str:
+    return kind.removesuffix("s")
 
 
 def _clash(kind: str, name: str, one: Plugin, other: Plugin) -> InputError:

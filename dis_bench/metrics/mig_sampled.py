@@ -88,7 +88,7 @@ def _information_of_latent(
     information = np.empty(factors.shape[1])
     for k, factor in enumerate(factors.T):
         of_same_value = 0.0
-        for value in range(factor.max() + 1):
+        for value in np.unique(factor):
             same = factor == value
             of_same_value += _sum_log_mixture(draws[:, same], means[same], log_deviations[same])
         information[k] = max(0.0, (of_same_value - of_all) / draws.size)
@@ -96,7 +96,7 @@ def _information_of_latent(
 
 
 def _sum_log_mixture(draws: NDArray[Any], means: NDArray[Any], log_deviations: NDArray[Any]) -> float:
-    """The sum over draws [R, n] of the log-density of the mixture of n Gaussians, but for a constant.
+    """The sum over draws [R, n] of the log-density of a mixture of n Gaussians, but for a constant.
 
     Each draw comes from one of the Gaussians, so that no density vanishes.
     """
@@ -113,4 +113,4 @@ def _sum_log_mixture(draws: NDArray[Any], means: NDArray[Any], log_deviations: N
             np.maximum(distances, NEXT_TO_NOTHING, out=distances)
         densities = np.exp(distances, out=distances).sum(axis=1)
         total += np.log(densities, dtype=np.float64).sum()
-    return float(total - len(draws) * np.log(max(1, len(means))))
+    return float(total - len(draws) * np.log(len(means)))

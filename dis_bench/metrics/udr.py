@@ -70,12 +70,12 @@ def udr_of_pairs(
 
     Arguments and errors are those of :func:`udr`.
     """
+    from tqdm import tqdm
+
     if correlation not in CORRELATIONS:
         raise unknown("correlation of udr", correlation, CORRELATIONS)
     if alpha <= 0:
         raise InputError(f"alpha must be positive, but {alpha} was given.")
-    from tqdm import tqdm
-
     tables = _informative_codes(codes_of_models, kl, kl_threshold)
     if correlation == "spearman":
         tables = [_rank(table) for table in tables]
@@ -145,6 +145,8 @@ def _informative_codes(
     tables = [_check(codes, model) for model, codes in enumerate(codes_of_models)]
     if len(tables) < 2:
         raise InputError(f"udr compares models, so it needs at least two, but {len(tables)} was given.")
+    if len(tables[0]) < 2:
+        raise InputError(f"udr needs at least 2 rows, but {len(tables[0])} was given.")
     for model, table in enumerate(tables):
         if len(table) != len(tables[0]):
             raise InputError(

@@ -41,6 +41,11 @@ class Evaluation:
         np.savez_compressed(path, codes=self.codes, factors=self.factors.astype(np.int32))
 
 
+def draw_rows(dataset: Dataset, rows: int = ROWS) -> np.ndarray:
+    """The indices [N] on which everything is scored: the whole dataset where it is smaller."""
+    return np.random.default_rng(SEED).choice(len(dataset), size=min(rows, len(dataset)), replace=False)
+
+
 @torch.no_grad()
 def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evaluation:
     """Encode and reconstruct a random sample of a dataset.
@@ -51,11 +56,9 @@ def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evalu
         networks: in evaluation mode, on the dataset's device.
         rows: the size of the sample; the whole dataset where it is smaller.
     """
-    rng = np.random.default_rng(SEED)
-    rows = min(rows, len(dataset))
-    indices = torch.from_numpy(rng.choice(len(dataset), size=rows, replace=False))
+    indices = draw_rows(dataset, rows)
     codes, losses, kls = [], [], []
-    for images, terms in _forward(networks, dataset, indices):
+    for images, terms in _forward(networks, dataset, torch.from_numpy(indices)):
         squared_error = (torch.sigmoid(terms.logits) - images).square().flatten(1).mean(1)
         codes.append(terms.mean.cpu())
         losses.append(torch.stack([terms.reconstruction, squared_error], dim=1).double().cpu())
@@ -66,7 +69,7 @@ def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evalu
     kl = sum(kl_per_latent)
     return Evaluation(
         codes=means,
-        factors=np.asarray(dataset.factors(indices.numpy())),
+        factors=np.asarray(dataset.factors(indices)),
         measures={
             "reconstruction": reconstruction,
             "mse": mse,

@@ -79,6 +79,11 @@ def test_dead_codes_are_never_active():
     assert infomec(np.full((1_000, 3), 3.7), factors[:1_000], **few) == pytest.approx((0, 0, 0), abs=1e-9)
 
 
+def test_values_that_the_rows_do_not_show():
+    factors = np.array([0, 2] * 30 + [1, 1])[:, None]  # value 1 comes after the rows that are read
+    assert infomec(factors.astype(float), factors, rows=60, seed=None) == pytest.approx((1, 1, 1), abs=1e-3)
+
+
 def test_one_active_code():
     codes, factors = load_case("B_identity")
     table = Representation(codes[:, [0, 0]] * [1, 0.01], factors)

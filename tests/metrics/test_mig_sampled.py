@@ -126,6 +126,12 @@ def test_neither_precision_nor_the_memory_bound_matters(monkeypatch):
     assert np.allclose(information(), double_precision, atol=1e-12)
 
 
+def test_values_that_the_rows_do_not_show():
+    factors = np.array([0, 2] * 30 + [1, 1])[:, None]  # value 1 comes after the rows that are read
+    narrow = {"log_variances": np.full(factors.shape, -12.0), "rows": 60, "seed": None}
+    assert mig_sampled(factors.astype(float), factors, **narrow) == pytest.approx(1)
+
+
 def test_information_never_exceeds_the_entropy_of_the_factor():
     codes, factors = load_case("A_vae_like")
     table = Representation(codes, factors, log_variances=np.full(codes.shape, -15.0))

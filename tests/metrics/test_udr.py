@@ -143,6 +143,7 @@ def test_only_the_rank_correlation_is_blind_to_bending():
     ("codes", "options", "message"),
     [
         ([BASE], {}, "needs at least two, but 1 was given"),
+        ([BASE[:0], TWIN[:0]], {}, "needs at least 2 rows, but 0"),
         ([BASE, TWIN[:10]], {}, "model 0 has 1000 rows and model 1 has 10"),
         ([BASE, np.full(BASE.shape, np.nan)], {}, "model 1: codes must be finite"),
         ([BASE, TWIN], {"correlation": "spearmen"}, "unknown correlation of udr 'spearmen'"),

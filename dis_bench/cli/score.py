@@ -1,0 +1,93 @@
+"""``dis-bench score``: the scores of any representation, from arrays or from an encoder."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXAMPLES = """\
+examples:
+  dis-bench score codes.npz                                    arrays `codes` [N, D] and `factors` [N, F]
+  dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
+  dis-bench score --encoder my_model.py:encode --dataset shapes3d
+
+An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``score`` to the command line."""
+    parser = subparsers.add_parser(
+        "score",
+        help="score any representation: arrays in a file, or an encoder",
+        description="Score codes against ground-truth factors: an npz file, or an encoder on a dataset.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE.npz", help="arrays codes [N, D] and factors [N, F]")
+    encoder = parser.add_argument_group("an encoder instead of a file")
+    encoder.add_argument("--encoder", metavar="FILE.py:NAME", help="a callable: images [B, C, H, W] to codes [B, D]")
+    encoder.add_argument("--dataset", metavar="NAME", help="what it encodes (default: dsprites)")
+    encoder.add_argument("--source", metavar="rendered|official", help="of the dataset (default: rendered)")
+    encoder.add_argument("--data-dir", metavar="DIR", help="where official files are")
+    encoder.add_argument("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
+    scoring = parser.add_argument_group("scoring")
+    scoring.add_argument("--metrics", nargs="+", metavar="NAME", help="scores (default: all that there are)")
+    scoring.add_argument("--seed", type=int, default=0, metavar="N", help="shuffles rows, draws (default: 0)")
+    scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
+    scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
+    scoring.add_argument("--out", metavar="FILE.csv", help="write the table here as well; must not exist")
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print a line per score: value, interval, range, what a perfect and a meaningless code get."""
+    _check(args)
+    from dis_bench.metrics import find_metrics
+    from dis_bench.metrics.card import make_card
+
+    if args.metrics:
+        find_metrics(args.metrics)  # a wrong name is told before an encoder runs
+    arrays = _read(args)
+    card = make_card(
+        **arrays, metrics=args.metrics, seed=args.seed, bootstrap=args.bootstrap, allow_small=args.allow_small
+    )
+    print(card.text)
+    if args.out:
+        with open(args.out, "x", encoding="utf-8") as file:
+            card.table.to_csv(file)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    if (args.file is None) == (args.encoder is None):
+        raise InputError("give either a file, `dis-bench score codes.npz`, or --encoder file.py:name; one of the two.")
+    for name in ("dataset", "source", "data_dir", "rows"):
+        if args.file is not None and getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} goes with --encoder, but a file was given.")
+    for name, least in (("rows", 2), ("seed", 0), ("bootstrap", 0)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name} must be a whole number of at least {least}, but {value} was given.")
+    if args.out and Path(args.out).exists():
+        raise InputError(f"'{args.out}' is there already; name another file.")
+
+
+def _read(args: argparse.Namespace) -> dict[str, np.ndarray]:
+    from dis_bench.runners.encoding import encode_dataset, load_encoder, read_codes
+
+    if args.file is not None:
+        return read_codes(args.file)
+    from dis_bench.datasets import load_dataset
+    from dis_bench.runners.evaluation import ROWS
+
+    encode = load_encoder(args.encoder)
+    dataset = load_dataset(args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir)
+    codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
+    return {"codes": codes, "factors": factors}
