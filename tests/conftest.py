@@ -1,4 +1,4 @@
-"""One thread for whatever a test computes: threads that wait for each other on a busy machine take minutes."""
+"""One thread for whatever a test computes: two that wait for each other on a busy machine take minutes."""
 
 import os
 

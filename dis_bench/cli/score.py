@@ -30,7 +30,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("file", nargs="?", metavar="FILE.npz", help="arrays codes [N, D] and factors [N, F]")
     encoder = parser.add_argument_group("an encoder instead of a file")
-    encoder.add_argument("--encoder", metavar="FILE.py:NAME", help="a callable: images [B, C, H, W] to codes [B, D]")
+    encoder.add_argument(
+        "--encoder", metavar="FILE.py:NAME", help="a callable: images [B, C, H, W] to codes [B, D]"
+    )
     encoder.add_argument("--dataset", metavar="NAME", help="what it encodes (default: dsprites)")
     encoder.add_argument("--source", metavar="rendered|official", help="of the dataset (default: rendered)")
     encoder.add_argument("--data-dir", metavar="DIR", help="where official files are")
@@ -67,7 +69,9 @@ def _check(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     if (args.file is None) == (args.encoder is None):
-        raise InputError("give either a file, `dis-bench score codes.npz`, or --encoder file.py:name; one of the two.")
+        raise InputError(
+            "give either a file, `dis-bench score codes.npz`, or --encoder file.py:name; one of the two."
+        )
     for name in ("dataset", "source", "data_dir", "rows"):
         if args.file is not None and getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} goes with --encoder, but a file was given.")
@@ -88,6 +92,8 @@ def _read(args: argparse.Namespace) -> dict[str, np.ndarray]:
     from dis_bench.runners.evaluation import ROWS
 
     encode = load_encoder(args.encoder)
-    dataset = load_dataset(args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir)
+    dataset = load_dataset(
+        args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir
+    )
     codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
     return {"codes": codes, "factors": factors}

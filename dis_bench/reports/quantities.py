@@ -84,6 +84,15 @@ _LABELS = {
     "dci_disentanglement": "DCI disentanglement",
     "dci_completeness": "DCI completeness",
     "dci_informativeness": "DCI informativeness",
+    "mig_sampled": "MIG (posterior)",
+    "mig_sup": "MIG-sup",
+    "dcimig": "DCIMIG",
+    "jemmig": "JEMMIG",
+    "sap_continuous": "SAP (continuous)",
+    "irs": "IRS",
+    "infomec_modularity": "InfoM",
+    "infomec_explicitness": "InfoE",
+    "infomec_compactness": "InfoC",
 }
 
 _SHORT = {

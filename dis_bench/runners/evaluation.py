@@ -27,18 +27,21 @@ class Evaluation:
 
     Attributes:
         codes: posterior means [N, D], float32.
+        log_variances: of the posteriors [N, D], float32.
         factors: class indices [N, F] of the same rows, int64.
         measures: by name: ``reconstruction``, ``mse``, ``kl``, ``elbo``, ``active_latents``,
             ``kl_per_latent``; docs/results.md says what each is.
     """
 
     codes: np.ndarray
+    log_variances: np.ndarray
     factors: np.ndarray
     measures: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write codes and factors as an npz file that ``numpy.load`` reads without pickle."""
-        np.savez_compressed(path, codes=self.codes, factors=self.factors.astype(np.int32))
+        """Write codes, log-variances and factors as an npz file that ``numpy.load`` reads without pickle."""
+        factors = self.factors.astype(np.int32)
+        np.savez_compressed(path, codes=self.codes, log_variances=self.log_variances, factors=factors)
 
 
 def draw_rows(dataset: Dataset, rows: int = ROWS) -> np.ndarray:
@@ -57,10 +60,11 @@ def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evalu
         rows: the size of the sample; the whole dataset where it is smaller.
     """
     indices = draw_rows(dataset, rows)
-    codes, losses, kls = [], [], []
+    codes, log_variances, losses, kls = [], [], [], []
     for images, terms in _forward(networks, dataset, torch.from_numpy(indices)):
         squared_error = (torch.sigmoid(terms.logits) - images).square().flatten(1).mean(1)
         codes.append(terms.mean.cpu())
+        log_variances.append(terms.logvar.cpu())
         losses.append(torch.stack([terms.reconstruction, squared_error], dim=1).double().cpu())
         kls.append(terms.kl.double().cpu())
     means = torch.cat(codes).float().numpy()
@@ -69,6 +73,7 @@ def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evalu
     kl = sum(kl_per_latent)
     return Evaluation(
         codes=means,
+        log_variances=torch.cat(log_variances).float().numpy(),
         factors=np.asarray(dataset.factors(indices)),
         measures={
             "reconstruction": reconstruction,

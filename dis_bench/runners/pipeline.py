@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,8 +113,7 @@ class Pipeline:
         evaluation.save(folder / "codes.npz")
         record["evaluation"] = evaluation.measures
         save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
-        representation = Representation(evaluation.codes, evaluation.factors, seed=SCORING_SEED)
-        self._score(record, representation, self.metrics, tell)
+        self._score(record, _represent(vars(evaluation)), self.metrics, tell)
 
     def _score(
         self, record: Record, representation: Representation, names: Iterable[str], tell: Tell
@@ -140,7 +140,7 @@ class Pipeline:
         assert record is not None, "a job for scores only is for a finished cell"
         folder = self.store.folder(cell)
         with np.load(folder / "codes.npz", allow_pickle=False) as kept:
-            representation = Representation(kept["codes"], kept["factors"], seed=SCORING_SEED)
+            representation = _represent(kept)
         self._score(record, representation, lacking_metrics(record, self.metrics), tell)
         record["created"] = _now()
         write_record(folder, {name: value for name, value in record.items() if name != "folder"})
@@ -188,6 +188,13 @@ def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:
         for name, protocol in describe_protocol(metrics.values()).items()
         if record["protocol"].get(name) != protocol
     ]
+
+
+def _represent(arrays: Mapping[str, Any]) -> Representation:
+    """What metrics read, from an evaluation's arrays or from those that were kept of it."""
+    return Representation(
+        arrays["codes"], arrays["factors"], log_variances=arrays["log_variances"], seed=SCORING_SEED
+    )
 
 
 def _now() -> str:

@@ -37,8 +37,8 @@ def test_agrees_with_the_reference_on_a_larger_table():
 
 def test_votes_by_hand():
     # Of the training votes, code 2 got two for factor 0 and one for factor 1, code 1 one for factor 1.
-    votes = np.array([2, 2, 2, 1] + [2, 2, 1, 1, 3])
-    factors = np.array([0, 0, 1, 1] + [0, 1, 1, 2, 0])
+    votes = np.array([2, 2, 2, 1, *[2, 2, 1, 1, 3]])
+    factors = np.array([0, 0, 1, 1, *[0, 1, 1, 2, 0]])
     # Right: the first and the third test vote, and the last, as a code without votes stands for factor 0.
     assert majority_accuracy(votes, factors, train_votes=4) == 3 / 5
 

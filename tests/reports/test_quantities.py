@@ -15,15 +15,16 @@ from dis_bench.reports.quantities import (
     score_columns,
 )
 from dis_bench.runners.store import tabulate
+from dis_bench.runners.study import Study
 
 
-def test_every_builtin_score_is_declared(study, tabulated):
+def test_every_default_score_is_declared(study, tabulated):
     _, _, quantities = tabulated(study())
     names = [q.name for q in quantities]
     assert names[:5] == ["reconstruction", "mse", "kl", "elbo", "active_latents"]
     scores = [q for q in quantities if q.is_score]
-    builtin = {score for plugin in registry.plugins("metrics").values() for score in plugin.load().outputs}
-    assert {q.name for q in scores} == builtin
+    default = [registry.find("metrics", name).load() for name in Study().metrics]
+    assert {q.name for q in scores} == {score for metric in default for score in metric.outputs}
     assert all((q.better, q.range) == ("higher", (0, 1)) and q.summary for q in scores)
 
 
