@@ -39,60 +39,48 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
         argument_default=argparse.SUPPRESS,  # so that only what was typed goes before the study file
     )
-    grid = parser.add_argument_group("the grid")
-    grid.add_argument(
-        "--models", nargs="+", metavar="NAME", help="models, by name or file.py:Class (default: betavae)"
-    )
-    grid.add_argument(
-        "--betas", nargs="+", type=_number, metavar="BETA", help="values of beta, for each model with one"
-    )
-    grid.add_argument(
-        "--set", nargs="+", action="extend", metavar="MODEL.NAME=V1,V2", help="values of a hyperparameter"
-    )
-    grid.add_argument(
-        "--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)"
-    )
-    grid.add_argument(
-        "--seeds", type=_whole, metavar="N", help="how many seeds, from 0 (default: the budget's)"
-    )
-
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--budget", metavar="quick|paper", help="quick: minutes (default); paper: 300,000 steps"
-    )
-    training.add_argument("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
-    training.add_argument("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
-    training.add_argument(
-        "--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)"
-    )
-    training.add_argument(
-        "--network", metavar="burgess|locatello|tutorial", help="networks (default: burgess)"
-    )
-    training.add_argument("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
-    training.add_argument("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
-    training.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
-
-    training.add_argument(
-        "--precision", metavar="auto|fp32|bf16", help="bf16 where a CPU has it (default: auto)"
-    )
-
-    data = parser.add_argument_group("data and scores")
-    data.add_argument(
-        "--source", metavar="rendered|official", help="drawn by us, or the authors' file (default: rendered)"
-    )
-    data.add_argument("--data-dir", metavar="DIR", help="where official files are")
-    data.add_argument(
-        "--metrics", nargs="+", metavar="NAME", help="scores (default: betavae_score mig sap dci)"
-    )
-
-    doing = parser.add_argument_group("doing it")
-    doing.add_argument("--study", metavar="FILE.toml", help="a file of these options")
-    doing.add_argument("--out", metavar="DIR", help="where results go (default: results)")
-    doing.add_argument(
-        "--rerun", metavar="never|missing|always", help="which cells to do again (default: missing)"
-    )
-    doing.add_argument("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
+    _add_grid(parser.add_argument_group("the grid"))
+    _add_training(parser.add_argument_group("training"))
+    _add_data(parser.add_argument_group("data and scores"))
+    _add_doing(parser.add_argument_group("doing it"))
     parser.set_defaults(execute=execute)
+
+
+def _add_grid(group: Any) -> None:
+    add = group.add_argument
+    add("--models", nargs="+", metavar="NAME", help="by name or file.py:Class (default: betavae)")
+    add("--betas", nargs="+", type=_number, metavar="BETA", help="for each model that has a beta")
+    add("--set", nargs="+", action="extend", metavar="MODEL.NAME=V1,V2", help="values of a hyperparameter")
+    add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
+    add("--seeds", type=_whole, metavar="N", help="how many, counted from 0 (default: the budget's)")
+
+
+def _add_training(group: Any) -> None:
+    add = group.add_argument
+    add("--budget", metavar="quick|paper", help="minutes (default), or the published 300,000 steps")
+    add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
+    add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
+    add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
+    add("--network", metavar="burgess|locatello|tutorial", help="networks (default: burgess)")
+    add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
+    add("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
+    add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
+    add("--precision", metavar="auto|fp32|bf16", help="bf16 where a CPU has it (default: auto)")
+
+
+def _add_data(group: Any) -> None:
+    add = group.add_argument
+    add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
+    add("--data-dir", metavar="DIR", help="where official files are")
+    add("--metrics", nargs="+", metavar="NAME", help="(default: betavae_score mig sap dci)")
+
+
+def _add_doing(group: Any) -> None:
+    add = group.add_argument
+    add("--study", metavar="FILE.toml", help="a file of these options")
+    add("--out", metavar="DIR", help="where results go (default: results)")
+    add("--rerun", metavar="never|missing|always", help="which cells to do again (default: missing)")
+    add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -206,10 +206,13 @@ def _say_best(table: pd.DataFrame, quantity: Quantity) -> str:
     value = _value(Sample.of(table.loc[best], quantity), quantity)
     if claims_best(table, quantity) is not None:
         return f"Best {quantity.label}: {table.loc[best, 'label']} with {value}."
+    others = len(table) - 1
+    rest = (
+        "the other configuration is" if others == 1 else f"{len(rivals)} of {others} other configurations are"
+    )
     return (
-        f"{quantity.label}: the best mean is that of {table.loc[best, 'label']} with {value}, but "
-        f"{len(rivals)} of {len(table) - 1} other configurations are not separated from it: no ordering "
-        "claimed."
+        f"Best mean of {quantity.label}: {table.loc[best, 'label']} with {value}, but {rest} not separated "
+        "from it: no ordering claimed."
     )
 
 

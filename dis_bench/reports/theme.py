@@ -34,6 +34,7 @@ STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
     "axes.edgecolor": "#9aa1ab",
+    "axes.formatter.useoffset": False,  # a tick says its whole value
     "axes.labelcolor": INK,
     "axes.labelsize": 10,
     "axes.linewidth": 0.8,
