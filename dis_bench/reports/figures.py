@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dis_bench.reports.agreement import chance_correlation, correlate_ranks, draw_agreement
 from dis_bench.reports.curves import read_curve
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
@@ -31,7 +32,8 @@ class Image:
     """A figure as the page shows it.
 
     Attributes:
-        kind: ``tradeoff``, ``against-beta``, ``reconstructions``, ``traversals`` or ``training``.
+        kind: ``tradeoff``, ``against-beta``, ``agreement``, ``reconstructions``, ``traversals`` or
+            ``training``.
         path: of the file, relative to the report.
         title, caption: above and below it.
         alt: what is seen, in words.
@@ -90,6 +92,7 @@ def plan_figures(
     return [
         *_plan_tradeoff(setting, table, quantities),
         *_plan_against_beta(setting, table, quantities),
+        *_plan_agreement(setting, quantities),
         *_plan_reconstructions(setting, shown),
         *_plan_traversals(setting, shown),
         *_plan_training(setting, table, problems),
@@ -129,6 +132,25 @@ def _plan_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Q
             f"Curves of {', '.join(q.label for q in quantities)} against beta. "
             f"{_tell(table, quantities, lead_score(quantities))}",
             lambda: draw_against_beta(setting, table, quantities),
+        )
+    ]
+
+
+def _plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
+    correlations = correlate_ranks(setting, quantities)
+    if correlations.empty:
+        return []
+    cells = len(setting.done)
+    return [
+        Plan(
+            "agreement",
+            f"agreement-{setting.slug}",
+            "Which scores agree",
+            f"Spearman's rank correlation over {cells} cells, all configurations and seeds together; losses "
+            f"are ranked from worst to best. With {cells} cells, chance alone reaches "
+            f"±{chance_correlation(cells):.2f} in one of twenty pairs.",
+            f"A heat map of rank correlations between {_list([*correlations], most=30)}.",
+            lambda: draw_agreement(correlations),
         )
     ]
 

@@ -124,7 +124,7 @@ def _section(
         "title": setting.title,
         "answers": answers,
         "several": len(answers) > 1,
-        "plots": [image for image in images if image.kind in ("tradeoff", "against-beta")],
+        "plots": [image for image in images if image.kind in ("tradeoff", "against-beta", "agreement")],
         "reconstructions": [image for image in images if image.kind == "reconstructions"],
         "training": [image for image in images if image.kind == "training"],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],

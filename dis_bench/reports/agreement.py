@@ -1,0 +1,73 @@
+"""Which scores agree: the rank correlation between what was measured, over the cells of a setting."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
+from dis_bench.reports.theme import panels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+MIN_CELLS = 5  # with fewer, every correlation is within chance
+
+_MEASURED = ("reconstruction", "kl")
+
+
+def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
+    """Spearman's rank correlation of each pair of quantities over the finished cells.
+
+    Ranks run from worst to best where a direction is better, so that 1 always means agreement.
+
+    Returns:
+        A square table by label: reconstruction, KL and every score that takes more than one value; empty
+        where there are fewer than five cells or fewer than two scores.
+    """
+    import pandas as pd
+
+    cells = setting.done
+    shown = [
+        q for q in quantities if (q.is_score or q.name in _MEASURED) and cells[q.name].dropna().nunique() > 1
+    ]
+    if len(cells) < MIN_CELLS or sum(q.is_score for q in shown) < 2:
+        return pd.DataFrame()
+    values = {q.label: -cells[q.name] if q.better == "lower" else cells[q.name] for q in shown}
+    return pd.DataFrame(values).corr(method="spearman", min_periods=MIN_CELLS)
+
+
+def chance_correlation(cells: int) -> float:
+    """The size that a rank correlation reaches by chance in 5 % of cases (Student's t, two-sided)."""
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.975, cells - 2))
+    return quantile / math.sqrt(cells - 2 + quantile**2)
+
+
+def draw_agreement(correlations: pd.DataFrame) -> Figure:
+    """The table of :func:`correlate_ranks` as a heat map with its numbers; each pair once."""
+    import numpy as np
+    import seaborn
+
+    figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))
+    seaborn.heatmap(
+        correlations.iloc[1:, :-1],
+        mask=np.triu(np.ones((len(correlations) - 1,) * 2, dtype=bool), k=1),
+        vmin=-1,
+        vmax=1,
+        cmap="vlag",
+        annot=True,
+        fmt=".2f",
+        annot_kws={"size": 9},
+        linewidths=1.5,
+        cbar_kws={"label": "rank correlation", "shrink": 0.6},
+        ax=axes,
+    )
+    axes.grid(False)
+    axes.tick_params(axis="x", rotation=40)
+    for label in axes.get_xticklabels():
+        label.set_horizontalalignment("right")
+    return figure

@@ -1,0 +1,41 @@
+"""Rank correlations against scipy's, and only where there is something to correlate."""
+
+import pytest
+from scipy.stats import spearmanr
+
+from dis_bench.reports.agreement import chance_correlation, correlate_ranks, draw_agreement
+
+
+def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):
+    [setting], _, quantities = tabulated(study())
+    correlations = correlate_ranks(setting, quantities)
+    cells = setting.done
+    assert correlations.loc["MIG", "SAP"] == pytest.approx(spearmanr(cells["mig"], cells["sap"]).statistic)
+    turned = -spearmanr(cells["mig"], cells["reconstruction"]).statistic
+    assert correlations.loc["MIG", "reconstruction"] == pytest.approx(turned)
+    assert correlations.to_numpy().diagonal() == pytest.approx(1.0)
+
+
+def test_few_cells_have_none(study, tabulated):
+    [setting], _, quantities = tabulated(study(seeds=[0]))
+    assert correlate_ranks(setting, quantities).empty
+
+
+def test_a_score_that_never_changes_is_left_out(study, tabulated):
+    [setting], _, quantities = tabulated(study())
+    setting.cells["sap"] = 0.5
+    assert "SAP" not in correlate_ranks(setting, quantities)
+
+
+# Two-sided 5 % points of the correlation coefficient, from published tables.
+@pytest.mark.parametrize(("cells", "point"), [(5, 0.878), (10, 0.632), (30, 0.361)])
+def test_chance(cells, point):
+    assert chance_correlation(cells) == pytest.approx(point, abs=5e-4)
+
+
+def test_each_pair_is_drawn_once(study, tabulated):
+    [setting], _, quantities = tabulated(study())
+    correlations = correlate_ranks(setting, quantities)
+    drawn = [text.get_text() for text in draw_agreement(correlations).axes[0].texts]
+    size = len(correlations)
+    assert len(drawn) == size * (size - 1) / 2
