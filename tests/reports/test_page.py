@@ -77,7 +77,7 @@ def test_every_picture_is_embedded_described_and_beside_the_page(page, report):
     images = page.all("img")
     contents = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
     assert contents == {path.read_bytes() for path in report.parent.glob("plots/*.png")}
-    assert len(images) == 7  # trade-off, against beta, reconstructions, three traversals, training
+    assert len(images) == 8  # trade-off, against beta, agreement, reconstructions, three traversals, training
     for image, content in ((i, base64.b64decode(i["src"].partition(",")[2])) for i in images):
         assert len(image["alt"]) > 40
         height, width = imread(io.BytesIO(content)).shape[:2]
