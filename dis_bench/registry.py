@@ -52,10 +52,13 @@ class Plugin:
 
     @property
     def version(self) -> str:
-        """What changes when the plug-in's code does: a file's content hash, else the origin's version."""
-        if self.is_file:
-            path = Path(self.target.rpartition(":")[0])
-            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        """What changes when the plug-in's code does: an installed package's version, else the file's hash."""
+        path = self.target.rpartition(":")[0]
+        if not self.is_file and self.origin.startswith("module "):
+            spec = importlib.util.find_spec(path)
+            path = spec.origin if spec and spec.origin else ""
+        if path.endswith(".py"):
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
         return self.origin
 
     @property
@@ -78,7 +81,7 @@ def plugins(kind: str) -> dict[str, Plugin]:
         plugin = Plugin(kind, entry.name, entry.value, origin)
         other = found.setdefault(entry.name, plugin)
         if other.target != plugin.target:
-            raise _clash(kind, entry.name, other, plugin)
+            raise clash(kind, entry.name, other, plugin)
     return dict(sorted(found.items()))
 
 
@@ -90,6 +93,8 @@ def find(kind: str, name: str) -> Plugin:
     """
     installed = plugins(kind)
     if ":" not in name:
+        if name.endswith(".py"):
+            raise InputError(f"'{name}' names a file; name what is in it as well: {name}:Name.")
         if name not in installed:
             raise unknown(_one(kind), name, installed)
         return installed[name]
@@ -104,7 +109,7 @@ def find(kind: str, name: str) -> Plugin:
     own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
     plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
     if plugin.name in installed:
-        raise _clash(kind, plugin.name, installed[plugin.name], plugin)
+        raise clash(kind, plugin.name, installed[plugin.name], plugin)
     return plugin
 
 
@@ -124,7 +129,7 @@ def import_target(kind: str, target: str) -> Any:
         module = _import_file(Path(path)) if path.endswith(".py") else importlib.import_module(path)
     except FileNotFoundError:
         raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
-    except Exception as error:  # whatever a stranger's module raises, the user must learn whose it is
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
         raise InputError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from error
     if not hasattr(module, attribute):
         callables = [name for name, value in vars(module).items() if callable(value)]
@@ -162,7 +167,8 @@ def _one(kind: str) -> str:
     return kind.removesuffix("s")
 
 
-def _clash(kind: str, name: str, one: Plugin, other: Plugin) -> InputError:
+def clash(kind: str, name: str, one: Plugin, other: Plugin) -> InputError:
+    """The error for two plug-ins of one name: says which they are."""
     return InputError(
         f"two {kind} are called '{name}': '{one.target}' ({one.origin}) and '{other.target}' "
         f"({other.origin}); rename one, or uninstall its package."

@@ -5,6 +5,7 @@ import torch
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.models.betavae import BetaVAE
+from dis_bench.models.model import Hyperparameter
 
 
 class Tiny(Dataset):
@@ -39,6 +40,22 @@ class Diverging(BetaVAE):
         return loss * float("nan") if self.beta > 5 else loss
 
 
+class Random(BetaVAE):
+    """A beta-VAE whose loss draws from torch's global stream."""
+
+    name = "random"
+
+    def loss(self, terms):
+        return super().loss(terms) * (1 + torch.rand(()))
+
+
+class Seeded(BetaVAE):
+    """A model with a hyperparameter that would hide a column."""
+
+    name = "seeded"
+    hyperparameters = (Hyperparameter("seed", 1, "not allowed"),)
+
+
 class Broken(BetaVAE):
     """A model with a mistake in its loss."""
 
@@ -46,6 +63,11 @@ class Broken(BetaVAE):
 
     def loss(self, terms):
         return terms.no_such_term
+
+
+def kl(codes, factors):
+    """A score with the name of a column."""
+    return 0.0
 
 
 def mean_code(codes, factors):

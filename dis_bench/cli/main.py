@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import dis_bench
-from dis_bench.cli import data, list, report, run
+from dis_bench.cli import check, data, list, report, run, score
 from dis_bench.errors import InputError, unknown
 
 EXAMPLES = """\
 examples:
   dis-bench run --models betavae --betas 1 4 10     train, encode and score: a few minutes, no download
   dis-bench report                                  tables, plots and a page, from what was run
+  dis-bench score codes.npz                         every score of any encoder's codes
+  dis-bench check metric my_metric.py:my_score      does your own metric keep what tables rely on?
   dis-bench list models                             what there is, with its parameters
   dis-bench data show dsprites                      a picture of each factor of a dataset
 """
@@ -27,6 +31,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        # argparse takes -1 for a value, but -1e3 and -inf for options.
+        self._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; `{self.prog} --help` shows what there is.")
@@ -41,7 +47,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"dis-bench {dis_bench.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
-    for module in (run, report, list, data):
+    for module in (run, report, score, check, list, data):
         module.add_parser(commands)
     return parser, commands.choices
 
@@ -57,9 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dis-bench: stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit fail
+        return 1
 
 
 def _execute(words: Sequence[str]) -> int:
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # so that module:Name finds a module of this folder, as `python -m` does
     parser, commands = build_parser()
     if words and not words[0].startswith("-") and words[0] not in commands:
         raise unknown("command", words[0], commands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -94,13 +95,14 @@ def execute(args: argparse.Namespace) -> int:
     if getattr(args, "dry_run", False):
         return _print_plan(study, out, rerun)
 
-    from dis_bench.cli.progress import ProgressBar
     from dis_bench.runners.engine import WorkerDied
+    from dis_bench.runners.progress import ProgressBar
     from dis_bench.runners.run import run_study
 
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # `kill` and `timeout` stop as cleanly as Ctrl-C
+    for name in ("SIGTERM", "SIGHUP"):  # `kill` and a closed terminal stop as cleanly as Ctrl-C
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     bar = ProgressBar()
     try:
         table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
@@ -121,22 +123,30 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
 
     values: dict[str, Any] = read_study_file(file, also=_PLACES) if file else {}
     flags = {name: value for name, value in given.items() if name != "set"}
-    settings = {**values.get("settings", {}), **_parse_settings(given.get("set", []))}
+    from_file, typed = values.get("settings", {}), _parse_settings(given.get("set", []))
+    if "betas" in flags and isinstance(from_file, dict):  # --betas goes before betas that the file sets
+        from_file = {key: value for key, value in from_file.items() if not key.endswith(".beta")}
+    if any(key.endswith(".beta") for key in typed) and "betas" not in flags:
+        values.pop("betas", None)
+    settings = {**from_file, **typed} if isinstance(from_file, dict) else from_file
     values = {**values, **flags, "settings": settings}
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
+    for name, value in (("out", out), ("rerun", rerun)):
+        if not isinstance(value, str):
+            raise InputError(f"{name} must be a text, but {value!r} was given.")
     return Study(**values), out, rerun
 
 
 def _parse_settings(texts: list[str]) -> dict[str, list[str]]:
     """``["betavae.beta=1,4"]`` as ``{"betavae.beta": ["1", "4"]}``."""
-    settings = {}
+    settings: dict[str, list[str]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
         if not equals or "." not in key or not values:
             raise InputError(
                 f"--set takes MODEL.NAME=VALUE[,VALUE...], e.g. betavae.beta=1,4, but '{text}' was given."
             )
-        settings[key] = values.split(",")
+        settings.setdefault(key, []).extend(values.split(","))
     return settings
 
 
@@ -153,7 +163,11 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
         print(f"{to_do.get(cell, 'done'):8}  {cell.label}  steps={cell.steps}  {cell.hash}")
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if jobs:
-        cost = estimate(plan, jobs)
+        try:
+            cost = estimate(plan, jobs)
+        except Exception as error:  # a plug-in's loss may raise anything
+            print(f"There is no estimate, as the first steps failed: {type(error).__name__}: {error}")
+            return 1
         print(
             f"Training takes about {_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
             f"{1000 * cost.step_seconds:.0f} ms a step, measured just now. Scoring comes on top."
@@ -169,13 +183,11 @@ def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
         print("\n" + summarise_text(table))
     for _, row in failed.iterrows():
         print(f"failed: {row['folder']}: {row['failure']}", file=sys.stderr)
-    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + out}")
+    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + shlex.quote(out)}")
     return 1 if len(failed) else 0
 
 
 def _typed() -> str:
-    import shlex
-
     return "dis-bench " + shlex.join(sys.argv[1:])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
@@ -14,6 +15,7 @@ EXAMPLES = """\
 examples:
   dis-bench score codes.npz                                    arrays `codes` [N, D] and `factors` [N, F]
   dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
+  dis-bench score codes.npz --allow-small                      of fewer rows than 15,000; marked
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
 An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
@@ -52,13 +54,24 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.card import make_card
 
-    if args.metrics:
-        find_metrics(args.metrics)  # a wrong name is told before an encoder runs
+    for metric in find_metrics(args.metrics).values():  # what cannot be is told before an encoder runs
+        if args.encoder and metric.needs:
+            raise InputError(
+                f"{metric.name} needs {metric.needs[0]}, which an encoder does not return: save them beside "
+                "codes and factors, and give the file."
+            )
     arrays = _read(args)
     card = make_card(
-        **arrays, metrics=args.metrics, seed=args.seed, bootstrap=args.bootstrap, allow_small=args.allow_small
+        arrays["codes"],
+        arrays["factors"],
+        arrays.get("log_variances"),
+        metrics=args.metrics,
+        seed=args.seed,
+        bootstrap=args.bootstrap,
+        allow_small=args.allow_small,
     )
-    print(card.text)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(card.text.encode(encoding, "replace").decode(encoding))  # not every terminal has arrows
     if args.out:
         with open(args.out, "x", encoding="utf-8") as file:
             card.table.to_csv(file)
@@ -79,8 +92,12 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < least:
             raise InputError(f"--{name} must be a whole number of at least {least}, but {value} was given.")
+    if args.bootstrap == 1:
+        raise InputError("--bootstrap must be 0, for no intervals, or at least 2, but 1 was given.")
     if args.out and Path(args.out).exists():
         raise InputError(f"'{args.out}' is there already; name another file.")
+    if args.out and not Path(args.out).parent.is_dir():
+        raise InputError(f"there is no folder '{Path(args.out).parent}' to write '{args.out}' into.")
 
 
 def _read(args: argparse.Namespace) -> dict[str, np.ndarray]:

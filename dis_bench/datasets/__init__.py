@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["load_dataset"]
 
 
-def load_dataset(name: str, *, source: str = "rendered", data_dir: str | Path | None = None) -> Dataset:
+def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
     """A dataset by name.
 
     Args:
         name: ``dsprites``, ``shapes3d``, or any plug-in (see :mod:`dis_bench.registry`).
-        source: ``rendered`` draws the images and downloads nothing; ``official`` reads the authors' archive.
+        source: ``rendered`` draws the images and downloads nothing, ``official`` reads the authors' archive;
+            by default the dataset's first, which for ours is ``rendered``.
         data_dir: where archives lie; by default what DIS_BENCH_DATA says, else the user's cache.
 
     Returns:

@@ -56,6 +56,7 @@ def score(
     log_variances: ArrayLike | None = None,
     seed: int | None = 0,
     parameters: Parameters = None,
+    allow_small: bool = False,
 ) -> pd.Series:
     """Score a representation.
 
@@ -68,19 +69,24 @@ def score(
             need them.
         seed: shuffles the rows, and decides what metrics draw; ``None`` keeps the given order.
         parameters: by metric, where its protocol should differ: ``{"mig": {"bins": 10}}``.
+        allow_small: score even where a protocol wants more rows than there are.
 
     Returns:
-        The scores by name, in the order asked for.
+        The scores by name, in the order asked for. ``attrs["small"]`` lists those that were computed from
+        fewer rows than their protocol wants.
 
     Raises:
         InputError: input that cannot be scored, an unknown metric or parameter.
     """
     import pandas as pd
 
-    representation = Representation(codes, factors, log_variances=log_variances, seed=seed)
-    return pd.Series(
-        score_representation(representation, metrics, parameters).values, name="score", dtype=float
+    representation = Representation(
+        codes, factors, log_variances=log_variances, seed=seed, allow_small=allow_small
     )
+    values = score_representation(representation, metrics, parameters).values
+    scores = pd.Series(values, name="score", dtype=float)
+    scores.attrs["small"] = [name for name in values if name in representation.small]
+    return scores
 
 
 def score_representation(
@@ -97,7 +103,8 @@ def score_representation(
     values: dict[str, float] = {}
     for name, metric in tqdm(found.items(), "score", unit="metric", delay=2, leave=False, disable=None):
         values |= metric.scores(representation, **used[name])
-    return Scores(values, _with_versions(found, used))
+    scored = {name: metric.afford(representation, used[name]) for name, metric in found.items()}
+    return Scores(values, _with_versions(found, scored))
 
 
 def protocol(metrics: Wanted = None, parameters: Parameters = None) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.representation import ALLOW_SMALL, Representation
 from dis_bench.metrics.standardise import standardise
 
 
@@ -71,7 +71,7 @@ def _split(
     if train + test > len(representation):
         raise InputError(
             f"the protocol wants {train} labelled and {test} test rows, but there are {len(representation)}: "
-            "encode more images, or ask for fewer labels or test rows."
+            f"encode more images, ask for fewer labels or test rows, or {ALLOW_SMALL}."
         )
     # Not the representation's own split: it refuses a factor of which the training rows show one value only.
     codes, factors = representation.codes[: train + test], representation.factors[: train + test]

@@ -27,6 +27,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from dis_bench.errors import InputError, unknown
+from dis_bench.metrics.protocol_rows import cut_protocol
 from dis_bench.metrics.representation import Representation
 
 
@@ -103,10 +104,14 @@ class Metric:
         else:
             representation = Representation(codes, factors, seed=seed, **besides)
         self.check_needs(representation)
+        affordable = self.afford(representation, parameters)
         try:
-            return self.function(representation, **parameters)
+            result = self.function(representation, **affordable)
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
+        if affordable is not parameters:
+            representation.small.update(self._column(key) for key in _by_key(result))
+        return result
 
     def scores(self, representation: Representation, **parameters: Any) -> dict[str, float]:
         """The columns of a table: ``{"mig": 0.9}``, or ``{"dci_disentanglement": ..., ...}``.
@@ -115,9 +120,7 @@ class Metric:
             InputError: as :meth:`__call__`; or the metric returned something other than finite numbers.
         """
         result = self(representation, **parameters)
-        if hasattr(result, "_asdict"):
-            result = result._asdict()
-        values = dict(result) if isinstance(result, Mapping) else {"": result}
+        values = _by_key(result)
         if self.keys is not None and tuple(values) != (self.keys or ("",)):
             raise InputError(
                 f"metric '{self.name}' returned {result!r}, but declares {self.keys or 'one number'}."
@@ -144,6 +147,12 @@ class Metric:
                 raise InputError(
                     f"{self.name} needs {name} beside codes and factors: give {name}=, a table [N, D]."
                 )
+
+    def afford(self, representation: Representation, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The given parameters themselves, or those that are scored where a small table is allowed."""
+        if not representation.allow_small:
+            return parameters
+        return cut_protocol(parameters, len(representation))
 
     def resolve(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: the given values, checked, over the defaults.
@@ -238,6 +247,13 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
     defaults.pop("seed", None)
     own_name = str(name or getattr(target, "__name__", type(target).__name__))
     return Metric(function, own_name, defaults, keys=None, version=version)
+
+
+def _by_key(result: Any) -> dict[str, Any]:
+    """What a metric returned, by key; a single number by the empty one."""
+    if hasattr(result, "_asdict"):
+        result = result._asdict()
+    return dict(result) if isinstance(result, Mapping) else {"": result}
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ only, and computes shared inputs (bins, mutual information, entropies) for the f
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Hashable
 from numbers import Integral
@@ -15,14 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.tables import check_codes, check_factors, check_log_variances
 
 T = TypeVar("T")
 Codes = NDArray[np.float64]
 Factors = NDArray[np.int64]
 
-LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
-LARGEST_FACTOR = 2**53  # above it a float does not hold every whole number
-LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
+ALLOW_SMALL = "score what there is, marked as such (--allow-small; in Python allow_small=True)"
 
 
 class Rows(NamedTuple):
@@ -45,6 +45,8 @@ class Representation:
         kept_factors: int64 [F], which columns of the given factors they are.
         dropped_factors: the columns that have one value only; no metric sees them.
         seed: as given.
+        allow_small: as given.
+        small: the scores, by their column, that were computed from fewer rows than their protocol wants.
 
     Args:
         codes: numbers [N, D], as an array or a torch tensor; NaN and infinity are refused.
@@ -54,6 +56,8 @@ class Representation:
         seed: shuffles the rows, so that sorted input is split fairly, and decides whatever a metric
             draws. ``None`` keeps the given order: the first rows train, the next ones test; metrics that
             draw then draw as with seed 0.
+        allow_small: a metric whose protocol wants more rows than there are takes those that there are, and
+            its scores are marked, instead of being refused.
 
     Raises:
         InputError: the arrays cannot be scored; the message names the code or factor, and the row.
@@ -66,10 +70,11 @@ class Representation:
         *,
         log_variances: ArrayLike | None = None,
         seed: int | None = 0,
+        allow_small: bool = False,
     ) -> None:
         if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
             raise InputError(f"seed must be a whole number from 0 up, or None, but {seed!r} was given.")
-        given_codes, given_factors = check_codes(codes), _check_factors(factors)
+        given_codes, given_factors = check_codes(codes), check_factors(factors)
         if len(given_codes) != len(given_factors):
             raise InputError(
                 f"codes and factors must have one row per image each, but there are {len(given_codes)} rows "
@@ -78,8 +83,10 @@ class Representation:
         if len(given_codes) < 2:
             raise InputError(f"a representation needs at least 2 rows, but {len(given_codes)} was given.")
         if log_variances is not None:
-            log_variances = _check_log_variances(log_variances, given_codes.shape)
+            log_variances = check_log_variances(log_variances, given_codes.shape)
         self.seed = None if seed is None else int(seed)
+        self.allow_small = bool(allow_small)
+        self.small: set[str] = set()
         self._shared: dict[Hashable, Any] = {}
 
         varies = (given_factors != given_factors[0]).any(axis=0)
@@ -102,6 +109,31 @@ class Representation:
     def __len__(self) -> int:
         """Number of rows N."""
         return len(self.codes)
+
+    def with_codes(self, codes: ArrayLike, log_variances: ArrayLike | None = None) -> Representation:
+        """The same rows of factors in the same order, beside other codes [N, D] of any D."""
+        codes = check_codes(codes)
+        if len(codes) != len(self):
+            raise InputError(
+                f"there are {len(self)} rows of factors, but {len(codes)} rows of codes were given."
+            )
+        if log_variances is not None:
+            log_variances = check_log_variances(log_variances, codes.shape)
+        return self._replace(codes, self.factors, log_variances)
+
+    def take(self, positions: NDArray[np.int64]) -> Representation:
+        """The rows at some positions [n], each as often as it is named; factor values keep their ranks."""
+        log_variances = None if self.log_variances is None else self.log_variances[positions]
+        return self._replace(self.codes[positions], self.factors[positions], log_variances)
+
+    def _replace(self, codes: Codes, factors: Factors, log_variances: Codes | None) -> Representation:
+        other = copy.copy(self)
+        other.codes, other.factors, other.log_variances = codes, factors, log_variances
+        for table in (codes, factors, log_variances):
+            if table is not None:
+                table.flags.writeable = False
+        other.small, other._shared = set(), {}
+        return other
 
     def generator(self, purpose: str) -> np.random.Generator:
         """A random generator of this seed's own for one purpose, whatever else was drawn before."""
@@ -127,8 +159,8 @@ class Representation:
         _check_count("rows", n, least=2)
         if n > len(self):
             raise InputError(
-                f"the protocol wants {n} rows, but there are {len(self)}: encode more images, or ask for "
-                f"fewer (rows={len(self)})."
+                f"the protocol wants {n} rows, but there are {len(self)}: encode more images, ask for "
+                f"fewer (rows={len(self)}), or {ALLOW_SMALL}."
             )
         first = Rows(self.codes[:n], self.factors[:n])
         single = np.flatnonzero((first.factors == first.factors[0]).all(axis=0))
@@ -151,7 +183,8 @@ class Representation:
             fewer = max(2, len(self) * 2 // 3)
             raise InputError(
                 f"the protocol wants {train} training and {test} test rows, but there are {len(self)}: "
-                f"encode more images, or ask for fewer (train={fewer}, test={max(1, len(self) - fewer)})."
+                f"encode more images, ask for fewer (train={fewer}, test={max(1, len(self) - fewer)}), "
+                f"or {ALLOW_SMALL}."
             )
         end = train + test
         return self.rows(train), Rows(self.codes[train:end], self.factors[train:end])
@@ -232,73 +265,3 @@ def information_of(joint: NDArray[np.float64]) -> float:
 def _check_count(name: str, value: int, least: int) -> None:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InputError(f"{name} must be a whole number from {least} up, but {value!r} was given.")
-
-
-def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
-    if hasattr(given, "detach"):  # a torch tensor, without importing torch
-        given = given.detach().cpu()
-        given = (given.double() if given.is_floating_point() else given).numpy()
-    try:
-        table = np.asarray(given)
-    except ValueError:
-        raise InputError(
-            f"{what} must be a table [N, {width}], but rows of different lengths were given."
-        ) from None
-    if table.dtype.kind not in "fiub":
-        raise InputError(f"{what} must be numbers, but an array of {table.dtype} was given.")
-    if table.ndim != 2:
-        raise InputError(
-            f"{what} must be a table [N, {width}], but an array of shape {table.shape} was given."
-        )
-    if table.shape[1] == 0:
-        raise InputError(
-            f"{what} must have at least one column, but an array of shape {table.shape} was given."
-        )
-    return table
-
-
-def check_codes(given: ArrayLike) -> Codes:
-    """Codes as a new float64 array [N, D].
-
-    Raises:
-        InputError: they are no table of finite numbers; the message names the code and the row.
-    """
-    codes = _check_table("codes", "D", given).astype(np.float64)
-    bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise InputError(
-            "codes must be finite and within float32, but code "
-            f"{column} is {codes[row, column]} in row {row} ({bad.sum()} such values in all)."
-        )
-    return codes
-
-
-def _check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> Codes:
-    log_variances = _check_table("log_variances", "D", given).astype(np.float64)
-    if log_variances.shape != shape:
-        raise InputError(
-            f"log_variances must have the shape of the codes, {shape}, but an array of shape "
-            f"{log_variances.shape} was given."
-        )
-    bad = ~(np.abs(log_variances) <= LARGEST_LOG_VARIANCE)  # true for NaN as well
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise InputError(
-            f"log_variances must lie within {LARGEST_LOG_VARIANCE:g} of 0, but that of code {column} is "
-            f"{log_variances[row, column]} in row {row}."
-        )
-    return log_variances
-
-
-def _check_factors(given: ArrayLike) -> NDArray[Any]:
-    factors = _check_table("factors", "F", given)
-    if factors.dtype.kind == "f":
-        bad = ~((np.abs(factors) <= LARGEST_FACTOR) & (factors == np.rint(factors)))
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise InputError(
-                "factors must be whole numbers (the class of each factor), but factor "
-                f"{column} is {factors[row, column]} in row {row}."
-            )
-    return factors

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError, unknown
-from dis_bench.metrics.representation import check_codes
 from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.tables import check_codes
 
 CORRELATIONS = ("lasso", "spearman")
 TOLERANCE = 1e-6  # the lasso stops when no weight changes by more,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -60,7 +61,7 @@ def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
     except FileNotFoundError:
         problems.append(f"{path} is missing; its pictures are left out.")
         return None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
         problems.append(f"{path} cannot be read ({error}); its pictures are left out.")
         return None
     return pictures

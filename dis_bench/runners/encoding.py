@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def load_encoder(name: str) -> Callable[[Any], Any]:
     encoder = import_target("encoder", name)
     if not callable(encoder):
         raise InputError(f"the encoder '{name}' cannot be called: it is a {type(encoder).__name__}.")
+    if isinstance(encoder, type):
+        raise InputError(f"the encoder '{name}' is a class: name a function, or an object made of the class.")
     return encoder
 
 
@@ -57,53 +60,70 @@ def encode_dataset(
     codes: list[np.ndarray] = []
     with torch.no_grad(), tqdm(total=len(indices), desc="encode", unit="image", delay=2, disable=None) as bar:
         for some in torch.from_numpy(indices).split(batch):
-            codes.append(_check(encode, dataset.images(some), width=codes[0].shape[1] if codes else None))
+            codes.append(_encode(encode, dataset.images(some)))
+            _check(codes[-1], some, codes[0])
             bar.update(len(some))
     return np.concatenate(codes), np.asarray(dataset.factors(indices))
 
 
-def _check(encode: Callable[[Any], Any], images: Any, width: int | None) -> np.ndarray:
+def _encode(encode: Callable[[Any], Any], images: Any) -> np.ndarray:
+    """What the encoder makes of images [B, C, H, W], as an array of any shape."""
     try:
         codes = encode(images)
+        if hasattr(codes, "detach"):
+            codes = codes.detach().cpu()
+            codes = codes.float() if codes.element_size() < 4 else codes  # numpy has no bfloat16
+        return np.asarray(codes)
     except Exception as error:  # a stranger's code may raise anything
-        shape = tuple(images.shape)
         raise InputError(
-            f"the encoder failed on images {shape}, uint8: {type(error).__name__}: {error}"
+            f"the encoder failed on uint8 images {list(images.shape)}: {_one_line(error)}"
         ) from error
-    codes = np.asarray(codes.detach().float().cpu() if hasattr(codes, "detach") else codes)
-    if codes.ndim != 2 or len(codes) != len(images) or (width is not None and codes.shape[1] != width):
-        wanted = f"[{len(images)}, {'D' if width is None else width}]"
-        raise InputError(f"the encoder must return codes {wanted}, but it returned {list(codes.shape)}.")
-    if codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
+
+
+def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:
+    """Refuse what is no table of finite numbers [B, D], with the D of the first batch."""
+    if codes.ndim != 2 or codes.size == 0 or codes.shape != (len(indices), *first.shape[1:]):
         raise InputError(
-            "the encoder must return finite numbers, but it returned NaN, infinity or no numbers."
+            f"the encoder must return codes [{len(indices)}, D], with one D for all images, but it returned "
+            f"an array {list(codes.shape)}."
         )
-    return codes
+    if codes.dtype.kind not in "fiub":
+        raise InputError(f"the encoder must return numbers, but it returned an array of {codes.dtype}.")
+    bad = np.argwhere(~np.isfinite(codes))
+    if len(bad):
+        row, code = bad[0]
+        raise InputError(
+            f"the encoder must return finite numbers, but code {code} of image {int(indices[row])} is "
+            f"{codes[row, code]}."
+        )
 
 
 def read_codes(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file: ``codes`` [N, D], ``factors`` [N, F], and ``log_variances`` if it is there.
 
     Raises:
-        InputError: no such file, no npz, a pickle in it, or an array is missing.
+        InputError: no such file, no npz, objects in it (which would be pickles), or an array is missing.
     """
+    if not Path(path).is_file():
+        raise InputError(f"there is no file '{path}'.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"'{path}' is no npz file, or not a whole one; make one by "
+            "np.savez('codes.npz', codes=..., factors=...)."
+        )
+    arrays, names = {}, []
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not hasattr(file, "files"):
-                raise InputError(
-                    f"'{path}' holds one array; save two: np.savez(path, codes=..., factors=...)."
-                )
-            arrays = {
-                name: file[name] for name in ("codes", "factors", "log_variances") if name in file.files
-            }
             names = list(file.files)
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"there is no file '{path}'.") from None
+            for name in set(names) & {"codes", "factors", "log_variances"}:
+                arrays[name] = file[name]
     except Exception as error:  # zip, zlib, npy headers: each has its own errors
-        raise InputError(f"'{path}' cannot be read as npz without pickle ({error}).") from None
+        raise InputError(f"'{path}' cannot be read as plain arrays: {_one_line(error)}") from None
     for name in ("codes", "factors"):
         if name not in arrays:
             raise InputError(f"'{path}' has no array '{name}'; it has: {', '.join(names) or 'none'}.")
     return arrays
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,7 @@ from typing import Any
 from dis_bench.runners.machine import keep_freed_memory
 
 POLL_SECONDS = 0.1
+STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI
 
 Emit = Callable[[Any], None]
 Work = Callable[[Any, Emit], Any]
@@ -58,6 +60,7 @@ def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) 
     # A plain pipe: what a job emits has arrived here before its result has.
     events, stop = context.SimpleQueue(), context.Event()
     pool = ProcessPoolExecutor(workers, context, _start_worker, (work, events, stop))
+    others = set(multiprocessing.active_children())  # the caller's own, which are none of our business
     try:
         with _clean_start():
             futures: dict[Future, Any] = {pool.submit(_work_on, job): job for job in jobs}
@@ -75,8 +78,8 @@ def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) 
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.join(timeout=5)
+        for process in set(multiprocessing.active_children()) - others:
+            process.join(STOP_SECONDS)
             process.terminate()
 
 
@@ -100,15 +103,22 @@ def _start_worker(work: Work, events: Any, stop: Any) -> None:
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
 
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def emit(event: Any) -> None:
-        if stop.is_set() or not parent.is_alive():  # nobody is left to be told, or to take the result
+        if stop.is_set():
             raise Stopped
         events.put(event)
 
     _worker.update(work=work, emit=emit)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is gone, however that came about: nobody could take its results."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work_on(job: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import traceback
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,10 +38,17 @@ SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same
 
 @dataclass(frozen=True)
 class Job:
-    """A cell to do; ``scores_only`` when it was trained before, and lacks only some scores."""
+    """A cell to do.
+
+    Attributes:
+        cell: which.
+        scores_only: it was trained before, and lacks only some scores.
+        again: do it even where it is done.
+    """
 
     cell: Cell
     scores_only: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Pipeline:
 
     Args:
         store: where records go.
-        datasets: by the name that the cells use; on the device.
+        datasets: by the name that the cells use; moved to the device by whoever trains.
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
         metrics: likewise, the metrics to score.
         device: ``cpu`` or ``cuda``.
@@ -70,6 +80,9 @@ class Pipeline:
 
         if job.scores_only:
             return self._score_again(cell, tell)
+        done = None if job.again else self.store.find(cell)
+        if done is not None and done["status"] == "done":
+            return done  # another run on this folder was faster
         with self.store.new_folder(cell) as folder:
             record = self._new_record(cell)
             try:
@@ -77,14 +90,14 @@ class Pipeline:
                 record["status"] = "done"
             except TrainingDiverged as error:
                 record["failure"] = {"reason": str(error)}
-            except Exception as error:  # a stranger's plug-in may raise anything; the other cells go on
+            except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
                 reason = f"{type(error).__name__}: {error}"
                 record["failure"] = {"reason": reason, "traceback": traceback.format_exc()}
             write_record(folder, record)
         return record
 
     def _train_and_score(self, cell: Cell, folder: Path, record: Record, tell: Tell) -> None:
-        dataset = self.datasets[cell.dataset]
+        dataset = self.datasets[cell.dataset].to(self.device)
         model, networks = build_cell(cell, self.models[cell.model], dataset.image_shape)
         networks.to(self.device)
         seconds = train(
@@ -113,42 +126,59 @@ class Pipeline:
         evaluation.save(folder / "codes.npz")
         record["evaluation"] = evaluation.measures
         save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
-        self._score(record, _represent(vars(evaluation)), self.metrics, tell)
+        self._score(record, vars(evaluation), self.metrics, tell)
 
-    def _score(
-        self, record: Record, representation: Representation, names: Iterable[str], tell: Tell
-    ) -> None:
+    def _score(self, record: Record, arrays: Mapping[str, Any], names: Iterable[str], tell: Tell) -> None:
         """Add to a record the scores of the named metrics, their protocols, and why any has none.
 
         A metric that fails does not cost the training: the next run tries that score again.
         """
         start = time.perf_counter()
+        representation = Representation(
+            arrays["codes"], arrays["factors"], log_variances=arrays["log_variances"], seed=SCORING_SEED
+        )
         for name, metric in find_metrics(self.metrics[name] for name in names).items():
             tell(f"scoring {name}")
             try:
                 record["scores"].update(metric.scores(representation))
                 record["protocol"].update(describe_protocol([metric]))
                 record["unscored"].pop(name, None)
-            except Exception as error:  # a stranger's metric may raise anything
+            except (Exception, SystemExit) as error:  # a stranger's metric may raise anything
                 record["unscored"][name] = f"{type(error).__name__}: {error}"
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
     def _score_again(self, cell: Cell, tell: Tell) -> Record:
-        """Add the scores that a finished cell lacks, from the codes that were kept; a further record."""
-        record = self.store.find(cell)
-        assert record is not None, "a job for scores only is for a finished cell"
+        """Add the scores that a finished cell lacks, from the codes that were kept; a further record.
+
+        What trained the cell stays in the record; what added scores stands beside it.
+        """
+        old = self.store.find(cell)
+        assert old is not None, "a job for scores only is for a finished cell"
+        record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
-        with np.load(folder / "codes.npz", allow_pickle=False) as kept:
-            representation = _represent(kept)
-        self._score(record, representation, lacking_metrics(record, self.metrics), tell)
-        record["created"] = _now()
-        write_record(folder, {name: value for name, value in record.items() if name != "folder"})
+        lacking = lacking_metrics(record, self.metrics)
+        try:
+            with open(folder / "codes.npz", "rb") as file, np.load(file, allow_pickle=False) as kept:
+                self._score(record, kept, lacking, tell)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            reason = (
+                f"codes.npz cannot be read ({type(error).__name__}: {error}); --rerun always makes it anew"
+            )
+            record["unscored"].update(dict.fromkeys(lacking, reason))
+        if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):
+            record["rescored"] = {
+                "command": self.command,
+                "environment": describe_environment(self.device, cell.precision),
+                "created": _now(),
+            }
+            write_record(folder, record)
         return record
 
     def _new_record(self, cell: Cell) -> Record:
         channels, height, width = self.datasets[cell.dataset].image_shape
         beta = cell.hyperparameters.get("beta")
+        beta = beta if isinstance(beta, (int, float)) else None
         return {
             "schema": SCHEMA,
             "status": "failed",  # until it is done
@@ -188,13 +218,6 @@ def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:
         for name, protocol in describe_protocol(metrics.values()).items()
         if record["protocol"].get(name) != protocol
     ]
-
-
-def _represent(arrays: Mapping[str, Any]) -> Representation:
-    """What metrics read, from an evaluation's arrays or from those that were kept of it."""
-    return Representation(
-        arrays["codes"], arrays["factors"], log_variances=arrays["log_variances"], seed=SCORING_SEED
-    )
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dis_bench.errors import unknown
+from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import count_cores, keep_freed_memory
@@ -86,6 +87,8 @@ def run_study(
                 watcher.finish(job.cell, record)
     finally:
         watcher.close()
+        store.clean_up()
+    keep_anchors(plan, store)
     records = [record for cell in plan.cells if (record := store.find(cell)) is not None]
     return tabulate(records)
 
@@ -96,19 +99,17 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     for cell in plan.cells:
         record = None if rerun == "always" else store.find(cell)
         if record is None or (rerun == "missing" and record["status"] == "failed"):
-            jobs.append(Job(cell))
+            jobs.append(Job(cell, again=rerun == "always"))
         elif rerun == "missing" and lacking_metrics(record, plan.metrics):
             jobs.append(Job(cell, scores_only=(store.folder(cell) / "codes.npz").exists()))
     return jobs
 
 
 def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
-    """What each worker needs; the datasets' tables in shared memory, or on the GPU."""
+    """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
     for dataset in plan.datasets.values():
-        if plan.device == "cpu":
-            dataset.share_memory()
-    datasets = {name: dataset.to(plan.device) for name, dataset in plan.datasets.items()}
-    return Pipeline(store, datasets, plan.models, plan.metrics, plan.device, command)
+        dataset.share_memory()
+    return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command)
 
 
 def count_workers(device: str, jobs: int) -> int:

@@ -6,6 +6,7 @@
         codes.npz       the representation that was scored
         pictures.npz    reconstructions and traversals, for the report
         weights.pt      the trained networks
+    DIR/anchors/        what a perfect code and noise score on the same images, a file per metric
     DIR/superseded/     what ``--rerun`` replaced: nothing is deleted
 
 A cell is written under a temporary name and renamed when it is complete, so a reader never sees half of
@@ -15,8 +16,10 @@ hold scores that were added later; the newest counts.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,6 +49,8 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self.cells = self.root / "cells"
+        self._token = secrets.token_hex(4)  # in the temporary names of this store and its copies in workers
+        self.anchors = self.root / "anchors"
 
     def check_writable(self) -> None:
         """Make the folder, or say in one sentence why nothing can be written there.
@@ -79,7 +84,7 @@ class Store:
         What was there before moves to ``superseded/``. If the block fails, nothing has changed.
         """
         self.cells.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{cell.folder}.", dir=self.cells))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{self._token}.{cell.folder}.", dir=self.cells))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())  # mkdtemp makes it private; results are for sharing
@@ -88,6 +93,11 @@ class Store:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+    def clean_up(self) -> None:
+        """Remove what workers that were killed left half written; other runs' folders stay."""
+        for half in self.cells.glob(f".{self._token}.*"):
+            shutil.rmtree(half, ignore_errors=True)
 
     def _supersede(self, cell: Cell) -> None:
         old = self.folder(cell)
@@ -100,9 +110,18 @@ class Store:
 
 def write_record(folder: Path, record: Record) -> None:
     """Add a record to a cell's folder: ``record.json``, or the next free number beside it."""
-    names = (f"record{number}.json" for number in ["", *(f".{n}" for n in range(2, 10_000))])
-    path = next(folder / name for name in names if not (folder / name).exists())
-    write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".record.", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        os.chmod(file.name, 0o666 & ~_umask())
+        for number in itertools.count(1):
+            try:  # a link, unlike a rename, never replaces what another run wrote meanwhile
+                os.link(file.name, folder / ("record.json" if number == 1 else f"record.{number}.json"))
+                return
+            except FileExistsError:
+                continue
 
 
 def write_text(path: Path, text: str) -> None:
@@ -156,6 +175,28 @@ def read_results(path: str | Path) -> pd.DataFrame:
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
     return tabulate(records)
+
+
+def read_anchors(path: str | Path) -> list[dict[str, Any]]:
+    """What a perfect code and noise score, by dataset and metric; :mod:`dis_bench.runners.anchors` writes it.
+
+    Args:
+        path: the ``--out`` folder of one or more runs.
+
+    Returns:
+        Dictionaries with ``dataset``, ``latent_size``, ``metric``, its ``protocol`` as in the records, and
+        ``scores``: by score, ``{"perfect": ..., "chance": ...}``. What cannot be read is left out; a folder
+        without anchors gives none.
+    """
+    anchors = []
+    for file in sorted((Path(path) / "anchors").glob("*.json")):
+        try:
+            anchor = json.loads(file.read_text(encoding="utf-8"))
+            if anchor["schema"] == SCHEMA and isinstance(anchor["scores"], dict):
+                anchors.append(anchor)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return anchors
 
 
 def tabulate(records: list[Record]) -> pd.DataFrame:
@@ -215,7 +256,7 @@ def _read_newest(folder: Path, problems: list[str]) -> Iterator[Record]:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             _check(record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             problems.append(f"{path} is corrupt ({type(error).__name__}: {error}); skipped.")
             continue
         yield {**record, "folder": str(folder)}
@@ -231,11 +272,34 @@ def _check(record: Record) -> None:
     missing = [name for name in _SETTINGS if name not in record["cell"]]
     missing += [
         name
-        for name in ("hash", "beta_norm", "evaluation", "scores", "timing", "failure")
+        for name in ("hash", "beta_norm", "evaluation", "scores", "protocol", "timing", "failure")
         if name not in record
     ]
     if missing:
         raise ValueError(f"no {', '.join(missing)}")
+    _check_kinds(record)
+
+
+def _check_kinds(record: Record) -> None:
+    tables = {name: record[name] for name in ("cell", "evaluation", "scores", "timing", "protocol")}
+    tables["cell's hyperparameters"] = record["cell"]["hyperparameters"]
+    wrong = [name for name, table in tables.items() if not isinstance(table, dict)]
+    wrong += [f"score {name}" for name, score in record["scores"].items() if not _is_number(score)]
+    wrong += [
+        f"evaluation {n}"
+        for n, v in record["evaluation"].items()
+        if not (_is_number(v) or n == "kl_per_latent")
+    ]
+    if not all(map(_is_number, record["evaluation"].get("kl_per_latent", []))):
+        wrong.append("kl_per_latent")
+    if record["failure"] is not None and not isinstance(record["failure"].get("reason"), str):
+        wrong.append("failure")
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} of another kind")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _umask() -> int:

@@ -14,6 +14,7 @@ from dis_bench import registry
 from dis_bench.errors import InputError, unknown
 from dis_bench.registry import Plugin
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.contracts import check_dataset, check_metrics, check_models
 from dis_bench.runners.machine import DEVICES, PRECISIONS, choose_device, choose_precision
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class Budget:
 # paper: the protocol of Locatello et al. 2019 (table 1), whose 50 seeds --seeds 50 asks for.
 BUDGETS = {"quick": Budget(steps=1_200, lr=5e-4, seeds=3), "paper": Budget(steps=300_000, lr=1e-4, seeds=5)}
 
+MOST_SEEDS = 10_000
+
 NETWORKS = ("burgess", "locatello", "tutorial")
 LIKELIHOODS = ("bernoulli", "gaussian")
-SOURCES = ("rendered", "official")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Study:
         models: names, ``module:Class`` or ``path/file.py:Class``.
         betas: values of ``beta`` for every model that has one.
         datasets: names, as for models.
-        source: where the images come from: ``rendered`` or ``official``.
+        source: where the images come from: ``rendered``, ``official``; None takes a dataset's first.
         seeds: how many, counted from 0; None takes the budget's.
         steps: optimiser steps of each cell; None takes the budget's.
         batch_size: images per step.
@@ -67,7 +69,7 @@ class Study:
     models: Sequence[str] = ("betavae",)
     betas: Sequence[float] = ()
     datasets: Sequence[str] = ("dsprites",)
-    source: str = "rendered"
+    source: str | None = None
     seeds: int | None = None
     steps: int | None = None
     batch_size: int = 64
@@ -94,12 +96,18 @@ class Study:
         precision = choose_precision(self.precision, device)
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
+        check_models(models)
+        check_metrics([_specification(plugin) for plugin in metrics.values()])
         grids = self._expand_hyperparameters(models)
         datasets = self._load_datasets()
+        for name, dataset in datasets.items():
+            check_dataset(name, dataset)
+            for plugin in models.values():
+                self._check_build(plugin, dataset)
         cells = [
             Cell(
                 dataset=dataset_name,
-                source=self.source,
+                source=dataset.source,
                 fingerprint=dataset.fingerprint,
                 model=name,
                 model_version=models[name].version,
@@ -135,9 +143,10 @@ class Study:
             rerun: ``never``, ``missing`` or ``always``; see :func:`dis_bench.runners.run.run_study`.
             command: what the user typed, for the records.
         """
+        from dis_bench.runners.progress import ProgressBar
         from dis_bench.runners.run import run_study
 
-        return run_study(self, out, rerun=rerun, command=command)
+        return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
 
     def _check_options(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -153,12 +162,18 @@ class Study:
             raise InputError(
                 "network 'tutorial' normalises over the batch, so batch_size must be at least 2."
             )
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise InputError(f"seeds must be at most {MOST_SEEDS:,}, but {self.seeds:,} was given.")
         for name in ("models", "datasets", "metrics", "betas"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Sequence):
                 raise InputError(f"{name} must be a list, but {value!r} was given.")
             if not value and name in ("models", "datasets"):
                 raise InputError(f"{name} is empty; name at least one.")
+            if name != "betas" and not all(isinstance(one, str) for one in value):
+                raise InputError(f"{name} must be a list of names, but {value!r} was given.")
+        if not isinstance(self.settings, dict):
+            raise InputError(f"settings must be a table by model.name, but {self.settings!r} was given.")
 
     def _expand_hyperparameters(self, models: dict[str, Plugin]) -> dict[str, list[dict[str, Any]]]:
         """For each model, every combination of the values that the study gives its hyperparameters."""
@@ -171,7 +186,11 @@ class Study:
             for name in with_beta:
                 values[name]["beta"] = self.betas
         for key, given in self.settings.items():
-            model, _, name = key.rpartition(".")
+            model, _, name = str(key).rpartition(".")
+            if isinstance(given, dict):  # betavae.beta without quotes is a table in TOML
+                raise InputError(
+                    f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
+                )
             if model not in models:
                 raise unknown("model (in --set model.name=value)", model or key, models)
             if name not in declared[model]:
@@ -179,16 +198,31 @@ class Study:
             if name in values[model]:
                 raise InputError(f"the betas of {model} were given twice, by --betas and by --set {key}.")
             values[model][name] = [given] if isinstance(given, (str, int, float, bool)) else given
+            if not isinstance(values[model][name], Sequence) or not values[model][name]:
+                raise InputError(
+                    f"settings: {key} must be a value or a list of values, but {given!r} was given."
+                )
         return {name: _combine(plugin.load(), values[name]) for name, plugin in models.items()}
+
+    def _check_build(self, plugin: Plugin, dataset: Dataset) -> None:
+        """Build a model's networks once, so that what does not fit is told before anything starts."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            plugin.load()().build(
+                dataset.image_shape,
+                network=self.network,
+                latent_size=self.latent_size,
+                likelihood=self.likelihood,
+            )
 
     def _load_datasets(self) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset
 
-        datasets = {}
-        for name in self.datasets:
-            dataset = load_dataset(name, source=self.source, data_dir=self.data_dir)
-            datasets[dataset.name] = dataset
-        return datasets
+        return {
+            name: load_dataset(_specification(plugin), source=self.source, data_dir=self.data_dir)
+            for name, plugin in _find_all("datasets", self.datasets).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -240,7 +274,6 @@ _CHOICES: dict[str, Sequence[str]] = {
     "likelihood": LIKELIHOODS,
     "network": NETWORKS,
     "precision": PRECISIONS,
-    "source": SOURCES,
 }
 
 
@@ -249,10 +282,15 @@ def _is_number(value: Any) -> bool:
 
 
 def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
-    found = [registry.find(kind, name) for name in names]
-    for plugin in found:
+    found: dict[str, Plugin] = {}
+    for name in names:
+        plugin = registry.find(kind, name)
+        same_name = found.setdefault(plugin.name, plugin)
+        if same_name.target != plugin.target:
+            raise registry.clash(kind, plugin.name, same_name, plugin)
+    for plugin in found.values():
         plugin.load()
-    return {plugin.name: plugin for plugin in found}
+    return found
 
 
 def _specification(plugin: Plugin) -> str:

@@ -72,8 +72,9 @@ def train(
     batches = draw_batches(dataset, batch_size, seed)
     networks.train()
     start = time.perf_counter()
-    with open(log, "w", newline="", encoding="utf-8") as file:
-        rows = TrainingLog(file, networks.latent_size, every=max(1, steps // LOG_ROWS))
+    with torch.random.fork_rng(devices=[]), open(log, "w", newline="", encoding="utf-8") as file:
+        torch.manual_seed(seed)  # for a loss that draws numbers of its own
+        rows = TrainingLog(file, networks.latent_size, every=-(-steps // LOG_ROWS))
         for step in range(1, steps + 1):
             images = next(batches)
             draw = torch.randn(batch_size, networks.latent_size, device=device, generator=noise)

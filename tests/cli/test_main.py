@@ -33,7 +33,9 @@ def fails(capsys, *words):
     return line
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"], ["check", "--help"]]
+)
 def test_help_shows_examples_and_imports_nothing_heavy(words):
     code = (
         "import sys; from dis_bench.cli.main import main\n"
@@ -49,6 +51,12 @@ def test_help_shows_examples_and_imports_nothing_heavy(words):
 def test_python_dash_m_is_the_same():
     done = subprocess.run([sys.executable, "-m", "dis_bench", "--version"], capture_output=True, text=True)
     assert done.stdout == f"dis-bench {dis_bench.__version__}\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = f"{sys.executable} -u -m dis_bench list metrics | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def test_no_command_prints_help(capsys):
@@ -71,6 +79,8 @@ def test_no_command_prints_help(capsys):
         (["run", "--budget", "quik"], "did you mean 'quick'?"),
         (["run", "--rerun", "allways"], "did you mean 'always'?"),
         (["run", "--betas", "-1"], "beta must be at least 0, but -1.0 was given."),
+        (["run", "--betas", "-1e3"], "beta must be at least 0, but -1000.0 was given."),
+        (["run", "--models", "mine.py"], "'mine.py' names a file; name what is in it as well: mine.py:Name."),
         (["run", "--betas", "abc"], "argument --betas: 'abc' is not a number"),
         (["run", "--betas", "nan"], "beta must be finite"),
         (["run", "--betas", "inf"], "beta must be finite"),

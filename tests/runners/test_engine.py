@@ -1,5 +1,6 @@
 """Jobs come back from workers as from this process; stops and deaths are clean."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -20,6 +21,9 @@ class Work:
 
     def __call__(self, job, emit):
         emit(("started", job))
+        if "PIDS" in os.environ:
+            with open(os.environ["PIDS"], "a", encoding="utf-8") as file:
+                file.write(f"{os.getpid()}\n")
         if job == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if job == "write":
@@ -62,6 +66,45 @@ def test_an_interruption_stops_the_workers():
     with pytest.raises(KeyboardInterrupt):
         list(run_jobs(["forever", "forever"], Work(), workers=2, watch=interrupt))
     assert time.monotonic() - start < 30
+
+
+def test_the_callers_own_processes_are_left_alone():
+    own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    own.start()
+    list(run_jobs([1], Work(), workers=1, watch=lambda _: None))
+    assert own.is_alive()
+    own.kill()
+    own.join()
+
+
+ORPHANS = """
+import os, signal
+from dis_bench.runners.engine import run_jobs
+from tests.runners.test_engine import Work
+def watch(event):
+    if event == "still here":
+        os.kill(os.getpid(), signal.SIGKILL)
+list(run_jobs(["pid", "forever"], Work(), workers=2, watch=watch))
+"""
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    (tmp_path / "script.py").write_text(ORPHANS)
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "PIDS": str(tmp_path / "pids")}
+    subprocess.run([sys.executable, tmp_path / "script.py"], env=environment, timeout=60)
+    workers = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    deadline = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(is_running(pid) for pid in workers)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 SCRIPT = """

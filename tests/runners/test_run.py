@@ -12,7 +12,7 @@ import torch
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
 from dis_bench.runners.evaluation import evaluate
-from dis_bench.runners.run import choose_jobs, estimate, run_study
+from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
 from dis_bench.runners.store import Store, read_results
 from dis_bench.runners.study import Study
 from tests.tiny import Tiny
@@ -172,6 +172,76 @@ def test_a_broken_plug_in_is_recorded_with_its_traceback(tmp_path):
     assert "no_such_term" in table["failure"][0]
     record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
     assert "tiny.py" in record["failure"]["traceback"]
+
+
+def test_a_loss_that_draws_numbers_is_decided_by_the_seed(tmp_path):
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Random"], seeds=1, betas=[1])
+    torch.manual_seed(1)
+    first = run(study, tmp_path / "one")
+    torch.manual_seed(2)
+    assert run(study, tmp_path / "two")["kl"][0] == first["kl"][0]
+
+
+def test_a_metric_that_keeps_failing_leaves_one_record(tmp_path):
+    study = dataclasses.replace(TINY, metrics=["mig"], seeds=1, betas=[1])
+    for _ in range(3):
+        run(study, tmp_path)
+    assert len(records(tmp_path)) == 1
+
+
+def test_codes_that_cannot_be_read_leave_the_others_in_peace(tmp_path):
+    table = run(dataclasses.replace(TINY, metrics=(), seeds=1), tmp_path)
+    codes = Path(table["folder"][0]) / "codes.npz"
+    codes.write_bytes(codes.read_bytes()[:1000])
+    table = run(dataclasses.replace(TINY, seeds=1), tmp_path)
+    assert table["mean_code"].notna().tolist() == [False, True]
+    assert "codes.npz cannot be read" in (Path(table["folder"][0]) / "record.2.json").read_text()
+
+
+def test_a_cell_that_another_run_finished_meanwhile_is_not_done_twice(tmp_path):
+    study = dataclasses.replace(TINY, seeds=1, betas=[1])
+    plan, store = study.plan(), Store(tmp_path)
+    pipeline = build_pipeline(plan, store, "first")
+    jobs = choose_jobs(plan, store, "missing")
+    pipeline(jobs[0], lambda event: None)
+    before = records(tmp_path)
+    pipeline(jobs[0], lambda event: None)
+    assert records(tmp_path) == before
+    assert not (tmp_path / "superseded").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"models": [f"{HERE}:Seeded"], "betas": ()},
+            "hyperparameter called 'seed', which is the name of a column",
+        ),
+        ({"metrics": [f"{HERE}:kl"]}, "metric called 'kl', which is the name of a column"),
+        (
+            {"models": [f"{HERE}:mean_code"], "betas": ()},
+            "must be a subclass of dis_bench.models.model.Model",
+        ),
+        ({"seeds": 10**9}, "seeds must be at most 10,000"),
+        ({"settings": "abc", "betas": ()}, "settings must be a table"),
+        ({"settings": {"betavae.beta": []}, "betas": ()}, "must be a value or a list of values"),
+        ({"settings": {"betavae": {"beta": 1}}, "betas": ()}, "write the key in quotes"),
+        ({"models": [1]}, "models must be a list of names"),
+        ({"latent_size": True}, "latent_size must be a whole number"),
+    ],
+)
+def test_refusals(changes, sentence):
+    with pytest.raises(InputError) as caught:
+        dataclasses.replace(TINY, **changes).plan()
+    assert sentence in str(caught.value)
+
+
+def test_two_plug_ins_of_one_name_are_refused(tmp_path):
+    copy = tmp_path / "tiny.py"
+    copy.write_bytes(Path(HERE).read_bytes())
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Random", f"{copy}:Random"])
+    with pytest.raises(InputError, match="two models are called 'random'"):
+        study.plan()
 
 
 def test_nothing_starts_before_all_is_checked(tmp_path):

@@ -109,6 +109,17 @@ def test_failed_cells_say_why(store):
     assert read_results(store.root)["failure"].tolist() == [reason]
 
 
+WRONG_KINDS = [
+    record_of(CELL, evaluation=None),
+    record_of(CELL, timing=None),
+    record_of(CELL, scores=[1]),
+    record_of(CELL, scores={"mig": "0.1"}),
+    record_of(CELL, failure="text"),
+    record_of(CELL, evaluation={"kl_per_latent": 3}),
+    {**record_of(CELL), "cell": {**CELL.identity, "hyperparameters": None}},
+]
+
+
 @pytest.mark.parametrize(
     "content",
     [

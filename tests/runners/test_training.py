@@ -24,7 +24,7 @@ def run(tmp_path, model="betavae", steps=30, seed=0, precision="fp32", **hyperpa
         batch_size=16,
         lr=1e-3,
         seed=seed,
-        precision="fp32",
+        precision=precision,
         log=log,
         watch=seen.append,
     )
@@ -47,10 +47,10 @@ def test_the_loss_falls_and_the_log_adds_up(tmp_path):
 
 def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "LOG_ROWS", 4)
-    _, log, seen = run(tmp_path, steps=13)  # every third step, and the last
-    assert log["step"].tolist() == [3, 6, 9, 12, 13]
-    assert log["loss"][1] == pytest.approx(sum(progress.loss for progress in seen[3:6]) / 3, rel=1e-5)
-    assert log["loss"][4] == pytest.approx(seen[12].loss, rel=1e-5)
+    _, log, seen = run(tmp_path, steps=13)  # every fourth step, and the last
+    assert log["step"].tolist() == [4, 8, 12, 13]
+    assert log["loss"][1] == pytest.approx(sum(progress.loss for progress in seen[4:8]) / 4, rel=1e-5)
+    assert log["loss"][3] == pytest.approx(seen[12].loss, rel=1e-5)
 
 
 def test_the_seed_decides_everything(tmp_path):

@@ -1,0 +1,191 @@
+"""CPU and wall time of every metric on one representation of 15,000 rows: Markdown tables with ratios.
+
+    python benchmarks/metrics.py                      # a few minutes
+    python benchmarks/metrics.py --sklearn            # DCI by scikit-learn at full size: many minutes more
+    python benchmarks/metrics.py --json metrics.json
+
+The cases are two of tests/metrics on the grid of dSprites: A_vae_like with ten codes, A_rot_pairs with five.
+Each metric has run once on a small table before, so that imports and compilation do not count; a call makes
+its Representation itself, unless it is one call for several metrics. Times are medians. CPU time is that of
+the process, all threads together.
+
+DCI is compared with scikit-learn's GradientBoostingClassifier, as the reference runs it, through
+`dci(estimator="sklearn")`: ours, theirs and ours again, on the same rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "metrics"))
+
+from cases import load_case
+from tqdm import tqdm
+
+from dis_bench.metrics import Metric, Representation, find_metrics, score_representation
+from dis_bench.metrics.dci import dci
+from dis_bench.metrics.trial import put_on_trial
+
+EACH, TOGETHER = "one call each", "in one call"
+CASES = ("A_vae_like", "A_rot_pairs")
+DCI_FAMILY = ("dci", "dci_forest", "dci_lasso")
+FEW_ROWS = 2_000  # of the comparison with scikit-learn that does not take minutes
+ALL_ROWS = 15_000
+
+
+class Seconds(NamedTuple):
+    """What a call took."""
+
+    cpu: float
+    wall: float
+
+
+def represent(case: str, rows: int = ALL_ROWS) -> Representation:
+    """The first rows of a case, with posteriors for the metrics that read them."""
+    codes, factors = load_case(case)
+    log_variances = np.full(codes.shape, -4.0)
+    return Representation(codes[:rows], factors[:rows], log_variances=log_variances[:rows])
+
+
+def measure(call: Callable[[], Any], repeats: int) -> Seconds:
+    """The medians of several calls."""
+    cpu, wall = [], []
+    for _ in range(repeats):
+        cpu_begin, wall_begin = time.process_time(), time.perf_counter()
+        call()
+        cpu.append(time.process_time() - cpu_begin)
+        wall.append(time.perf_counter() - wall_begin)
+    return Seconds(statistics.median(cpu), statistics.median(wall))
+
+
+def time_metrics(metrics: dict[str, Metric], case: str, repeats: int) -> dict[str, Seconds]:
+    """Seconds of each metric in a call of its own, and of several together in one call."""
+    seconds = {}
+    for name, metric in tqdm(metrics.items(), case, unit="metric", leave=False, disable=None):
+        seconds[name] = measure(lambda metric=metric: metric.scores(represent(case)), repeats)
+    for name, together in groups(metrics).items():
+        seconds[f"{name}, {EACH}"] = add(seconds[one] for one in together)
+        seconds[f"{name}, {TOGETHER}"] = measure(
+            lambda together=together: score_representation(represent(case), together.values()), repeats
+        )
+    return seconds
+
+
+def groups(metrics: dict[str, Metric]) -> dict[str, dict[str, Metric]]:
+    """Sets of metrics that are timed together, by what they are."""
+    but_dci = {name: metric for name, metric in metrics.items() if name not in DCI_FAMILY}
+    return {
+        "all but DCI and `mig_sampled`": {n: metric for n, metric in but_dci.items() if not metric.needs},
+        "all but DCI": but_dci,
+        "all": metrics,
+    }
+
+
+def add(seconds: Any) -> Seconds:
+    """The sum."""
+    return Seconds(*map(sum, zip(*seconds, strict=True)))
+
+
+def compare_dci(case: str, rows: int) -> dict[str, Any]:
+    """CPU seconds and scores of our trees and scikit-learn's; two thirds of the rows train."""
+    test = rows // 3
+    spent: dict[str, list[float]] = {"fast": [], "sklearn": []}
+    scores = {}
+    for estimator in tqdm(("fast", "sklearn", "fast"), f"{case}, dci", leave=False, disable=None):
+        representation = represent(case, rows)
+        begin = time.process_time()
+        result = dci(representation, train=rows - test, test=test, estimator=estimator)
+        spent[estimator].append(time.process_time() - begin)
+        scores[estimator] = result._asdict()
+    cpu = {estimator: statistics.mean(times) for estimator, times in spent.items()}
+    ratio = cpu["sklearn"] / cpu["fast"]
+    return {"case": case, "rows": rows, "cpu_seconds": cpu, "ratio": ratio, "scores": scores}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Where and when, and by what versions."""
+    import sklearn
+
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "as many as cores"),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "unknown",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "date": date.today().isoformat(),
+    }
+
+
+def print_times(times: dict[str, dict[str, Seconds]]) -> None:
+    """A row per metric and per set of metrics, two columns per case."""
+    heads = [f"{case}, {kind} s" for case in times for kind in Seconds._fields]
+    print(f"| metric | {' | '.join(heads)} |\n{'|---' * (len(heads) + 1)}|")
+    for name in next(iter(times.values())):
+        cells = [f"{value:.2f}" for seconds in times.values() for value in seconds[name]]
+        print(f"| {f'`{name}`' if ' ' not in name else name} | {' | '.join(cells)} |")
+        if name.endswith(TOGETHER):
+            print(f"| gain of one call, times | {' | '.join(gains(times, name.removesuffix(TOGETHER)))} |")
+
+
+def gains(times: dict[str, dict[str, Seconds]], group: str) -> list[str]:
+    """How many times longer one call each takes than one call for a set of metrics."""
+    return [
+        f"{each / together:.2f}"
+        for seconds in times.values()
+        for each, together in zip(seconds[group + EACH], seconds[group + TOGETHER], strict=True)
+    ]
+
+
+def print_comparisons(comparisons: list[dict[str, Any]]) -> None:
+    """A row per comparison of our trees with scikit-learn's."""
+    print("\n| DCI | ours, CPU s | scikit-learn, CPU s | ratio | D | C | I |\n|---|---|---|---|---|---|---|")
+    for one in comparisons:
+        cpu, fast, sklearn = one["cpu_seconds"], one["scores"]["fast"], one["scores"]["sklearn"]
+        scores = " | ".join(f"{fast[key]:.4f} / {sklearn[key]:.4f}" for key in fast)
+        print(
+            f"| {one['case']}, {one['rows']:,} rows | {cpu['fast']:.2f} | {cpu['sklearn']:.1f} "
+            f"| {one['ratio']:.1f} | {scores} |"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="calls per figure (default: %(default)s)")
+    parser.add_argument("--sklearn", action="store_true", help="scikit-learn's DCI at full size as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+    arguments = parser.parse_args()
+    metrics = find_metrics(given=["log_variances"])
+    for metric in metrics.values():
+        put_on_trial(metric)  # imports and compiles
+    times = {case: time_metrics(metrics, case, arguments.repeats) for case in CASES}
+    sizes = [FEW_ROWS, *([ALL_ROWS] if arguments.sklearn else [])]
+    comparisons = [compare_dci(case, rows) for rows in sizes for case in CASES]
+    figures = {
+        "machine": describe_machine(),
+        "seconds": {case: {n: s._asdict() for n, s in times[case].items()} for case in times},
+        "dci": comparisons,
+    }
+    print_times(times)
+    print_comparisons(comparisons)
+    print(f"\n{', '.join(f'{key}: {value}' for key, value in figures['machine'].items())}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")

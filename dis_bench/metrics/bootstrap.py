@@ -1,0 +1,112 @@
+"""Bootstrap intervals over rows: how far a score would move with other images of the same representation.
+
+They say nothing about another seed of the training: that is the spread over the seeds of a study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import Parameters, Wanted, find_metrics
+from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.protocol_rows import row_blocks
+from dis_bench.metrics.representation import Representation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.95
+
+
+def bootstrap(
+    representation: Representation,
+    metrics: Wanted = None,
+    *,
+    resamples: int = 100,
+    seed: int = 0,
+    parameters: Parameters = None,
+) -> pd.DataFrame:
+    """Percentile intervals, at 95%, of the scores of one representation over its rows.
+
+    Rows are drawn with replacement, within the training rows and within the test rows apart, so that no row
+    is both learned from and judged by. A plain function that splits rows on its own is not protected.
+
+    A resample holds some 63% of the rows, many of them twice, and is no fresh sample: what depends on how
+    many different rows there are, such as DCI and mutual information, moves to one side, and would leave its
+    interval. So the interval of the resamples is moved back, by how far their mean lies from the score.
+
+    Args:
+        representation: what to resample.
+        metrics: as in :func:`dis_bench.metrics.score`.
+        resamples: how often; each takes as long as scoring once.
+        seed: of the resampling. What a metric draws itself, it draws by the representation's seed.
+        parameters: as in :func:`dis_bench.metrics.score`.
+
+    Returns:
+        By score: ``score``; ``low`` and ``high``, the ends of its interval, within the possible range;
+        ``shift``, the mean of the resamples less the score, which was taken off both ends.
+
+    Raises:
+        InputError: fewer than 2 resamples, or rows that cannot be scored.
+    """
+    import pandas as pd
+    from tqdm import tqdm
+
+    if not isinstance(resamples, Integral) or isinstance(resamples, bool) or resamples < 2:
+        raise InputError(f"resamples must be a whole number from 2 up, but {resamples!r} was given.")
+    given = [] if representation.log_variances is None else ["log_variances"]
+    found, parameters = find_metrics(metrics, given), parameters or {}
+    used = {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
+    blocks = resampling_blocks(representation, found, used)
+    rng = np.random.default_rng(seed)
+    drawn: list[dict[str, float]] = []
+    ranges: dict[str, tuple[float, float]] = {}
+    total = (1 + int(resamples)) * len(found)
+    with tqdm(total=total, desc="bootstrap", unit="score", delay=2, leave=False, disable=None) as bar:
+        # The first table is the given one, not resampled.
+        for table in _resample(representation, blocks, resamples, rng):
+            drawn.append({})
+            for name, metric in found.items():
+                values = metric.scores(table, **used[name])
+                drawn[-1] |= values
+                ranges |= dict.fromkeys(values, metric.range)
+                bar.update()
+    score, scores = pd.Series(drawn[0], dtype=float), pd.DataFrame(drawn[1:], dtype=float)
+    shift = scores.mean() - score
+    # A plain function declares no range: what was drawn widens the one that is assumed.
+    smallest, largest = np.transpose([ranges[name] for name in scores])
+    smallest, largest = np.minimum(smallest, scores.min()), np.maximum(largest, scores.max())
+    tail = (1 - LEVEL) / 2
+    low, high = ((scores.quantile(at) - shift).clip(smallest, largest) for at in (tail, 1 - tail))
+    return pd.DataFrame({"score": score, "low": low, "high": high, "shift": shift})
+
+
+def _resample(
+    representation: Representation, blocks: list[tuple[int, int]], resamples: int, rng: np.random.Generator
+) -> Iterator[Representation]:
+    yield representation
+    for _ in range(resamples):
+        yield representation.take(draw_rows(blocks, rng))
+
+
+def resampling_blocks(
+    representation: Representation, metrics: Mapping[str, Metric], parameters: Mapping[str, dict[str, Any]]
+) -> list[tuple[int, int]]:
+    """First row and end of each block that is resampled apart: no metric's training or test rows are torn."""
+    edges = {0, len(representation)}
+    for name, metric in metrics.items():
+        edges.update(row_blocks(metric.afford(representation, parameters[name])))
+    ordered = sorted(edge for edge in edges if edge <= len(representation))
+    return list(pairwise(ordered))
+
+
+def draw_rows(blocks: list[tuple[int, int]], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions [N]: for each block as many of its own rows as it has, with replacement."""
+    return np.concatenate([rng.integers(start, end, size=end - start) for start, end in blocks])

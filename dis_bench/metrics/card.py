@@ -1,0 +1,159 @@
+"""A score card: every score of one representation, beside what it should be read against."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dis_bench.metrics import Parameters, Wanted, find_metrics, score_representation
+from dis_bench.metrics.anchors import anchor_scores
+from dis_bench.metrics.bootstrap import bootstrap as resample
+from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.representation import Representation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 100  # of the text, in characters
+LONGEST_NAME = 40
+
+
+class Card(NamedTuple):
+    """The scores of a representation.
+
+    Attributes:
+        table: by score: ``score``; ``low``, ``high`` and ``shift`` of
+            :func:`dis_bench.metrics.bootstrap.bootstrap`, if asked for; ``perfect`` and ``chance``, what the
+            factors themselves and noise score; ``smallest`` and ``largest`` possible value; ``better``,
+            ``higher`` or ``lower``; ``small``, whether there were fewer rows than the protocol wants.
+        text: the same for a terminal, at most 100 columns wide, and what a reader must know.
+    """
+
+    table: pd.DataFrame
+    text: str
+
+
+def make_card(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    log_variances: ArrayLike | None = None,
+    metrics: Wanted = None,
+    seed: int = 0,
+    bootstrap: int = 0,
+    allow_small: bool = False,
+    parameters: Parameters = None,
+) -> Card:
+    """Score a representation, and set each score beside its anchors.
+
+    Args:
+        codes: numbers [N, D].
+        factors: whole numbers [N, F].
+        log_variances: numbers [N, D], where codes are posterior means.
+        metrics: as in :func:`dis_bench.metrics.score`.
+        seed: shuffles the rows, and decides what metrics and the bootstrap draw.
+        bootstrap: how many resamples the intervals over rows are from; 0 for none.
+        allow_small: score even where a protocol wants more rows than there are.
+        parameters: as in :func:`dis_bench.metrics.score`.
+
+    Raises:
+        InputError: input that cannot be scored, an unknown metric or parameter.
+    """
+    import pandas as pd
+
+    representation = Representation(
+        codes, factors, log_variances=log_variances, seed=seed, allow_small=allow_small
+    )
+    given = [] if log_variances is None else ["log_variances"]
+    found = find_metrics(metrics, given)
+    chosen = list(found.values())
+    scores = score_representation(representation, chosen, parameters).values
+    table = pd.DataFrame({"score": scores}, dtype=float)
+    if bootstrap:
+        intervals = resample(representation, chosen, resamples=bootstrap, seed=seed, parameters=parameters)
+        table = table.join(intervals[["low", "high", "shift"]])
+    anchors = anchor_scores(representation, chosen, parameters)
+    for side in ("perfect", "chance"):
+        table[side] = [getattr(anchors.get(name), side, np.nan) for name in scores]
+    of_score = [_metric_of(name, found) for name in scores]
+    table["smallest"] = [float(metric.range[0]) for metric in of_score]
+    table["largest"] = [float(metric.range[1]) for metric in of_score]
+    table["better"] = ["higher" if metric.higher_is_better else "lower" for metric in of_score]
+    table["small"] = [name in representation.small for name in scores]
+    table.index.name = "name"
+    text = "\n".join([_describe(representation), "", *_write_rows(table), "", *_write_notes(table)])
+    return Card(table, text)
+
+
+def _metric_of(score: str, metrics: Mapping[str, Metric]) -> Metric:
+    """The metric that fills a column: its name is the column's, or the column's beginning."""
+    names = [name for name in metrics if score == name or score.startswith(f"{name}_")]
+    return metrics[max(names, key=len)]
+
+
+def _describe(representation: Representation) -> str:
+    """One paragraph on what was scored, and on what of it no metric sees."""
+    rows, width = representation.codes.shape
+    sizes = ", ".join(map(str, representation.factor_sizes))
+    parts = [
+        f"{rows:,} rows; codes: {width}; factors: {len(representation.factor_sizes)}, of {sizes} values."
+    ]
+    if representation.dropped_factors:
+        parts.append(
+            f"Left out, as they have one value only: {_list('factor', representation.dropped_factors)}."
+        )
+    dead = np.flatnonzero(np.ptp(representation.codes, axis=0) == 0)
+    if len(dead):
+        parts.append(f"Constant: {_list('code', dead.tolist())}.")
+    return textwrap.fill(" ".join(parts), WIDTH)
+
+
+def _list(what: str, numbers: Sequence[int]) -> str:
+    return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def _write_rows(table: pd.DataFrame) -> list[str]:
+    names = [_shorten(name) + ("*" if small else "") for name, small in table["small"].items()]
+    width = max(map(len, names), default=0)
+    intervals = "low" in table
+    between = f"{'95% of rows':>19}" if intervals else ""
+    lines = [f"{'':{width}}   {'score':>8}{between}{'perfect':>10}{'chance':>9}  range"]
+    for name, (_, row) in zip(names, table.iterrows(), strict=True):
+        arrow = "↑" if row["better"] == "higher" else "↓"
+        between = f"{_number(row['low']) + ' .. ' + _number(row['high']):>19}" if intervals else ""
+        anchors = f"{_number(row['perfect']):>10}{_number(row['chance']):>9}"
+        reach = f"{row['smallest']:g} " + ("up" if np.isinf(row["largest"]) else f"to {row['largest']:g}")
+        lines.append(f"{name:{width}} {arrow} {_number(row['score']):>8}{between}{anchors}  {reach}")
+    return lines
+
+
+def _write_notes(table: pd.DataFrame) -> list[str]:
+    notes = ["↑ more is better, ↓ less is better. perfect: the factors themselves as codes; chance: noise."]
+    if "low" in table:
+        notes.append("95% of rows: an interval over rows; it says nothing of another seed of the training.")
+        biased = table.index[table["shift"].abs() > (table["high"] - table["low"]) / 2]
+        if len(biased):
+            notes.append(
+                "Resampling moves these by more than half of their interval, which was moved back; see "
+                f"docs/metrics.md: {', '.join(biased)}."
+            )
+    if table["small"].any():
+        notes.append("* from fewer rows than the protocol wants: compare with equally many rows only.")
+    if table["perfect"].isna().any():
+        notes.append("-: the metric cannot score the factors or noise.")
+    if (table["better"] == "lower").any():
+        notes.append("Scores marked ↓ look at codes alone: noise does as well as the factors themselves.")
+    return [line for note in notes for line in textwrap.wrap(note, WIDTH)]
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 1_000 else f"{value:.1e}"
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."

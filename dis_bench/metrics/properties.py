@@ -1,0 +1,267 @@
+"""What must hold of every metric, ours and anybody's: one function per property.
+
+A property takes a :class:`~dis_bench.metrics.trial.Trial` and returns in words how it holds. It raises
+:class:`~dis_bench.metrics.trial.Broken` where it does not, and :class:`DoesNotApply` where it need not. Its
+docstring says why it matters.
+
+>>> from dis_bench.metrics.mig import mig
+>>> from dis_bench.metrics.properties import check_properties
+>>> from dis_bench.metrics.trial import put_on_trial
+>>> check_properties(put_on_trial(mig))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from dis_bench.errors import InputError
+from dis_bench.metrics.trial import Broken, Table, Trial
+
+PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
+
+Property = Callable[[Trial], str]
+
+
+class DoesNotApply(Exception):
+    """A property is not asked of this metric; the message says why."""
+
+
+class Finding(NamedTuple):
+    """What became of one property.
+
+    Attributes:
+        name: of the property, in words.
+        verdict: ``passed``, ``failed`` or ``does not apply``.
+        detail: what was given, what came out and what was expected.
+        why: the property matters.
+    """
+
+    name: str
+    verdict: str
+    detail: str
+    why: str
+
+
+def check_properties(trial: Trial) -> list[Finding]:
+    """Try every property. Where not even ordinary codes can be scored, the others are not tried."""
+    from tqdm import tqdm
+
+    findings: list[Finding] = []
+    for holds in tqdm(PROPERTIES, "check", unit="property", delay=2, leave=False, disable=None):
+        if findings and findings[0].verdict == FAILED:
+            findings.append(_find(holds, DOES_NOT_APPLY, "it cannot score ordinary codes."))
+        else:
+            findings.append(examine(holds, trial))
+    return findings
+
+
+def examine(holds: Property, trial: Trial) -> Finding:
+    """Try one property."""
+    try:
+        return _find(holds, PASSED, holds(trial))
+    except DoesNotApply as reason:
+        return _find(holds, DOES_NOT_APPLY, str(reason))
+    except Broken as fault:
+        return _find(holds, FAILED, str(fault).rstrip(".") + ".")
+    except InputError as refusal:
+        return _find(holds, FAILED, f"it refuses what it should score: {refusal}")
+
+
+def returns_finite_numbers(trial: Trial) -> str:
+    """A table and a mean over seeds have no place for NaN, and a record none for an array."""
+    expected = trial.scores(trial.mixed)
+    for table in (trial.perfect, trial.noise):
+        _expect_columns(trial.scores(table), expected, table)
+    scores = ", ".join(f"{column} {value:.6g}" for column, value in expected.items())
+    return f"given {trial.mixed.given}: {scores}."
+
+
+def gives_one_score_per_seed(trial: Trial) -> str:
+    """Others must be able to repeat a number, so all that is drawn must be drawn from the seed."""
+    first, again = trial.scores(trial.mixed, seed=4), trial.score_again(trial.mixed, seed=4)
+    for column, value in again.items():
+        if value != first.get(column):
+            raise Broken(
+                f"given {trial.mixed.given} twice with one seed, {column} is {value!r}; expected "
+                f"{first.get(column)!r} as before"
+            )
+    return "the same seed twice gives the same to the last digit."
+
+
+def ignores_the_order_of_codes(trial: Trial) -> str:
+    """Which latent a model uses for what is an accident of its seed."""
+    permuted = trial.mixed._replace(
+        given="the codes in another order", codes=trial.mixed.codes[:, [3, 1, 4, 0, 2]]
+    )
+    return _expect_no_change(trial, ignores_the_order_of_codes, permuted)
+
+
+def ignores_the_order_of_rows(trial: Trial) -> str:
+    """The order of the images is nobody's merit: it may matter as much as another sample does, not more."""
+    _, codes, factors = trial.mixed
+    order = np.random.default_rng(2).permutation(len(codes))
+    by_factor = np.argsort(factors[:, 0], kind="stable")
+    return _expect_no_change(
+        trial,
+        ignores_the_order_of_rows,
+        Table("the rows in another order", codes[order], factors[order]),
+        Table("the rows sorted by a factor", codes[by_factor], factors[by_factor]),
+    )
+
+
+def ignores_dead_codes(trial: Trial) -> str:
+    """A code that never changes says nothing; models differ in how many latents they leave unused."""
+    codes = trial.mixed.codes
+    dead = [(position, value) for position in (0, codes.shape[1]) for value in (0.0, float(np.float32(3.7)))]
+    tables = [
+        trial.mixed._replace(
+            given=f"a code besides, in column {position}, that is always {value:.2g}",
+            codes=np.insert(codes, position, value, axis=1),
+        )
+        for position, value in dead
+    ]
+    return _expect_no_change(trial, ignores_dead_codes, *tables)
+
+
+def ignores_the_names_of_values(trial: Trial) -> str:
+    """The values of a factor such as shape are names: to number them otherwise changes nothing."""
+    rng = np.random.default_rng(3)
+    columns = [rng.permutation(column.max() + 1)[column] for column in trial.mixed.factors.T]
+    renamed = trial.mixed._replace(
+        given="the values of each factor numbered otherwise", factors=np.stack(columns, axis=1)
+    )
+    trial.scores(renamed)  # a failure of its own, not a sign that values are numbers
+    try:
+        return _expect_no_change(trial, ignores_the_names_of_values, renamed)
+    except Broken as moved:
+        raise DoesNotApply(f"it takes the values of factors as numbers: {moved}.") from None
+
+
+def prefers_the_factors_to_noise(trial: Trial) -> str:
+    """A score that cannot tell the best possible codes from the worst measures something else."""
+    perfect, noise, mixed = (trial.scores(table) for table in (trial.perfect, trial.noise, trial.mixed))
+    order = np.random.default_rng(4).permutation(len(trial))
+    shuffled = trial.mixed._replace(given="factors of other rows", factors=trial.mixed.factors[order])
+    if perfect != noise and trial.scores(shuffled) == mixed:
+        raise DoesNotApply("it does not look at the factors, and noise is as independent as they are.")
+    better = 1 if trial.metric.higher_is_better else -1
+    for column, value in perfect.items():
+        least = 0.1 * trial.span(column)
+        if not better * (value - noise[column]) > least:
+            raise Broken(
+                f"given {trial.perfect.given}, {column} is {value:.6g}, and given noise {noise[column]:.6g}; "
+                f"expected the first to be {'higher' if better > 0 else 'lower'} by more than {least:.2g}, "
+                f"as @metric(higher_is_better={better > 0}) says"
+            )
+    pairs = (f"{column} {perfect[column]:.6g} against {noise[column]:.6g}" for column in perfect)
+    return f"{'; '.join(pairs)}."
+
+
+def survives_degenerate_codes(trial: Trial) -> str:
+    """Half-trained models give such codes: a number or an InputError helps, NaN or a crash does not."""
+    tables, refused = degenerate_tables(trial), []
+    for table in tables:
+        try:
+            trial.scores(table)
+        except InputError:
+            refused.append(table.given)
+    scored = f"{len(tables) - len(refused)} of {len(tables)} tables are scored"
+    return f"{scored}; it refuses {', '.join(refused)}." if refused else f"{scored}."
+
+
+def stays_within_its_range(trial: Trial) -> str:
+    """Readers compare a score with the ends of its range, and plots end there."""
+    if trial.takes_arrays:
+        raise DoesNotApply("a plain function declares no range; @metric(range=...) does.")
+    low, high = trial.metric.range
+    seen: list[float] = []
+    for table in (trial.mixed, trial.perfect, trial.noise, *degenerate_tables(trial)):
+        try:
+            scores = trial.scores(table)
+        except (InputError, Broken):  # for another property to tell
+            continue
+        for column, value in scores.items():
+            if not low - 1e-12 <= value <= high + 1e-12:
+                raise Broken(f"given {table.given}, {column} is {value:.6g}; expected {low:g} to {high:g}")
+        seen.extend(scores.values())
+    return f"scores lie from {min(seen):.6g} to {max(seen):.6g}, in {low:g} to {high:g}."
+
+
+def leaves_its_input_alone(trial: Trial) -> str:
+    """What one metric changes, the next one reads."""
+    codes, factors = trial.read_arrays()
+    for what, now, before in (("codes", codes, trial.mixed.codes), ("factors", factors, trial.mixed.factors)):
+        changed = np.argwhere(now != before)
+        if len(changed):
+            at = tuple(changed[0])
+            raise Broken(
+                f"given {trial.mixed.given}, it changes {len(changed)} values of the {what}, the first from "
+                f"{before[at]:.6g} to {now[at]:.6g}; expected none"
+            )
+    return "codes and factors are what they were."
+
+
+def degenerate_tables(trial: Trial) -> list[Table]:
+    """Tables that a metric meets where training went wrong, and numbers at the ends of what fits."""
+    _, codes, factors = trial.mixed
+    rows = len(codes)
+    one_factor = Table("one factor only", codes, factors[:, :1])
+    by_name = {
+        "one code": codes[:, :1],
+        "one dead code": np.zeros((rows, 1)),
+        "three dead codes": np.full((rows, 3), 3.7),
+        "every code twice": np.hstack([codes, codes]),
+        "one row of 1e6": np.vstack([codes[:-1], np.full(codes.shape[1], 1e6)]),
+        "codes of 1e-30": codes * 1e-30,
+        "codes of 1e30": codes * 1e30,
+        "codes that differ in their last bit": 1 + factors * np.finfo(float).eps,
+    }
+    return [one_factor, *(Table(given, table, factors) for given, table in by_name.items())]
+
+
+# The first is tried before all others.
+PROPERTIES: tuple[Property, ...] = (
+    returns_finite_numbers,
+    stays_within_its_range,
+    gives_one_score_per_seed,
+    ignores_the_order_of_codes,
+    ignores_the_order_of_rows,
+    ignores_dead_codes,
+    ignores_the_names_of_values,
+    prefers_the_factors_to_noise,
+    leaves_its_input_alone,
+    survives_degenerate_codes,
+)
+
+
+def _expect_no_change(trial: Trial, holds: Property, *tables: Table) -> str:
+    """Compare scores of other tables with those of the mixed codes."""
+    share = trial.tolerances.get(holds.__name__, trial.tolerance)
+    expected, largest = trial.scores(trial.mixed), 0.0
+    for table in tables:
+        scores = trial.scores(table)
+        _expect_columns(scores, expected, table)
+        for column, value in scores.items():
+            before = expected[column]
+            allowed = max(share * trial.span(column), 1e-12 * max(1, abs(before)))
+            largest = max(largest, abs(value - before))
+            if abs(value - before) > allowed:
+                raise Broken(
+                    f"given {table.given}, {column} is {value:.6g}; expected {before:.6g}, give or take "
+                    f"{allowed:.2g}"
+                )
+    return f"scores move by {largest:.2g} at most." if largest > 1e-12 else "scores do not move."
+
+
+def _expect_columns(scores: dict[str, float], expected: dict[str, float], table: Table) -> None:
+    if scores.keys() != expected.keys():
+        raise Broken(f"given {table.given}, it fills {', '.join(scores)}; expected {', '.join(expected)}")
+
+
+def _find(holds: Property, verdict: str, detail: str) -> Finding:
+    name = getattr(holds, "__name__", "").replace("_", " ")
+    return Finding(name, verdict, detail, inspect.getdoc(holds) or "")

@@ -1,0 +1,95 @@
+"""The tables that a user gives: made arrays of numbers, or refused in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dis_bench.errors import InputError
+
+LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
+LARGEST_FACTOR = 2**53  # above it a float does not hold every whole number
+LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
+
+
+def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
+    if hasattr(given, "detach"):  # a torch tensor, without importing torch
+        given = given.detach().cpu()
+        given = (given.double() if given.is_floating_point() else given).numpy()
+    try:
+        table = np.asarray(given)
+    except ValueError:
+        raise InputError(
+            f"{what} must be a table [N, {width}], but rows of different lengths were given."
+        ) from None
+    if table.dtype.kind not in "fiub":
+        raise InputError(f"{what} must be numbers, but an array of {table.dtype} was given.")
+    if table.ndim != 2:
+        raise InputError(
+            f"{what} must be a table [N, {width}], but an array of shape {table.shape} was given."
+        )
+    if table.shape[1] == 0:
+        raise InputError(
+            f"{what} must have at least one column, but an array of shape {table.shape} was given."
+        )
+    return table
+
+
+def check_codes(given: ArrayLike) -> NDArray[np.float64]:
+    """Codes as a new float64 array [N, D].
+
+    Raises:
+        InputError: they are no table of finite numbers; the message names the code and the row.
+    """
+    codes = _check_table("codes", "D", given).astype(np.float64)
+    bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            "codes must be finite and within float32, but code "
+            f"{column} is {codes[row, column]} in row {row} ({bad.sum()} such values in all)."
+        )
+    return codes
+
+
+def check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Log-variances as a new float64 array of the shape of the codes.
+
+    Raises:
+        InputError: another shape, or a value that is not finite or far out.
+    """
+    log_variances = _check_table("log_variances", "D", given).astype(np.float64)
+    if log_variances.shape != shape:
+        raise InputError(
+            f"log_variances must have the shape of the codes, {shape}, but an array of shape "
+            f"{log_variances.shape} was given."
+        )
+    bad = ~(np.abs(log_variances) <= LARGEST_LOG_VARIANCE)  # true for NaN as well
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"log_variances must lie within {LARGEST_LOG_VARIANCE:g} of 0, but that of code {column} is "
+            f"{log_variances[row, column]} in row {row}."
+        )
+    return log_variances
+
+
+def check_factors(given: ArrayLike) -> NDArray[Any]:
+    """Factors as an array [N, F] of whole numbers, of any numeric type.
+
+    Raises:
+        InputError: they are no table of whole numbers; the message names the factor and the row.
+    """
+    factors = _check_table("factors", "F", given)
+    if factors.dtype.kind == "f":
+        bad = ~((np.abs(factors) <= LARGEST_FACTOR) & (factors == np.rint(factors)))
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(
+                "factors must be whole numbers (the class of each factor), but factor "
+                f"{column} is {factors[row, column]} in row {row}: cut a continuous one into classes first, "
+                "for example with numpy.digitize."
+            )
+    return factors

@@ -1,0 +1,187 @@
+"""A metric on trial: small tables of codes that were made by rule, and what the metric says of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dis_bench.errors import InputError
+from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.standardise import standardise
+
+ROWS = 1_200  # few, so that most metrics take well under a second
+PUBLISHED_ROWS = 15_000  # for a metric that refuses fewer: 10,000 rows that train and 5,000 that test
+SIZES = (3, 6, 8, 8, 8)  # of the factors
+# A protocol for few rows, by the names that parameters have here.
+SMALLER: dict[str, Any] = {
+    "rows": ROWS,
+    "train": 800,
+    "test": 400,
+    "train_points": 1_000,
+    "test_points": 1_000,
+    "train_votes": 1_000,
+    "test_votes": 1_000,
+    "labels": (100, 800),
+}
+
+Codes = NDArray[np.float64]
+Factors = NDArray[np.int64]
+
+
+class Broken(Exception):
+    """What must hold of a metric does not; the message says what was given, what came out, what should."""
+
+
+class Table(NamedTuple):
+    """Codes [N, D] and factors [N, F], and in words what they are."""
+
+    given: str
+    codes: Codes
+    factors: Factors
+
+
+class Trial:
+    """A metric, and its scores of tables that were made by rule.
+
+    Attributes:
+        metric: on trial.
+        parameters: its protocol, where that differs from the defaults.
+        tolerance: share of its span that a score may move where it should stand still.
+        tolerances: the same by property, where another holds; 0 is exact but for rounding.
+        mixed: a table of which most scores are neither the best nor the worst: the factors, two pairs of them
+            rotated, and a little noise. Its codes are in float32, as an encoder's.
+        perfect: a table whose codes are the factors.
+        noise: a table whose codes have nothing to do with the factors.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        rows: int = ROWS,
+        parameters: Mapping[str, Any] | None = None,
+        tolerance: float = 0.05,
+        tolerances: Mapping[str, float] | None = None,
+    ) -> None:
+        self.metric, self.parameters = metric, dict(parameters or {})
+        self.tolerance, self.tolerances = tolerance, dict(tolerances or {})
+        self._scores: dict[tuple[str, int], dict[str, float]] = {}
+        factors = draw_factors(rows)
+        rng = np.random.default_rng(1)
+        self.mixed = Table("rotated factors with a little noise", mix(factors, rng), factors)
+        self.perfect = Table("the factors themselves", factors.astype(float), factors)
+        self.noise = Table("noise", rng.standard_normal((rows, 7)), factors)
+
+    def __len__(self) -> int:
+        """Number of rows of a table."""
+        return len(self.mixed.codes)
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether it is a plain function of codes and factors, which declares neither range nor direction."""
+        # Which as_metric has wrapped, without a word on what it returns.
+        return hasattr(self.metric.function, "__wrapped__") and self.metric.keys is None
+
+    def represent(self, table: Table, seed: int | None = 0) -> Representation:
+        """The table as a metric reads it, with narrow posteriors for metrics that need them."""
+        log_variances = np.full(table.codes.shape, -4.0)
+        return Representation(table.codes, table.factors, log_variances=log_variances, seed=seed)
+
+    def scores(self, table: Table, seed: int = 0) -> dict[str, float]:
+        """Scores by column's name, computed the first time that they are asked for.
+
+        Raises:
+            InputError: the metric refuses the table.
+            Broken: it raises something else, or returns something other than finite numbers.
+        """
+        key = table.given, seed
+        if key not in self._scores:
+            self._scores[key] = self.score_again(table, seed)
+        return self._scores[key]
+
+    def score_again(self, table: Table, seed: int = 0) -> dict[str, float]:
+        """The same, computed in any case."""
+        result = self._run(table.given, self.metric, self.represent(table, seed), **self.parameters)
+        return self._as_columns(result, table.given)
+
+    def read_arrays(self) -> tuple[Codes, Factors]:
+        """The codes and factors of the mixed table after the metric has read them, and no copies of them."""
+        if not self.takes_arrays:
+            table = self.represent(self.mixed, seed=None)
+            self._run(self.mixed.given, self.metric, table, **self.parameters)
+            return table.codes, table.factors
+        function = self.metric.function.__wrapped__  # type: ignore[attr-defined]  # the wrapper hands over copies
+        parameters = {**self.metric.parameters, **self.parameters}
+        if "seed" in inspect.signature(function).parameters:
+            parameters["seed"] = 0
+        codes, factors = self.mixed.codes.copy(), self.mixed.factors.copy()
+        self._run(self.mixed.given, function, codes, factors, **parameters)
+        return codes, factors
+
+    def span(self, column: str) -> float:
+        """How far apart the scores of a column may be: its declared range.
+
+        Where that is infinite or not declared, how far apart the scores of the ordinary tables are.
+        """
+        low, high = self.metric.range
+        if not self.takes_arrays and math.isfinite(high - low):
+            return high - low
+        values = [self.scores(table)[column] for table in (self.mixed, self.perfect, self.noise)]
+        return max(values) - min(values)
+
+    def _run(self, given: str, function: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+        try:
+            return function(*arguments, **parameters)
+        except InputError:
+            raise
+        except Exception as error:  # a stranger's function may raise whatever it likes
+            raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
+
+    def _as_columns(self, result: Any, given: str) -> dict[str, float]:
+        if hasattr(result, "_asdict"):
+            result = result._asdict()
+        values = dict(result) if isinstance(result, Mapping) else {"": result}
+        declared = self.metric.keys
+        if declared is not None and tuple(values) != (declared or ("",)):
+            raise Broken(f"given {given}, it returns {result!r}, but declares {declared or 'one number'}")
+        for value in values.values():
+            if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+                raise Broken(f"given {given}, it returns {value!r} where a finite number must stand")
+        name = self.metric.name
+        return {f"{name}_{key}" if key else name: float(value) for key, value in values.items()}
+
+
+def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:
+    """A trial on few rows and with a smaller protocol; on many, with its own, if it cannot score the few."""
+    parameters = {
+        name: value for name, value in SMALLER.items() if isinstance(metric.parameters.get(name), type(value))
+    }
+    small = Trial(metric, ROWS, parameters, tolerance)
+    try:
+        small.scores(small.mixed)
+    except (InputError, Broken):
+        return Trial(metric, PUBLISHED_ROWS, None, tolerance)
+    return small
+
+
+def draw_factors(rows: int) -> Factors:
+    """Five independent factors [rows, 5], four of them uniform; the fifth has one value in most rows."""
+    factors = np.random.default_rng(0).integers(0, SIZES, size=(rows, len(SIZES)))
+    factors[:, 4] = np.minimum(factors[:, 4], 3)
+    return factors
+
+
+def mix(factors: Factors, rng: np.random.Generator) -> Codes:
+    """Codes [N, 5]: factors 0 and 1, and 2 and 3, rotated by 45 degrees, and 4 as it is; with some noise."""
+    codes = standardise(factors.astype(float))
+    for i, j in ((0, 1), (2, 3)):
+        codes[:, i], codes[:, j] = codes[:, i] - codes[:, j], codes[:, i] + codes[:, j]
+    codes[:, :4] *= np.sqrt(0.5)
+    codes += 0.1 * rng.standard_normal(codes.shape)
+    return codes.astype(np.float32).astype(np.float64)

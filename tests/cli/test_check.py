@@ -1,0 +1,58 @@
+"""``dis-bench check metric``: what it says of a sound metric, of broken ones, and of what is no metric."""
+
+from pathlib import Path
+
+import pytest
+
+from dis_bench.cli.main import main
+
+BROKEN = Path(__file__).parents[1] / "metrics" / "broken.py"
+
+
+def test_a_sound_metric_passes(capsys):
+    assert main(["check", "metric", f"{BROKEN}:declared"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"declared  ({BROKEN}:declared), on tables of 1,200 rows\n")
+    assert out.endswith("9 passed, 0 failed, 1 does not apply.\n")
+
+
+def test_an_installed_metric_is_named_and_gets_fewer_rows(capsys):
+    assert main(["check", "metric", "mig"]) == 0
+    assert "on tables of 1,200 rows, rows=1200" in capsys.readouterr().out
+
+
+def test_a_failure_says_what_was_given_what_came_out_what_was_expected_and_why(capsys):
+    assert main(["check", "metric", f"{BROKEN}:counts_dead_codes"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    [failure] = [text for text in out.split("failed ") if text.startswith("ignores dead codes")]
+    assert "given a code besides, in column 0, that is always 0, counts_dead_codes is 0." in failure
+    assert "; expected 0." in failure
+    assert "Why it matters: A code that never changes says nothing" in failure
+
+
+def test_the_tolerance_is_the_users(capsys):
+    words = ["check", "metric", f"{BROKEN}:counts_dead_codes", "--tolerance"]
+    assert main([*words, "0.9"]) == 0
+    assert main([*words, "0"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["metrik", "mig"], "unknown kind 'metrik': did you mean 'metric'?"),
+        (["metric", "migg"], "unknown metric 'migg': did you mean 'mig'?"),
+        (["metric", "none.py:score"], "cannot be loaded: there is no file"),
+        (["metric", f"{BROKEN}:sond"], "did you mean 'sound'?"),
+        (["metric", f"{BROKEN}:np"], "must be a function of codes and factors"),
+        (["metric"], "the following arguments are required"),
+        (["metric", "mig", "--tolerance", "1"], "--tolerance must be from 0 to below 1, but 1 was given."),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", *words]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert message in error
+    assert error.startswith("dis-bench: error: ")
+    assert error.count("\n") == 1

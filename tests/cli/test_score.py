@@ -1,0 +1,210 @@
+"""``dis-bench score``: what it prints, and one sentence for everything that cannot be scored."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dis_bench.cli.main import main
+from tests.cli import test_main
+
+TINY = f"{Path(__file__).parent.parent / 'tiny.py'}:Tiny"
+CODES = np.random.default_rng(0).standard_normal((60, 3))
+FACTORS = np.stack([np.arange(60) % 3, np.arange(60) % 4], axis=1)
+
+
+def change(table, value, row=7, column=1):
+    table = table.astype(float)
+    table[row, column] = value
+    return table
+
+
+def save(path, **arrays):
+    np.savez(path, **{"codes": CODES, "factors": FACTORS, **arrays})
+    return str(path)
+
+
+def fails(capsys, *words):
+    """The one sentence that a wrong command line ends in."""
+    assert main(["score", *words]) == 2
+    out, err = capsys.readouterr()
+    [line] = err.splitlines()
+    assert line.startswith("dis-bench: error: ")
+    assert out == ""
+    return line
+
+
+def test_help_shows_examples_and_imports_nothing_heavy():
+    test_main.test_help_shows_examples_and_imports_nothing_heavy(["score", "--help"])
+
+
+def test_a_file_is_scored(tmp_path, capsys):
+    path = save(tmp_path / "codes.npz", log_variances=CODES * 0 - 4)
+    out = tmp_path / "scores.csv"
+    words = ["--allow-small", "--metrics", "mig", "mig_sampled", "--bootstrap", "5", "--out", str(out)]
+    assert main(["score", path, *words]) == 0
+    text = capsys.readouterr().out
+    assert "60 rows; codes: 3; factors: 2, of 3, 4 values." in text
+    assert "mig* " in text
+    [mig, sampled] = csv.DictReader(out.read_text().splitlines())
+    assert (mig["name"], sampled["name"]) == ("mig", "mig_sampled")
+    assert f"{float(mig['score']):.3f}" in text
+    assert float(mig["low"]) < float(mig["high"])
+    before = out.read_bytes()
+    assert "is there already" in fails(capsys, path, *words)
+    assert out.read_bytes() == before
+
+
+def test_a_terminal_without_arrows(tmp_path, monkeypatch):
+    printed = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="ascii", write_through=True))
+    assert main(["score", save(tmp_path / "codes.npz"), "--allow-small", "--metrics", "mig"]) == 0
+    assert b"mig* ?" in printed.getvalue()
+
+
+def test_an_encoder_is_scored(tmp_path, capsys, monkeypatch):
+    """Of the squares of Tiny, moments are place and size: a perfect code but for the units."""
+    (tmp_path / "moments.py").write_text(
+        "import torch\n"
+        "def encode(images):\n"
+        "    image = images[:, 0].double()\n"
+        "    ys, xs = image.amax(2), image.amax(1)\n"
+        "    return torch.stack([xs.argmax(1), ys.argmax(1), image.sum((1, 2)).sqrt()], dim=1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "--encoder",
+        "moments.py:encode",
+        "--dataset",
+        TINY,
+        "--allow-small",
+        "--metrics",
+        "sap_continuous",
+    ]
+    assert main(["score", *words]) == 0
+    text = capsys.readouterr().out
+    assert "256 rows; codes: 3; factors: 3, of 8, 8, 4 values." in text
+    assert "sap_continuous* ↑    1.000     1.000" in text
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"codes": change(CODES, np.nan)}, "code 1 is nan in row 7"),
+        ({"codes": change(CODES, np.inf)}, "code 1 is inf in row 7"),
+        ({"codes": CODES[:50]}, "50 rows of codes and 60 rows of factors"),
+        ({"codes": CODES[:1], "factors": FACTORS[:1]}, "at least 2 rows, but 1 was given"),
+        ({"factors": FACTORS * 0}, "every factor has one value only"),
+        ({"factors": change(FACTORS, 0.5)}, "factor 1 is 0.5 in row 7"),
+        ({"factors": change(FACTORS, np.nan)}, "factor 1 is nan in row 7"),
+        ({"factors": FACTORS.astype(str)}, "factors must be numbers"),
+        ({"codes": CODES[:, 0]}, "codes must be a table [N, D]"),
+        ({"codes": CODES.astype(object)}, "cannot be read as plain arrays: ValueError: Object arrays"),
+        ({"log_variances": CODES[:, :2]}, "log_variances must have the shape of the codes"),
+        ({}, "mig: the protocol wants 10000 rows, but there are 60"),
+    ],
+)
+def test_arrays_that_cannot_be_scored(tmp_path, capsys, arrays, sentence):
+    assert sentence in fails(capsys, save(tmp_path / "codes.npz", **arrays), "--metrics", "mig")
+
+
+def test_files_that_cannot_be_read(tmp_path, capsys):
+    assert "there is no file" in fails(capsys, str(tmp_path / "codes.npz"))
+    assert "there is no file" in fails(capsys, str(tmp_path))
+    whole = Path(save(tmp_path / "codes.npz")).read_bytes()
+    np.save(tmp_path / "one.npy", CODES)
+    for name, content in (
+        ("cut.npz", whole[: len(whole) // 2]),
+        ("empty.npz", b""),
+        ("text.npz", b"1,2,3\n"),
+        ("one.npy", (tmp_path / "one.npy").read_bytes()),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert "is no npz file, or not a whole one" in fails(capsys, str(tmp_path / name))
+    damaged = bytearray(whole)
+    damaged[200] ^= 255
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    assert "cannot be read as plain arrays: BadZipFile" in fails(capsys, str(tmp_path / "damaged.npz"))
+    for array, others in (("codes", {"factors": FACTORS}), ("factors", {"codes": CODES, "labels": FACTORS})):
+        np.savez(tmp_path / "part.npz", **others)
+        assert f"has no array '{array}'; it has: {', '.join(others)}." in fails(
+            capsys, str(tmp_path / "part.npz")
+        )
+
+
+ENCODERS = """
+import numpy as np
+constant = 3
+def encode(images): return images.flatten(1)[:, :2] * 1.0
+def raises(images): raise RuntimeError("CUDA out of\\nmemory")
+def one_row(images): return np.zeros((1, 4))
+def flat(images): return np.zeros(len(images))
+def nothing(images): return None
+def ragged(images): return [[1.0], [1.0, 2.0]]
+def words(images): return np.full((len(images), 2), "a")
+def not_a_number(images):
+    codes = np.zeros((len(images), 4))
+    codes[5, 2] = np.nan
+    return codes
+def drifts(images): return np.zeros((len(images), 3 if len(images) == 256 else 4))
+class Model: pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("encoder.py:raises", "failed on uint8 images [256, 1, 64, 64]: RuntimeError: CUDA out of memory"),
+        (
+            "encoder.py:one_row",
+            "must return codes [256, D], with one D for all images, but it returned an array [1, 4]",
+        ),
+        ("encoder.py:flat", "it returned an array [256]"),
+        ("encoder.py:nothing", "it returned an array []"),
+        ("encoder.py:ragged", "failed on uint8 images"),
+        ("encoder.py:words", "must return numbers, but it returned an array of <U1"),
+        ("encoder.py:not_a_number", "finite numbers, but code 2 of image "),
+        ("encoder.py:encod", "did you mean 'encode'?"),
+        ("encoder.py:constant", "cannot be called: it is a int"),
+        ("encoder.py:Model", "is a class: name a function"),
+        ("encoder.py", "named by file.py:function or module:function"),
+        ("none.py:encode", "there is no file"),
+        ("no_such_module:encode", "cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_encoders_that_cannot_be_scored(tmp_path, monkeypatch, capsys, name, sentence):
+    (tmp_path / "encoder.py").write_text(ENCODERS)
+    monkeypatch.chdir(tmp_path)
+    assert sentence in fails(capsys, "--encoder", name, "--dataset", TINY, "--metrics", "mig")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "give either a file"),
+        (["codes.npz", "--encoder", "encoder.py:encode"], "one of the two"),
+        (["codes.npz", "--dataset", "dsprites"], "--dataset goes with --encoder, but a file was given"),
+        (["codes.npz", "--data-dir", "x"], "--data-dir goes with --encoder"),
+        (["codes.npz", "--metrics", "migg"], "unknown metric 'migg': did you mean 'mig'"),
+        (["codes.npz", "--metrics", "udr"], "unknown metric 'udr'"),
+        (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
+        (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
+        (["codes.npz", "--bootstrap", "x"], "invalid int value"),
+        (["codes.npz", "--out", "no/where.csv"], "there is no folder 'no'"),
+        (["codes.npz", "--alow-small"], "did you mean '--allow-small'?"),
+        (["--encoder", "encoder.py:encode", "--rows", "1"], "--rows must be a whole number of at least 2"),
+        (["--encoder", "encoder.py:encode", "--dataset", "dsprite"], "did you mean 'dsprites'"),
+        (["--encoder", "encoder.py:encode", "--source", "real"], "unknown source"),
+        (
+            ["--encoder", "encoder.py:encode", "--metrics", "mig_sampled"],
+            "needs log_variances, which an encoder",
+        ),
+    ],
+)
+def test_mistakes(tmp_path, monkeypatch, capsys, words, sentence):
+    (tmp_path / "encoder.py").write_text(ENCODERS)
+    monkeypatch.chdir(tmp_path)
+    save("codes.npz")
+    assert sentence in fails(capsys, *words)

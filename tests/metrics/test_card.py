@@ -1,0 +1,99 @@
+"""The score card: its table, and its text for a terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import score
+from dis_bench.metrics.card import make_card
+
+from .cases import load_case
+
+NAMES = ["gaussian_wasserstein_correlation_norm", "mig", "sap_continuous"]
+
+
+@pytest.fixture
+def arrays():
+    codes, factors = load_case("A_vae_like")
+    return codes[:500], np.insert(factors[:500], 0, 9, axis=1)
+
+
+def test_the_table_holds_the_scores_and_what_to_read_them_against(arrays):
+    table = make_card(*arrays, metrics=NAMES, allow_small=True).table
+    assert list(table.index) == NAMES
+    assert list(table.columns) == ["score", "perfect", "chance", "smallest", "largest", "better", "small"]
+    assert table["score"].to_dict() == score(*arrays, NAMES, allow_small=True).to_dict()
+    assert table["better"].tolist() == ["lower", "higher", "higher"]
+    assert table["largest"].tolist() == [2, 1, 1]
+    assert table["small"].all()
+    assert table.loc["sap_continuous", "perfect"] == pytest.approx(1, abs=0.05)
+    assert table.loc["mig", "chance"] < table.loc["mig", "score"] < table.loc["mig", "perfect"]
+
+
+def test_intervals_stand_beside_the_scores(arrays):
+    card = make_card(*arrays, metrics="sap_continuous", bootstrap=20, allow_small=True)
+    row = card.table.loc["sap_continuous"]
+    assert list(card.table.columns[:4]) == ["score", "low", "high", "shift"]
+    assert row["low"] < row["score"] < row["high"]
+    assert f"{row['low']:.3f} .. {row['high']:.3f}" in card.text
+
+
+def test_the_text_fits_a_terminal_and_says_what_must_be_known(arrays):
+    def a_name_that_is_very_much_longer_than_any_name_should_be(codes, factors):
+        return 123456.0
+
+    metrics = [*NAMES, "gaussian_total_correlation", a_name_that_is_very_much_longer_than_any_name_should_be]
+    lines = make_card(*arrays, metrics=metrics, bootstrap=5, allow_small=True).text.splitlines()
+    assert max(map(len, lines)) <= 100
+    text = " ".join(lines)
+    for words in (
+        "500 rows; codes: 10; factors: 5, of 3, 6, 40, 32, 32 values.",
+        "Left out, as they have one value only: factor 0.",
+        "Constant: code 9.",
+        "gaussian_wasserstein_correlation_norm* ",
+        "mig* ",
+        "0 up",
+        "* from fewer rows than the protocol wants",
+        "a_name_that_is_very_much_longer_than_...",
+        "1.2e+05",
+    ):
+        assert words in text
+
+
+def test_columns_line_up(arrays):
+    lines = make_card(*arrays, metrics=NAMES, bootstrap=5, allow_small=True).text.splitlines()
+    header = next(number for number, line in enumerate(lines) if "perfect" in line)
+    for title in ("score", "95% of rows", "perfect", "chance"):
+        end = lines[header].index(title) + len(title)
+        for line in lines[header + 1 : header + 4]:
+            assert line[end - 1].isdigit()
+            assert line[end] == " "
+
+
+def test_a_full_table_has_no_marks():
+    codes, factors = load_case("B_identity")
+    card = make_card(codes, factors, metrics="mig")
+    assert not card.table["small"].any()
+    assert "*" not in card.text
+    assert card.table.loc["mig", "score"] == pytest.approx(card.table.loc["mig", "perfect"], abs=0.002)
+
+
+def test_a_metric_without_anchors_still_has_its_score(arrays):
+    def wants_ten(codes, factors):
+        assert codes.std() < 0.9
+        return 1.0
+
+    card = make_card(*arrays, metrics=wants_ten)
+    assert card.table.loc["wants_ten", "score"] == 1.0
+    assert card.table.loc["wants_ten", ["perfect", "chance"]].isna().all()
+    assert "-: the metric cannot score" in card.text
+
+
+def test_log_variances_bring_the_metrics_that_read_them(arrays):
+    codes, factors = (table[:200] for table in arrays)
+    card = make_card(codes, factors, log_variances=codes * 0 - 4, metrics="mig_sampled", allow_small=True)
+    assert list(card.table.index) == ["mig_sampled"]
+    with pytest.raises(InputError, match="mig_sampled needs log_variances"):
+        make_card(codes, factors, metrics="mig_sampled")

@@ -1,0 +1,51 @@
+"""Anchors beside the results of a study: once for each, and never at the cost of a run."""
+
+import dataclasses
+
+import pytest
+
+from dis_bench.runners.run import run_study
+from dis_bench.runners.store import read_anchors
+from tests.runners.test_run import TINY
+
+STUDY = dataclasses.replace(TINY, seeds=1, betas=[1])
+
+
+def files(out):
+    return {path: path.stat().st_mtime_ns for path in (out / "anchors").iterdir()}
+
+
+def test_a_study_leaves_anchors_once(tmp_path):
+    run_study(STUDY, tmp_path, workers=0)
+    [anchor] = read_anchors(tmp_path)
+    assert anchor["dataset"] == STUDY.plan().cells[0].dataset
+    assert (anchor["latent_size"], anchor["rows"]) == (4, 256)
+    assert (anchor["metric"], anchor["grid"]) == ("mean_code", [8, 8, 4])
+    assert anchor["scores"]["mean_code"]["perfect"] == pytest.approx(0, abs=1e-12)
+    assert abs(anchor["scores"]["mean_code"]["chance"]) < 4 / 32  # the mean of 1,024 standard normal numbers
+    before = files(tmp_path)
+    run_study(STUDY, tmp_path, workers=0)
+    assert files(tmp_path) == before
+    run_study(dataclasses.replace(STUDY, latent_size=5), tmp_path, workers=0)
+    assert len(files(tmp_path)) == 2
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_a_metric_that_refuses_has_no_anchors(tmp_path):
+    run_study(dataclasses.replace(STUDY, metrics=["mig"]), tmp_path, workers=0)  # wants 10,000 rows
+    assert [anchor["scores"] for anchor in read_anchors(tmp_path)] == [{}]
+
+
+def test_a_failure_does_not_cost_the_run(tmp_path):
+    (tmp_path / "anchors").write_text("in the way")
+    with pytest.warns(UserWarning, match="no anchors were kept: "):
+        table = run_study(STUDY, tmp_path, workers=0)
+    assert table["status"].tolist() == ["done"]
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path):
+    assert read_anchors(tmp_path) == []
+    (tmp_path / "anchors").mkdir()
+    (tmp_path / "anchors" / "cut.json").write_text("{")
+    (tmp_path / "anchors" / "other.json").write_text("[1]")
+    assert read_anchors(tmp_path) == []

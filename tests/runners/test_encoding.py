@@ -1,0 +1,94 @@
+"""Anybody's encoder on a dataset: rows, batches, kinds of arrays, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from dis_bench.errors import InputError
+from dis_bench.runners.encoding import encode_dataset, load_encoder, read_codes
+from dis_bench.runners.evaluation import draw_rows
+from tests.tiny import Tiny
+
+
+def brightness(images):
+    return images.double().mean((1, 2, 3))[:, None]
+
+
+def test_codes_stand_beside_the_factors_of_their_images():
+    codes, factors = encode_dataset(brightness, Tiny())
+    assert codes.shape == (256, 1)
+    assert np.array_equal(codes[:, 0], (6 + 4 * factors[:, 2]) ** 2 / 64**2)
+    assert np.array_equal(np.sort(Tiny.grid.indices(factors)), np.arange(256))
+
+
+def test_rows_are_those_on_which_runs_are_scored():
+    _, factors = encode_dataset(brightness, Tiny(), rows=40)
+    assert np.array_equal(Tiny.grid.indices(factors), draw_rows(Tiny(), 40))
+
+
+def test_every_image_is_encoded_once_in_batches_with_the_pixels_of_the_dataset():
+    seen = []
+
+    def encode(images):
+        seen.append(images)
+        return images.flatten(1)[:, :2]
+
+    codes, _ = encode_dataset(encode, Tiny(), rows=100, batch=32)
+    assert [len(images) for images in seen] == [32, 32, 32, 4]
+    assert {images.dtype for images in seen} == {torch.uint8}
+    assert torch.equal(torch.cat(seen), Tiny().images(draw_rows(Tiny(), 100)))
+    assert codes.shape == (100, 2)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        torch.Tensor.numpy,
+        torch.Tensor.float,
+        torch.Tensor.tolist,
+        lambda codes: codes.requires_grad_(),
+        lambda codes: codes.bfloat16(),
+    ],
+)
+def test_arrays_tensors_and_lists(convert):
+    codes, factors = encode_dataset(lambda images: convert(brightness(images)), Tiny(), rows=20)
+    expected = (6 + 4 * factors[:, 2]) ** 2 / 64**2
+    assert codes[:, 0] == pytest.approx(expected, rel=0.005)
+    assert codes.dtype.kind == "f"
+
+
+def test_no_gradients_are_kept():
+    layer = torch.nn.Linear(4096, 3)
+    encode_dataset(lambda images: layer(images.flatten(1).float()), Tiny(), rows=20)
+    assert layer.weight.grad is None
+
+
+def test_a_width_that_changes_is_refused():
+    with pytest.raises(InputError, match=r"codes \[4, D\], with one D for all images, but .* \[4, 2\]"):
+        encode_dataset(lambda images: np.zeros((len(images), len(images) // 2)), Tiny(), rows=36, batch=32)
+
+
+def test_a_value_that_is_not_finite_is_told_by_image():
+    index = int(draw_rows(Tiny(), 40)[33])
+
+    def encode(images):
+        codes = brightness(images).repeat(1, 3)
+        codes[(images == Tiny().images([index])).flatten(1).all(1), 2] = float("-inf")
+        return codes
+
+    with pytest.raises(InputError, match=f"code 2 of image {index} is -inf"):
+        encode_dataset(encode, Tiny(), rows=40, batch=32)
+
+
+def test_an_encoder_by_module_and_by_file(tmp_path):
+    assert load_encoder(f"{__name__}:brightness") is brightness
+    (tmp_path / "model.py").write_text("encode = len\n")
+    assert load_encoder(f"{tmp_path / 'model.py'}:encode") is len
+
+
+def test_read_codes_gives_the_arrays_that_are_there(tmp_path):
+    codes, factors = np.eye(3), np.arange(3)[:, None]
+    np.savez_compressed(tmp_path / "codes.npz", codes=codes, factors=factors, more=codes)
+    arrays = read_codes(tmp_path / "codes.npz")
+    assert arrays.keys() == {"codes", "factors"}
+    assert np.array_equal(arrays["codes"], codes)
