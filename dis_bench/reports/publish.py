@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from dis_bench.errors import InputError
+from dis_bench.runners.store import write_whole
 
 LIST = "report.json"
 _WRITTEN_BY = "dis-bench report"
@@ -47,11 +46,11 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         _refuse_foreign(folder, [LIST, *files], before)
         now = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         # The list comes first: a report that is killed half-way must still know its own files.
-        _write(folder / LIST, _list(before | now))
+        write_whole(folder / LIST, _list(before | now))
         for name in sorted(files, key=lambda name: name == "index.html"):
-            _write(folder / name, files[name])
+            write_whole(folder / name, files[name])
         _remove_stale(folder, {name: digest for name, digest in before.items() if name not in now})
-        _write(folder / LIST, _list(now))
+        write_whole(folder / LIST, _list(now))
     except OSError as error:
         raise InputError(
             f"the report cannot be written to '{folder}' ({error.strerror}); give another folder with --out."
@@ -89,22 +88,3 @@ def _remove_stale(folder: Path, stale: dict[str, str]) -> None:
         inside = path.is_relative_to(folder.resolve())  # the list is a file that anybody may have edited
         if inside and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
             path.unlink()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a report is for sharing
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

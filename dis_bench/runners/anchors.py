@@ -16,9 +16,9 @@ import numpy as np
 from dis_bench.metrics import protocol
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
-from dis_bench.runners.evaluation import draw_rows
+from dis_bench.runners.evaluation import ROWS, draw_rows
 from dis_bench.runners.pipeline import SCORING_SEED
-from dis_bench.runners.store import SCHEMA, Store, write_text
+from dis_bench.runners.store import SCHEMA, Store, write_whole
 from dis_bench.runners.study import Plan
 
 
@@ -30,8 +30,8 @@ def keep_anchors(plan: Plan, store: Store) -> None:
         lacking = _find_lacking(plan, store)
         for key, anchor in tqdm(lacking.items(), "anchors", unit="metric", delay=2, disable=None):
             anchor["scores"] = _score(plan, anchor)
-            store.anchors.mkdir(parents=True, exist_ok=True)
-            write_text(store.anchors / f"{key}.json", json.dumps(anchor, indent=1, allow_nan=False) + "\n")
+            text = json.dumps(anchor, indent=1, allow_nan=False) + "\n"
+            write_whole(store.anchors / f"{key}.json", text.encode())
     except Exception as error:  # they are an extra: the records are written, and the next run tries again
         warnings.warn(f"no anchors were kept: {type(error).__name__}: {error}", stacklevel=2)
 
@@ -46,7 +46,7 @@ def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
                 "schema": SCHEMA,
                 "dataset": dataset,
                 "grid": list(plan.datasets[dataset].grid.sizes),
-                "rows": len(draw_rows(plan.datasets[dataset])),
+                "rows": min(ROWS, len(plan.datasets[dataset])),
                 "latent_size": latent_size,
                 "seed": SCORING_SEED,
                 "metric": metric,

@@ -77,11 +77,11 @@ def run_study(
     store = Store(out)
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
-    pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
     watcher = watcher or Watcher()
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
+            pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
             count = count_workers(plan.device, len(jobs)) if workers is None else workers
             for job, record in run_jobs(jobs, pipeline, workers=count, watch=watcher.event):
                 watcher.finish(job.cell, record)
@@ -101,7 +101,9 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
         if record is None or (rerun == "missing" and record["status"] == "failed"):
             jobs.append(Job(cell, again=rerun == "always"))
         elif rerun == "missing" and lacking_metrics(record, plan.metrics):
-            jobs.append(Job(cell, scores_only=(store.folder(cell) / "codes.npz").exists()))
+            # Without its codes a finished cell must be trained again to be scored.
+            has_codes = (store.folder(cell) / "codes.npz").exists()
+            jobs.append(Job(cell, scores_only=has_codes, again=not has_codes))
     return jobs
 
 

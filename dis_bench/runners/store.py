@@ -124,14 +124,20 @@ def write_record(folder: Path, record: Record) -> None:
                 continue
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: temporary name, flush to disk, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: temporary name, flush to disk, rename. Makes its folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; results are for sharing
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def read_records(path: str | Path) -> tuple[list[Record], list[str]]:

@@ -64,14 +64,14 @@ def test_a_list_cannot_point_outside(tmp_path):
 def test_a_report_that_was_cut_short_can_be_written_again(tmp_path, monkeypatch):
     from dis_bench.reports import publish as module
 
-    write = module._write
+    write = module.write_whole
 
     def fail_on_page(path, content):
         if path.name == "index.html":
             raise KeyboardInterrupt
         write(path, content)
 
-    monkeypatch.setattr(module, "_write", fail_on_page)
+    monkeypatch.setattr(module, "write_whole", fail_on_page)
     with pytest.raises(KeyboardInterrupt):
         publish(tmp_path, {"index.html": b"page", "plots/a.png": b"a"})
     monkeypatch.undo()

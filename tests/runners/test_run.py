@@ -198,6 +198,13 @@ def test_codes_that_cannot_be_read_leave_the_others_in_peace(tmp_path):
     assert "codes.npz cannot be read" in (Path(table["folder"][0]) / "record.2.json").read_text()
 
 
+def test_a_finished_cell_without_its_codes_is_trained_again_for_a_new_score(tmp_path):
+    table = run(dataclasses.replace(TINY, metrics=(), seeds=1, betas=[1]), tmp_path)
+    (Path(table["folder"][0]) / "codes.npz").unlink()
+    table = run(dataclasses.replace(TINY, seeds=1, betas=[1]), tmp_path)
+    assert table["mean_code"].notna().all()
+
+
 def test_a_cell_that_another_run_finished_meanwhile_is_not_done_twice(tmp_path):
     study = dataclasses.replace(TINY, seeds=1, betas=[1])
     plan, store = study.plan(), Store(tmp_path)
