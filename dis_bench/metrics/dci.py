@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dis_bench.errors import unknown
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.threads import map_threads
 
 if TYPE_CHECKING:
     from dis_bench.metrics.boosting import BoostedFit
@@ -66,17 +67,17 @@ def fit_importances(
     training, testing = representation.split(train, test)
 
     def fit_all() -> tuple[Importances, NDArray[np.float64]]:
-        from tqdm import tqdm
-
         from dis_bench.metrics.boosting import fit_boosted_trees
 
         fit = fit_boosted_trees if estimator == "fast" else _fit_sklearn
         codes_train, codes_test = training.codes.astype(np.float32), testing.codes.astype(np.float32)
         seeds = representation.generator("dci").integers(2**31, size=len(representation.factor_sizes))
-        fits = [
-            fit(codes_train, training.factors[:, j], codes_test, testing.factors[:, j], seed=int(seed))
-            for j, seed in enumerate(tqdm(seeds, "dci", unit="factor", delay=2, leave=False, disable=None))
-        ]
+
+        def fit_factor(j: int) -> BoostedFit:
+            labels, test_labels = training.factors[:, j], testing.factors[:, j]
+            return fit(codes_train, labels, codes_test, test_labels, seed=int(seeds[j]))
+
+        fits = map_threads(fit_factor, range(len(seeds)), "dci", "factor")
         return np.stack([f.importances for f in fits], axis=1), np.array([f.test_accuracy for f in fits])
 
     return representation.shared(("importances", train, test, estimator), fit_all)

@@ -17,6 +17,7 @@ from dis_bench.metrics.dci import DCI, completeness_per_factor, disentanglement
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.threads import map_threads
 
 DEPTHS = (2, 4, 8, 16)  # of the trees of a forest
 HELD_BACK = 0.1  # share of the training rows that chooses the depth
@@ -106,7 +107,8 @@ def dci_forest(
     """
     if trees < 1:
         raise InputError(f"trees must be at least 1, but {trees} was given.")
-    fit = partial(_fit_forest, trees=trees, rng=representation.generator("dci_forest"))
+    seeds = representation.generator("dci_forest").integers(2**31, size=len(representation.factor_sizes))
+    fit = partial(_fit_forest, trees=trees, seeds=seeds)
     fits = representation.shared(
         ("forest", train, test, trees), lambda: fit_factors(representation, train, test, fit)
     )
@@ -117,27 +119,24 @@ def fit_factors(
     representation: Representation,
     train: int,
     test: int,
-    fit: Callable[[Array, Array, Array], Regression],
+    fit: Callable[[Array, Array, Array, int], Regression],
 ) -> Fits:
     """Fit a regression per factor to the standardised training rows, and judge it by the test rows.
 
     The share of variance explained is that about the training mean, and 0 where guessing the mean is better.
+    ``fit`` is given training codes, a factor, test codes, and the number of the factor.
     """
-    from tqdm import tqdm
-
     training, testing = representation.split(train, test)
     known = training.factors.astype(float)
     codes, test_codes = (standardise(rows.codes, like=training.codes) for rows in (training, testing))
     factors, test_factors = (
         standardise(rows.factors.astype(float), like=known).T for rows in (training, testing)
     )
-    importances, r2 = np.zeros((codes.shape[1], len(factors))), np.zeros(len(factors))
-    for j in tqdm(range(len(factors)), "dci", unit="factor", delay=2, leave=False, disable=None):
-        importances[:, j], predictions = fit(codes, factors[j], test_codes)
-        error, variance = np.square(predictions - test_factors[j]).sum(), np.square(test_factors[j]).sum()
-        if error < variance:
-            r2[j] = 1 - error / variance
-    return Fits(importances, r2)
+    fits = map_threads(lambda j: fit(codes, factors[j], test_codes, j), range(len(factors)), "dci", "factor")
+    importances, predictions = (np.stack(parts) for parts in zip(*fits, strict=True))
+    errors, variances = np.square(predictions - test_factors).sum(axis=1), np.square(test_factors).sum(axis=1)
+    unexplained = np.divide(errors, variances, out=np.ones_like(errors), where=errors < variances)
+    return Fits(importances.T, 1 - unexplained)
 
 
 def score_fits(fits: Fits, least_r2: float) -> DCI:
@@ -147,7 +146,7 @@ def score_fits(fits: Fits, least_r2: float) -> DCI:
     return DCI(disentanglement(importances), completeness, float(fits.r2.mean()))
 
 
-def _fit_lasso(codes: Array, factor: Array, test_codes: Array, *, alpha: float) -> Regression:
+def _fit_lasso(codes: Array, factor: Array, test_codes: Array, _: int, *, alpha: float) -> Regression:
     from sklearn.linear_model import Lasso
 
     model = Lasso(alpha=alpha, max_iter=10_000).fit(codes, factor)
@@ -155,15 +154,15 @@ def _fit_lasso(codes: Array, factor: Array, test_codes: Array, *, alpha: float) 
 
 
 def _fit_forest(
-    codes: Array, factor: Array, test_codes: Array, *, trees: int, rng: np.random.Generator
+    codes: Array, factor: Array, test_codes: Array, number: int, *, trees: int, seeds: NDArray[np.int64]
 ) -> Regression:
     """A forest of the depth beyond which it would predict rows that were held back no better."""
     from sklearn.ensemble import RandomForestRegressor
 
-    seed = int(rng.integers(2**31))
-
     def grow(depth: int, rows: slice) -> RandomForestRegressor:
-        forest = RandomForestRegressor(trees, max_depth=depth, max_features=None, random_state=seed)
+        forest = RandomForestRegressor(
+            trees, max_depth=depth, max_features=None, random_state=int(seeds[number])
+        )
         return forest.fit(codes[rows], factor[rows])
 
     known = len(codes) - max(1, round(HELD_BACK * len(codes)))

@@ -12,6 +12,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import ALLOW_SMALL, Representation
 from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.threads import map_threads
 
 
 @metric(keys=None, source="Locatello et al. 2019, but for the penalty")
@@ -44,8 +45,6 @@ def downstream(
     Raises:
         InputError: too few rows, or ``labels`` that are no whole numbers from 1 up.
     """
-    from tqdm import tqdm
-
     counts = labels if isinstance(labels, Sequence) else ()
     if not counts or any(not isinstance(n, Integral) or n < 1 for n in counts):
         raise InputError(f"labels must be whole numbers from 1 up, but {labels!r} was given.")
@@ -54,14 +53,14 @@ def downstream(
     if penalty < 0:
         raise InputError(f"penalty must be at least 0, but {penalty} was given.")
     codes, factors, test_codes, test_factors = _split(representation, max(counts), test)
-    accuracies = {}
-    for n in tqdm(counts, "downstream", unit="size", delay=2, leave=False, disable=None):
-        per_factor = [
-            _accuracy(codes[:n], factors[:n, k], test_codes, test_factors[:, k], penalty)
-            for k in range(factors.shape[1])
-        ]
-        accuracies[str(n)] = float(np.mean(per_factor))
-    return accuracies
+
+    def accuracy(fit: tuple[int, int]) -> float:
+        n, k = fit
+        return _accuracy(codes[:n], factors[:n, k], test_codes, test_factors[:, k], penalty)
+
+    fits = [(n, k) for n in counts for k in range(factors.shape[1])]
+    per_fit = np.reshape(map_threads(accuracy, fits, "downstream", "fit"), (len(counts), -1))
+    return {str(n): float(mean) for n, mean in zip(counts, per_fit.mean(axis=1), strict=True)}
 
 
 def _split(

@@ -9,6 +9,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.threads import map_threads
 
 
 @metric(source="Ridgeway and Mozer 2018, section 3; classifier and sizes of disentanglement_lib")
@@ -38,11 +39,14 @@ def explicitness(representation: Representation, *, train: int = 10_000, test: i
             "give it more rows, or a seed that shuffles them."
         )
     codes, test_codes = (standardise(rows.codes, like=training.codes) for rows in (training, testing))
-    areas = [
-        areas_under_curves(_predict(codes, training.factors[:, j], test_codes, size), testing.factors[:, j])
-        for j, size in enumerate(representation.factor_sizes)
-    ]
-    return float(np.mean([per_value.mean() for per_value in areas]))
+
+    def area(j: int) -> float:
+        scores = _predict(codes, training.factors[:, j], test_codes, representation.factor_sizes[j])
+        return float(areas_under_curves(scores, testing.factors[:, j]).mean())
+
+    return float(
+        np.mean(map_threads(area, range(len(representation.factor_sizes)), "explicitness", "factor"))
+    )
 
 
 def areas_under_curves(scores: NDArray[np.float64], values: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.threads import map_threads
 
 Information = NDArray[np.float64]
 
@@ -91,17 +92,18 @@ def normalised_information(representation: Representation, rows: int, neighbours
     """I(code; factor) / H(factor) [D, F], by nearest neighbours; 0 for a constant code."""
 
     def estimate() -> Information:
-        from tqdm import tqdm
-
         from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
 
         table = representation.rows(rows)
         codes = separate_values(table.codes, representation.generator("infomec"))
         information = np.zeros((codes.shape[1], table.factors.shape[1]))
         live = np.flatnonzero(representation.live_codes(rows))
-        for i in tqdm(live, "infomec", unit="code", delay=2, leave=False, disable=None):
-            for j, factor in enumerate(table.factors.T):
-                information[i, j] = neighbour_information(codes[:, i], factor, neighbours)
+
+        def tell(code: int) -> list[float]:
+            return [neighbour_information(codes[:, code], factor, neighbours) for factor in table.factors.T]
+
+        if live.size:
+            information[live] = map_threads(tell, live.tolist(), "infomec", "code")
         return information / representation.factor_entropies(rows)
 
     return representation.shared(("neighbour information", rows, neighbours), estimate)
@@ -116,19 +118,18 @@ def explicitness(representation: Representation, rows: int) -> float:
     """
 
     def fit_all() -> float:
-        from tqdm import tqdm
-
         from dis_bench.metrics.logistic import fit_logistic
 
         table = representation.rows(rows)
         codes = standardise(table.codes)
-        shares = []
-        for factor in tqdm(table.factors.T, "infomec", unit="factor", delay=2, leave=False, disable=None):
+
+        def share(factor: NDArray[np.int64]) -> float:
             classes, labels = np.unique(factor, return_inverse=True)
             fit = fit_logistic(codes, labels, penalty=0.0, balanced=True)
             log_loss = -fit.log_probabilities(codes)[np.arange(len(labels)), labels].mean()
             # Classes of unequal size are weighed otherwise in the fit than in the loss: it may even exceed.
-            shares.append(max(0.0, 1 - log_loss / np.log(len(classes))))
-        return float(np.mean(shares))
+            return max(0.0, float(1 - log_loss / np.log(len(classes))))
+
+        return float(np.mean(map_threads(share, table.factors.T, "infomec", "factor")))
 
     return representation.shared(("explicitness", rows), fit_all)

@@ -11,6 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import gap_per_factor
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.threads import map_threads
 
 Array = NDArray[np.float64]
 
@@ -57,19 +58,16 @@ def posterior_information(representation: Representation, rows: int, samples: in
         raise InputError(f"samples must be at least 1, but {samples} was given.")
 
     def estimate() -> Array:
-        from tqdm import tqdm
-
         codes, factors = representation.rows(rows)
         assert representation.log_variances is not None  # as the metric needs them
         log_variances = representation.log_variances[:rows]
         # One latent is looked at at a time, so all may share their noise: their order does not matter then.
         noise = representation.generator("mig_sampled").standard_normal((-(-samples // rows), rows))
-        latents = tqdm(
-            range(codes.shape[1]), "mig_sampled", unit="latent", delay=2, leave=False, disable=None
-        )
-        return np.stack(
-            [_information_of_latent(codes[:, d], log_variances[:, d], noise, factors) for d in latents]
-        )
+
+        def tell(latent: int) -> Array:
+            return _information_of_latent(codes[:, latent], log_variances[:, latent], noise, factors)
+
+        return np.stack(map_threads(tell, range(codes.shape[1]), "mig_sampled", "latent"))
 
     return representation.shared(("posterior information", rows, samples), estimate)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows
+from dis_bench.metrics.threads import map_threads
 
 
 @metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019")
@@ -62,13 +63,17 @@ def accuracy_matrix(representation: Representation, train: int, test: int) -> ND
     def fit_all() -> NDArray[np.float64]:
         from sklearn.svm import LinearSVC
 
+        def fit(code: int, factor: int) -> float:
+            # The primal problem: without random numbers, and with two unknowns per class only.
+            classifier = LinearSVC(C=0.01, class_weight="balanced", dual=False)
+            classifier.fit(training.codes[:, [code]], training.factors[:, factor])
+            return float(classifier.score(testing.codes[:, [code]], testing.factors[:, factor]))
+
         accuracies = np.tile(_accuracy_of_guessing(training, testing), (training.codes.shape[1], 1))
-        for i in np.flatnonzero(np.ptp(training.codes, axis=0) > 0):
-            for j, factor in enumerate(training.factors.T):
-                # The primal problem: without random numbers, and with two unknowns per class only.
-                classifier = LinearSVC(C=0.01, class_weight="balanced", dual=False)
-                classifier.fit(training.codes[:, [i]], factor)
-                accuracies[i, j] = classifier.score(testing.codes[:, [i]], testing.factors[:, j])
+        live = np.flatnonzero(np.ptp(training.codes, axis=0) > 0)
+        pairs = [(int(code), factor) for code in live for factor in range(training.factors.shape[1])]
+        for pair, accuracy in zip(pairs, map_threads(lambda p: fit(*p), pairs, "sap", "fit"), strict=True):
+            accuracies[pair] = accuracy
         return accuracies
 
     return representation.shared(("accuracies", train, test), fit_all)

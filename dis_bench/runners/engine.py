@@ -102,6 +102,7 @@ def _start_worker(work: Work, events: Any, stop: Any) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # which the metrics follow
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

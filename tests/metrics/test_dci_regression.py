@@ -98,7 +98,7 @@ def test_a_forest_takes_the_depth_beyond_which_it_predicts_no_better():
         seed = int(np.random.default_rng(3).integers(2**31))
         expected = RandomForestRegressor(10, max_depth=depth, max_features=None, random_state=seed)
         expected.fit(codes, fits[name])
-        found = module._fit_forest(codes, fits[name], codes[:50], trees=10, rng=np.random.default_rng(3))
+        found = module._fit_forest(codes, fits[name], codes[:50], 0, trees=10, seeds=np.array([seed]))
         assert np.array_equal(found.importances, expected.feature_importances_), name
         assert np.array_equal(found.predictions, expected.predict(codes[:50])), name
 
@@ -108,12 +108,12 @@ def test_r2_of_known_predictions():
     table = Representation(np.zeros((40, 2)), factors, seed=None)
     for prediction, r2 in ((0.0, 0.0), (1.0, 0.0), (-0.5, 0.0)):  # guessing is never below 0
 
-        def guess(codes, factor, test_codes, prediction=prediction):
+        def guess(codes, factor, test_codes, number, prediction=prediction):
             return Regression(np.array([0.5, 0.5]), np.full(len(test_codes), prediction))
 
         assert fit_factors(table, 20, 20, guess).r2 == pytest.approx([r2, r2])
 
-    def half(codes, factor, test_codes):
+    def half(codes, factor, test_codes, number):
         return Regression(np.array([1.0, 0.0]), factor / 2)  # test rows are as training rows
 
     fits = fit_factors(table, 20, 20, half)
