@@ -16,9 +16,10 @@ _API = {
     "load_dataset": "dis_bench.datasets",
     "read_results": "dis_bench.runners.store",
     "score": "dis_bench.metrics",
+    "udr": "dis_bench.metrics.udr",
 }
 
-__all__ = ["InputError", "Study", "build_model", "load_dataset", "read_results", "score"]
+__all__ = ["InputError", "Study", "build_model", "load_dataset", "read_results", "score", "udr"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ examples:
   dis-bench score codes.npz                                    arrays `codes` [N, D] and `factors` [N, F]
   dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
   dis-bench score codes.npz --allow-small                      of fewer rows than 15,000; marked
+  dis-bench score codes.npz --no-anchors                       in half of the time, without perfect and chance
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
 An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
@@ -44,12 +45,13 @@ def add_parser(subparsers: Any) -> None:
     scoring.add_argument("--seed", type=int, default=0, metavar="N", help="shuffles rows, draws (default: 0)")
     scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
     scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
+    scoring.add_argument("--no-anchors", action="store_true", help="score the codes only: half of the time")
     scoring.add_argument("--out", metavar="FILE.csv", help="write the table here as well; must not exist")
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print a line per score: value, interval, range, what a perfect and a meaningless code get."""
+    """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.card import make_card
@@ -69,6 +71,7 @@ def execute(args: argparse.Namespace) -> int:
         seed=args.seed,
         bootstrap=args.bootstrap,
         allow_small=args.allow_small,
+        anchors=not args.no_anchors,
     )
     encoding = sys.stdout.encoding or "utf-8"
     print(card.text.encode(encoding, "replace").decode(encoding))  # not every terminal has arrows

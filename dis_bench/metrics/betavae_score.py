@@ -24,7 +24,9 @@ def betavae_score(
     are the mean absolute differences of the codes over the pairs. Chance is one over the number of factors.
 
     Pairs are two different rows of the table: on a whole grid this is the intervention on the generator,
-    on a sample it is its estimate.
+    on a sample it is its estimate. The classifier's penalty is fixed, as published, so that the score depends
+    on the scale of the codes; a rotation of all codes, duplicates and noise beside the factors go almost
+    unseen.
 
     Args:
         representation: codes and factors; pairs are drawn from all rows.

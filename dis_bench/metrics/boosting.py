@@ -86,14 +86,10 @@ def fit_boosted_trees(
     classes, label = np.unique(labels_train, return_inverse=True)
     if len(classes) == 1:
         return BoostedFit(np.zeros(len(codes)), 1.0, float(np.mean(labels_test == classes[0])))
-    prior = np.bincount(label) / len(label)
-    if len(classes) == 2:  # one tree per stage, for the second class: its score is the log-odds
-        targets, initial = label[None] == 1, np.log(prior[1:] / prior[:1])
-    else:  # a tree per class: the scores are log-probabilities, up to a constant
-        targets, initial = label == np.arange(len(classes))[:, None], np.log(prior)
+    targets, initial = _targets(label)
+    if len(classes) > 2:
         learning_rate *= (len(classes) - 1) / len(classes)  # in Algorithm 6 a part of the leaf values
-
-    scores, test_scores = np.tile(initial[:, None], len(label)), np.tile(initial[:, None], len(labels_test))
+    scores, test_scores = np.tile(initial, len(label)), np.tile(initial, len(labels_test))
     gains = np.zeros(len(codes))
     for trees in _boost(targets, scores, cut_into_bins(codes), stages, depth, learning_rate, seed):
         add_trees(test_scores, trees, test_codes)
@@ -116,6 +112,18 @@ def _columns(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if not np.isfinite(columns).all():
         raise InputError("the codes hold NaN or numbers beyond float32: only finite codes can be compared.")
     return columns
+
+
+def _targets(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the trees of a stage are to tell `[T, N]` of labels from 0 up, and where scores start `[T, 1]`.
+
+    Of two classes one tree tells the second: its score is the log-odds. Of more, each has a tree: the scores
+    are log-probabilities, up to a constant.
+    """
+    prior = (np.bincount(label) / len(label))[:, None]
+    if len(prior) == 2:
+        return label[None] == 1, np.log(prior[1:] / prior[:1])
+    return label == np.arange(len(prior))[:, None], np.log(prior)
 
 
 def _boost(

@@ -65,32 +65,41 @@ def bootstrap(
     found, parameters = find_metrics(metrics, given), parameters or {}
     used = {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
     blocks = resampling_blocks(representation, found, used)
-    rng = np.random.default_rng(seed)
+    tables = _resample(representation, blocks, int(resamples), np.random.default_rng(seed))
     drawn: list[dict[str, float]] = []
     ranges: dict[str, tuple[float, float]] = {}
     total = (1 + int(resamples)) * len(found)
     with tqdm(total=total, desc="bootstrap", unit="score", delay=2, leave=False, disable=None) as bar:
-        # The first table is the given one, not resampled.
-        for table in _resample(representation, blocks, resamples, rng):
+        for table in tables:
             drawn.append({})
             for name, metric in found.items():
                 values = metric.scores(table, **used[name])
                 drawn[-1] |= values
                 ranges |= dict.fromkeys(values, metric.range)
                 bar.update()
-    score, scores = pd.Series(drawn[0], dtype=float), pd.DataFrame(drawn[1:], dtype=float)
-    shift = scores.mean() - score
+    score, *others = drawn
+    return _intervals(pd.Series(score, dtype=float), pd.DataFrame(others, dtype=float), ranges)
+
+
+def _intervals(
+    score: pd.Series, resampled: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]
+) -> pd.DataFrame:
+    """The table of :func:`bootstrap` from the scores of the resamples, a column per score."""
+    import pandas as pd
+
+    shift = resampled.mean() - score
     # A plain function declares no range: what was drawn widens the one that is assumed.
-    smallest, largest = np.transpose([ranges[name] for name in scores])
-    smallest, largest = np.minimum(smallest, scores.min()), np.maximum(largest, scores.max())
+    smallest, largest = np.transpose([ranges[name] for name in resampled])
+    smallest, largest = np.minimum(smallest, resampled.min()), np.maximum(largest, resampled.max())
     tail = (1 - LEVEL) / 2
-    low, high = ((scores.quantile(at) - shift).clip(smallest, largest) for at in (tail, 1 - tail))
+    low, high = ((resampled.quantile(at) - shift).clip(smallest, largest) for at in (tail, 1 - tail))
     return pd.DataFrame({"score": score, "low": low, "high": high, "shift": shift})
 
 
 def _resample(
     representation: Representation, blocks: list[tuple[int, int]], resamples: int, rng: np.random.Generator
 ) -> Iterator[Representation]:
+    """The given table first, then so many resampled ones."""
     yield representation
     for _ in range(resamples):
         yield representation.take(draw_rows(blocks, rng))

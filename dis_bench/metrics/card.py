@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dis_bench.metrics import Parameters, Wanted, find_metrics, score_representation
-from dis_bench.metrics.anchors import anchor_scores
+from dis_bench.metrics.anchors import Anchor, anchor_scores
 from dis_bench.metrics.bootstrap import bootstrap as resample
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.representation import Representation
@@ -28,8 +28,9 @@ class Card(NamedTuple):
     Attributes:
         table: by score: ``score``; ``low``, ``high`` and ``shift`` of
             :func:`dis_bench.metrics.bootstrap.bootstrap`, if asked for; ``perfect`` and ``chance``, what the
-            factors themselves and noise score; ``smallest`` and ``largest`` possible value; ``better``,
-            ``higher`` or ``lower``; ``small``, whether there were fewer rows than the protocol wants.
+            factors themselves and noise score, unless they were not wanted; ``smallest`` and ``largest``
+            possible value; ``better``, ``higher`` or ``lower``; ``small``, whether there were fewer rows than
+            the protocol wants.
         text: the same for a terminal, at most 100 columns wide, and what a reader must know.
     """
 
@@ -46,6 +47,7 @@ def make_card(
     bootstrap: int = 0,
     allow_small: bool = False,
     parameters: Parameters = None,
+    anchors: bool = True,
 ) -> Card:
     """Score a representation, and set each score beside its anchors.
 
@@ -58,6 +60,7 @@ def make_card(
         bootstrap: how many resamples the intervals over rows are from; 0 for none.
         allow_small: score even where a protocol wants more rows than there are.
         parameters: as in :func:`dis_bench.metrics.score`.
+        anchors: whether to score the factors themselves and noise as well, which takes about as long again.
 
     Raises:
         InputError: input that cannot be scored, an unknown metric or parameter.
@@ -75,9 +78,10 @@ def make_card(
     if bootstrap:
         intervals = resample(representation, chosen, resamples=bootstrap, seed=seed, parameters=parameters)
         table = table.join(intervals[["low", "high", "shift"]])
-    anchors = anchor_scores(representation, chosen, parameters)
-    for side in ("perfect", "chance"):
-        table[side] = [getattr(anchors.get(name), side, np.nan) for name in scores]
+    if anchors:
+        found_anchors = anchor_scores(representation, chosen, parameters)
+        for side in Anchor._fields:
+            table[side] = [getattr(found_anchors.get(name), side, np.nan) for name in scores]
     of_score = [_metric_of(name, found) for name in scores]
     table["smallest"] = [float(metric.range[0]) for metric in of_score]
     table["largest"] = [float(metric.range[1]) for metric in of_score]
@@ -118,20 +122,22 @@ def _list(what: str, numbers: Sequence[int]) -> str:
 def _write_rows(table: pd.DataFrame) -> list[str]:
     names = [_shorten(name) + ("*" if small else "") for name, small in table["small"].items()]
     width = max(map(len, names), default=0)
-    intervals = "low" in table
+    intervals, anchors = "low" in table, "perfect" in table
     between = f"{'95% of rows':>19}" if intervals else ""
-    lines = [f"{'':{width}}   {'score':>8}{between}{'perfect':>10}{'chance':>9}  range"]
+    beside = f"{'perfect':>10}{'chance':>9}" if anchors else ""
+    lines = [f"{'':{width}}   {'score':>8}{between}{beside}  range"]
     for name, (_, row) in zip(names, table.iterrows(), strict=True):
         arrow = "↑" if row["better"] == "higher" else "↓"
         between = f"{_number(row['low']) + ' .. ' + _number(row['high']):>19}" if intervals else ""
-        anchors = f"{_number(row['perfect']):>10}{_number(row['chance']):>9}"
+        beside = f"{_number(row['perfect']):>10}{_number(row['chance']):>9}" if anchors else ""
         reach = f"{row['smallest']:g} " + ("up" if np.isinf(row["largest"]) else f"to {row['largest']:g}")
-        lines.append(f"{name:{width}} {arrow} {_number(row['score']):>8}{between}{anchors}  {reach}")
+        lines.append(f"{name:{width}} {arrow} {_number(row['score']):>8}{between}{beside}  {reach}")
     return lines
 
 
 def _write_notes(table: pd.DataFrame) -> list[str]:
-    notes = ["↑ more is better, ↓ less is better. perfect: the factors themselves as codes; chance: noise."]
+    anchors = " perfect: the factors themselves as codes; chance: noise." if "perfect" in table else ""
+    notes = ["↑ more is better, ↓ less is better." + anchors]
     if "low" in table:
         notes.append("95% of rows: an interval over rows; it says nothing of another seed of the training.")
         biased = table.index[table["shift"].abs() > (table["high"] - table["low"]) / 2]
@@ -142,7 +148,7 @@ def _write_notes(table: pd.DataFrame) -> list[str]:
             )
     if table["small"].any():
         notes.append("* from fewer rows than the protocol wants: compare with equally many rows only.")
-    if table["perfect"].isna().any():
+    if anchors and table["perfect"].isna().any():
         notes.append("-: the metric cannot score the factors or noise.")
     if (table["better"] == "lower").any():
         notes.append("Scores marked ↓ look at codes alone: noise does as well as the factors themselves.")

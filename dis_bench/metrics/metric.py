@@ -119,22 +119,23 @@ class Metric:
         Raises:
             InputError: as :meth:`__call__`; or the metric returned something other than finite numbers.
         """
-        result = self(representation, **parameters)
+        return self.columns(self(representation, **parameters))
+
+    def columns(self, result: Any) -> dict[str, float]:
+        """What the function returned, as the columns of a table.
+
+        Raises:
+            InputError: it is not what the metric declares, or something other than finite numbers.
+        """
         values = _by_key(result)
         if self.keys is not None and tuple(values) != (self.keys or ("",)):
             raise InputError(
                 f"metric '{self.name}' returned {result!r}, but declares {self.keys or 'one number'}."
             )
-        columns = {}
-        for key, value in values.items():
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                number = math.nan
-            if not math.isfinite(number):
+        for value in values.values():
+            if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
                 raise InputError(f"metric '{self.name}' returned {value!r} where a finite number must stand.")
-            columns[self._column(key)] = number
-        return columns
+        return {self._column(key): float(value) for key, value in values.items()}
 
     def check_needs(self, representation: Representation) -> None:
         """Refuse a representation that lacks what the metric reads.
@@ -205,11 +206,14 @@ def metric(
         version: raise it when the same input gives other numbers.
         needs: what it reads of a representation beside codes and factors: ``("log_variances",)``. Without
             it the metric is refused when asked for, and left out when no metric is named.
+
+    Raises:
+        InputError: the function cannot be called with a representation alone.
     """
 
     def declare(function: Callable[..., Any]) -> Metric:
         name = function.__name__
-        defaults = _defaults(function)
+        defaults = _defaults(function, name, ("representation",))
         return Metric(function, name, defaults, keys, range, higher_is_better, source, version, needs)
 
     return declare
@@ -227,7 +231,7 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
         version: of a plain function.
 
     Raises:
-        InputError: ``target`` cannot be called.
+        InputError: ``target`` cannot be called with codes and factors alone.
     """
     if isinstance(target, Metric):
         return target
@@ -235,8 +239,9 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
         raise InputError(
             f"metric '{name or target}' must be a function of codes and factors, not {target!r}."
         )
-    defaults = _defaults(target)
-    takes_seed = "seed" in defaults
+    own_name = str(name or getattr(target, "__name__", type(target).__name__))
+    defaults = _defaults(target, own_name, ("codes", "factors"), filled=("seed",))
+    takes_seed = "seed" in inspect.signature(target).parameters
 
     @functools.wraps(target)
     def function(representation: Representation, **parameters: Any) -> Any:
@@ -244,8 +249,6 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
             parameters["seed"] = representation.seed
         return target(representation.codes.copy(), representation.factors.copy(), **parameters)
 
-    defaults.pop("seed", None)
-    own_name = str(name or getattr(target, "__name__", type(target).__name__))
     return Metric(function, own_name, defaults, keys=None, version=version)
 
 
@@ -256,7 +259,39 @@ def _by_key(result: Any) -> dict[str, Any]:
     return dict(result) if isinstance(result, Mapping) else {"": result}
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Parameters that have a default, or can only be given by keyword, with their defaults."""
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+def _defaults(
+    function: Callable[..., Any], name: str, data: tuple[str, ...], filled: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The protocol: the parameters after the first positional ones, which take the data, with their defaults.
+
+    Args:
+        function: called with the data by position, and with the rest by keyword.
+        name: of the metric.
+        data: what it is called with.
+        filled: parameters that get a value of their own, and so are not in the protocol.
+
+    Raises:
+        InputError: it takes less than the data, or needs more.
+    """
+    signature = _signature(function, name)
+    parameters = list(signature.parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) < len(data) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise InputError(f"metric '{name}' must take {' and '.join(data)}, but it takes {signature}.")
+    settled = {*filled, *(p.name for p in positional[: len(data)])}
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    rest = [p for p in parameters if p.kind not in variadic and p.name not in settled]
+    for parameter in rest:
+        what = f"parameter '{parameter.name}' of metric '{name}'"
+        if parameter.default is parameter.empty:
+            raise InputError(f"{what} needs a default: the defaults are the metric's protocol.")
+        if parameter.name in ("codes", "factors", "seed"):
+            raise InputError(f"{what} must be renamed: a metric is called with codes, factors and seed.")
+    return {p.name: p.default for p in rest if p.kind is not p.POSITIONAL_ONLY}
+
+
+def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # what is compiled need not say what it takes
+        raise InputError(f"metric '{name}' does not say what it takes: wrap it in a function.") from None

@@ -16,7 +16,8 @@ def mig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -
 
     1 means that each factor is in one code and in no other, 0 that its two best codes tell equally much:
     because neither tells anything, or because they say the same. Bins limit it: 20 bins cannot resolve the
-    32 and 40 values of dSprites, where a perfect code scores 0.895.
+    32 and 40 values of dSprites, where a perfect code scores 0.895. As they are of equal width, bending a
+    code moves it, and a single value far out empties them.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,7 +107,10 @@ class Trial:
     def score_again(self, table: Table, seed: int = 0) -> dict[str, float]:
         """The same, computed in any case."""
         result = self._run(table.given, self.metric, self.represent(table, seed), **self.parameters)
-        return self._as_columns(result, table.given)
+        try:
+            return self.metric.columns(result)
+        except InputError as error:
+            raise Broken(f"given {table.given}, {error}") from None
 
     def read_arrays(self) -> tuple[Codes, Factors]:
         """The codes and factors of the mixed table after the metric has read them, and no copies of them."""
@@ -142,19 +144,6 @@ class Trial:
             raise
         except Exception as error:  # a stranger's function may raise whatever it likes
             raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
-
-    def _as_columns(self, result: Any, given: str) -> dict[str, float]:
-        if hasattr(result, "_asdict"):
-            result = result._asdict()
-        values = dict(result) if isinstance(result, Mapping) else {"": result}
-        declared = self.metric.keys
-        if declared is not None and tuple(values) != (declared or ("",)):
-            raise Broken(f"given {given}, it returns {result!r}, but declares {declared or 'one number'}")
-        for value in values.values():
-            if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-                raise Broken(f"given {given}, it returns {value!r} where a finite number must stand")
-        name = self.metric.name
-        return {f"{name}_{key}" if key else name: float(value) for key, value in values.items()}
 
 
 def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:

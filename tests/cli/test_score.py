@@ -57,6 +57,16 @@ def test_a_file_is_scored(tmp_path, capsys):
     assert out.read_bytes() == before
 
 
+def test_anchors_can_be_left_out(tmp_path, capsys):
+    words = [save(tmp_path / "codes.npz"), "--allow-small", "--metrics", "mig"]
+    texts = []
+    for more in ([], ["--no-anchors"]):
+        assert main(["score", *words, *more]) == 0
+        texts.append(capsys.readouterr().out)
+    assert "perfect   chance" in texts[0]
+    assert "perfect" not in texts[1]
+
+
 def test_a_terminal_without_arrows(tmp_path, monkeypatch):
     printed = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="ascii", write_through=True))

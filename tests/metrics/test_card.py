@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dis_bench.errors import InputError
@@ -38,6 +39,19 @@ def test_intervals_stand_beside_the_scores(arrays):
     assert list(card.table.columns[:4]) == ["score", "low", "high", "shift"]
     assert row["low"] < row["score"] < row["high"]
     assert f"{row['low']:.3f} .. {row['high']:.3f}" in card.text
+
+
+def test_without_anchors_the_rest_is_the_same(arrays, monkeypatch):
+    options = {"metrics": NAMES, "bootstrap": 5, "allow_small": True}
+    whole = make_card(*arrays, **options)
+    monkeypatch.setattr("dis_bench.metrics.card.anchor_scores", None)  # it would fail if it were called
+    card = make_card(*arrays, **options, anchors=False)
+    pd.testing.assert_frame_equal(card.table, whole.table.drop(columns=["perfect", "chance"]))
+    assert "perfect" not in card.text
+    assert "chance" not in card.text
+    assert "↑ more is better, ↓ less is better." in card.text
+    mig = next(line for line in card.text.splitlines() if line.startswith("mig* "))
+    assert mig.endswith(f"{card.table.loc['mig', 'high']:.3f}  0 to 1")
 
 
 def test_the_text_fits_a_terminal_and_says_what_must_be_known(arrays):

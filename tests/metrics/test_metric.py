@@ -130,7 +130,59 @@ def test_a_plain_function_sees_rows_in_the_order_of_the_seed():
     assert {seen(CODES, FACTORS, seed=seed) for seed in range(20)} > {0.0}
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "high", [1.0, 2.0]])
+def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
+    def rows(codes, factors=None, scale=2, *, seed):
+        """Rows, scaled, and the seed."""
+        return len(codes) * scale + seed
+
+    wrapped = as_metric(rows)
+    assert wrapped.parameters == {"scale": 2}
+    assert str(inspect.signature(wrapped)) == "(codes, factors, *, seed=0, scale=2)"
+    assert wrapped(CODES, FACTORS, seed=5, scale=1) == 11
+
+    @metric()
+    def width(representation=None, bins=3):
+        """Codes, times the bins."""
+        return representation.codes.shape[1] * bins
+
+    assert width.parameters == {"bins": 3}
+    assert width(CODES, FACTORS, bins=1) == 2
+    assert as_metric(lambda *tables, **parameters: len(tables), "own")(CODES, FACTORS) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda codes: 0.0, "metric 'own' must take codes and factors, but it takes (codes)."),
+        (lambda codes, *, factors: 0.0, "must take codes and factors, but it takes (codes, *, factors)."),
+        (lambda codes, factors, *, power: 0.0, "parameter 'power' of metric 'own' needs a default"),
+        (lambda codes, factors, power: 0.0, "parameter 'power' of metric 'own' needs a default"),
+        (lambda a, b, *, codes=1: 0.0, "parameter 'codes' of metric 'own' must be renamed"),
+        (max, "metric 'own' does not say what it takes"),
+    ],
+    ids=["one_table", "factors_by_keyword", "by_keyword", "by_position", "name_taken", "compiled"],
+)
+def test_refuses_a_function_that_codes_and_factors_do_not_suffice_for(function, sentence):
+    with pytest.raises(InputError) as refusal:
+        as_metric(function, "own")
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda: 0.0, "must take representation, but it takes ()."),
+        (lambda representation, *, bins: 0.0, "parameter 'bins' of metric '<lambda>' needs a default"),
+        (lambda representation, *, seed=1: 0.0, "parameter 'seed' of metric '<lambda>' must be renamed"),
+    ],
+)
+def test_refuses_a_declaration_that_a_representation_does_not_suffice_for(function, sentence):
+    with pytest.raises(InputError) as refusal:
+        metric()(function)
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "high", "0.5", True, [1.0, 2.0]])
 def test_refuses_results_that_are_no_finite_number(value):
     broken = as_metric(lambda codes, factors: value, name="broken")
     with pytest.raises(InputError, match=r"metric 'broken' returned .* finite number"):

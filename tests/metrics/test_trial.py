@@ -61,7 +61,13 @@ def test_the_span_is_the_declared_range_or_what_ordinary_tables_show():
 @pytest.mark.parametrize("value", [np.nan, np.inf, "0.5", None, True, np.ones(1), {"a": np.nan}])
 def test_what_is_no_score(value):
     trial = Trial(as_metric(lambda codes, factors: value, "own"))
-    with pytest.raises(Broken, match="where a finite number must stand"):
+    with pytest.raises(Broken, match=r"given rotated .* 'own' returned .* where a finite number must stand"):
+        trial.scores(trial.mixed)
+
+
+def test_what_was_not_declared():
+    trial = Trial(metric(keys=("low", "high"))(lambda representation: {"low": 0.0}))
+    with pytest.raises(Broken, match=r"given rotated factors .* but declares \('low', 'high'\)"):
         trial.scores(trial.mixed)
 
 
