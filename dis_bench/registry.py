@@ -130,7 +130,9 @@ def import_target(kind: str, target: str) -> Any:
     except FileNotFoundError:
         raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
     except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
-        raise InputError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from error
+        raise InputError(
+            f"{what} cannot be imported: {type(error).__name__}: {str(error).rstrip('.')}."
+        ) from error
     if not hasattr(module, attribute):
         callables = [name for name, value in vars(module).items() if callable(value)]
         public = [name for name in callables if not name.startswith("_")]

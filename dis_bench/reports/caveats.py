@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.reports.ordering import MIN_SEEDS, chance
+from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
 
 if TYPE_CHECKING:
@@ -28,36 +29,41 @@ _RENDERED = {
     ),
 }
 
-# What a perfect code scores on the dSprites grid.
-_MIG_CEILING = (
-    "MIG with 20 bins has a ceiling: even a perfect code (each latent equal to one factor) scores about "
-    "0.896 on the dSprites grid, because 20 bins cannot resolve 32 or 40 values."
-)
-_SAP_CEILING = (
-    "SAP (discrete) has a ceiling: even a perfect code scores about 0.245 on the dSprites grid, because one "
-    "linear boundary per class cannot separate the middle classes of an ordered factor."
-)
+# What a perfect code scores on dSprites by the published protocol (docs/metrics.md), for want of anchors.
+_CEILINGS = {
+    "mig": ({"rows": 10_000, "bins": 20}, "about 0.895"),
+    "sap": ({"train": 10_000, "test": 5_000}, "about 0.245"),
+}
+_SHORT_OF_TOP = 0.05  # a share of the scale; what a perfect code misses beyond it deserves a word
+
 _ROTATION = (
     "The β-VAE score hardly sees rotation: on the dSprites grid a randomly rotated perfect code still scores "
-    "about 0.93. A high value does not show that latents align with factors."
+    "about 0.92. A high value does not show that latents align with factors."
 )
 
 
-def find_caveats(records: list[Record], problems: list[str] | tuple[str, ...] = ()) -> list[str]:
+def find_caveats(
+    records: list[Record],
+    problems: list[str] | tuple[str, ...] = (),
+    anchors: list[dict[str, Any]] | None = None,
+) -> list[str]:
     """The caveats of a set of results, the weightiest first.
 
     Args:
         records: as the store gives them.
         problems: a sentence for each record or file that could not be read.
+        anchors: as :func:`dis_bench.reports.anchors.gather_anchors` gives them.
     """
-    settings = split_settings(records)
+    settings = split_settings(records, anchors)
     return [
         *_failures(settings, problems),
+        *_unscored(settings, records),
         *_seeds(settings),
         *_budgets(settings),
         *_mixtures(settings, records),
         *_sources(settings),
-        *_scores(settings),
+        *_ceilings(settings),
+        *_rotations(settings),
         *_collapses(settings),
     ]
 
@@ -71,6 +77,21 @@ def _failures(settings: list[Setting], problems: list[str] | tuple[str, ...]) ->
         verb = "cell failed and is" if len(cells) == 1 else "cells failed and are"
         yield f"{len(cells)} {verb} in no mean: {_some(cells)}. Reason: {reason.rstrip('.')}."
     yield from problems
+
+
+def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
+    """Metrics that failed on finished cells, by their reason."""
+    names = {
+        cell["hash"]: _name(setting, cell) for setting in settings for _, cell in setting.cells.iterrows()
+    }
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in records:
+        unscored = record.get("unscored")
+        for metric, reason in unscored.items() if isinstance(unscored, dict) else ():
+            reasons[metric, str(reason)].append(names[record["hash"]])
+    for (metric, reason), cells in reasons.items():
+        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        yield f"{metric} gave no score of {count}: {_some(cells)}. Reason: {reason.rstrip('.')}."
 
 
 def _seeds(settings: list[Setting]) -> Iterator[str]:
@@ -139,19 +160,40 @@ def _sources(settings: list[Setting]) -> Iterator[str]:
             yield _RENDERED[dataset]
 
 
-def _scores(settings: list[Setting]) -> Iterator[str]:
-    protocols: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    on_dsprites: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _ceilings(settings: list[Setting]) -> Iterator[str]:
+    """Scores whose top a perfect code does not reach; settings of a dataset that agree share a sentence."""
+    sentences: dict[tuple[str, str], None] = {}
     for setting in settings:
-        for metric, protocol in setting.protocol.items():
-            protocols[metric].append(protocol)
-            if plain_name(setting.cell["dataset"]) == "dsprites":
-                on_dsprites[metric].append(protocol)
-    if any(protocol.get("bins") == 20 for protocol in on_dsprites["mig"]):
-        yield _MIG_CEILING
-    if on_dsprites["sap"]:
-        yield _SAP_CEILING
-    if protocols["betavae_score"]:
+        scores = [q for q in find_quantities(setting.done, setting.anchors) if q.is_score]
+        ceilings = {
+            score.name: f"{score.label} {score.format(setting.anchors[score.name].perfect)}"
+            for score in scores
+            if _is_short_of_top(score, setting.anchors[score.name].perfect)
+        }
+        if plain_name(setting.cell["dataset"]) == "dsprites":
+            for name, (published, value) in _CEILINGS.items():
+                used = setting.protocol.get(name, {})
+                if name not in setting.anchors and published.items() <= used.items():
+                    ceilings[name] = f"{name.upper()} {value}"
+        if ceilings:
+            sentences[plain_name(setting.cell["dataset"]), ", ".join(ceilings.values())] = None
+    for dataset, listed in sentences:
+        yield (
+            f"Not every scale can be reached: on {dataset}, by the protocol used here, a perfect code (the "
+            f"factors themselves) scores {listed}. Read these scores against that, not against the top of "
+            "their scale."
+        )
+
+
+def _is_short_of_top(score: Quantity, perfect: float) -> bool:
+    if score.range is None or score.better != "higher":
+        return False
+    bottom, top = score.range
+    return perfect < top - _SHORT_OF_TOP * (top - bottom)  # never where the top is infinite: inf - inf is nan
+
+
+def _rotations(settings: list[Setting]) -> Iterator[str]:
+    if any("betavae_score" in setting.protocol for setting in settings):
         yield _ROTATION
 
 

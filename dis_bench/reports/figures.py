@@ -110,8 +110,9 @@ def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quant
             f"tradeoff-{setting.slug}",
             "What reconstruction costs, what disentanglement gains",
             f"{dots}A line joins them in the order of β. Up is more disentangled, left is better "
-            "reconstructed.",
-            f"Scatter plots of each score against reconstruction. {_tell(table, quantities, lead)}",
+            f"reconstructed.{_caption_anchors(setting, quantities)}",
+            f"Scatter plots of each score against reconstruction. {_tell(table, quantities, lead)}"
+            f"{_tell_anchor(setting, lead)}",
             lambda: draw_tradeoff(setting, table, quantities),
         )
     ]
@@ -120,6 +121,7 @@ def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quant
 def _plan_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
     if table.loc[table["n"] > 0, "beta"].nunique() < 2:
         return []
+    lead = lead_score(quantities)
     dashed = table.loc[table["n"] > 0, "beta"].isna().any()
     return [
         Plan(
@@ -128,9 +130,10 @@ def _plan_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Q
             "Every quantity against β",
             ("One seed each. " if table["n"].max() == 1 else _MEANS)
             + "Arrows point to better."
-            + (" A dashed line with its band is a model without β." if dashed else ""),
+            + (" A dashed line with its band is a model without β." if dashed else "")
+            + _caption_anchors(setting, quantities),
             f"Curves of {', '.join(q.label for q in quantities)} against beta. "
-            f"{_tell(table, quantities, lead_score(quantities))}",
+            f"{_tell(table, quantities, lead)}{_tell_anchor(setting, lead)}",
             lambda: draw_against_beta(setting, table, quantities),
         )
     ]
@@ -244,6 +247,22 @@ def _tell(table: pd.DataFrame, quantities: list[Quantity], lead: Quantity | None
         values = ", ".join(f"{q.label} {q.format(Sample.of(row, q).mean)}" for q in told)
         words.append(f"{row['label']}: {values}")
     return f"Means: {_list(words, '; ')}."
+
+
+def _caption_anchors(setting: Setting, quantities: list[Quantity]) -> str:
+    if not any(quantity.name in setting.anchors for quantity in quantities):
+        return ""
+    return (
+        " Dotted lines are what a perfect code (the factors themselves) and noise score on the same images "
+        "by the same protocol; one that lies beyond a panel is told at its edge, with an arrow."
+    )
+
+
+def _tell_anchor(setting: Setting, lead: Quantity | None) -> str:
+    if lead is None or lead.name not in setting.anchors:
+        return ""
+    perfect, chance = map(lead.format, setting.anchors[lead.name])
+    return f" {lead.label} of a perfect code: {perfect}; of noise: {chance}."
 
 
 def _list(words: list[str], separator: str = ", ", most: int = 8) -> str:

@@ -12,7 +12,7 @@ from dis_bench.reports.pictures import FROZEN
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Record, Setting, plain_name
-from dis_bench.reports.tables import NOTE, format_rows, headings, in_use
+from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def render_page(
         provenance=gather_provenance(records),
         failed=[row for setting in settings for row in _failed(setting)],
         rule=RULE,
-        note=NOTE,
+        note=write_note(settings),
         version=dis_bench.__version__,
     )
 
@@ -131,6 +131,7 @@ def _section(
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
         "heads": headings(used),
         "rows": [[(*_split_spread(text), best) for text, best in row] for row in format_rows(table, used)],
+        "anchors": format_anchors(setting, used),
     }
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dis_bench.reports.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
@@ -23,6 +24,7 @@ from dis_bench.reports.theme import (
     BetaScale,
     lowest,
     panels,
+    set_title,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
     """Each score against reconstruction: a faint dot per seed, a mean with its spread per beta.
 
     Args:
-        setting: its finished cells are the dots.
+        setting: its finished cells are the dots, its anchors dotted lines.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
         quantities: ``reconstruction`` and at least one score among them.
     """
@@ -89,9 +91,10 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
     for panel, score in zip(axes, scores, strict=True):
         for one in series:
             _draw_path(panel, one, reconstruction, score, scale)
-        panel.set_title(score.label)
+        set_title(panel, score.label)
         panel.set_ylabel(_BETTER[score.better])
         _widen(panel, score)
+        draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
         panel.set_xlabel("reconstruction, nats  (← better)")
     _add_legend(figure, series, scale.legend_handles())
@@ -105,10 +108,11 @@ def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Qu
     for panel, quantity in zip(axes, quantities, strict=True):
         for one in series:
             _draw_curve(panel, one, quantity, scale)
-        panel.set_title(quantity.heading)
+        set_title(panel, quantity.heading)
         panel.set_ylabel(quantity.unit)
         scale.label_axis(panel)
         _widen(panel, quantity)
+        draw_anchors(panel, setting.anchors.get(quantity.name), quantity)
     for panel in lowest(axes):
         panel.set_xlabel(scale.name)
     _add_legend(figure, series, [])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dis_bench.errors import InputError
+from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures import Image, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
@@ -62,7 +63,8 @@ def build_report(folder: str | Path) -> Report:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
     scores = dict.fromkeys(score for record in records for score in record["scores"])
     quantities = find_quantities(tabulate(records), scores)
-    settings = split_settings(records)
+    anchors = gather_anchors(folder, problems)
+    settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]
     used = [in_use(table, quantities) for table in tables]
     headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
@@ -70,7 +72,7 @@ def build_report(folder: str | Path) -> Report:
     total = sum(len(plan) for plan in plans)
     with tqdm(total=total, desc="report", unit="figure", delay=2, leave=False, disable=None) as bar:
         images = [[_drawn(plan(), bar) for plan in some] for some in plans]
-    caveats = find_caveats(records, problems)
+    caveats = find_caveats(records, problems, anchors)
     page = render_page(settings, tables, quantities, headlines, images, caveats, records)
     files = {image.path: image.png for some in images for image in some}
     files |= {

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from dis_bench.metrics.anchors import Anchor
+from dis_bench.reports.anchors import match_anchors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +51,8 @@ class Setting:
         protocol: of each metric, as recorded.
         cells: one row per cell, with the store's columns and ``series`` (the model, and those of its
             hyperparameters that vary, without beta), ``label`` (the same with beta) and a numeric ``beta``.
+        anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
+            where that is known.
     """
 
     title: str
@@ -55,6 +60,7 @@ class Setting:
     cell: dict[str, Any]
     protocol: dict[str, dict[str, Any]]
     cells: pd.DataFrame
+    anchors: dict[str, Anchor] = field(default_factory=dict)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -62,11 +68,12 @@ class Setting:
         return self.cells[self.cells["status"] == "done"]
 
 
-def split_settings(records: list[Record]) -> list[Setting]:
+def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None = None) -> list[Setting]:
     """Sort cells into settings, by dataset, source and steps.
 
     Args:
         records: as the store gives them.
+        anchors: as :func:`dis_bench.reports.anchors.gather_anchors` gives them.
     """
     records = list({record["hash"]: record for record in records}.values())
     groups: dict[str, list[Record]] = defaultdict(list)
@@ -77,10 +84,12 @@ def split_settings(records: list[Record]) -> list[Setting]:
     titles = _titles(parts)
     slugs = _unique([_slug(part[0]["cell"]) for part in parts])
     names = _model_names(records)
-    return [
-        Setting(title, slug, _shared(part[0]), _protocol(part), _tabulate(part, names))
-        for title, slug, part in zip(titles, slugs, parts, strict=True)
-    ]
+    settings = []
+    for title, slug, part in zip(titles, slugs, parts, strict=True):
+        cell, protocol = _shared(part[0]), _protocol(part)
+        found = match_anchors(anchors or [], cell, protocol)
+        settings.append(Setting(title, slug, cell, protocol, _tabulate(part, names), found))
+    return settings
 
 
 def split_table(table: pd.DataFrame) -> list[Setting]:

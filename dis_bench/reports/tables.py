@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.quantities import DASH, MINUS, Quantity, find_quantities, score_columns
 from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
@@ -18,7 +20,9 @@ def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
     Returns:
         ``label``, ``series``, ``model``, ``beta``, ``beta_norm``, ``seeds`` (those that finished), ``n`` (how
         many), ``failed``, then for each quantity ``<name>_mean``, ``<name>_std`` (over seeds, ddof 1; NaN for
-        one seed) and ``<name>_n``. Rows are ordered by series, then by beta as a number.
+        one seed) and ``<name>_n``, and for each score ``<name>_perfect`` and ``<name>_chance`` (what a
+        perfect code and noise get, the same in each row; NaN where that is not known). Rows are ordered by
+        series, then by beta as a number.
     """
     import pandas as pd
 
@@ -41,6 +45,9 @@ def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
             row[f"{quantity.name}_mean"] = values.mean()
             row[f"{quantity.name}_std"] = values.std(ddof=1)
             row[f"{quantity.name}_n"] = int(values.count())
+            if quantity.is_score:
+                anchor = setting.anchors.get(quantity.name, Anchor(math.nan, math.nan))
+                row |= {f"{quantity.name}_{side}": value for side, value in anchor._asdict().items()}
         rows.append(row)
     table = pd.DataFrame(rows).astype({"beta": float, "beta_norm": float})
     return table.sort_values(["series", "beta"], ignore_index=True)
@@ -119,6 +126,23 @@ def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tu
     return rows
 
 
+def format_anchors(setting: Setting, quantities: list[Quantity]) -> list[list[str]]:
+    """Two rows for the foot of a table of :func:`format_rows`: what a perfect code and noise score.
+
+    Loss terms, and scores for which that is not known, get a dash; without any anchor there are no rows.
+    """
+    if not any(quantity.name in setting.anchors for quantity in quantities):
+        return []
+    rows = []
+    for side, name in enumerate(("perfect code", "noise")):
+        row = [name, DASH, DASH, DASH]
+        for quantity in quantities:
+            anchor = setting.anchors.get(quantity.name)
+            row.append(DASH if anchor is None else quantity.format(anchor[side]))
+        rows.append(row)
+    return rows
+
+
 def _seeds(row: pd.Series) -> str:
     return f"{row['n']} ({row['failed']} failed)" if row["failed"] else str(row["n"])
 
@@ -137,17 +161,30 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
         lines.append(_markdown_row([":--", *["--:"] * (len(used) + 3)]))
         for row in format_rows(table, used):
             lines.append(_markdown_row([f"**{text}**" if best else text for text, best in row]))
+        lines += [_markdown_row(row) for row in format_anchors(setting, used)]
         lines.append("")
     lines.append(
-        f"{NOTE} Bold: best of its column, only where the ordering rule separates it from all others."
+        f"{write_note(settings)} Bold: best of its column, only where the ordering rule separates it from "
+        "all others."
     )
     return "\n".join(lines) + "\n"
 
 
-NOTE = (
+def write_note(settings: list[Setting]) -> str:
+    """How to read the tables of these settings."""
+    anchored = any(setting.anchors for setting in settings)
+    return f"{_NOTE} {_ANCHOR_NOTE}" if anchored else _NOTE
+
+
+_NOTE = (
     "Mean ± standard deviation over n seeds; ↑ higher is better, ↓ lower is better. Reconstruction "
     "(recon.), KL and ELBO are in nats per image; β norm is β · latents / (pixels · channels); DCI D, C, I "
     "are disentanglement, completeness and informativeness."
+)
+
+_ANCHOR_NOTE = (
+    "Last rows: what a perfect code (the factors themselves) and noise score on the same images by the same "
+    "protocol."
 )
 
 
@@ -174,10 +211,14 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
         for row in format_rows(table, quantities):
             texts = [rf"\textbf{{{_latex(text)}}}" if best else _latex(text) for text, best in row]
             lines.append(_latex_row(texts))
+        for texts in format_anchors(setting, quantities):
+            lines.append(_latex_row([_latex(text) for text in texts]))
     caption = (
         r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
     )
+    if any(setting.anchors for setting in settings):
+        caption += f" {_ANCHOR_NOTE}"
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"]
     return "\n".join(lines) + "\n"
 

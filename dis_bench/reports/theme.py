@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -87,6 +88,13 @@ def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]
     for used in axes[:count]:
         seaborn.despine(ax=used)
     return figure, axes[:count]
+
+
+def set_title(panel: Axes, title: str) -> None:
+    """A title over a panel, broken into lines where it would run into the next panel's."""
+    columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
+    panel.set_title(textwrap.fill(title, int((inches - 0.5) / 0.087)))
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:

@@ -29,10 +29,10 @@ def study(tmp_path):
 def tabulated():
     """From records: settings, a summary table of each, and the quantities."""
 
-    def make(records):
+    def make(records, anchors=None):
         scores = dict.fromkeys(score for record in records for score in record["scores"])
         quantities = find_quantities(tabulate(records), scores)
-        settings = split_settings(records)
+        settings = split_settings(records, anchors)
         return settings, [summarise(setting, quantities) for setting in settings], quantities
 
     return make

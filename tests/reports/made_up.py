@@ -6,6 +6,7 @@ Nothing here was measured: reconstruction and scores come from a formula with no
 from __future__ import annotations
 
 import csv
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,29 @@ def write_study(
                         channels = 3 if dataset == "shapes3d" else 1
                         write_pictures(folder / "pictures.npz", kl_per_latent(measures), channels, seed)
     return root
+
+
+def write_anchors(root: Path, scores: dict[str, tuple[float, float]], **change: Any) -> Path:
+    """Add anchors (perfect, chance) of one metric beside a study, as a run writes them; returns the file."""
+    metric = next(name for name in PROTOCOL if next(iter(scores)).startswith(name))
+    anchor = {
+        "schema": SCHEMA,
+        "dataset": "dsprites",
+        "grid": [1, 3, 6, 40, 32, 32],
+        "rows": 15_000,
+        "latent_size": LATENTS,
+        "seed": 0,
+        "metric": metric,
+        "protocol": PROTOCOL[metric],
+        "scores": {
+            name: {"perfect": perfect, "chance": chance} for name, (perfect, chance) in scores.items()
+        },
+        **change,
+    }
+    path = root / "anchors" / f"{zlib.crc32(json.dumps(anchor).encode()):08x}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(anchor), encoding="utf-8")
+    return path
 
 
 def make_values(beta: float, seed: int, noise: float, model: str) -> dict[str, float]:

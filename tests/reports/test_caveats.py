@@ -2,8 +2,9 @@
 
 import pytest
 
+from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
-from tests.reports.made_up import PROTOCOL
+from tests.reports.made_up import PROTOCOL, write_anchors
 
 # A study without any fault: many seeds, the published budget, the official file, no score with a known limit.
 SOUND = {
@@ -29,8 +30,9 @@ def test_sound_results_have_no_caveat(study):
         ({"steps": 3000}, "3,000 steps, fewer than the 300,000 of the published study"),
         ({"source": "rendered"}, "bit-exact; this is not proven for all 737,280"),
         ({"source": "rendered", "dataset": "shapes3d"}, "mean absolute error is about 1 of 255"),
-        ({"protocol": {"mig": PROTOCOL["mig"]}}, "MIG with 20 bins has a ceiling"),
-        ({"protocol": {"sap": PROTOCOL["sap"]}}, "SAP (discrete) has a ceiling"),
+        ({"protocol": {"mig": PROTOCOL["mig"]}}, "on dsprites, by the protocol used here, a perfect code"),
+        ({"protocol": {"mig": PROTOCOL["mig"]}}, "(the factors themselves) scores MIG about 0.895. Read"),
+        ({"protocol": {"sap": PROTOCOL["sap"]}}, "scores SAP about 0.245. Read"),
         ({"protocol": {"betavae_score": PROTOCOL["betavae_score"]}}, "hardly sees rotation"),
         ({"values": {(4, 3): {"active_latents": 0.0}}}, "1 cell has no active latent (posterior collapse)"),
         (
@@ -48,12 +50,68 @@ def test_a_fault_gives_its_caveat_and_no_other(study, change, words):
     "change",
     [
         {"protocol": {"mig": {**PROTOCOL["mig"], "bins": 40}}},
+        {"protocol": {"mig": {**PROTOCOL["mig"], "rows": 300}}},
+        {"protocol": {"sap": {**PROTOCOL["sap"], "train": 300}}},
         {"protocol": {"mig": PROTOCOL["mig"], "sap": PROTOCOL["sap"]}, "dataset": "shapes3d"},
         {"dataset": "cars3d", "source": "rendered"},
     ],
 )
 def test_limits_of_dsprites_are_said_of_dsprites_only(study, change):
     assert find_caveats(study(**{**SOUND, **change})) == []
+
+
+@pytest.fixture
+def ceiling(study, tmp_path):
+    """The caveats of a sound study of MIG, SAP and DCI with these anchors beside it."""
+
+    def find(*anchors, **change):
+        protocol = {name: PROTOCOL[name] for name in ("mig", "sap", "dci")}
+        records = study(**{**SOUND, "protocol": protocol, **change})
+        for scores in anchors:
+            write_anchors(tmp_path / "results", scores)
+        return find_caveats(records, [], gather_anchors(tmp_path / "results", problems=[]))
+
+    return find
+
+
+def test_ceilings_are_those_of_the_anchors(ceiling):
+    [caveat] = ceiling({"mig": (0.8, 0.0)}, {"sap": (0.25, 0.0)}, {"dci_completeness": (0.951, 0.0)})
+    assert "a perfect code (the factors themselves) scores MIG 0.800, SAP 0.250. Read these" in caveat
+
+
+def test_what_reaches_its_top_has_no_ceiling(ceiling):
+    assert ceiling({"mig": (0.96, 0.0)}, {"sap": (1.0, 0.0)}) == []
+
+
+def test_an_anchor_that_is_missing_leaves_the_published_ceiling(ceiling):
+    [caveat] = ceiling({"mig": (0.8, 0.0)})
+    assert "scores MIG 0.800, SAP about 0.245. Read" in caveat
+
+
+def test_settings_that_share_their_ceilings_share_a_sentence(ceiling):
+    ceiling({"mig": (0.8, 0.0)}, {"sap": (0.25, 0.0)})
+    caveats = ceiling(steps=400_000)
+    assert sum("scores MIG 0.800, SAP 0.250" in caveat for caveat in caveats) == 1
+
+
+def test_metrics_that_failed_are_gathered_by_metric_and_reason(study):
+    records = study(**SOUND)
+    for number in (0, 3, 4):
+        records[number]["unscored"] = {"mig": "InputError: mig wants 10,000 rows, but there are 256."}
+    records[3]["unscored"]["my_score"] = "ZeroDivisionError: division by zero"
+    names = [f"dsprites, betavae, β = 4, seed {records[number]['cell']['seed']}" for number in (0, 3, 4)]
+    assert find_caveats(records) == [
+        f"mig gave no score of 3 cells: {'; '.join(names)}. "
+        "Reason: InputError: mig wants 10,000 rows, but there are 256.",
+        f"my_score gave no score of 1 cell: {names[1]}. Reason: ZeroDivisionError: division by zero.",
+    ]
+
+
+@pytest.mark.parametrize("damaged", [None, [], "mig", 3])
+def test_a_record_whose_unscored_is_damaged_has_no_caveat_of_it(study, damaged):
+    records = study(**SOUND)
+    records[0]["unscored"] = damaged
+    assert find_caveats(records) == []
 
 
 def test_sources_that_stand_side_by_side(study):

@@ -112,7 +112,7 @@ def test_rule_command_protocol_and_versions_are_there(page):
         "2.13.0",
         "made-up processor",
         "2026-11-20 09:30:00+00:00",
-        "MIG with 20 bins has a ceiling",
+        "scores MIG about 0.895, SAP about 0.245",
     ):
         assert words in text
 

@@ -1,12 +1,16 @@
 """Plots draw the seeds and the means of the table, with beta as an ordered number."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
-from dis_bench.reports.theme import BetaScale, theme, to_png
+from dis_bench.reports.theme import BetaScale, panels, set_title, theme, to_png
+from tests.reports.made_up import write_anchors
 
 
 def luminance(colour):
@@ -18,11 +22,11 @@ def titled(figure, title):
 
 
 @pytest.fixture
-def drawn(study, tabulated):
+def drawn(study, tabulated, tmp_path):
     """The setting, its table, its quantities, and a figure of it."""
 
     def draw(function, records):
-        [setting], [table], quantities = tabulated(records)
+        [setting], [table], quantities = tabulated(records, gather_anchors(tmp_path / "results", []))
         with theme():
             figure = function(setting, table, quantities)
             to_png(figure)
@@ -66,6 +70,41 @@ def test_a_model_without_beta_is_a_line_across(drawn, study):
     assert level == table.loc[table["model"] == "vae", "mig_mean"].item()
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == names
+
+
+@pytest.mark.parametrize("function", [draw_tradeoff, draw_against_beta])
+def test_anchors_stand_in_the_panels_of_their_scores(drawn, study, tmp_path, function):
+    records = study()
+    write_anchors(tmp_path / "results", {"mig": (0.2, 0.0)})
+    _, _, figure = drawn(function, records)
+    mig = titled(figure, "MIG" if function is draw_tradeoff else "MIG ↑")
+    low, high = mig.get_ylim()
+    assert low < 0.2 < high
+    assert 0.2 in [line.get_ydata()[0] for line in mig.lines if list(line.get_xdata()) == [0, 1]]
+    assert mig.texts[0].get_text() == "perfect 0.200"
+    assert [axes for axes in figure.axes if axes.texts] == [mig]
+
+
+@pytest.mark.parametrize("function", [draw_tradeoff, draw_against_beta])
+def test_anchors_stand_beside_a_score_that_some_cells_lack(drawn, study, tmp_path, function):
+    records = study(seeds=[0])
+    del records[0]["scores"]["mig"]
+    write_anchors(tmp_path / "results", {"mig": (2.0, -1.0)})
+    _, _, figure = drawn(function, records)
+    assert [[note.get_text() for note in axes.texts] for axes in figure.axes if axes.texts] == [
+        ["perfect 2.000 ↑", "noise −1.000 ↓"]  # noqa: RUF001
+    ]
+
+
+def test_long_titles_are_broken_into_lines_that_end_before_the_next_panel():
+    with theme():
+        figure, axes = panels(4, 4, 2.1)
+        for panel in axes:
+            set_title(panel, "gaussian wasserstein correlation norm\N{NO-BREAK SPACE}↓")
+        figure.draw_without_rendering()
+    titles = [panel._left_title.get_window_extent() for panel in axes]
+    assert all(one.x1 < two.x0 for one, two in pairwise(titles))
+    assert titles[-1].x1 <= figure.bbox.x1
 
 
 def test_training_draws_each_seed_and_the_mean(study, tabulated):

@@ -1,6 +1,7 @@
 """Reports of whole result folders: from one cell to many, whatever is missing."""
 
 import csv
+import re
 import warnings
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.reports import write_report
+from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report, make_report
-from tests.reports.made_up import write_study
+from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
 
 
 def kinds(report):
@@ -97,6 +99,41 @@ def test_broken_and_missing_files_are_told_and_left_out(tmp_path):
     assert f"{cells[1]}/pictures.npz cannot be read" in text
     assert f"{cells[2]}/training.csv is missing" in text
     assert "too few seeds" in report.headlines[0][0].sentences[0]
+
+
+def test_anchors_are_in_every_part_of_a_report(tmp_path):
+    write_study(tmp_path, betas=[1, 4], pictures=False)
+    write_anchors(tmp_path, {"mig": (0.8, 0.01)})
+    report = build_report(tmp_path)
+    page = report.files["index.html"].decode()
+    foot = re.findall(r'<tr class="anchor">(.*?)</tr>', page)
+    assert [re.findall("<td>(.*?)</td>", row) for row in foot] == [
+        ["perfect code", *[DASH] * 9, "0.800", *[DASH] * 4],
+        ["noise", *[DASH] * 9, "0.010", *[DASH] * 4],
+    ]
+    assert page.count("Dotted lines are what a perfect code (the factors themselves) and noise score") == 2
+    assert page.count("MIG of a perfect code: 0.800; of noise: 0.010.") == 2
+    assert "Last rows: what a perfect code" in page
+    assert "scores MIG 0.800, SAP about 0.245." in page
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"protocol": {**PROTOCOL["mig"], "bins": 40}}, {"latent_size": LATENTS + 1}, {"dataset": "shapes3d"}],
+)
+def test_anchors_of_something_else_are_nowhere(tmp_path, change):
+    write_study(tmp_path, betas=[1, 4], seeds=[0], pictures=False)
+    before = build_report(tmp_path).files
+    write_anchors(tmp_path, {"mig": (0.8, 0.01)}, **change)
+    assert build_report(tmp_path).files == before
+
+
+def test_damaged_anchors_are_told_and_left_out(tmp_path):
+    write_study(tmp_path, betas=[1], seeds=[0], pictures=False)
+    write_anchors(tmp_path, {"mig": (0.8, 0.01)}).write_text("{")
+    report = build_report(tmp_path)
+    assert any("1 file in" in caveat and "cannot be read" in caveat for caveat in report.caveats)
+    assert 'class="anchor"' not in report.files["index.html"].decode()
 
 
 def test_every_record_broken_is_an_error(tmp_path):

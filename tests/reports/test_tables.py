@@ -7,8 +7,11 @@ import statistics
 
 import pytest
 
+from dis_bench.reports.anchors import gather_anchors
+from dis_bench.reports.quantities import DASH
 from dis_bench.reports.tables import summarise_text, write_csv, write_latex, write_markdown
 from dis_bench.runners.store import tabulate
+from tests.reports.made_up import write_anchors
 
 MIG = {1.0: [0.10, 0.20, 0.30], 4.0: [0.25, 0.20, 0.15], 10.0: [0.81, 0.80, 0.82]}
 VALUES = {(beta, seed): {"mig": value} for beta, some in MIG.items() for seed, value in enumerate(some)}
@@ -69,6 +72,55 @@ def test_a_score_that_some_seeds_lack_says_so(study, tabulated):
     assert records[0]["cell"]["hyperparameters"]["beta"] == 1.0
     text = write_markdown(*tabulated(records))
     assert "0.250 ± 0.071 (n = 2)" in text
+
+
+@pytest.fixture
+def anchored(study, tabulated, tmp_path):
+    """Two settings, of which the first, on dsprites, has anchors: for all scores but SAP."""
+    study(values=VALUES, dataset="shapes3d")
+    records = study(values=VALUES)
+    folder = tmp_path / "results"
+    write_anchors(folder, {"mig": (0.8957, 0.0002)})
+    write_anchors(folder, {"betavae_score": (1.0, 0.21)})
+    aspects = ("disentanglement", "completeness", "informativeness")
+    write_anchors(folder, {f"dci_{aspect}": (1.0, 0.125) for aspect in aspects})
+    return tabulated(records, gather_anchors(folder, []))
+
+
+def test_the_foot_of_a_table_is_what_a_perfect_code_and_noise_score(anchored):
+    first, second = write_markdown(*anchored).split("## ")[1:]
+    feet = [[cell.strip() for cell in line.strip("|").split("|")] for line in first.splitlines()[-3:-1]]
+    assert feet == [
+        ["perfect code", *[DASH] * 8, "1.000", "0.896", DASH, "1.000", "1.000", "1.000"],
+        ["noise", *[DASH] * 8, "0.210", "0.000", DASH, "0.125", "0.125", "0.125"],
+    ]
+    assert "perfect code |" not in second
+    assert "Last rows: what a perfect code (the factors themselves) and noise score" in second
+
+
+def test_csv_has_anchors_in_full_precision_beside_each_score(anchored):
+    settings, tables, _ = anchored
+    rows = list(csv.DictReader(io.StringIO(write_csv(settings, tables))))
+    found = [(row["dataset"], row["mig_perfect"], row["mig_chance"], row["sap_perfect"]) for row in rows]
+    assert found == [("dsprites", "0.8957", "0.0002", "")] * 3 + [("shapes3d", "", "", "")] * 3
+    assert not [name for name in rows[0] if name.startswith(("kl_p", "kl_c", "reconstruction_p"))]
+
+
+def test_latex_has_the_same_foot_in_as_many_columns(anchored):
+    text = write_latex(*anchored)
+    [perfect] = [line for line in text.splitlines() if line.startswith("perfect code & ")]
+    [noise] = [line for line in text.splitlines() if line.startswith("noise & ")]
+    assert perfect == "perfect code & " + "-- & " * 8 + r"1.000 & 0.896 & -- & 1.000 & 1.000 & 1.000 \\"
+    assert noise.count("&") == perfect.count("&")
+    assert text.isascii()
+    assert "Last rows" in text
+
+
+def test_without_anchors_there_is_no_foot(study, tabulated):
+    parts = tabulated(study(values=VALUES))
+    for text in (write_markdown(*parts), write_latex(*parts)):
+        assert "perfect code" not in text
+        assert "noise" not in text
 
 
 def test_latex_is_ascii_escaped_and_rectangular(study, tabulated):

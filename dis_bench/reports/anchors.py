@@ -1,0 +1,70 @@
+"""What a perfect code and noise score, for the results that it holds for."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from dis_bench.metrics.anchors import Anchor
+from dis_bench.runners.store import read_anchors
+
+
+def gather_anchors(folder: str | Path, problems: list[str]) -> list[dict[str, Any]]:
+    """The anchors under a result folder, as :func:`dis_bench.runners.store.read_anchors` gives them.
+
+    Args:
+        folder: of the results.
+        problems: gets a sentence where files cannot be used.
+    """
+    kept = Path(folder) / "anchors"
+    files = len([*kept.glob("*.json")])
+    anchors = [anchor for anchor in read_anchors(folder) if _is_whole(anchor)]
+    damaged = files - len(anchors)
+    if damaged > 0:  # a run may add files between the two looks
+        count = "1 file" if damaged == 1 else f"{damaged} files"
+        problems.append(
+            f"{count} in {kept} cannot be read; what a perfect code and noise score is left out there."
+        )
+    return anchors
+
+
+def match_anchors(
+    anchors: list[dict[str, Any]], cell: dict[str, Any], protocol: dict[str, dict[str, Any]]
+) -> dict[str, Anchor]:
+    """By score, the anchors that hold for some cells: same dataset, number of latents and protocol.
+
+    Args:
+        anchors: as :func:`gather_anchors` gives them.
+        cell: what the cells share.
+        protocol: of each metric, as the cells recorded it.
+
+    Returns:
+        Nothing for a metric whose anchors are missing, or of which two contradict each other (as those of a
+        dataset whose grid has changed in between do).
+    """
+    found: dict[str, Anchor] = {}
+    for metric, used in protocol.items():
+        wanted = (cell["dataset"], cell["latent_size"], metric, used)
+        matches = [
+            {score: Anchor(both["perfect"], both["chance"]) for score, both in anchor["scores"].items()}
+            for anchor in anchors
+            if tuple(anchor[name] for name in _DECISIVE) == wanted
+        ]
+        if matches and all(match == matches[0] for match in matches):
+            found |= matches[0]
+    return found
+
+
+_DECISIVE = ("dataset", "latent_size", "metric", "protocol")
+
+
+def _is_whole(anchor: dict[str, Any]) -> bool:
+    return all(name in anchor for name in _DECISIVE) and all(
+        isinstance(both, dict) and all(_is_finite(both.get(side)) for side in Anchor._fields)
+        for both in anchor["scores"].values()
+    )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
