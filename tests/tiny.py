@@ -1,5 +1,8 @@
 """Plug-ins for tests, small enough to train in seconds: a dataset, and models that fail in known ways."""
 
+import os
+import signal
+
 import torch
 
 from dis_bench.datasets.dataset import Dataset
@@ -49,6 +52,23 @@ class Random(BetaVAE):
         return super().loss(terms) * (1 + torch.rand(()))
 
 
+class Bounded(BetaVAE):
+    """A beta-VAE whose loss becomes NaN when its KL is above a bound, without an ``if``."""
+
+    name = "bounded"
+    hyperparameters = (*BetaVAE.hyperparameters, Hyperparameter("bound", 1e9, "nats of KL"))
+
+    def loss(self, terms):
+        return super().loss(terms) + 0 * torch.log(self.bound - terms.kl.sum(1).mean())
+
+
+class Alone(Diverging):
+    """The same as Diverging, and it says that its loss has an ``if``."""
+
+    name = "alone"
+    stackable = False
+
+
 class Seeded(BetaVAE):
     """A model with a hyperparameter that would hide a column."""
 
@@ -68,6 +88,11 @@ class Broken(BetaVAE):
 def kl(codes, factors):
     """A score with the name of a column."""
     return 0.0
+
+
+def deadly(codes, factors):
+    """A score that ends its process as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def mean_code(codes, factors):

@@ -66,7 +66,7 @@ def _add_training(group: Any) -> None:
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
     add("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
-    add("--precision", metavar="auto|fp32|bf16", help="bf16 where a CPU has it (default: auto)")
+    add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto, bf16 on CPUs, tf32 on GPUs)")
 
 
 def _add_data(group: Any) -> None:

@@ -90,6 +90,8 @@ class Model:
     Class attributes:
         name: what users type and what tables show.
         hyperparameters: what a study can vary; each becomes an attribute of the instance.
+        stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats
+            become tensors; a loss that draws random numbers, or has an ``if`` on a value, says False.
 
     Args:
         values: hyperparameters by name; the others take their defaults.
@@ -100,6 +102,7 @@ class Model:
 
     name: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
+    stackable: ClassVar[bool] = True
 
     def __init__(self, **values: Any) -> None:
         declared = {h.name: h for h in self.hyperparameters}
@@ -124,6 +127,7 @@ class Model:
     def loss(self, terms: Terms) -> Tensor:
         """The scalar to minimise, in nats per image, from what one forward pass of one batch gave.
 
-        Written for one model. ``self.beta`` and its like may be tensors, so no ``if`` on them.
+        Written for one model. ``self.beta`` and its like may be tensors, so no ``if`` on them where
+        :attr:`stackable` is True.
         """
         raise NotImplementedError(f"{type(self).__name__} must define loss(self, terms)")

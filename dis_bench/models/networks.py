@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from dis_bench.models.convolutions import TransposedConvolution
+from dis_bench.models.convolutions import Convolution, TransposedConvolution
 
 
 class Networks(NamedTuple):
@@ -25,7 +25,7 @@ class Networks(NamedTuple):
 def burgess(channels: int, latent_size: int) -> Networks:
     """The networks of Burgess et al. 2018 (appendix A.1): four convolutions of 32, two layers of 256."""
     encoder = nn.Sequential(
-        *_convolutions([channels, 32, 32, 32, 32], kernel=4, padding=1),
+        *_convolutions([channels, 32, 32, 32, 32], kernel=4),
         nn.Flatten(),
         *_dense([32 * 4 * 4, 256, 256]),
         nn.Linear(256, 2 * latent_size),
@@ -42,8 +42,8 @@ def burgess(channels: int, latent_size: int) -> Networks:
 def locatello(channels: int, latent_size: int) -> Networks:
     """The networks of Locatello et al. 2019 (table 1): kernels 4, 4, 2, 2 and one layer of 256."""
     encoder = nn.Sequential(
-        *_convolutions([channels, 32, 32], kernel=4, padding=1),
-        *_convolutions([32, 64, 64], kernel=2, padding=0),
+        *_convolutions([channels, 32, 32], kernel=4),
+        *_convolutions([32, 64, 64], kernel=2),
         nn.Flatten(),
         *_dense([64 * 4 * 4, 256]),
         nn.Linear(256, 2 * latent_size),
@@ -93,10 +93,10 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _convolutions(widths: list[int], kernel: int, padding: int) -> list[nn.Module]:
+def _convolutions(widths: list[int], kernel: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide_in, wide_out in pairwise(widths):
-        layers += [nn.Conv2d(wide_in, wide_out, kernel, stride=2, padding=padding), nn.ReLU(inplace=True)]
+        layers += [Convolution(wide_in, wide_out, kernel), nn.ReLU(inplace=True)]
     return layers
 
 

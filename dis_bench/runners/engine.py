@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from dis_bench.runners.machine import keep_freed_memory
 
@@ -54,38 +54,77 @@ def run_jobs(jobs: Sequence[Any], work: Work, *, workers: int, watch: Emit) -> I
 
 
 def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) -> Iterator[tuple[Any, Any]]:
-    import torch.multiprocessing  # a start method that shares tensors instead of copying them
+    with Workers(work, workers, watch) as pool:
+        pool.submit(jobs)
+        while pool.pending:
+            yield from pool.collect(POLL_SECONDS)
 
-    context = torch.multiprocessing.get_context("spawn")
-    # A plain pipe: what a job emits has arrived here before its result has.
-    events, stop = context.SimpleQueue(), context.Event()
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (work, events, stop))
-    others = set(multiprocessing.active_children())  # the caller's own, which are none of our business
+
+class Workers:
+    """Worker processes that take jobs at any time; leaving the block stops them.
+
+    Args:
+        work, watch: as for :func:`run_jobs`.
+        count: processes with one thread each.
+    """
+
+    def __init__(self, work: Work, count: int, watch: Emit) -> None:
+        import torch.multiprocessing  # a start method that shares tensors instead of copying them
+
+        context = torch.multiprocessing.get_context("spawn")
+        # A plain pipe: what a job emits has arrived here before its result has.
+        self._events, self._stop = context.SimpleQueue(), context.Event()
+        self._pool = ProcessPoolExecutor(count, context, _start_worker, (work, self._events, self._stop))
+        self._watch = watch
+        self._others = set(multiprocessing.active_children())  # the caller's own: none of our business
+        self.pending: dict[Future, Any] = {}
+
+    def submit(self, jobs: Sequence[Any]) -> None:
+        """Add jobs; they start as workers are free.
+
+        Raises:
+            WorkerDied: a worker was killed before.
+        """
+        with _clean_start(), _telling_of_deaths():
+            self.pending.update({self._pool.submit(_work_on, job): job for job in jobs})
+
+    def collect(self, seconds: float = 0.0) -> Iterator[tuple[Any, Any]]:
+        """Pass on what the jobs emitted, and yield (job, result) of those that finished.
+
+        Args:
+            seconds: to wait for one to finish.
+
+        Raises:
+            WorkerDied: a worker was killed.
+        """
+        done, _ = wait(self.pending, seconds, FIRST_COMPLETED)
+        while not self._events.empty():
+            self._watch(self._events.get())
+        for future in done:
+            with _telling_of_deaths():
+                result = future.result()
+            yield self.pending.pop(future), result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.join(STOP_SECONDS)
+            process.terminate()
+
+
+@contextmanager
+def _telling_of_deaths() -> Iterator[None]:
     try:
-        with _clean_start():
-            futures: dict[Future, Any] = {pool.submit(_work_on, job): job for job in jobs}
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
-            _drain(events, watch)
-            for future in done:
-                yield futures[future], future.result()
+        yield
     except BrokenProcessPool:
         raise WorkerDied(
             "a worker process was killed, most often for want of memory; "
             "the finished cells are kept, and the same command goes on from there."
         ) from None
-    finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.join(STOP_SECONDS)
-            process.terminate()
-
-
-def _drain(events: Any, watch: Emit) -> None:
-    while not events.empty():
-        watch(events.get())
 
 
 # What a worker process holds, set once by _start_worker.

@@ -88,10 +88,8 @@ def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evalu
 
 def _forward(networks: Autoencoder, dataset: Dataset, indices: Tensor) -> Iterator[tuple[Tensor, Terms]]:
     device = next(networks.parameters()).device
-    noise = torch.Generator(device).manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED)  # on the CPU: the same noise on every device
     for some in indices.split(BATCH):
         images = dataset.images(some).float() / dataset.pixel_max
-        yield (
-            images,
-            networks(images, torch.randn(len(some), networks.latent_size, device=device, generator=noise)),
-        )
+        noise = torch.randn(len(some), networks.latent_size, generator=generator)
+        yield images, networks(images, noise.to(device))

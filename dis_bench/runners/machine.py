@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dis_bench.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
 
 def choose_device(wanted: str) -> str:
@@ -31,21 +33,56 @@ def choose_device(wanted: str) -> str:
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """``fp32`` or ``bf16``; ``auto`` takes bf16 on a CPU that computes in it, and fp32 elsewhere.
+    """``fp32``, ``tf32`` or ``bf16``; ``auto`` takes the fastest that the device computes in.
+
+    On a CPU that is bf16. On a GPU it is tf32: fp32 numbers, of whose products' factors ten bits count.
 
     Raises:
-        InputError: bf16 was asked for, and the device does not compute in it.
+        InputError: it was asked for, and the device does not compute in it.
+    """
+    allowed = {"fp32": True, "tf32": _has_tf32(device), "bf16": _has_bf16(device)}
+    if wanted == "auto":
+        faster = "tf32" if device == "cuda" else "bf16"
+        return faster if allowed[faster] else "fp32"
+    if not allowed[wanted]:
+        raise InputError(
+            f"--precision {wanted} was given, but this {device} does not compute in it; use fp32 or auto."
+        )
+    return wanted
+
+
+@contextmanager
+def computing(precision: str) -> Iterator[None]:
+    """How a GPU computes in this block.
+
+    It multiplies fp32 numbers as tf32 if that is the precision, and else exactly. cuDNN times its algorithms
+    once for every shape, and takes the fastest.
     """
     import torch
 
-    has_bf16 = torch.cuda.is_bf16_supported() if device == "cuda" else _cpu_has_bf16()
-    if wanted == "bf16" and not has_bf16:
-        raise InputError(
-            f"--precision bf16 was given, but this {device} does not compute in it; use fp32 or auto."
-        )
-    if wanted == "auto":
-        return "bf16" if has_bf16 and device == "cpu" else "fp32"
-    return wanted
+    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    has_tf32 = precision == "tf32"
+    switches = [(cublas, "allow_tf32", has_tf32), (cudnn, "allow_tf32", has_tf32), (cudnn, "benchmark", True)]
+    before = [getattr(library, name) for library, name, _ in switches]
+    try:
+        for library, name, value in switches:
+            setattr(library, name, value)
+        yield
+    finally:
+        for (library, name, _), value in zip(switches, before, strict=True):
+            setattr(library, name, value)
+
+
+def _has_tf32(device: str) -> bool:
+    import torch
+
+    return device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
+
+
+def _has_bf16(device: str) -> bool:
+    import torch
+
+    return torch.cuda.is_bf16_supported() if device == "cuda" else _cpu_has_bf16()
 
 
 def _cpu_has_bf16() -> bool:

@@ -7,7 +7,8 @@ import time
 import traceback
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +21,13 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.metrics import find_metrics
 from dis_bench.metrics import protocol as describe_protocol
 from dis_bench.metrics.representation import Representation
-from dis_bench.models import build_model
-from dis_bench.models.autoencoder import Autoencoder
-from dis_bench.models.model import Model
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.evaluation import evaluate
-from dis_bench.runners.machine import describe_environment
+from dis_bench.runners.evaluation import Evaluation, evaluate
+from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
+from dis_bench.runners.ready import ReadyCell, prepare
 from dis_bench.runners.store import SCHEMA, Record, Store, write_record
-from dis_bench.runners.training import Progress, TrainingDiverged, train
+from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]
@@ -80,13 +79,35 @@ class Pipeline:
 
         if job.scores_only:
             return self._score_again(cell, tell)
-        done = None if job.again else self.store.find(cell)
-        if done is not None and done["status"] == "done":
-            return done  # another run on this folder was faster
-        with self.store.new_folder(cell) as folder:
+        done = self.find_done(job)
+        if done is not None:
+            return done
+        with self.recording(cell) as (folder, record):
+            ready = self.prepare(cell)
+            seconds = ready.train(folder / "training.csv", tell)
+            evaluation = self.keep(ready, seconds, folder, record, tell)
+            self._score(record, vars(evaluation), self.metrics, tell)
+        return record
+
+    def find_done(self, job: Job) -> Record | None:
+        """The record of a cell that need not be trained: another run on this folder was faster."""
+        done = None if job.again else self.store.find(job.cell)
+        return done if done is not None and done["status"] == "done" else None
+
+    def prepare(self, cell: Cell) -> ReadyCell:
+        """Build what training a cell needs, on the device."""
+        return prepare(cell, self.models, self.datasets, self.device)
+
+    @contextmanager
+    def recording(self, cell: Cell) -> Iterator[tuple[Path, Record]]:
+        """A cell's folder and record to fill; both are in the store when the block ends.
+
+        What goes wrong in the block becomes a record of a failure, and is not raised.
+        """
+        with self.store.new_folder(cell) as folder, computing("fp32"):
             record = self._new_record(cell)
             try:
-                self._train_and_score(cell, folder, record, tell)
+                yield folder, record
                 record["status"] = "done"
             except TrainingDiverged as error:
                 record["failure"] = {"reason": str(error)}
@@ -94,24 +115,14 @@ class Pipeline:
                 reason = f"{type(error).__name__}: {error}"
                 record["failure"] = {"reason": reason, "traceback": traceback.format_exc()}
             write_record(folder, record)
-        return record
 
-    def _train_and_score(self, cell: Cell, folder: Path, record: Record, tell: Tell) -> None:
-        dataset = self.datasets[cell.dataset].to(self.device)
-        model, networks = build_cell(cell, self.models[cell.model], dataset.image_shape)
-        networks.to(self.device)
-        seconds = train(
-            model,
-            networks,
-            dataset,
-            steps=cell.steps,
-            batch_size=cell.batch_size,
-            lr=cell.lr,
-            seed=cell.seed,
-            precision=cell.precision,
-            log=folder / "training.csv",
-            watch=tell,
-        )
+    def keep(self, ready: ReadyCell, seconds: float, folder: Path, record: Record, tell: Tell) -> Evaluation:
+        """Encode with trained networks, and write weights, codes and pictures.
+
+        Raises:
+            TrainingDiverged: they give no finite losses.
+        """
+        cell, networks, dataset = ready.cell, ready.networks, ready.dataset
         record["timing"] = {
             "train_seconds": seconds,
             "images_per_second": cell.steps * cell.batch_size / seconds,
@@ -126,7 +137,7 @@ class Pipeline:
         evaluation.save(folder / "codes.npz")
         record["evaluation"] = evaluation.measures
         save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
-        self._score(record, vars(evaluation), self.metrics, tell)
+        return evaluation
 
     def _score(self, record: Record, arrays: Mapping[str, Any], names: Iterable[str], tell: Tell) -> None:
         """Add to a record the scores of the named metrics, their protocols, and why any has none.
@@ -196,19 +207,6 @@ class Pipeline:
             "command": self.command,
             "created": _now(),
         }
-
-
-def build_cell(cell: Cell, model: str, image_shape: tuple[int, int, int]) -> tuple[Model, Autoencoder]:
-    """A cell's objective and its networks with their initial weights."""
-    return build_model(
-        model,
-        image_shape=image_shape,
-        network=cell.network,
-        latent_size=cell.latent_size,
-        likelihood=cell.likelihood,
-        seed=cell.seed,
-        **cell.hyperparameters,
-    )
 
 
 def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:

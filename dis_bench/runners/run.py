@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,10 +18,13 @@ from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import count_cores, keep_freed_memory
-from dis_bench.runners.pipeline import Job, Pipeline, build_cell, lacking_metrics
+from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
+from dis_bench.runners.ready import ReadyCell
+from dis_bench.runners.stacked_run import run_stacks
+from dis_bench.runners.stacks import choose_way, group_jobs, is_stackable, measure_stack, split_group
 from dis_bench.runners.store import Record, Store, tabulate
 from dis_bench.runners.study import Plan, Study
-from dis_bench.runners.training import Progress, train
+from dis_bench.runners.training import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +56,12 @@ def run_study(
     command: str = "",
     watcher: Watcher | None = None,
     workers: int | None = None,
+    stack: bool | None = None,
 ) -> pd.DataFrame:
-    """Do the cells of a study that are left to do, each in a worker process of one thread.
+    """Do the cells of a study that are left to do.
+
+    On a CPU each is done in a worker process of one thread. On a GPU this process trains those that go
+    together as one, and workers score them.
 
     Args:
         study: checked whole before anything starts.
@@ -62,7 +71,8 @@ def run_study(
             them again, and moves the old results to ``superseded/``.
         command: what the user typed, for the records; made up from the study where empty.
         watcher: told what happens.
-        workers: processes; None takes one per core, or one for a GPU; 0 stays in this process.
+        workers: processes; None takes one per core that is free, 0 stays in this process.
+        stack: train cells that go together as one; None does so on a GPU, as on a CPU it is slower.
 
     Returns:
         One row per cell of this study, as :func:`dis_bench.read_results` gives them.
@@ -82,8 +92,11 @@ def run_study(
     try:
         if jobs:
             pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
-            count = count_workers(plan.device, len(jobs)) if workers is None else workers
-            for job, record in run_jobs(jobs, pipeline, workers=count, watch=watcher.event):
+            stacked = plan.device == "cuda" if stack is None else stack
+            if workers is None:  # a core is left for this process where it trains
+                workers = max(1, min(len(jobs), count_cores() - stacked))
+            run = run_stacks if stacked else run_jobs
+            for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
                 watcher.finish(job.cell, record)
     finally:
         watcher.close()
@@ -114,14 +127,17 @@ def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command)
 
 
-def count_workers(device: str, jobs: int) -> int:
-    """One per core on a CPU; one where a GPU trains."""
+def count_trainers(device: str, jobs: int) -> int:
+    """How many cells or stacks are trained at a time: one per core on a CPU, one on a GPU."""
     return 1 if device == "cuda" else max(1, min(jobs, count_cores()))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study would cost here: seconds of training on so many workers, from a few steps measured."""
+    """What a study would cost here: seconds of training on so many workers, from a few steps measured.
+
+    A step is one model's; of a stack it is that cell's share.
+    """
 
     train_seconds: float
     step_seconds: float
@@ -130,45 +146,47 @@ class Estimate:
 
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
-    keep_freed_memory()
+    pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, command="")
+    to_train = [job for job in jobs if not job.scores_only]
+    if plan.device == "cuda":
+        measured = [(group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train)]
+    else:
+        kinds: dict[tuple[str, str], list[Job]] = {}
+        for job in to_train:
+            kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job)
+        keep_freed_memory()
+        with _one_thread():
+            measured = [
+                (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
+            ]
+    total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
+    workers = count_trainers(plan.device, len(jobs))
+    return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As a worker has it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        step_seconds: dict[Any, float] = {}
-        total = 0.0
-        for job in (job for job in jobs if not job.scores_only):
-            kind = (job.cell.dataset, job.cell.model)
-            if kind not in step_seconds:
-                step_seconds[kind] = _measure_step(plan, job.cell, steps)
-            total += job.cell.steps * step_seconds[kind]
+        yield
     finally:
         torch.set_num_threads(threads)
-    workers = count_workers(plan.device, len(jobs))
-    return Estimate(total / workers, max(step_seconds.values(), default=0.0), workers)
 
 
-def _measure_step(plan: Plan, cell: Cell, steps: int) -> float:
-    import tempfile
-
-    dataset = plan.datasets[cell.dataset].to(plan.device)
-    model, networks = build_cell(cell, plan.models[cell.model], dataset.image_shape)
+def _measure_step(ready: ReadyCell, steps: int) -> float:
+    """Seconds of a step of a cell that is trained alone."""
     times: list[float] = []
-
-    def watch(_: Progress) -> None:
-        times.append(time.perf_counter())
-
     with tempfile.NamedTemporaryFile("w") as log:
-        train(
-            model,
-            networks.to(plan.device),
-            dataset,
-            steps=steps,
-            batch_size=cell.batch_size,
-            lr=cell.lr,
-            seed=cell.seed,
-            precision=cell.precision,
-            log=Path(log.name),
-            watch=watch,
-        )
+        ready.train(Path(log.name), lambda _: times.append(time.perf_counter()), steps)
     gaps = sorted(late - early for early, late in pairwise(times))
     return gaps[len(gaps) // 2]
+
+
+def _measure_group(group: Sequence[Job], pipeline: Pipeline, steps: int) -> float:
+    """Seconds of a step of one cell, in a stack where it would be trained in one."""
+    if not is_stackable(group, pipeline):
+        return _measure_step(pipeline.prepare(group[0].cell), steps)
+    stack = [pipeline.prepare(job.cell) for job in split_group(group, pipeline)[0]]
+    return measure_stack(stack, choose_way(stack), steps).step_seconds / len(stack)

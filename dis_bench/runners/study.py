@@ -62,7 +62,7 @@ class Study:
         settings: values of any declared hyperparameter, by ``model.name``: ``{"betavae.beta": [1, 4]}``.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``auto``, ``fp32`` or ``bf16``.
+        precision: ``auto``, ``fp32``, ``tf32`` or ``bf16``.
         data_dir: where official files are, if not in the default places.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
 from dis_bench.models.model import Model
+from dis_bench.runners.draws import Draws
+from dis_bench.runners.machine import computing
 
 LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
 
@@ -56,7 +58,8 @@ def train(
         batch_size: images per step, drawn with replacement.
         lr: learning rate.
         seed: decides the batches and the noise.
-        precision: ``fp32``, or ``bf16`` for the networks' passes; weights and losses are fp32 in both.
+        precision: ``fp32``, ``tf32`` for a GPU's products of fp32 numbers, or ``bf16`` for the networks'
+            passes; weights and losses are fp32 in all.
         log: the CSV file to write, with :data:`LOG_ROWS` rows at most.
         watch: called after each step.
 
@@ -67,35 +70,31 @@ def train(
         TrainingDiverged: the loss became NaN or infinite; the log ends there.
     """
     device = next(networks.parameters()).device
-    optimiser = torch.optim.Adam(networks.parameters(), lr=lr)
-    noise = torch.Generator(device).manual_seed(seed)
-    batches = draw_batches(dataset, batch_size, seed)
+    optimiser = torch.optim.Adam(networks.parameters(), lr=lr, fused=True)
+    draws = Draws(len(dataset), batch_size, networks.latent_size, seed)
+    rows = TrainingLog(log, networks.latent_size, steps)
     networks.train()
     start = time.perf_counter()
-    with torch.random.fork_rng(devices=[]), open(log, "w", newline="", encoding="utf-8") as file:
+    with torch.random.fork_rng(devices=[]), computing(precision):
         torch.manual_seed(seed)  # for a loss that draws numbers of its own
-        rows = TrainingLog(file, networks.latent_size, every=-(-steps // LOG_ROWS))
         for step in range(1, steps + 1):
-            images = next(batches)
-            draw = torch.randn(batch_size, networks.latent_size, device=device, generator=noise)
+            indices, noise = draws.next()
+            images = dataset.images(indices).float() / dataset.pixel_max
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                terms = networks(images, draw)
+                terms = networks(images, noise.to(device))
             loss = model.loss(terms)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            progress = rows.add(step, loss.detach(), terms, last=step == steps)
-            watch(progress)
+            watch(rows.add(step, measure(loss, terms).double().cpu().numpy()))
     networks.eval()
     return time.perf_counter() - start
 
 
-def draw_batches(dataset: Dataset, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Batches [B, C, H, W] of images in [0, 1], uniform over the whole grid, without end."""
-    rng = np.random.default_rng(seed)
-    while True:
-        indices = torch.from_numpy(rng.integers(0, len(dataset), size=batch_size))
-        yield dataset.images(indices).float() / dataset.pixel_max
+def measure(loss: Tensor, terms: Terms) -> Tensor:
+    """What the log keeps of a step: loss, reconstruction, KL of each latent [2 + D], means over the batch."""
+    reconstruction = terms.reconstruction.mean()
+    return torch.cat([loss.reshape(1), reconstruction.reshape(1), terms.kl.mean(0)]).detach()
 
 
 class TrainingLog:
@@ -103,46 +102,62 @@ class TrainingLog:
 
     Each row is the mean over the steps since the row before. ``weighted_kl`` is what the objective adds
     to the reconstruction: beta times the KL for a beta-VAE.
+
+    Args:
+        path: the file to write.
+        latent_size: number of latents D.
+        steps: of the whole training.
     """
 
-    def __init__(self, file, latent_size: int, every: int) -> None:
-        self.writer = csv.writer(file)
-        self.every = every
+    def __init__(self, path: Path, latent_size: int, steps: int) -> None:
+        self.path = path
+        self.steps = steps
+        self.every = -(-steps // LOG_ROWS)
         names = ["step", "loss", "reconstruction", "kl", "weighted_kl"]
-        self.writer.writerow(names + [f"kl_{latent}" for latent in range(latent_size)])
-        self.sums = np.zeros(2 + latent_size)
-        self.count = 0
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(names + [f"kl_{latent}" for latent in range(latent_size)])
+        self._sums = np.zeros(2 + latent_size)
+        self._count = 0
 
-    def add(self, step: int, loss: Tensor, terms: Terms, last: bool) -> Progress:
-        """Take in one step; write a row when one is due.
+    def is_due(self, step: int) -> bool:
+        """Whether a row ends with this step."""
+        return step % self.every == 0 or step == self.steps
+
+    def add(self, step: int, values: np.ndarray) -> Progress:
+        """Take in what :func:`measure` gave of one step; write a row when one is due.
 
         Raises:
-            TrainingDiverged: a term is NaN or infinite.
+            TrainingDiverged: a value is NaN or infinite.
         """
-        means = torch.cat(
-            [loss.reshape(1), terms.reconstruction.detach().mean().reshape(1), terms.kl.detach().mean(0)]
-        )
-        values = means.double().cpu().numpy()
-        if not np.isfinite(values).all():
-            self._write(step)
-            raise TrainingDiverged(_where(step, values))
-        self.sums += values
-        self.count += 1
-        if step % self.every == 0 or last:
-            self._write(step)
-        return Progress(step, float(values[0]), float(values[1]), float(values[2:].sum()))
+        broken = not np.isfinite(values).all()
+        if not broken:
+            self._sums += values
+            self._count += 1
+        if broken or self.is_due(step):
+            self.write(step, self._sums, self._count)
+            self._sums[:] = 0
+            self._count = 0
+        if broken:
+            raise diverged(step, values)
+        return progress_of(step, values)
 
-    def _write(self, step: int) -> None:
-        if self.count:
-            loss, reconstruction, *kl = (self.sums / self.count).tolist()
+    def write(self, step: int, sums: np.ndarray, count: int) -> None:
+        """Write a row from the sums of :func:`measure` over some steps, if there were any."""
+        if count:
+            loss, reconstruction, *kl = (sums / count).tolist()
             row = [loss, reconstruction, sum(kl), loss - reconstruction, *kl]
-            self.writer.writerow([step, *(f"{value:.6g}" for value in row)])
-        self.sums[:] = 0
-        self.count = 0
+            with open(self.path, "a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow([step, *(f"{value:.6g}" for value in row)])
 
 
-def _where(step: int, values: np.ndarray) -> str:
+def progress_of(step: int, values: np.ndarray) -> Progress:
+    """What a watcher is told of a step, from what :func:`measure` gave."""
+    return Progress(step, float(values[0]), float(values[1]), float(values[2:].sum()))
+
+
+def diverged(step: int, values: np.ndarray) -> TrainingDiverged:
+    """The error for a step that gave values [2 + D] of which some are not finite."""
     names = ["loss", "reconstruction", *(f"KL of latent {latent}" for latent in range(len(values) - 2))]
     bad = [f"{name} = {value}" for name, value in zip(names, values, strict=True) if not np.isfinite(value)]
     more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return f"the loss is not finite at step {step}: {', '.join(bad[:3])}{more}"
+    return TrainingDiverged(f"the loss is not finite at step {step}: {', '.join(bad[:3])}{more}")

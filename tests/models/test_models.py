@@ -9,7 +9,6 @@ from torch import distributions as D
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
 from dis_bench.models.autoencoder import gaussian_kl
-from dis_bench.models.convolutions import TransposedConvolution
 from dis_bench.models.likelihoods import LIKELIHOODS, bernoulli, gaussian
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.networks import NETWORKS
@@ -145,21 +144,6 @@ def test_hyperparameters_keep_their_type():
 def test_the_names_that_a_study_knows_without_torch_are_those_that_there_are():
     assert tuple(NETWORKS) == study.NETWORKS
     assert tuple(LIKELIHOODS) == study.LIKELIHOODS
-
-
-@pytest.mark.parametrize("wide_out", [1, 3, 8])
-def test_transposed_convolution_is_torchs_own(wide_out):
-    ours = TransposedConvolution(5, wide_out)
-    inputs = torch.randn(2, 5, 6, 6, requires_grad=True)
-    results = []
-    for forward in (ours.forward, lambda x: torch.nn.ConvTranspose2d.forward(ours, x)):
-        out = forward(inputs)
-        ours.zero_grad()
-        inputs.grad = None
-        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
-        results.append((out.detach(), inputs.grad, ours.weight.grad.clone(), ours.bias.grad.clone()))
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_start_glorot_uniform_and_biases_at_zero():

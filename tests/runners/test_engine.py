@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from dis_bench.runners.engine import WorkerDied, run_jobs
+from dis_bench.runners.engine import WorkerDied, Workers, run_jobs
 
 
 class Work:
@@ -44,6 +44,17 @@ def test_every_job_comes_back_with_its_result_and_events(workers):
     assert own == {workers == 0}
     if workers:
         assert {result[2] for result in results.values()} == {1}
+
+
+def test_workers_take_jobs_at_any_time():
+    with Workers(Work(), 1, watch=lambda _: None) as workers:
+        results = {}
+        for job in ("first", "second"):
+            workers.submit([job])
+            while workers.pending:
+                results |= workers.collect(0.1)
+        assert {job: result[0] for job, result in results.items()} == {"first": "first", "second": "second"}
+        assert results["first"][1] == results["second"][1] != os.getpid()  # one process did both
 
 
 def test_tensors_are_shared_with_workers_not_copied():

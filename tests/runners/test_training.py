@@ -8,7 +8,7 @@ import torch
 
 from dis_bench.models import build_model
 from dis_bench.runners import training
-from dis_bench.runners.training import TrainingDiverged, draw_batches, train
+from dis_bench.runners.training import TrainingDiverged, train
 from tests.tiny import Diverging, Tiny
 
 
@@ -57,14 +57,6 @@ def test_the_seed_decides_everything(tmp_path):
     one, other, third = (run(tmp_path, steps=5, seed=seed)[0].state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not all(torch.equal(one[name], third[name]) for name in one)
-
-
-def test_batches_are_uniform_over_the_grid():
-    batches = draw_batches(Tiny(), 256, seed=0)
-    means = torch.cat([next(batches) for _ in range(20)]).mean(0)
-    expected = Tiny().images(torch.arange(256)).float().mean(0)
-    # 5,120 draws: the mean of a pixel strays by at most 5 standard errors.
-    assert (means - expected).abs().max() < 5 * 0.5 / math.sqrt(5120)
 
 
 def test_a_loss_that_breaks_stops_with_the_place(tmp_path):

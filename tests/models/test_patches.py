@@ -1,0 +1,99 @@
+"""Convolving by patches is torch's own convolution: outputs and gradients, alone and under vmap."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.func import vmap
+
+from dis_bench.errors import InputError
+from dis_bench.models import build_model
+from dis_bench.models.patches import by_patches, convolve, convolve_transposed, convolving
+
+KERNELS = [(4, 1), (2, 0)]  # with their padding
+
+
+def pair(kind, padding):
+    """Ours and torch's own."""
+    if kind == "narrowing":
+        return convolve, lambda images, weight, bias: F.conv2d(images, weight, bias, 2, padding)
+    return convolve_transposed, lambda i, w, b: F.conv_transpose2d(i, w, b, 2, padding)
+
+
+def inputs(kind, kernel, lead=()):
+    generator = torch.Generator().manual_seed(0)
+    channels = (5, 3) if kind == "narrowing" else (3, 5)
+    shapes = ((2, 3, 8, 6), (*channels, kernel, kernel), (5,))
+    return [
+        torch.randn(*lead, *shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for shape in shapes
+    ]
+
+
+def outputs_and_gradients(function, parts):
+    out = torch.relu_(function(*parts))  # in place, as in the networks
+    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+    return [out, *torch.autograd.grad((out * weights).sum(), parts)]
+
+
+@pytest.mark.parametrize("kind", ["narrowing", "widening"])
+@pytest.mark.parametrize(("kernel", "padding"), KERNELS)
+@pytest.mark.parametrize("models", [None, 4])
+def test_outputs_and_gradients_are_torchs_own(kind, kernel, padding, models):
+    ours, own = pair(kind, padding)
+    parts = inputs(kind, kernel, () if models is None else (models,))
+    if models is not None:
+        ours, own = vmap(ours), vmap(own)
+    for one, other in zip(outputs_and_gradients(ours, parts), outputs_and_gradients(own, parts), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["narrowing", "widening"])
+@pytest.mark.parametrize(("kernel", "padding"), KERNELS)
+def test_gradients_have_gradients(kind, kernel, padding):
+    # An objective may penalise the decoder's slope.
+    images, weight, bias = inputs(kind, kernel)
+    parts = (images[:1, :, :4, :2].detach().requires_grad_(), weight, bias)
+    assert torch.autograd.gradgradcheck(pair(kind, padding)[0], parts)
+
+
+@pytest.mark.parametrize("kind", ["narrowing", "widening"])
+@pytest.mark.parametrize(("kernel", "padding"), KERNELS)
+def test_outputs_are_channels_last_so_that_the_next_layer_copies_nothing(kind, kernel, padding):
+    out = pair(kind, padding)[0](*inputs(kind, kernel))
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_autocast_computes_in_bf16_and_gradients_are_of_the_weights_type():
+    images, weight, bias = (part.detach().float().requires_grad_() for part in inputs("narrowing", 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        out = convolve(images, weight, bias)
+    out.float().sum().backward()
+    assert out.dtype == torch.bfloat16
+    assert weight.grad.dtype == torch.float32
+    exact = F.conv2d(images, weight, bias, 2, 1)
+    torch.testing.assert_close(out.float(), exact, rtol=2e-2, atol=5e-2)
+
+
+@pytest.mark.parametrize("network", ["burgess", "locatello"])
+def test_networks_give_the_same_by_each_way(network):
+    model, networks = build_model("betavae", network=network, image_shape=(3, 64, 64))
+    images, noise = torch.rand(2, 3, 64, 64), torch.randn(2, 10)
+    gradients = []
+    for way in ("torch", "patches"):
+        with convolving(way):
+            loss = model.loss(networks(images, noise))
+        gradients.append(torch.autograd.grad(loss, list(networks.parameters())))
+    for one, other in zip(*gradients, strict=True):
+        assert (one - other).norm() <= 1e-4 * one.norm()
+
+
+def test_the_way_holds_for_the_block_and_an_unknown_one_is_refused():
+    with convolving("patches"):
+        assert by_patches()
+        with convolving("torch"):
+            assert not by_patches()
+        assert by_patches()
+    assert not by_patches()
+    refusal = "unknown way of convolving 'patch': did you mean 'patches'"
+    with pytest.raises(InputError, match=refusal), convolving("patch"):
+        pass
