@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +29,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "metrics"))
 
 from cases import load_case
+from machine import describe_machine, print_machine
 from tqdm import tqdm
 
 from dis_bench.metrics import Metric, Representation, find_metrics, score_representation
@@ -114,25 +112,6 @@ def compare_dci(case: str, rows: int) -> dict[str, Any]:
     return {"case": case, "rows": rows, "cpu_seconds": cpu, "ratio": ratio, "scores": scores}
 
 
-def describe_machine() -> dict[str, Any]:
-    """Where and when, and by what versions."""
-    import sklearn
-
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "as many as cores"),
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "unknown",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-        "date": date.today().isoformat(),
-    }
-
-
 def print_times(times: dict[str, dict[str, Seconds]]) -> None:
     """A row per metric and per set of metrics, two columns per case."""
     heads = [f"{case}, {kind} s" for case in times for kind in Seconds._fields]
@@ -179,13 +158,13 @@ if __name__ == "__main__":
     times = {case: time_metrics(metrics, case, arguments.repeats) for case in CASES}
     sizes = [FEW_ROWS, *([ALL_ROWS] if arguments.sklearn else [])]
     comparisons = [compare_dci(case, rows) for rows in sizes for case in CASES]
-    figures = {
-        "machine": describe_machine(),
+    figures: dict[str, Any] = {
+        "machine": describe_machine("numpy", "scikit-learn"),
         "seconds": {case: {n: s._asdict() for n, s in times[case].items()} for case in times},
         "dci": comparisons,
     }
     print_times(times)
     print_comparisons(comparisons)
-    print(f"\n{', '.join(f'{key}: {value}' for key, value in figures['machine'].items())}")
+    print_machine(figures["machine"])
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,128 @@
+"""What several benchmarks need: this machine in words, the memory of processes, a command, and a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MEMORY_SECONDS = 0.2  # between two looks at a process's memory, which hold it up for milliseconds
+EVENT_SECONDS = 0.005
+DIS_BENCH = (sys.executable, "-m", "dis_bench")  # the command, of the environment that runs the benchmark
+
+
+def describe_machine(*packages: str) -> dict[str, Any]:
+    """Where and when, and by what versions of Python and the given packages."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "as many as cores"),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "unknown",
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "date": date.today().isoformat(),
+    }
+
+
+def memory_mb(*roots: int) -> float:
+    """Memory of processes and all their descendants, in MB; NaN where the system does not tell it.
+
+    It is the proportional set size of Linux: pages that several processes share are counted once.
+    """
+    if not Path("/proc/self/smaps_rollup").exists():
+        return float("nan")
+    parents = _parents()
+    family = set(roots)
+    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return sum(map(_pss_kb, family)) / 1e3
+
+
+def _parents() -> dict[int, int]:
+    """The parent of every process."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = stat.read_text().rpartition(")")[2].split()  # a name may hold blanks and brackets
+        except OSError:  # it has ended meanwhile
+            continue
+        parents[int(stat.parent.name)] = int(after_name[1])
+    return parents
+
+
+def _pss_kb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1.024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+class Cost(NamedTuple):
+    """What a command took: seconds of wall time, and its peak memory in MB with that of its children."""
+
+    seconds: float
+    memory_mb: float
+
+
+def run_command(*arguments: str, until: Callable[[], bool] | None = None) -> Cost:
+    """Run ``dis-bench`` with these arguments, its output unseen.
+
+    Args:
+        arguments: after ``dis-bench``.
+        until: asked all the time; the command is killed when this says yes, and its memory is not read.
+            By default it runs to its end.
+
+    Raises:
+        RuntimeError: the command failed; with the last lines that it wrote.
+    """
+    peak = 0.0
+    with tempfile.TemporaryFile("w+") as output:
+        begin = time.perf_counter()
+        process = subprocess.Popen([*DIS_BENCH, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None and not (until and until()):
+                if until is None:
+                    peak = max(peak, memory_mb(process.pid))
+                time.sleep(MEMORY_SECONDS if until is None else EVENT_SECONDS)
+            seconds = time.perf_counter() - begin
+            ended = process.poll() is not None
+        finally:
+            process.kill()  # its workers end with it
+            process.wait()
+        if ended and process.returncode:
+            output.seek(0)
+            raise RuntimeError(f"dis-bench {' '.join(arguments)} failed: {output.read()[-500:]}")
+    return Cost(seconds, peak)
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """A Markdown table: the keys of the first row, and three digits or more of every number."""
+    print(f"| {' | '.join(rows[0])} |\n{'|---' * len(rows[0])}|")
+    for row in rows:
+        print(f"| {' | '.join(map(format_number, row.values()))} |")
+
+
+def format_number(value: Any) -> str:
+    """Three digits, or all before the point; texts as they are, and a dash for nothing."""
+    if value is None or value != value:
+        return "–"  # noqa: RUF001
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def print_machine(machine: dict[str, Any]) -> None:
+    """One line under a table."""
+    print(f"\n{', '.join(f'{key}: {value}' for key, value in machine.items())}")

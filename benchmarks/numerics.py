@@ -1,0 +1,205 @@
+"""Whether faster training is the same training: losses, scores and repeats, as Markdown tables.
+
+    python benchmarks/numerics.py                                     # all three
+    python benchmarks/numerics.py --parts losses
+    python benchmarks/numerics.py --json numerics.json
+
+Losses: the same initial weights, batches and noise at a learning rate of 1e-4, step by step: our layers in
+fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against themselves: in
+channels_last, where only the order of sums differs, and with each initial weight changed by 1e-6 of itself,
+times a unit Gaussian.
+
+Scores: seeds trained in fp32 and in bf16 by the quick budget, as `dis-bench run` does it; the difference of
+their means in units of the spread over seeds (the root of the mean of both variances).
+
+Repeats: the first seed of those once more, alone: are weights and scores the same, bit for bit?
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from machine import describe_machine, print_machine, print_table
+from numpy.typing import NDArray
+from plain import PlainVAE
+from tqdm import tqdm
+
+from dis_bench.datasets import load_dataset
+from dis_bench.models import build_model
+from dis_bench.runners.machine import choose_precision, keep_freed_memory
+from dis_bench.runners.progress import ProgressBar
+from dis_bench.runners.run import run_study
+from dis_bench.runners.store import Store, read_records
+from dis_bench.runners.study import Study
+from dis_bench.runners.training import train
+
+PARTS = ("losses", "scores", "repeats")
+LR, CHANGE, FAR = 1e-4, 1e-6, 1e-4
+
+
+class Kind(NamedTuple):
+    """One way to train the same thing."""
+
+    layers: str = "plain"
+    precision: str = "fp32"
+    layout: str = "contiguous_format"
+    changed: bool = False
+
+
+OURS, PLAIN = Kind("ours"), Kind()
+PAIRS = {
+    "our layers in fp32, against torch's own": (OURS, PLAIN),
+    "bf16 against fp32, our layers": (OURS._replace(precision="bf16"), OURS),
+    "torch's own layers, in channels_last": (PLAIN._replace(layout="channels_last"), PLAIN),
+    "torch's own layers, initial weights changed": (PLAIN._replace(changed=True), PLAIN),
+}
+
+
+def compare_losses(setting: argparse.Namespace, precisions: list[str]) -> list[dict[str, Any]]:
+    """Relative differences of the loss over the steps, a row per pair."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    pairs = {what: pair for what, pair in PAIRS.items() if pair[0].precision in precisions}
+    kinds = sorted({kind for pair in pairs.values() for kind in pair})
+    with tqdm(total=len(kinds) * setting.steps, unit="step", leave=False, disable=None) as bar:
+        losses = {kind: record_losses(kind, setting, bar) for kind in kinds}
+    rows = []
+    for what, (one, other) in pairs.items():
+        difference = np.abs(losses[one] - losses[other]) / np.abs(losses[other])
+        far = np.flatnonzero(difference > FAR)
+        row = {"loss": what, "mean": f"{difference.mean():.1e}", "largest": f"{difference.max():.1e}"}
+        rows.append(row | {f"steps before one above {FAR:g}": str(far[0] if len(far) else "all")})
+    return rows
+
+
+def record_losses(kind: Kind, setting: argparse.Namespace, bar: tqdm) -> NDArray[np.float64]:
+    """The loss of every step."""
+    dataset = load_dataset(setting.dataset)
+    model, networks = build_model("betavae", image_shape=dataset.image_shape, network=setting.network)
+    vae: Any = networks
+    if kind.layers == "plain":
+        vae = PlainVAE(networks)
+        vae.to(memory_format=getattr(torch, kind.layout))
+    if kind.changed:
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weights in vae.parameters():
+                weights *= 1 + CHANGE * torch.randn(weights.shape, generator=generator)
+    losses: list[float] = []
+
+    def watch(progress: Any) -> None:
+        losses.append(progress.loss)
+        bar.update()
+
+    with tempfile.NamedTemporaryFile() as log:
+        options = {"steps": setting.steps, "batch_size": 64, "lr": LR, "seed": 0}
+        train(model, vae, dataset, **options, precision=kind.precision, log=Path(log.name), watch=watch)
+    return np.array(losses)
+
+
+def compare_scores(tables: dict[str, pd.DataFrame], scores: Iterable[str]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over seeds in fp32 and bf16, a row per loss and score."""
+    rows = []
+    for column in ("reconstruction", "kl", *scores):
+        fp32, bf16 = (tables[precision][column].astype(float) for precision in ("fp32", "bf16"))
+        spread = float(np.sqrt((fp32.var() + bf16.var()) / 2))
+        difference = float(bf16.mean() - fp32.mean())
+        rows.append(
+            {
+                "": f"`{column}`",
+                "fp32": f"{fp32.mean():.4g} ± {fp32.std():.2g}",
+                "bf16": f"{bf16.mean():.4g} ± {bf16.std():.2g}",
+                "bf16 - fp32": f"{difference:+.2g}",
+                "in spreads": f"{difference / spread:+.2f}" if spread else "none",
+            }
+        )
+    return rows
+
+
+def is_repeated(study: Study, first: Path, second: Path) -> bool:
+    """Whether a study's first seed, done again elsewhere and alone, has the same weights and scores."""
+    study = replace(study, seeds=1)
+    run_study(study, second, watcher=ProgressBar())
+    [cell] = study.plan().cells
+    weights, scores = [], []
+    for store in (Store(first), Store(second)):
+        weights.append(torch.load(store.folder(cell) / "weights.pt", weights_only=True))
+        record = store.find(cell)
+        assert record is not None
+        scores.append((record["scores"], record["evaluation"]))
+    same_weights = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    return same_weights and scores[0] == scores[1]
+
+
+def run_studies(setting: argparse.Namespace, precisions: list[str]) -> dict[str, Any]:
+    """Scores and repeats, as far as they are asked for."""
+    studies = {
+        precision: Study(
+            models=["betavae"],
+            datasets=[setting.dataset],
+            network=setting.network,
+            seeds=setting.seeds if "scores" in setting.parts else 1,
+            steps=setting.study_steps,
+            metrics=setting.metrics or Study.metrics,
+            precision=precision,
+        )
+        for precision in precisions
+    }
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        tables = {p: run_study(study, out / p, watcher=ProgressBar()) for p, study in studies.items()}
+        if "scores" in setting.parts and "bf16" in tables:
+            records, _problems = read_records(out / "fp32")
+            figures["scores"] = compare_scores(tables, records[0]["scores"])
+        if "repeats" in setting.parts:
+            figures["repeats"] = [
+                {"precision": p, "same": "yes" if is_repeated(study, out / p, out / f"{p}, again") else "no"}
+                for p, study in studies.items()
+            ]
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="(default: all)")
+    add("--dataset", default="dsprites", help="(default: %(default)s)")
+    add("--network", default="burgess", help="(default: %(default)s)")
+    add("--steps", type=int, default=500, help="whose losses are compared (default: %(default)s)")
+    add("--seeds", type=int, default=5, help="whose scores are compared (default: %(default)s)")
+    add("--study-steps", type=int, help="of each seed (default: the quick budget's)")
+    add("--metrics", nargs="+", help="(default: those of `dis-bench run`)")
+    add("--json", type=Path, metavar="FILE", help="write all figures there as well")
+    setting = parser.parse_args()
+    precisions = ["fp32"] if choose_precision("auto", "cpu") == "fp32" else ["fp32", "bf16"]
+    figures: dict[str, Any] = {"machine": describe_machine("torch", "numpy")}
+    if "losses" in setting.parts:
+        figures["losses"] = compare_losses(setting, precisions)
+    if set(setting.parts) - {"losses"}:
+        figures |= run_studies(setting, precisions)
+    for part in PARTS:
+        if part in figures:
+            print()
+            print_table(figures[part])
+    given = {name: value for name, value in vars(setting).items() if name not in ("json", "parts")}
+    print_machine(figures["machine"] | given)
+    if "bf16" not in precisions:
+        print("This processor does not compute in bf16; it was left out.")
+    if setting.json:
+        setting.json.write_text(json.dumps(figures | {"setting": given}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

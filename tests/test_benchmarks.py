@@ -1,0 +1,146 @@
+"""Every benchmark starts, and the plain way that ours is compared with is the same model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dis_bench.models import build_model
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(
+    path.name for path in (ROOT / "benchmarks").glob("*.py") if '"__main__"' in path.read_text("utf-8")
+)
+TINY, MEAN_CODE = (f"{ROOT / 'tests' / 'tiny.py'}:{name}" for name in ("Tiny", "mean_code"))
+
+
+@pytest.fixture(autouse=True)
+def benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def run(script, *arguments):
+    """What a benchmark prints; it may take as many threads as it likes."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, ROOT / "benchmarks" / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_benchmark_says_how_it_is_run(script):
+    assert f"usage: {script}" in run(script, "--help")
+
+
+@pytest.mark.parametrize("network", ["burgess", "locatello", "tutorial"])
+def test_the_plain_twin_is_the_same_model_in_torchs_own_layers(network):
+    from plain import PlainVAE
+
+    model, networks = build_model("betavae", network=network, image_shape=(3, 64, 64), latent_size=6)
+    twin = PlainVAE(networks)
+    kinds = {type(layer).__module__ for part in (twin.encoder, twin.decoder) for layer in part.modules()}
+    assert all(kind.startswith("torch.nn.") for kind in kinds)
+
+    networks.double(), twin.double()  # where a kink of the networks is not a matter of rounding
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(5, 3, 64, 64, generator=generator, dtype=torch.float64)
+    noise = torch.randn(5, 6, generator=generator, dtype=torch.float64)
+    losses = [model.loss(one(images, noise)) for one in (networks, twin)]
+    torch.testing.assert_close(*losses, rtol=1e-6, atol=0, check_dtype=False)
+    for loss in losses:
+        loss.backward()
+    # Of all gradients the largest: that of a bias before BatchNorm is zero.
+    largest = max(weights.grad.abs().max().item() for weights in networks.parameters())
+    for ours, plain in zip(networks.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-7 * largest)
+
+
+def test_the_plain_twin_knows_no_layer_but_torchs():
+    from plain import make_plain
+
+    class Ours(torch.nn.Module):
+        pass
+
+    with pytest.raises(TypeError, match="no plain twin of a Ours"):
+        make_plain(torch.nn.Sequential(Ours()))
+
+
+def test_work_per_image_is_counted_as_by_hand():
+    from plain import PlainVAE, count_flops
+
+    _model, networks = build_model("betavae", image_shape=(3, 64, 64), latent_size=10)
+    first = 32 * 32 * 32 * 3 * 16  # multiplications of the first convolution, as many as of the last
+    others = sum(size * size * 32 * 32 * 16 for size in (16, 8, 4))
+    encoder = first + others + 512 * 256 + 256 * 256 + 256 * 20
+    decoder = 10 * 256 + 256 * 256 + 256 * 512 + others + first
+    # Backwards twice the work again, but for the gradient of the images, which nobody asks for.
+    assert count_flops(PlainVAE(networks), (3, 64, 64), 10) == 2 * (3 * (encoder + decoder) - first)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the system does not tell")
+def test_memory_counts_the_children_of_a_process():
+    from machine import memory_mb
+
+    hold = "block = b'x' * 200_000_000; print('held', flush=True); input()"
+    start_and_hold = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}])"
+    command = [sys.executable, "-c", start_and_hold]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline() == b"held\n"
+        memory = memory_mb(parent.pid)
+        parent.stdin.close()
+    assert 200 < memory < 250
+    assert memory_mb(parent.pid) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234.5, "1,234"), (12.345, "12.3"), (0.01234, "0.0123"), (64, "64"), ("a", "a"), (None, "–")],  # noqa: RUF001
+)
+def test_numbers_in_tables_have_three_digits_or_all_before_the_point(value, text):
+    from machine import format_number
+
+    assert format_number(value) == text
+
+
+@pytest.mark.slow
+def test_training_is_measured(tmp_path):
+    options = ("--rounds", 1, "--steps", 2, "--warmup", 1, "--batch", 8, "--dataset", TINY)
+    run("training.py", *options, "--json", tmp_path / "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    rows = {row["system"]: row for row in figures["rows"]}
+    assert {"plain, no loaders", "plain, 2 loaders", "ours, fp32"} <= set(rows)
+    assert min(row["images/s"] for row in rows.values()) > 0
+    plain = max(row["images/s"] for name, row in rows.items() if name.startswith("plain"))
+    assert all(row["times plain"] == row["images/s"] / plain for row in rows.values())
+    assert {len(turns) for turns in figures["rounds"]["burgess"].values()} == {1}
+
+
+@pytest.mark.slow
+def test_numerics_are_compared(tmp_path):
+    options = ("--steps", 3, "--seeds", 2, "--study-steps", 3, "--metrics", MEAN_CODE, "--dataset", TINY)
+    run("numerics.py", *options, "--json", tmp_path / "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert float(figures["losses"][0]["largest"]) < 1e-4
+    assert {row["same"] for row in figures["repeats"]} == {"yes"}
+    if "scores" in figures:  # where the processor computes in bf16
+        assert [row[""] for row in figures["scores"]] == ["`reconstruction`", "`kl`", "`mean_code`"]
+
+
+@pytest.mark.slow
+def test_growth_is_measured_and_drawn(tmp_path):
+    figure, numbers = tmp_path / "growth.png", tmp_path / "growth.json"
+    options = ("--sweeps", "latents", "rows", "--points", 1, "--steps", 2, "--metrics", "mig")
+    run("growth.py", *options, "--figure", figure, "--json", numbers)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert [row["sweep"] for row in json.loads(numbers.read_text())["rows"]] == ["latents", "rows"]
+
+
+@pytest.mark.slow
+def test_startup_is_measured():
+    table = run("startup.py", "--repeats", 1, "--steps", 1, "--metrics", "mig")
+    assert table.count("`dis-bench run`") == 2
