@@ -2,6 +2,7 @@
 
     python benchmarks/blind_spots.py                 # all metrics
     python benchmarks/blind_spots.py mig sap         # some of them
+    python benchmarks/blind_spots.py mig --rotations # of the factors themselves in 20 random rotations
 
 All codes are made by rule from 15,000 rows of factors on the grid of dSprites. Posteriors, for metrics that
 need them, are a tenth as wide as the codes spread, and the prior where codes are dead.
@@ -25,7 +26,7 @@ from dis_bench.metrics import score
 
 
 def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-    """Codes [N, D] by what is wrong with them."""
+    """Codes [N, D] by what is wrong with them; docs/metrics.md says what the names mean."""
     perfect = standardise(factors, "A")
     rng = np.random.default_rng(0)
     rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
@@ -34,28 +35,24 @@ def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     outlier[0] = 100
     one_hot = np.hstack([np.eye(column.max() + 1)[column] for column in factors.T])
     return {
-        "the factors themselves": perfect,
-        "scaled by 1/1000": perfect / 1000,
-        "the last scaled by 1/100": perfect * [1, 1, 1, 1, 0.01],
-        "shifted by 3": perfect + 3,
-        "bent: exp(1.5 z)": np.exp(1.5 * perfect),
-        "one row of 100 in each": outlier,
-        "45 degree rotation of two pairs": load_case("A_rot_pairs")[0],
-        "random rotation of all": perfect @ rotation,
-        "every code twice": np.hstack([perfect, perfect]),
-        "one code per factor value": one_hot,
-        "an angle as sine and cosine": np.column_stack(
-            [perfect[:, :2], np.sin(angle), np.cos(angle), perfect[:, 3:]]
-        ),
-        "two factors as digits of one code": np.column_stack(
-            [6 * factors[:, 0] + factors[:, 1], perfect[:, 2:]]
-        ),
-        "last factor missing": perfect[:, :4],
-        "noise of half a deviation": load_case("A_noise05")[0],
-        "five codes of noise besides": np.hstack([perfect, rng.standard_normal((len(factors), 5))]),
-        "five dead codes besides": np.hstack([perfect, np.zeros((len(factors), 5))]),
-        "ten codes of noise only": rng.standard_normal((len(factors), 10)),
-        "ten dead codes only": np.zeros((len(factors), 10)),
+        "factors": perfect,
+        "/1000": perfect / 1000,
+        "last /100": perfect * [1, 1, 1, 1, 0.01],
+        "+3": perfect + 3,
+        "bent": np.exp(1.5 * perfect),
+        "outlier": outlier,
+        "45°": load_case("A_rot_pairs")[0],
+        "rotated": perfect @ rotation,
+        "twice": np.hstack([perfect, perfect]),
+        "one-hot": one_hot,
+        "angle": np.column_stack([perfect[:, :2], np.sin(angle), np.cos(angle), perfect[:, 3:]]),
+        "digits": np.column_stack([6 * factors[:, 0] + factors[:, 1], perfect[:, 2:]]),
+        "missing": perfect[:, :4],
+        "noisy": load_case("A_noise05")[0],
+        "+5 noise": np.hstack([perfect, rng.standard_normal((len(factors), 5))]),
+        "+5 dead": np.hstack([perfect, np.zeros((len(factors), 5))]),
+        "noise": rng.standard_normal((len(factors), 10)),
+        "dead": np.zeros((len(factors), 10)),
     }
 
 
@@ -65,18 +62,37 @@ def make_log_variances(codes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.tile(2 * np.log(deviations), (len(codes), 1))
 
 
+def print_flaws(metrics: list[str] | None) -> None:
+    """A row per score, a column per flaw."""
+    factors = draw_factors("A")
+    scores = {}
+    for flaw, codes in tqdm(make_codes(factors).items(), unit="code", leave=False, disable=None):
+        scores[flaw] = score(codes, factors, metrics, log_variances=make_log_variances(codes))
+    print(f"| score | {' | '.join(scores)} |\n{'|---' * (len(scores) + 1)}|")
+    for name in next(iter(scores.values())).index:
+        print(f"| `{name}` | {' | '.join(f'{of_flaw[name]:.3f}' for of_flaw in scores.values())} |")
+
+
+def print_rotations(metrics: list[str] | None, count: int = 20) -> None:
+    """Lowest, median and highest score of random rotations, on the grids of dSprites and of 3DShapes."""
+    print("| grid | score | lowest | median | highest |\n|---|---|---|---|---|")
+    for grid, name in (("A", "dSprites"), ("B", "3DShapes")):
+        factors = draw_factors(grid)
+        perfect = standardise(factors, grid)
+        scores = []
+        for seed in tqdm(range(count), name, unit="rotation", leave=False, disable=None):
+            matrix = np.random.default_rng(seed).standard_normal((perfect.shape[1],) * 2)
+            scores.append(score(perfect @ np.linalg.qr(matrix)[0], factors, metrics))
+        for metric in scores[0].index:
+            quantiles = np.quantile([one[metric] for one in scores], [0, 0.5, 1])
+            print(f"| {name} | `{metric}` | {' | '.join(f'{value:.3f}' for value in quantiles)} |")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("metrics", nargs="*", help="names (default: all built-in ones)")
-    metrics = parser.parse_args().metrics or None
-    factors = draw_factors("A")
-    header_printed = False
-    for flaw, codes in tqdm(make_codes(factors).items(), unit="code", leave=False, disable=None):
-        scores = score(codes, factors, metrics, log_variances=make_log_variances(codes))
-        if not header_printed:
-            header_printed = True
-            tqdm.write(f"| codes | {' | '.join(f'`{name}`' for name in scores.index)} |")
-            tqdm.write("|---" * (len(scores) + 1) + "|")
-        tqdm.write(f"| {flaw} | {' | '.join(f'{value:.3f}' for value in scores)} |")
+    parser.add_argument("--rotations", action="store_true", help="rotations of the factors only")
+    arguments = parser.parse_args()
+    (print_rotations if arguments.rotations else print_flaws)(arguments.metrics or None)

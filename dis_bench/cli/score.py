@@ -17,6 +17,7 @@ examples:
   dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
   dis-bench score codes.npz --allow-small                      of fewer rows than 15,000; marked
   dis-bench score codes.npz --no-anchors                       in half of the time, without perfect and chance
+  dis-bench score codes.npz --metrics mig dci --set mig.bins=40 dci.estimator=sklearn
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
 An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
@@ -42,6 +43,14 @@ def add_parser(subparsers: Any) -> None:
     encoder.add_argument("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
     scoring = parser.add_argument_group("scoring")
     scoring.add_argument("--metrics", nargs="+", metavar="NAME", help="scores (default: all that there are)")
+    scoring.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="METRIC.NAME=VALUE",
+        help="parameters of metrics (default: as published; docs/metrics.md lists them)",
+    )
     scoring.add_argument("--seed", type=int, default=0, metavar="N", help="shuffles rows, draws (default: 0)")
     scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
     scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
@@ -53,16 +62,20 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
+    from dis_bench.cli.protocol import read_parameters
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.card import make_card
 
-    for metric in find_metrics(args.metrics).values():  # what cannot be is told before an encoder runs
+    metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])
+    parameters = read_parameters(args.set, metrics)
+    for metric in metrics.values():  # what cannot be is told before an encoder runs
         if args.encoder and metric.needs:
             raise InputError(
                 f"{metric.name} needs {metric.needs[0]}, which an encoder does not return: save them beside "
                 "codes and factors, and give the file."
             )
-    arrays = _read(args)
+    used = {name: metric.resolve(parameters.get(name, {})) for name, metric in metrics.items()}
+    arrays = _read(args, used)
     card = make_card(
         arrays["codes"],
         arrays["factors"],
@@ -71,6 +84,7 @@ def execute(args: argparse.Namespace) -> int:
         seed=args.seed,
         bootstrap=args.bootstrap,
         allow_small=args.allow_small,
+        parameters=parameters,
         anchors=not args.no_anchors,
     )
     encoding = sys.stdout.encoding or "utf-8"
@@ -103,7 +117,9 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"there is no folder '{Path(args.out).parent}' to write '{args.out}' into.")
 
 
-def _read(args: argparse.Namespace) -> dict[str, np.ndarray]:
+def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Codes and factors; too few rows for a protocol are refused before an encoder runs."""
+    from dis_bench.metrics.protocol_rows import check_rows
     from dis_bench.runners.encoding import encode_dataset, load_encoder, read_codes
 
     if args.file is not None:
@@ -115,5 +131,7 @@ def _read(args: argparse.Namespace) -> dict[str, np.ndarray]:
     dataset = load_dataset(
         args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir
     )
+    for name, protocol in protocols.items():
+        check_rows(name, protocol, min(args.rows or ROWS, len(dataset)), args.allow_small)
     codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
     return {"codes": codes, "factors": factors}

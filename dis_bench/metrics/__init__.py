@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from dis_bench import registry
 from dis_bench.errors import InputError, unknown
-from dis_bench.metrics.metric import Metric, as_metric
+from dis_bench.metrics.metric import Metric, MetricFailed, as_metric
+from dis_bench.metrics.protocol_rows import check_rows
 from dis_bench.metrics.representation import Representation
 
 if TYPE_CHECKING:
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Metric",
+    "MetricFailed",
     "Representation",
     "Scores",
+    "add_columns",
     "as_metric",
     "find_metrics",
     "protocol",
+    "resolve_parameters",
     "score",
     "score_representation",
 ]
@@ -77,6 +81,7 @@ def score(
 
     Raises:
         InputError: input that cannot be scored, an unknown metric or parameter.
+        MetricFailed: a metric raised something else, which is the cause.
     """
     import pandas as pd
 
@@ -92,17 +97,23 @@ def score(
 def score_representation(
     representation: Representation, metrics: Wanted = None, parameters: Parameters = None
 ) -> Scores:
-    """Score a representation; what :func:`score` does, with the protocol. Names are checked first."""
+    """Score a representation; what :func:`score` does, with the protocol.
+
+    Names, parameters and what they need are checked before the first metric is computed.
+    """
     from tqdm import tqdm
 
     given = [] if representation.log_variances is None else ["log_variances"]
     found = find_metrics(metrics, given)
-    for metric in found.values():
+    if not found:
+        raise InputError("no metric was named, so that there is nothing to score.")
+    used = resolve_parameters(found, parameters)
+    for name, metric in found.items():
         metric.check_needs(representation)
-    used = _resolve(found, parameters)
+        check_rows(name, used[name], len(representation), representation.allow_small)
     values: dict[str, float] = {}
     for name, metric in tqdm(found.items(), "score", unit="metric", delay=2, leave=False, disable=None):
-        values |= metric.scores(representation, **used[name])
+        values = add_columns(values, name, metric.scores(representation, **used[name]))
     scored = {name: metric.afford(representation, used[name]) for name, metric in found.items()}
     return Scores(values, _with_versions(found, scored))
 
@@ -110,7 +121,7 @@ def score_representation(
 def protocol(metrics: Wanted = None, parameters: Parameters = None) -> dict[str, dict[str, Any]]:
     """Version and parameters of each metric as scoring would use them; computes nothing."""
     found = find_metrics(metrics)
-    return _with_versions(found, _resolve(found, parameters))
+    return _with_versions(found, resolve_parameters(found, parameters))
 
 
 def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[str, Metric]:
@@ -122,7 +133,8 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
         given: such as ``["log_variances"]``.
 
     Raises:
-        InputError: an unknown name, something that is no metric, or two metrics of one name.
+        InputError: an unknown name, something that is no metric, two metrics of one name, or two that fill
+            one column.
     """
     if metrics is None:
         installed = registry.plugins("metrics").values()
@@ -130,6 +142,8 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
         metrics = [metric for metric in map(_find, built_in) if set(metric.needs) <= set(given)]
     elif isinstance(metrics, str | Metric) or callable(metrics):
         metrics = [metrics]
+    elif not isinstance(metrics, Iterable):
+        raise InputError(f"metrics must be names or functions, but {metrics!r} was given.")
     found: dict[str, Metric] = {}
     for metric in map(_find, metrics):
         same_name = found.setdefault(metric.name, metric)
@@ -137,7 +151,39 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
             raise InputError(
                 f"two metrics are called '{metric.name}': rename one, as their columns would be one."
             )
+    _check_columns(found)
     return found
+
+
+def resolve_parameters(found: Mapping[str, Metric], parameters: Parameters) -> dict[str, dict[str, Any]]:
+    """All parameters of each metric: the given values, checked, over the defaults.
+
+    Raises:
+        InputError: ``parameters`` are not by metric and by name, an unknown name, or a value of another type.
+    """
+    parameters = {} if parameters is None else parameters
+    for given in (parameters, *(parameters.values() if isinstance(parameters, Mapping) else ())):
+        if not isinstance(given, Mapping):
+            raise InputError(
+                "parameters must be values by name by metric, such as {'mig': {'bins': 10}}, but "
+                f"{given!r} was given."
+            )
+    for name in parameters:
+        if name not in found:
+            raise unknown("metric in parameters", name, found)
+    return {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
+
+
+def add_columns(values: dict[str, float], name: str, scores: dict[str, float]) -> dict[str, float]:
+    """The values with a metric's scores besides.
+
+    Raises:
+        InputError: another metric has filled one of its columns, which could not be foreseen.
+    """
+    for column in scores:
+        if column in values:
+            raise InputError(f"metric '{name}' fills the column '{column}' of another metric: rename it.")
+    return values | scores
 
 
 def _find(wanted: str | Metric | Callable[..., Any]) -> Metric:
@@ -151,12 +197,16 @@ def _find(wanted: str | Metric | Callable[..., Any]) -> Metric:
     return dataclasses.replace(metric, name=plugin.name, version=version)
 
 
-def _resolve(found: Mapping[str, Metric], parameters: Parameters) -> dict[str, dict[str, Any]]:
-    parameters = parameters or {}
-    for name in parameters:
-        if name not in found:
-            raise unknown("metric in parameters", name, found)
-    return {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
+def _check_columns(found: Mapping[str, Metric]) -> None:
+    """Refuse metrics of which one would overwrite what another says, as far as they declare it."""
+    owners: dict[str, str] = {}
+    for metric in found.values():
+        for column in metric.outputs or (metric.name,):
+            owner = owners.setdefault(column, metric.name)
+            if owner != metric.name:
+                raise InputError(
+                    f"metrics '{owner}' and '{metric.name}' both fill the column '{column}': rename one."
+                )
 
 
 def _with_versions(

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dis_bench.metrics import Parameters, Wanted, find_metrics
+from dis_bench.errors import InputError
+from dis_bench.metrics import Parameters, Wanted, find_metrics, resolve_parameters
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
 
@@ -25,7 +26,10 @@ class Anchor(NamedTuple):
 
 
 def anchor_scores(
-    representation: Representation, metrics: Wanted = None, parameters: Parameters = None
+    representation: Representation,
+    metrics: Wanted = None,
+    parameters: Parameters = None,
+    failures: dict[str, str] | None = None,
 ) -> dict[str, Anchor]:
     """Score a perfect code and a code of noise on the rows of a representation.
 
@@ -37,6 +41,7 @@ def anchor_scores(
             not matter.
         metrics: as in :func:`dis_bench.metrics.score`.
         parameters: likewise; give those of the scores that the anchors shall stand beside.
+        failures: is filled, if given, with the reason by metric where there are no anchors.
 
     Returns:
         The anchors by score. A metric that cannot score such codes, such as one of a stranger that expects
@@ -45,7 +50,8 @@ def anchor_scores(
     from tqdm import tqdm
 
     given = [] if representation.log_variances is None else ["log_variances"]
-    found, parameters = find_metrics(metrics, given), parameters or {}
+    found = find_metrics(metrics, given)
+    used = resolve_parameters(found, parameters)
     noise = representation.generator("anchors").standard_normal(representation.codes.shape)
     tables = [
         _with_posteriors(representation, codes)
@@ -53,10 +59,11 @@ def anchor_scores(
     ]
     anchors: dict[str, Anchor] = {}
     for metric in tqdm(found.values(), "anchors", unit="metric", delay=2, leave=False, disable=None):
-        used = metric.resolve(parameters.get(metric.name, {}))
         try:
-            perfect, chance = (metric.scores(table, **used) for table in tables)
-        except Exception:  # a stranger's metric may raise anything; without anchors its score still stands
+            perfect, chance = (metric.scores(table, **used[metric.name]) for table in tables)
+        except InputError as error:  # without anchors its score still stands
+            if failures is not None:
+                failures[metric.name] = str(error)
             continue
         anchors |= {name: Anchor(perfect[name], chance[name]) for name in perfect if name in chance}
     return anchors

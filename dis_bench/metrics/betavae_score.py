@@ -14,7 +14,9 @@ from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.shared_values import SharingRows, chunks, draw_points
 
 
-@metric(source="Higgins et al. 2017, section 3; classifier and sizes of Locatello et al. 2019")
+@metric(
+    source="Higgins et al. 2017, section 3; classifier and sizes of Locatello et al. 2019", draws_rows=True
+)
 def betavae_score(
     representation: Representation, *, train_points: int = 10_000, test_points: int = 5_000, batch: int = 64
 ) -> float:

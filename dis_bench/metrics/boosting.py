@@ -21,13 +21,12 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.regression_trees import (
     LEAF,
     MAX_DEPTH,
-    Bins,
     Trees,
     add_trees,
     allocate_trees,
-    cut_into_bins,
     grow_trees,
 )
+from dis_bench.metrics.tree_bins import Bins, cut_into_bins, sum_in_bins
 
 
 class BoostedFit(NamedTuple):
@@ -145,7 +144,8 @@ def _boost(
     residuals = np.empty_like(scores)
     for _ in range(stages):
         np.subtract(targets, _probabilities(scores, out=residuals), out=residuals)
-        grow_trees(trees, residuals, bins, rng.permuted(trial_orders, axis=-1))
+        sums = sum_in_bins(residuals, bins)
+        grow_trees(trees, residuals, bins, sums, rng.permuted(trial_orders, axis=-1))
         np.multiply(trees.value, learning_rate, out=trees.value)
         add_trees(scores, trees, bins.codes)
         yield trees

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Parameters, Wanted, find_metrics
+from dis_bench.metrics import Parameters, Wanted, add_columns, find_metrics, resolve_parameters
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocol_rows import row_blocks
 from dis_bench.metrics.representation import Representation
@@ -42,6 +42,9 @@ def bootstrap(
     many different rows there are, such as DCI and mutual information, moves to one side, and would leave its
     interval. So the interval of the resamples is moved back, by how far their mean lies from the score.
 
+    A value that few rows have may be missing in a resample, and a metric may refuse what is left. Such
+    resamples are skipped and counted.
+
     Args:
         representation: what to resample.
         metrics: as in :func:`dis_bench.metrics.score`.
@@ -51,7 +54,9 @@ def bootstrap(
 
     Returns:
         By score: ``score``; ``low`` and ``high``, the ends of its interval, within the possible range;
-        ``shift``, the mean of the resamples less the score, which was taken off both ends.
+        ``shift``, the mean of the resamples less the score, which was taken off both ends; ``skipped``, the
+        number of resamples that could not be scored. Without at least two that could, there is no interval,
+        and its ends are NaN.
 
     Raises:
         InputError: fewer than 2 resamples, or rows that cannot be scored.
@@ -62,8 +67,8 @@ def bootstrap(
     if not isinstance(resamples, Integral) or isinstance(resamples, bool) or resamples < 2:
         raise InputError(f"resamples must be a whole number from 2 up, but {resamples!r} was given.")
     given = [] if representation.log_variances is None else ["log_variances"]
-    found, parameters = find_metrics(metrics, given), parameters or {}
-    used = {name: metric.resolve(parameters.get(name, {})) for name, metric in found.items()}
+    found = find_metrics(metrics, given)
+    used = resolve_parameters(found, parameters)
     blocks = resampling_blocks(representation, found, used)
     tables = _resample(representation, blocks, int(resamples), np.random.default_rng(seed))
     drawn: list[dict[str, float]] = []
@@ -73,27 +78,35 @@ def bootstrap(
         for table in tables:
             drawn.append({})
             for name, metric in found.items():
-                values = metric.scores(table, **used[name])
-                drawn[-1] |= values
-                ranges |= dict.fromkeys(values, metric.range)
                 bar.update()
-    score, *others = drawn
-    return _intervals(pd.Series(score, dtype=float), pd.DataFrame(others, dtype=float), ranges)
+                try:
+                    values = metric.scores(table, **used[name])
+                except InputError:
+                    if table is representation:
+                        raise
+                    continue
+                drawn[-1] = add_columns(drawn[-1], name, values)
+                ranges |= dict.fromkeys(values, metric.range)
+    score = pd.Series(drawn[0], dtype=float)
+    resampled = pd.DataFrame(drawn[1:], columns=score.index, dtype=float)
+    return _intervals(score, resampled, ranges)
 
 
 def _intervals(
     score: pd.Series, resampled: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    """The table of :func:`bootstrap` from the scores of the resamples, a column per score."""
+    """The table of :func:`bootstrap` from the scores of the resamples, a column per score; NaN if skipped."""
     import pandas as pd
 
+    skipped = resampled.isna().sum()
+    resampled = resampled.where(len(resampled) - skipped >= 2, axis=1)
     shift = resampled.mean() - score
     # A plain function declares no range: what was drawn widens the one that is assumed.
     smallest, largest = np.transpose([ranges[name] for name in resampled])
     smallest, largest = np.minimum(smallest, resampled.min()), np.maximum(largest, resampled.max())
     tail = (1 - LEVEL) / 2
     low, high = ((resampled.quantile(at) - shift).clip(smallest, largest) for at in (tail, 1 - tail))
-    return pd.DataFrame({"score": score, "low": low, "high": high, "shift": shift})
+    return pd.DataFrame({"score": score, "low": low, "high": high, "shift": shift, "skipped": skipped})
 
 
 def _resample(

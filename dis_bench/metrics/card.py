@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,11 +26,11 @@ class Card(NamedTuple):
     """The scores of a representation.
 
     Attributes:
-        table: by score: ``score``; ``low``, ``high`` and ``shift`` of
+        table: by score: ``score``; ``low``, ``high``, ``shift`` and ``skipped`` of
             :func:`dis_bench.metrics.bootstrap.bootstrap`, if asked for; ``perfect`` and ``chance``, what the
             factors themselves and noise score, unless they were not wanted; ``smallest`` and ``largest``
             possible value; ``better``, ``higher`` or ``lower``; ``small``, whether there were fewer rows than
-            the protocol wants.
+            the protocol wants; ``changed``, the parameters that differ from the defaults.
         text: the same for a terminal, at most 100 columns wide, and what a reader must know.
     """
 
@@ -77,9 +77,10 @@ def make_card(
     table = pd.DataFrame({"score": scores}, dtype=float)
     if bootstrap:
         intervals = resample(representation, chosen, resamples=bootstrap, seed=seed, parameters=parameters)
-        table = table.join(intervals[["low", "high", "shift"]])
+        table = table.join(intervals[["low", "high", "shift", "skipped"]])
+    failures: dict[str, str] = {}
     if anchors:
-        found_anchors = anchor_scores(representation, chosen, parameters)
+        found_anchors = anchor_scores(representation, chosen, parameters, failures)
         for side in Anchor._fields:
             table[side] = [getattr(found_anchors.get(name), side, np.nan) for name in scores]
     of_score = [_metric_of(name, found) for name in scores]
@@ -87,8 +88,11 @@ def make_card(
     table["largest"] = [float(metric.range[1]) for metric in of_score]
     table["better"] = ["higher" if metric.higher_is_better else "lower" for metric in of_score]
     table["small"] = [name in representation.small for name in scores]
+    table["changed"] = [_list_changed(metric, (parameters or {}).get(metric.name, {})) for metric in of_score]
     table.index.name = "name"
-    text = "\n".join([_describe(representation), "", *_write_rows(table), "", *_write_notes(table)])
+    changed = dict(zip((metric.name for metric in of_score), table["changed"], strict=True))
+    head = [_describe(representation), *_write_changed(changed)]
+    text = "\n".join([*head, "", *_write_rows(table), "", *_write_notes(table, failures)])
     return Card(table, text)
 
 
@@ -96,6 +100,19 @@ def _metric_of(score: str, metrics: Mapping[str, Metric]) -> Metric:
     """The metric that fills a column: its name is the column's, or the column's beginning."""
     names = [name for name in metrics if score == name or score.startswith(f"{name}_")]
     return metrics[max(names, key=len)]
+
+
+def _list_changed(metric: Metric, given: Mapping[str, Any]) -> str:
+    """The parameters that differ from their defaults: ``bins=40``; empty where none does."""
+    plain = {name: np.asarray(value).tolist() for name, value in metric.resolve(given).items()}
+    defaults = {name: np.asarray(value).tolist() for name, value in metric.parameters.items()}
+    return ", ".join(f"{name}={value}" for name, value in plain.items() if value != defaults[name])
+
+
+def _write_changed(changed: Mapping[str, str]) -> list[str]:
+    """A paragraph on the metrics that were not scored by their defaults."""
+    named = [f"{name} {parameters}" for name, parameters in changed.items() if parameters]
+    return textwrap.wrap(f"Not by the defaults: {'; '.join(named)}.", WIDTH) if named else []
 
 
 def _describe(representation: Representation) -> str:
@@ -135,7 +152,8 @@ def _write_rows(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _write_notes(table: pd.DataFrame) -> list[str]:
+def _write_notes(table: pd.DataFrame, failures: Mapping[str, str]) -> list[str]:
+    """What a reader must know, a line or more each; ``failures`` are the metrics that have no anchors."""
     anchors = " perfect: the factors themselves as codes; chance: noise." if "perfect" in table else ""
     notes = ["↑ more is better, ↓ less is better." + anchors]
     if "low" in table:
@@ -146,10 +164,15 @@ def _write_notes(table: pd.DataFrame) -> list[str]:
                 "Resampling moves these by more than half of their interval, which was moved back; see "
                 f"docs/metrics.md: {', '.join(biased)}."
             )
+        skipped = table["skipped"][table["skipped"] > 0]
+        if len(skipped):
+            counts = ", ".join(f"{name} {count}" for name, count in skipped.items())
+            notes.append(f"Resamples that could not be scored, and were skipped: {counts}.")
     if table["small"].any():
         notes.append("* from fewer rows than the protocol wants: compare with equally many rows only.")
     if anchors and table["perfect"].isna().any():
-        notes.append("-: the metric cannot score the factors or noise.")
+        reasons = " ".join(f"{reason.rstrip('.')}." for reason in failures.values())
+        notes.append(f"-: the metric cannot score the factors or noise. {reasons}".rstrip())
     if (table["better"] == "lower").any():
         notes.append("Scores marked ↓ look at codes alone: noise does as well as the factors themselves.")
     return [line for note in notes for line in textwrap.wrap(note, WIDTH)]

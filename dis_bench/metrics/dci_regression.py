@@ -39,7 +39,7 @@ class Fits(NamedTuple):
     r2: Array
 
 
-@metric(keys=DCI._fields, source="Eastwood and Williams 2018, section 2, with lasso")
+@metric(keys=DCI._fields, source="Eastwood and Williams 2018, section 2, with lasso", values_are_numbers=True)
 def dci_lasso(
     representation: Representation,
     *,
@@ -77,7 +77,11 @@ def dci_lasso(
     return score_fits(fits, least_r2)
 
 
-@metric(keys=DCI._fields, source="Eastwood and Williams 2018, section 2, with random forests")
+@metric(
+    keys=DCI._fields,
+    source="Eastwood and Williams 2018, section 2, with random forests",
+    values_are_numbers=True,
+)
 def dci_forest(
     representation: Representation,
     *,

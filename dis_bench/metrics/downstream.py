@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import ALLOW_SMALL, Representation
+from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
 from dis_bench.metrics.threads import map_threads
 
@@ -43,24 +42,23 @@ def downstream(
         corrected for chance.
 
     Raises:
-        InputError: too few rows, or ``labels`` that are no whole numbers from 1 up.
+        InputError: too few rows, or ``labels`` that are no whole numbers from 1 up, each another one.
     """
-    counts = labels if isinstance(labels, Sequence) else ()
-    if not counts or any(not isinstance(n, Integral) or n < 1 for n in counts):
-        raise InputError(f"labels must be whole numbers from 1 up, but {labels!r} was given.")
+    if not labels or min(labels) < 1 or len(set(labels)) < len(labels):
+        raise InputError(f"labels must be whole numbers from 1 up, each once, but {list(labels)} was given.")
     if test < 1:
         raise InputError(f"test must be at least 1, but {test} was given.")
     if penalty < 0:
         raise InputError(f"penalty must be at least 0, but {penalty} was given.")
-    codes, factors, test_codes, test_factors = _split(representation, max(counts), test)
+    codes, factors, test_codes, test_factors = _split(representation, max(labels), test)
 
     def accuracy(fit: tuple[int, int]) -> float:
         n, k = fit
         return _accuracy(codes[:n], factors[:n, k], test_codes, test_factors[:, k], penalty)
 
-    fits = [(n, k) for n in counts for k in range(factors.shape[1])]
-    per_fit = np.reshape(map_threads(accuracy, fits, "downstream", "fit"), (len(counts), -1))
-    return {str(n): float(mean) for n, mean in zip(counts, per_fit.mean(axis=1), strict=True)}
+    fits = [(n, k) for n in labels for k in range(factors.shape[1])]
+    per_fit = np.reshape(map_threads(accuracy, fits, "downstream", "fit"), (len(labels), -1))
+    return {str(n): float(mean) for n, mean in zip(labels, per_fit.mean(axis=1), strict=True)}
 
 
 def _split(
@@ -69,8 +67,8 @@ def _split(
     """Standardised codes and factors of the training rows, and of the next ones, which test."""
     if train + test > len(representation):
         raise InputError(
-            f"the protocol wants {train} labelled and {test} test rows, but there are {len(representation)}: "
-            f"encode more images, ask for fewer labels or test rows, or {ALLOW_SMALL}."
+            f"{train} labelled and {test} test rows are wanted, but there are {len(representation)}: give "
+            "more rows, or ask for fewer."
         )
     # Not the representation's own split: it refuses a factor of which the training rows show one value only.
     codes, factors = representation.codes[: train + test], representation.factors[: train + test]

@@ -26,17 +26,17 @@ def explicitness(representation: Representation, *, train: int = 10_000, test: i
         test: test rows.
 
     Returns:
-        The area under the curve, averaged over values and then over factors, from 0 to 1.
+        The area under the curve, averaged over values and then over factors, from 0 to 1. A factor of which
+        the test rows show one value only has no curve, and is left out.
 
     Raises:
-        InputError: too few rows, or a factor with one value only in the test rows.
+        InputError: too few rows, or test rows in which no factor varies.
     """
     training, testing = representation.split(train, test)
-    single = np.flatnonzero((testing.factors == testing.factors[0]).all(axis=0))
-    if single.size:
+    judged = np.flatnonzero((testing.factors != testing.factors[0]).any(axis=0)).tolist()
+    if not judged:
         raise InputError(
-            f"factor {representation.kept_factors[single[0]]} has one value only in the {test} test rows: "
-            "give it more rows, or a seed that shuffles them."
+            f"every factor has one value only in the {test} test rows: give rows in which one varies."
         )
     codes, test_codes = (standardise(rows.codes, like=training.codes) for rows in (training, testing))
 
@@ -44,9 +44,7 @@ def explicitness(representation: Representation, *, train: int = 10_000, test: i
         scores = _predict(codes, training.factors[:, j], test_codes, representation.factor_sizes[j])
         return float(areas_under_curves(scores, testing.factors[:, j]).mean())
 
-    return float(
-        np.mean(map_threads(area, range(len(representation.factor_sizes)), "explicitness", "factor"))
-    )
+    return float(np.mean(map_threads(area, judged, "explicitness", "factor")))
 
 
 def areas_under_curves(scores: NDArray[np.float64], values: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.shared_values import SharingRows, chunks, draw_points
 
 
-@metric(source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019")
+@metric(source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019", draws_rows=True)
 def factorvae_score(
     representation: Representation,
     *,
@@ -32,6 +32,10 @@ def factorvae_score(
     Codes of small standard deviation cannot be voted for. The published threshold is absolute, so it is meant
     for codes of about unit variance, such as a VAE's; give ``prune_std=0`` to others. Dead codes are left out
     whatever it is.
+
+    Where several codes vary equally little, the vote goes to the first of them, as published. So the order of
+    codes matters where ties are common: codes that are constant in many groups, such as one code per value of
+    a factor of many values. On the grid of dSprites these score 0.749, and 0.378 with the last one first.
 
     Args:
         representation: codes and factors; groups are drawn from all rows.

@@ -14,9 +14,9 @@ def top_two_gap(scores: NDArray[np.float64], of_no_code: ArrayLike = 0.0) -> NDA
         of_no_code: scalar or [F], what knowing no code scores: the second best where there is one code only.
 
     Returns:
-        [F], at least 0 where there are two codes or more.
+        [F], at least 0: a single code that is worse than none has no gap.
     """
     if len(scores) == 1:
-        return scores[0] - of_no_code
+        return np.maximum(scores[0] - of_no_code, 0.0)
     second, best = np.sort(scores, axis=0)[-2:]
     return best - second

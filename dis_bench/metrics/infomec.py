@@ -24,7 +24,7 @@ class InfoMEC(NamedTuple):
     compactness: float
 
 
-@metric(keys=InfoMEC._fields, source="Hsu et al. 2023, for continuous codes")
+@metric(keys=InfoMEC._fields, source="Hsu et al. 2023, for continuous codes", version=2)
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
 ) -> InfoMEC:
@@ -58,19 +58,19 @@ def infomec(
     active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
     information = normalised_information(representation, rows, neighbours)[active]
     return InfoMEC(
-        modularity(information),
-        explicitness(representation, rows),
-        compactness(information),
+        code_preference(information),
+        linear_information(representation, rows),
+        factor_preference(information),
     )
 
 
-def modularity(information: Information) -> float:
+def code_preference(information: Information) -> float:
     """How far each code prefers one factor, averaged over codes [D, F] that tell anything; 0 if none does."""
     telling = information[information.any(axis=1)]
     return float(preference(telling).mean()) if len(telling) else 0.0
 
 
-def compactness(information: Information) -> float:
+def factor_preference(information: Information) -> float:
     """How far each factor prefers one code, averaged over factors [D, F]; 0 for one that no code tells."""
     return float(preference(information.T).mean())
 
@@ -89,13 +89,16 @@ def preference(information: Information) -> NDArray[np.float64]:
 
 
 def normalised_information(representation: Representation, rows: int, neighbours: int) -> Information:
-    """I(code; factor) / H(factor) [D, F], by nearest neighbours; 0 for a constant code."""
+    """I(code; factor) / H(factor) [D, F], by nearest neighbours, at most 1; 0 for a constant code.
+
+    The estimate may exceed the entropy by 0.002, which no information does: it is cut there.
+    """
 
     def estimate() -> Information:
         from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
 
         table = representation.rows(rows)
-        codes = separate_values(table.codes, representation.generator("infomec"))
+        codes = separate_values(table.codes, representation.generator)
         information = np.zeros((codes.shape[1], table.factors.shape[1]))
         live = np.flatnonzero(representation.live_codes(rows))
 
@@ -104,12 +107,12 @@ def normalised_information(representation: Representation, rows: int, neighbours
 
         if live.size:
             information[live] = map_threads(tell, live.tolist(), "infomec", "code")
-        return information / representation.factor_entropies(rows)
+        return np.minimum(information / representation.factor_entropies(rows), 1.0)
 
     return representation.shared(("neighbour information", rows, neighbours), estimate)
 
 
-def explicitness(representation: Representation, rows: int) -> float:
+def linear_information(representation: Representation, rows: int) -> float:
     """What a linear classifier makes of all codes, as a share of each factor's entropy, averaged.
 
     Multinomial logistic regression without penalty, on standardised codes, with classes balanced; its
@@ -132,4 +135,4 @@ def explicitness(representation: Representation, rows: int) -> float:
 
         return float(np.mean(map_threads(share, table.factors.T, "infomec", "factor")))
 
-    return representation.shared(("explicitness", rows), fit_all)
+    return representation.shared(("linear information", rows), fit_all)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation, Rows, equal_width_bins
+from dis_bench.metrics.representation import Representation, Rows, check_bins, equal_width_bins
 
 
 @metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=2)
@@ -34,12 +34,11 @@ def irs(
         small, movement can exceed 1: below 0 the score is cut off.
 
     Raises:
-        InputError: too few rows, no bins, or a quantile outside 0 to 1.
+        InputError: too few rows, no bins or too many, or a quantile outside 0 to 1.
     """
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile must be from 0 to 1, but {quantile} was given.")
-    if bins < 1:
-        raise InputError(f"bins must be at least 1, but {bins} was given.")
+    check_bins(bins)
     table = representation.rows(rows)
     live = representation.live_codes(rows)
     if not live.any():

@@ -20,15 +20,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from dis_bench.errors import InputError, unknown
-from dis_bench.metrics.protocol_rows import cut_protocol
+from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows, cut_protocol
+from dis_bench.metrics.protocol_values import check_value, is_finite, read_defaults
 from dis_bench.metrics.representation import Representation
+
+NOT_GIVEN: Any = object()
+
+
+class MetricFailed(InputError):
+    """A metric raised something that is no refusal; ``__cause__`` is what it raised."""
 
 
 @dataclass(eq=False)
@@ -48,6 +55,8 @@ class Metric:
         source: paper and equation.
         version: changes when the same input gives other numbers.
         needs: what it reads of a representation beside codes and factors: ``("log_variances",)``.
+        values_are_numbers: whether it takes factor values as numbers, even where they stand for names.
+        draws_rows: whether it draws from all rows that there are: allowed fewer than a study's, it is marked.
     """
 
     function: Callable[..., Any]
@@ -59,12 +68,16 @@ class Metric:
     source: str = ""
     version: int | str = 1
     needs: tuple[str, ...] = ()
+    values_are_numbers: bool = False
+    draws_rows: bool = False
 
     def __post_init__(self) -> None:
+        _check_range(self.name, self.range)
         functools.update_wrapper(self, self.function)
         by_keyword = inspect.Parameter.KEYWORD_ONLY
         first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
-        rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, **self.parameters}
+        rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, "allow_small": False}
+        rest |= self.parameters
         named = [inspect.Parameter(n, by_keyword, default=default) for n, default in rest.items()]
         self.__signature__ = inspect.Signature([*first, *named])
 
@@ -78,40 +91,64 @@ class Metric:
         """The columns that it fills; ``None`` where only running it can tell."""
         return None if self.keys is None else tuple(self._column(key) for key in self.keys or ("",))
 
-    def __call__(self, codes: Any, factors: Any = None, *, seed: int | None = 0, **parameters: Any) -> Any:
+    def __call__(
+        self,
+        codes: Any,
+        factors: Any = None,
+        *,
+        seed: int | None = NOT_GIVEN,
+        allow_small: bool = NOT_GIVEN,
+        **parameters: Any,
+    ) -> Any:
         """Score codes [N, D] against factors [N, F], or a representation.
 
         Args:
-            codes: numbers [N, D], or a :class:`Representation`, which brings its own factors and seed.
+            codes: numbers [N, D], or a :class:`Representation`, which brings its own factors and options.
             factors: whole numbers [N, F].
-            seed: shuffles the rows and decides what is drawn; ``None`` keeps the given order.
+            seed: shuffles the rows and decides what is drawn; ``None`` keeps the given order; 0 by default.
+            allow_small: score even where the protocol wants more rows than there are; not by default.
             parameters: the protocol's, where it should differ from the defaults; and what the metric
                 ``needs`` beside codes and factors, by name.
 
         Raises:
             InputError: input that cannot be scored, or an unknown parameter.
+            MetricFailed: the metric raised something else, which is the cause.
         """
-        besides = {name: parameters.pop(name) for name in self.needs if name in parameters}
+        options = {"seed": seed, "allow_small": allow_small}
+        options |= {name: parameters.pop(name) for name in self.needs if name in parameters}
         parameters = self.resolve(parameters)
-        if isinstance(codes, Representation):
-            if factors is not None or seed != 0 or besides:
-                raise InputError(
-                    f"{self.name} was given more besides a Representation, which has factors and a seed."
-                )
-            representation = codes
-        elif factors is None:
-            raise InputError(f"{self.name} needs factors beside the codes: {self.name}(codes, factors).")
-        else:
-            representation = Representation(codes, factors, seed=seed, **besides)
+        representation = self._represent(codes, factors, options)
         self.check_needs(representation)
+        check_rows(self.name, parameters, len(representation), representation.allow_small)
         affordable = self.afford(representation, parameters)
-        try:
-            result = self.function(representation, **affordable)
-        except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
-        if affordable is not parameters:
+        result = self._run(representation, affordable)
+        drawn_from_few = self.draws_rows and len(representation) < STUDY_ROWS
+        if affordable is not parameters or (representation.allow_small and drawn_from_few):
             representation.small.update(self._column(key) for key in _by_key(result))
         return result
+
+    def _run(self, representation: Representation, parameters: dict[str, Any]) -> Any:
+        try:
+            return self.function(representation, **parameters)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+        except (Exception, SystemExit) as error:  # a stranger's function may raise whatever it likes
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+            raise MetricFailed(f"metric '{self.name}' failed: {what}.") from error
+
+    def _represent(self, codes: Any, factors: Any, options: dict[str, Any]) -> Representation:
+        """What was given as a representation; one that is ready brings everything with it."""
+        options = {name: value for name, value in options.items() if value is not NOT_GIVEN}
+        if not isinstance(codes, Representation):
+            if factors is None:
+                raise InputError(f"{self.name} needs factors beside the codes: {self.name}(codes, factors).")
+            return Representation(codes, factors, **options)
+        more = [*(["factors"] if factors is not None else []), *options]
+        if more:
+            raise InputError(
+                f"{self.name} was given {' and '.join(more)} besides a Representation, which has its own."
+            )
+        return codes
 
     def scores(self, representation: Representation, **parameters: Any) -> dict[str, float]:
         """The columns of a table: ``{"mig": 0.9}``, or ``{"dci_disentanglement": ..., ...}``.
@@ -128,13 +165,17 @@ class Metric:
             InputError: it is not what the metric declares, or something other than finite numbers.
         """
         values = _by_key(result)
+        if not values:
+            raise InputError(f"metric '{self.name}' returned {result!r}, which holds no score.")
         if self.keys is not None and tuple(values) != (self.keys or ("",)):
             raise InputError(
                 f"metric '{self.name}' returned {result!r}, but declares {self.keys or 'one number'}."
             )
         for value in values.values():
-            if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-                raise InputError(f"metric '{self.name}' returned {value!r} where a finite number must stand.")
+            if not isinstance(value, Real) or isinstance(value, bool) or not is_finite(value):
+                raise InputError(
+                    f"metric '{self.name}' returned {reprlib.repr(value)} where a finite number must stand."
+                )
         return {self._column(key): float(value) for key, value in values.items()}
 
     def check_needs(self, representation: Representation) -> None:
@@ -159,28 +200,16 @@ class Metric:
         """All parameters: the given values, checked, over the defaults.
 
         Raises:
-            InputError: an unknown parameter, or a value of another type than its default.
+            InputError: an unknown parameter, or a value of another type than its default, or not finite.
         """
         for name in parameters:
             if name not in self.parameters:
                 raise unknown(f"parameter of {self.name}", name, self.parameters)
-        given = {name: self._check(name, value) for name, value in parameters.items()}
-        return {**self.parameters, **given}
-
-    def _check(self, name: str, value: Any) -> Any:
-        default = self.parameters[name]
-        allowed: dict[type, tuple[type, str]] = {
-            bool: (bool, "True or False"),
-            int: (Integral, "a whole number"),
-            float: (Real, "a number"),
-            str: (str, "a word"),
+        given = {
+            name: check_value(f"{name} of {self.name}", value, self.parameters[name])
+            for name, value in parameters.items()
         }
-        if type(default) not in allowed:
-            return value
-        kind, words = allowed[type(default)]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"{name} of {self.name} must be {words}, but {value!r} was given.")
-        return type(default)(value)
+        return {**self.parameters, **given}
 
     def _column(self, key: str) -> str:
         return f"{self.name}_{key}" if key else self.name
@@ -194,27 +223,31 @@ def metric(
     source: str = "",
     version: int = 1,
     needs: tuple[str, ...] = (),
+    values_are_numbers: bool = False,
+    draws_rows: bool = False,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Declare ``f(representation, *, parameter=default, ...)`` a metric, named after the function.
 
     Args:
-        keys: the names of its numbers, where it returns a NamedTuple or a dict; ``None`` where they depend on
-            the parameters.
+        keys: the names of its numbers, where it returns a NamedTuple or a dict; ``None`` if they vary.
         range: lowest and highest possible score.
         higher_is_better: the direction.
         source: paper and equation.
         version: raise it when the same input gives other numbers.
         needs: what it reads of a representation beside codes and factors: ``("log_variances",)``. Without
             it the metric is refused when asked for, and left out when no metric is named.
+        values_are_numbers: whether it takes factor values as numbers, even where they stand for names.
+        draws_rows: whether it draws from all rows that there are, which no parameter says.
 
     Raises:
-        InputError: the function cannot be called with a representation alone.
+        InputError: the function cannot be called with a representation alone, or the range is none.
     """
 
     def declare(function: Callable[..., Any]) -> Metric:
         name = function.__name__
-        defaults = _defaults(function, name, ("representation",))
-        return Metric(function, name, defaults, keys, range, higher_is_better, source, version, needs)
+        defaults = read_defaults(function, name, ("representation",))
+        about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
+        return Metric(function, name, defaults, *about)
 
     return declare
 
@@ -240,7 +273,7 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
             f"metric '{name or target}' must be a function of codes and factors, not {target!r}."
         )
     own_name = str(name or getattr(target, "__name__", type(target).__name__))
-    defaults = _defaults(target, own_name, ("codes", "factors"), filled=("seed",))
+    defaults = read_defaults(target, own_name, ("codes", "factors"), filled=("seed",))
     takes_seed = "seed" in inspect.signature(target).parameters
 
     @functools.wraps(target)
@@ -252,46 +285,19 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
     return Metric(function, own_name, defaults, keys=None, version=version)
 
 
+def _check_range(name: str, range: Any) -> None:
+    try:
+        low, high = map(float, range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low < high:  # not where either is NaN
+        raise InputError(
+            f"the range of metric '{name}' must be its lowest and its highest score, but {range!r} was given."
+        )
+
+
 def _by_key(result: Any) -> dict[str, Any]:
     """What a metric returned, by key; a single number by the empty one."""
     if hasattr(result, "_asdict"):
         result = result._asdict()
     return dict(result) if isinstance(result, Mapping) else {"": result}
-
-
-def _defaults(
-    function: Callable[..., Any], name: str, data: tuple[str, ...], filled: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """The protocol: the parameters after the first positional ones, which take the data, with their defaults.
-
-    Args:
-        function: called with the data by position, and with the rest by keyword.
-        name: of the metric.
-        data: what it is called with.
-        filled: parameters that get a value of their own, and so are not in the protocol.
-
-    Raises:
-        InputError: it takes less than the data, or needs more.
-    """
-    signature = _signature(function, name)
-    parameters = list(signature.parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(positional) < len(data) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        raise InputError(f"metric '{name}' must take {' and '.join(data)}, but it takes {signature}.")
-    settled = {*filled, *(p.name for p in positional[: len(data)])}
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    rest = [p for p in parameters if p.kind not in variadic and p.name not in settled]
-    for parameter in rest:
-        what = f"parameter '{parameter.name}' of metric '{name}'"
-        if parameter.default is parameter.empty:
-            raise InputError(f"{what} needs a default: the defaults are the metric's protocol.")
-        if parameter.name in ("codes", "factors", "seed"):
-            raise InputError(f"{what} must be renamed: a metric is called with codes, factors and seed.")
-    return {p.name: p.default for p in rest if p.kind is not p.POSITIONAL_ONLY}
-
-
-def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
-    try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):  # what is compiled need not say what it takes
-        raise InputError(f"metric '{name}' does not say what it takes: wrap it in a function.") from None

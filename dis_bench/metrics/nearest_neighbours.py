@@ -10,6 +10,9 @@ References:
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,9 +77,22 @@ def _distances_within_class(
     return distances
 
 
-def separate_values(codes: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def separate_values(
+    codes: NDArray[np.float64], generator: Callable[[str], np.random.Generator]
+) -> NDArray[np.float64]:
     """Codes [N, D] at unit variance, with noise of 1e-10 that parts equal values.
 
-    All codes get the same noise, so that what one gets does not depend on the others.
+    Each code has noise of its own, drawn by the order that it puts the rows in: it depends neither on the
+    other codes, nor on the code's place among them, its unit or its origin, and twins stay twins.
+
+    Args:
+        codes: finite.
+        generator: gives a random generator for a purpose, such as that of
+            :class:`~dis_bench.metrics.representation.Representation`.
     """
-    return standardise(codes) + JITTER * rng.standard_normal((len(codes), 1))
+    noise = np.empty(codes.shape)
+    for code, of_code in zip(codes.T, noise.T, strict=True):
+        ranks = np.unique(code, return_inverse=True)[1]
+        order = zlib.crc32(ranks.astype("<i8").tobytes())
+        of_code[:] = generator(f"equal values {order}").standard_normal(len(code))
+    return standardise(codes) + JITTER * noise

@@ -97,7 +97,14 @@ def ignores_the_order_of_codes(trial: Trial) -> str:
     permuted = trial.mixed._replace(
         given="the codes in another order", codes=trial.mixed.codes[:, [3, 1, 4, 0, 2]]
     )
-    return _expect_no_change(trial, ignores_the_order_of_codes, permuted)
+    backwards = trial.one_hot._replace(
+        given="one code per value, the last one first", codes=trial.one_hot.codes[:, ::-1]
+    )
+    moved = [
+        _expect_no_change(trial, ignores_the_order_of_codes, permuted),
+        _expect_no_change(trial, ignores_the_order_of_codes, backwards, like=trial.one_hot),
+    ]
+    return " ".join(dict.fromkeys(moved))
 
 
 def ignores_the_order_of_rows(trial: Trial) -> str:
@@ -134,11 +141,13 @@ def ignores_the_names_of_values(trial: Trial) -> str:
     renamed = trial.mixed._replace(
         given="the values of each factor numbered otherwise", factors=np.stack(columns, axis=1)
     )
-    trial.scores(renamed)  # a failure of its own, not a sign that values are numbers
+    if trial.metric.values_are_numbers:
+        raise DoesNotApply("it declares that it takes the values of factors as numbers.")
     try:
         return _expect_no_change(trial, ignores_the_names_of_values, renamed)
     except Broken as moved:
-        raise DoesNotApply(f"it takes the values of factors as numbers: {moved}.") from None
+        hint = "a metric that takes values as numbers says so by @metric(values_are_numbers=True)"
+        raise Broken(f"{moved}; {hint}") from None
 
 
 def prefers_the_factors_to_noise(trial: Trial) -> str:
@@ -152,10 +161,10 @@ def prefers_the_factors_to_noise(trial: Trial) -> str:
     for column, value in perfect.items():
         least = 0.1 * trial.span(column)
         if not better * (value - noise[column]) > least:
+            margin = f" by more than {least:.2g}" if least else ""
             raise Broken(
                 f"given {trial.perfect.given}, {column} is {value:.6g}, and given noise {noise[column]:.6g}; "
-                f"expected the first to be {'higher' if better > 0 else 'lower'} by more than {least:.2g}, "
-                f"as @metric(higher_is_better={better > 0}) says"
+                f"expected the first to be {'higher' if better > 0 else 'lower'}{margin}, {_direction(trial)}"
             )
     pairs = (f"{column} {perfect[column]:.6g} against {noise[column]:.6g}" for column in perfect)
     return f"{'; '.join(pairs)}."
@@ -238,10 +247,16 @@ PROPERTIES: tuple[Property, ...] = (
 )
 
 
-def _expect_no_change(trial: Trial, holds: Property, *tables: Table) -> str:
-    """Compare scores of other tables with those of the mixed codes."""
+def _direction(trial: Trial) -> str:
+    if trial.takes_arrays:
+        return "as of any plain function; one of which less is better says @metric(higher_is_better=False)"
+    return f"as @metric(higher_is_better={trial.metric.higher_is_better}) says"
+
+
+def _expect_no_change(trial: Trial, holds: Property, *tables: Table, like: Table | None = None) -> str:
+    """Compare scores of other tables with those of one, by default the mixed codes."""
     share = trial.tolerances.get(holds.__name__, trial.tolerance)
-    expected, largest = trial.scores(trial.mixed), 0.0
+    expected, largest = trial.scores(like or trial.mixed), 0.0
     for table in tables:
         scores = trial.scores(table)
         _expect_columns(scores, expected, table)

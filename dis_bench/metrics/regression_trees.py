@@ -6,10 +6,10 @@ equally good codes share importance.
 
 Three things make it fast. None of them approximates; only the rounding of sums differs.
 
-- The codes never change, only the residuals do. Each code is sorted once and cut into a few hundred bins.
-  The histogram of a node's residuals over the bins gives the gain of every split between two bins, and a
-  bound on the gain of any split inside a bin. Only bins whose bound beats the best gain are searched row by
-  row.
+- The codes never change, only the residuals do. Each code is sorted once and cut into a few hundred bins, in
+  ``tree_bins.py``. The histogram of a node's residuals over the bins gives the gain of every split between
+  two bins, and a bound on the gain of any split inside a bin. Only bins whose bound beats the best gain are
+  searched row by row.
 - A histogram is filled for the smaller child only; the larger child's is the parent's less the smaller's.
 - All trees of a stage start from the same rows, so the histograms of their roots are filled in one pass.
 
@@ -20,32 +20,22 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 
+if TYPE_CHECKING:
+    from dis_bench.metrics.tree_bins import Bins
+
 Array: TypeAlias = np.ndarray
 
-BINS = 2  # per code, times the square root of the rows; it decides the time, not the result
 MAX_DEPTH = 7  # the nodes of a tree are numbered in 8 bits
 LEAF = -1
 SAME_CODE = np.float32(1e-7)  # codes this close are not split apart (scikit-learn: FEATURE_THRESHOLD)
 PURE = np.finfo(np.float64).eps  # a node of no more variance than this is a leaf (scikit-learn: EPSILON)
 FLAT = 1e-150  # a leaf of no more curvature than this has the value 0 (scikit-learn: _safe_divide)
 TIE = 1 + 1e-12  # gains within this factor differ by rounding only
-
-
-class Bins(NamedTuple):
-    """The training codes, sorted and cut into bins. The bins of all codes are numbered in one sequence."""
-
-    codes: Array  # [D, N] float32
-    sorted_rows: Array  # [D, N] the rows by ascending code
-    bin_of: Array  # [N, D]
-    first: Array  # [D + 1] code d has the bins from first[d] up to first[d + 1]
-    start: Array  # [bins] a bin holds the rows sorted_rows[d, start:stop]
-    stop: Array  # [bins]
-    divisible: Array  # [bins] whether a bin holds codes that can be split apart
 
 
 class Trees(NamedTuple):
@@ -84,66 +74,27 @@ def allocate_trees(n_trees: int, depth: int) -> Trees:
     return Trees(np.empty(inner, np.int64), np.empty(inner), np.empty(inner), np.empty(nodes))
 
 
-def cut_into_bins(codes: Array) -> Bins:
-    """Sort each code `[D, N]`; cut it into bins of similar size, where neighbours can be split apart."""
-    n_codes, n_rows = codes.shape
-    most_bins = 1 + int(BINS * n_rows**0.5)
-    quantiles = np.arange(1, most_bins) * n_rows // most_bins
-    sorted_rows = np.argsort(codes, axis=1, kind="stable").astype(np.uint32)
-    bin_of = np.empty((n_rows, n_codes), np.uint32)
-    first, start, stop, divisible = [0], [], [], []
-    for d in range(n_codes):
-        ascending = codes[d, sorted_rows[d]]
-        cuts = 1 + np.flatnonzero(ascending[1:] > ascending[:-1] + SAME_CODE)
-        if len(cuts) >= most_bins:
-            cuts = np.unique(cuts[np.searchsorted(cuts, quantiles).clip(max=len(cuts) - 1)])
-        start.append(np.r_[0, cuts])
-        stop.append(np.r_[cuts, n_rows])
-        divisible.append(ascending[stop[d] - 1] > ascending[start[d]] + SAME_CODE)
-        bin_of[sorted_rows[d], d] = first[d] + np.repeat(np.arange(len(cuts) + 1), stop[d] - start[d])
-        first.append(first[d] + len(cuts) + 1)
-    per_bin = (np.concatenate(part) for part in (start, stop, divisible))
-    return Bins(codes, sorted_rows, bin_of, np.array(first), *per_bin)
-
-
 @njit(cache=True, nogil=True)
-def grow_trees(trees: Trees, residuals: Array, bins: Bins, trial_orders: Array) -> None:
+def grow_trees(trees: Trees, residuals: Array, bins: Bins, sums: Array, trial_orders: Array) -> None:
     """Grow one tree on each row of the residuals `[T, N]`.
 
     Args:
         trees: overwritten with the trees.
         residuals: targets less probabilities, between -1 and 1.
         bins: the codes of the rows.
+        sums: of the residuals in each bin, by :func:`~dis_bench.metrics.tree_bins.sum_in_bins`.
         trial_orders: a permutation of the codes for each node that may be split `[T, inner nodes, D]`.
     """
-    roots = _root_histograms(residuals, bins)
     histograms = np.empty((trees.code.shape[1], len(bins.start), 3))
     node_of = np.empty(residuals.shape[1], np.uint8)
     for t in range(len(residuals)):
         for b in range(len(bins.start)):
-            histograms[0, b, 0] = roots[0, b, t]
-            histograms[0, b, 1] = roots[1, b, t]
+            histograms[0, b, 0] = sums[0, b, t]
+            histograms[0, b, 1] = sums[1, b, t]
             histograms[0, b, 2] = bins.stop[b] - bins.start[b]
         node_of[:] = 0
         _grow_tree(trees, t, residuals[t], node_of, histograms, bins, trial_orders[t])
         _set_leaves(trees.value[t], residuals[t], node_of)
-
-
-@njit(nogil=True)
-def _root_histograms(residuals: Array, bins: Bins) -> Array:
-    """Sums of positive and of negative residuals `[2, bins, T]`; trees innermost, to add them as vectors."""
-    n_trees, n_rows = residuals.shape
-    sums = np.zeros((2, len(bins.start), n_trees))
-    positive, negative = np.empty(n_trees), np.empty(n_trees)
-    for row in range(n_rows):
-        for t in range(n_trees):
-            positive[t] = max(residuals[t, row], 0.0)
-            negative[t] = min(residuals[t, row], 0.0)
-        for b in bins.bin_of[row]:
-            for t in range(n_trees):
-                sums[0, b, t] += positive[t]
-                sums[1, b, t] += negative[t]
-    return sums
 
 
 @njit(nogil=True)
@@ -318,9 +269,8 @@ def _set_moments(moments: Array, residuals: Array) -> None:
 @njit(nogil=True)
 def _set_leaves(value: Array, residuals: Array, node_of: Array) -> None:
     """One Newton step per leaf: sum of r over sum of p (1 - p), where p (1 - p) = |r| (1 - |r|)."""
-    sums = np.zeros(
-        (len(value), 4, 2)
-    )  # four partial sums each, so that additions do not wait for one another
+    # Four partial sums each, so that additions do not wait for one another.
+    sums = np.zeros((len(value), 4, 2))
     for row in range(len(residuals)):
         magnitude = abs(residuals[row])
         sums[node_of[row], row % 4, 0] += residuals[row]

@@ -9,20 +9,25 @@ from __future__ import annotations
 import copy
 import zlib
 from collections.abc import Callable, Hashable
-from numbers import Integral
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.tables import check_codes, check_factors, check_log_variances
+from dis_bench.metrics.tables import (
+    check_codes,
+    check_count,
+    check_factors,
+    check_log_variances,
+    rank_factors,
+)
 
 T = TypeVar("T")
 Codes = NDArray[np.float64]
 Factors = NDArray[np.int64]
 
-ALLOW_SMALL = "score what there is, marked as such (--allow-small; in Python allow_small=True)"
+MOST_BINS = 1_000  # two codes have a million pairs of bins then
 
 
 class Rows(NamedTuple):
@@ -72,16 +77,9 @@ class Representation:
         seed: int | None = 0,
         allow_small: bool = False,
     ) -> None:
-        if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
-            raise InputError(f"seed must be a whole number from 0 up, or None, but {seed!r} was given.")
-        given_codes, given_factors = check_codes(codes), check_factors(factors)
-        if len(given_codes) != len(given_factors):
-            raise InputError(
-                f"codes and factors must have one row per image each, but there are {len(given_codes)} rows "
-                f"of codes and {len(given_factors)} rows of factors."
-            )
-        if len(given_codes) < 2:
-            raise InputError(f"a representation needs at least 2 rows, but {len(given_codes)} was given.")
+        if seed is not None:
+            check_count("seed", seed, least=0)
+        given_codes, given_factors = _check_pair(codes, factors)
         if log_variances is not None:
             log_variances = check_log_variances(log_variances, given_codes.shape)
         self.seed = None if seed is None else int(seed)
@@ -89,17 +87,10 @@ class Representation:
         self.small: set[str] = set()
         self._shared: dict[Hashable, Any] = {}
 
-        varies = (given_factors != given_factors[0]).any(axis=0)
-        self.kept_factors = np.flatnonzero(varies)
-        self.dropped_factors = tuple(np.flatnonzero(~varies).tolist())
-        if not varies.any():
-            raise InputError("every factor has one value only, so there is nothing to score.")
-        ranked = [np.unique(column, return_inverse=True) for column in given_factors[:, varies].T]
-        self.factor_sizes = np.array([len(values) for values, _ in ranked])
-
+        ranks, self.factor_sizes, self.kept_factors, self.dropped_factors = rank_factors(given_factors)
         order = slice(None) if seed is None else self.generator("rows").permutation(len(given_codes))
         self.codes: Codes = given_codes[order]
-        self.factors: Factors = np.stack([ranks for _, ranks in ranked], axis=1)[order].astype(np.int64)
+        self.factors: Factors = ranks[order]
         self.codes.flags.writeable = self.factors.flags.writeable = False
         self.log_variances: Codes | None = None
         if log_variances is not None:
@@ -156,18 +147,18 @@ class Representation:
         Raises:
             InputError: there are fewer, or a factor has one value only in them.
         """
-        _check_count("rows", n, least=2)
+        check_count("rows", n, least=2)
         if n > len(self):
             raise InputError(
-                f"the protocol wants {n} rows, but there are {len(self)}: encode more images, ask for "
-                f"fewer (rows={len(self)}), or {ALLOW_SMALL}."
+                f"{n} rows are wanted, but there are {len(self)}: give more rows, or ask for fewer."
             )
         first = Rows(self.codes[:n], self.factors[:n])
         single = np.flatnonzero((first.factors == first.factors[0]).all(axis=0))
         if single.size:
+            shuffle = ", or a seed, which shuffles them" if self.seed is None else ""
             raise InputError(
                 f"factor {self.kept_factors[single[0]]} has one value only in the {n} rows that the "
-                "protocol reads: give it more rows, or a seed that shuffles them."
+                f"protocol reads: leave it out, or give rows in which it varies{shuffle}."
             )
         return first
 
@@ -177,14 +168,12 @@ class Representation:
         Raises:
             InputError: there are fewer, or a factor has one value only in the training rows.
         """
-        _check_count("train", train, least=2)
-        _check_count("test", test, least=1)
+        check_count("train", train, least=2)
+        check_count("test", test, least=1)
         if train + test > len(self):
-            fewer = max(2, len(self) * 2 // 3)
             raise InputError(
-                f"the protocol wants {train} training and {test} test rows, but there are {len(self)}: "
-                f"encode more images, ask for fewer (train={fewer}, test={max(1, len(self) - fewer)}), "
-                f"or {ALLOW_SMALL}."
+                f"{train} training and {test} test rows are wanted, but there are {len(self)}: give more "
+                "rows, or ask for fewer."
             )
         end = train + test
         return self.rows(train), Rows(self.codes[train:end], self.factors[train:end])
@@ -202,7 +191,7 @@ class Representation:
         The edges are computed in float64 whatever the dtype of the codes. Values that lie exactly on an
         edge depend on this; disentanglement_lib leaves it to the dtype and to numpy's version.
         """
-        _check_count("bins", n_bins, least=1)
+        check_bins(n_bins)
 
         def compute() -> NDArray[np.int64]:
             return np.stack([equal_width_bins(code, n_bins) for code in self.rows(rows).codes.T], axis=1)
@@ -241,6 +230,15 @@ class Representation:
         return self.shared(("factor_entropies", rows), compute)
 
 
+def check_bins(n_bins: int) -> None:
+    """Refuse a number of bins below 1 or above 1,000.
+
+    Raises:
+        InputError: it is outside.
+    """
+    check_count("bins", n_bins, least=1, most=MOST_BINS)
+
+
 def equal_width_bins(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
     """Values [N] as numbers, from 0, of bins of equal width over their range."""
     # One linspace per code: given several at once, numpy rounds otherwise if any of them is constant.
@@ -262,6 +260,14 @@ def information_of(joint: NDArray[np.float64]) -> float:
     return max(0.0, float((joint[positive] * np.log(joint[positive] / independent[positive])).sum()))
 
 
-def _check_count(name: str, value: int, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} must be a whole number from {least} up, but {value!r} was given.")
+def _check_pair(codes: ArrayLike, factors: ArrayLike) -> tuple[Codes, NDArray[Any]]:
+    """Codes and factors of equally many rows, at least 2."""
+    table, classes = check_codes(codes), check_factors(factors)
+    if len(table) != len(classes):
+        raise InputError(
+            f"codes and factors must have one row per image each, but there are {len(table)} rows of codes "
+            f"and {len(classes)} rows of factors."
+        )
+    if len(table) < 2:
+        raise InputError(f"a representation needs at least 2 rows, but {len(table)} was given.")
+    return table, classes

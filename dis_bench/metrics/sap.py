@@ -11,12 +11,17 @@ from dis_bench.metrics.representation import Representation, Rows
 from dis_bench.metrics.threads import map_threads
 
 
-@metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019")
+@metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019", version=2)
 def sap(representation: Representation, *, train: int = 10_000, test: int = 5_000) -> float:
     """How much better the best code alone classifies a factor than the second best code alone does.
 
     Each code alone feeds a linear support vector machine per factor. It cannot part the middle classes of
     an ordered factor, so that the factors themselves, at unit variance, score 0.245 on the grid of dSprites.
+
+    Codes that are constant in the training rows are left out of the gap. The machines weigh all classes
+    alike, and on a factor of which one value is common they tell fewer rows than guessing that value would:
+    a dead code, which can only guess, would be the best one there. A single live code is compared with
+    guessing, and scores 0 where it is worse.
 
     Args:
         representation: codes and factors; its first rows train, the next ones test.
@@ -24,21 +29,25 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
         test: test rows.
 
     Returns:
-        The mean gap in test accuracy over factors, from 0 to 1.
+        The mean gap in test accuracy over factors, from 0 to 1; 0 if all codes are dead.
 
     Raises:
         InputError: too few rows.
     """
-    accuracies = accuracy_matrix(representation, train, test)
-    guessing = _accuracy_of_guessing(*representation.split(train, test))
-    return float(top_two_gap(accuracies, guessing).mean())
+    training, testing = representation.split(train, test)
+    live = representation.live_codes(train)
+    if not live.any():
+        return 0.0
+    accuracies = accuracy_matrix(representation, train, test)[live]
+    return float(top_two_gap(accuracies, _accuracy_of_guessing(training, testing)).mean())
 
 
-@metric(source="Kumar et al. 2018, section 3 (regression)")
+@metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True)
 def sap_continuous(representation: Representation, *, rows: int = 10_000) -> float:
     """How much more of a factor's variance the best code alone explains than the second best one.
 
-    It takes factor values as numbers, even where they stand for names, and sees linear relations only.
+    It takes factor values as numbers, even where they stand for names, and sees linear relations only. A dead
+    code explains nothing, which is what no code explains: it changes no gap.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +13,36 @@ from dis_bench.errors import InputError
 LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
 LARGEST_FACTOR = 2**53  # above it a float does not hold every whole number
 LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
+ENOUGH_ROWS = 100  # to tell a factor of many values from a number that is another one in each row
+
+
+class RankedFactors(NamedTuple):
+    """The factors that vary, each value replaced by its rank among those that occur.
+
+    Attributes:
+        values: int64 [N, F].
+        sizes: int64 [F], how many values of each occur.
+        kept: int64 [F], which of the given columns they are.
+        dropped: the columns that have one value only.
+    """
+
+    values: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    kept: NDArray[np.int64]
+    dropped: tuple[int, ...]
 
 
 def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
     if hasattr(given, "detach"):  # a torch tensor, without importing torch
         given = given.detach().cpu()
+        if "strided" not in str(given.layout):
+            raise InputError(f"{what} must be a dense tensor, but one of {given.layout} was given.")
         given = (given.double() if given.is_floating_point() else given).numpy()
+    if np.ma.is_masked(given):
+        raise InputError(
+            f"{what} must be a whole table, but a masked array was given: leave out the rows in which "
+            "something is masked."
+        )
     try:
         table = np.asarray(given)
     except ValueError:
@@ -93,3 +118,39 @@ def check_factors(given: ArrayLike) -> NDArray[Any]:
                 "for example with numpy.digitize."
             )
     return factors
+
+
+def rank_factors(factors: NDArray[Any]) -> RankedFactors:
+    """The factors [N, F] of at least one row, without those that are constant, as ranks from 0 up.
+
+    Raises:
+        InputError: all are constant, or one has a value of its own in most rows.
+    """
+    varies = (factors != factors[0]).any(axis=0)
+    if not varies.any():
+        raise InputError("every factor has one value only, so there is nothing to score.")
+    kept = np.flatnonzero(varies)
+    ranks, sizes = np.empty((len(factors), len(kept)), dtype=np.int64), np.empty(len(kept), dtype=np.int64)
+    for j, column in enumerate(kept):
+        values, ranks[:, j], counts = np.unique(factors[:, column], return_inverse=True, return_counts=True)
+        sizes[j] = len(values)
+        alone = int((counts == 1).sum())
+        if len(factors) >= ENOUGH_ROWS and alone > len(factors) / 2:
+            raise InputError(
+                f"factor {column} looks continuous, or like a number that only tells rows apart: {alone} of "
+                f"{len(factors)} rows have a value of their own; cut it into classes first, for example with "
+                "numpy.digitize, or leave it out."
+            )
+    return RankedFactors(ranks, sizes, kept, tuple(np.flatnonzero(~varies).tolist()))
+
+
+def check_count(name: str, value: int, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number in a range.
+
+    Raises:
+        InputError: it is none.
+    """
+    wrong = not isinstance(value, Integral) or isinstance(value, bool) or value < least
+    if wrong or (most is not None and value > most):
+        allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {allowed}, but {value!r} was given.")

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.metric import Metric, MetricFailed
+from dis_bench.metrics.protocol_rows import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.standardise import standardise
 
 ROWS = 1_200  # few, so that most metrics take well under a second
-PUBLISHED_ROWS = 15_000  # for a metric that refuses fewer: 10,000 rows that train and 5,000 that test
 SIZES = (3, 6, 8, 8, 8)  # of the factors
+SIZES_ONE_HOT = (3, 40)  # so many values that a group of 64 rows often lacks one of them
 # A protocol for few rows, by the names that parameters have here.
 SMALLER: dict[str, Any] = {
     "rows": ROWS,
@@ -58,6 +59,7 @@ class Trial:
             rotated, and a little noise. Its codes are in float32, as an encoder's.
         perfect: a table whose codes are the factors.
         noise: a table whose codes have nothing to do with the factors.
+        one_hot: a table with one code per value of two factors, and factors of its own.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Trial:
         self.mixed = Table("rotated factors with a little noise", mix(factors, rng), factors)
         self.perfect = Table("the factors themselves", factors.astype(float), factors)
         self.noise = Table("noise", rng.standard_normal((rows, 7)), factors)
+        self.one_hot = draw_one_hot(rows)
 
     def __len__(self) -> int:
         """Number of rows of a table."""
@@ -140,9 +143,12 @@ class Trial:
     def _run(self, given: str, function: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
         try:
             return function(*arguments, **parameters)
+        except MetricFailed as failure:
+            error = failure.__cause__
+            raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
         except InputError:
             raise
-        except Exception as error:  # a stranger's function may raise whatever it likes
+        except (Exception, SystemExit) as error:  # the arrays' own function, which nothing is wrapped around
             raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
 
 
@@ -155,7 +161,7 @@ def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:
     try:
         small.scores(small.mixed)
     except (InputError, Broken):
-        return Trial(metric, PUBLISHED_ROWS, None, tolerance)
+        return Trial(metric, STUDY_ROWS, None, tolerance)
     return small
 
 
@@ -164,6 +170,13 @@ def draw_factors(rows: int) -> Factors:
     factors = np.random.default_rng(0).integers(0, SIZES, size=(rows, len(SIZES)))
     factors[:, 4] = np.minimum(factors[:, 4], 3)
     return factors
+
+
+def draw_one_hot(rows: int) -> Table:
+    """Codes [rows, 43] that are 1 for one value of one of two factors, and 0 for all others."""
+    factors = np.random.default_rng(5).integers(0, SIZES_ONE_HOT, size=(rows, len(SIZES_ONE_HOT)))
+    codes = [np.eye(size)[column] for size, column in zip(SIZES_ONE_HOT, factors.T, strict=True)]
+    return Table("one code per value", np.hstack(codes), factors)
 
 
 def mix(factors: Factors, rng: np.random.Generator) -> Codes:

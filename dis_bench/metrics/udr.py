@@ -6,12 +6,14 @@ other models of the same images. No factors are needed.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError, unknown
+from dis_bench.metrics.protocol_values import check_value
 from dis_bench.metrics.standardise import standardise
 from dis_bench.metrics.tables import check_codes
 
@@ -72,8 +74,11 @@ def udr_of_pairs(
     """
     from tqdm import tqdm
 
+    correlation = check_value("correlation of udr", correlation, "lasso")
     if correlation not in CORRELATIONS:
         raise unknown("correlation of udr", correlation, CORRELATIONS)
+    alpha = check_value("alpha of udr", alpha, 0.1)
+    kl_threshold = check_value("kl_threshold of udr", kl_threshold, 0.01)
     if alpha <= 0:
         raise InputError(f"alpha must be positive, but {alpha} was given.")
     tables = _informative_codes(codes_of_models, kl, kl_threshold)
@@ -142,7 +147,7 @@ def _informative_codes(
     codes_of_models: Sequence[ArrayLike], kl: Sequence[ArrayLike] | None, kl_threshold: float
 ) -> list[Array]:
     """For each model the codes [N, d] that vary, with a KL above the threshold."""
-    tables = [_check(codes, model) for model, codes in enumerate(codes_of_models)]
+    tables = [_check(codes, model) for model, codes in enumerate(_list("the codes", codes_of_models))]
     if len(tables) < 2:
         raise InputError(f"udr compares models, so it needs at least two, but {len(tables)} was given.")
     if len(tables[0]) < 2:
@@ -155,17 +160,19 @@ def _informative_codes(
             )
     informative = [np.ptp(table, axis=0) > 0 for table in tables]
     if kl is not None:
+        kl = _list("the KL", kl)
         if len(kl) != len(tables):
             raise InputError(f"udr was given {len(tables)} models but the KL of {len(kl)}.")
         for model, (kept, divergences) in enumerate(zip(informative, kl, strict=True)):
-            divergences = np.asarray(divergences, dtype=float)
-            if divergences.shape != kept.shape or not np.isfinite(divergences).all():
-                raise InputError(
-                    f"the KL of model {model} must be {kept.size} finite numbers, one per code, but "
-                    f"{divergences.tolist()} was given."
-                )
-            kept &= divergences > kl_threshold
+            kept &= _check_kl(divergences, kept.size, model) > kl_threshold
     return [table[:, kept] for table, kept in zip(tables, informative, strict=True)]
+
+
+def _list(what: str, of_models: Sequence[ArrayLike]) -> list[ArrayLike]:
+    try:
+        return list(of_models)
+    except TypeError:
+        raise InputError(f"udr needs {what} of each model in a list, but {of_models!r} was given.") from None
 
 
 def _check(codes: ArrayLike, model: int) -> Array:
@@ -173,3 +180,16 @@ def _check(codes: ArrayLike, model: int) -> Array:
         return check_codes(codes)
     except InputError as error:
         raise InputError(f"model {model}: {error}") from None
+
+
+def _check_kl(given: ArrayLike, n_codes: int, model: int) -> Array:
+    try:
+        divergences = np.asarray(given, dtype=float)
+    except (TypeError, ValueError, RuntimeError):  # words, rows of different lengths, tensors with gradients
+        divergences = np.array(np.nan)
+    if divergences.shape != (n_codes,) or not np.isfinite(divergences).all():
+        raise InputError(
+            f"the KL of model {model} must be {n_codes} finite numbers, one per code, but "
+            f"{reprlib.repr(given)} was given."
+        )
+    return divergences

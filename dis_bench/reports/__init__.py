@@ -10,7 +10,8 @@ __all__ = ["write_report"]
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """Write ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html`` from a result folder.
 
-    Nothing is trained or scored. A report replaces what an earlier one wrote, and nothing else.
+    Nothing is trained, and no image is encoded. A report replaces what an earlier one wrote, and nothing
+    else.
 
     Args:
         folder: the ``--out`` folder of one or more runs.

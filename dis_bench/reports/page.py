@@ -55,7 +55,7 @@ def render_page(
         provenance=gather_provenance(records),
         failed=[row for setting in settings for row in _failed(setting)],
         rule=RULE,
-        note=write_note(settings),
+        note=write_note(settings, quantities),
         version=dis_bench.__version__,
     )
 

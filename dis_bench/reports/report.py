@@ -15,6 +15,7 @@ from dis_bench.reports.publish import check_folder, publish
 from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
+from dis_bench.reports.udr import add_udr
 from dis_bench.runners.store import read_records, tabulate
 
 
@@ -72,6 +73,7 @@ def build_report(folder: str | Path) -> Report:
     total = sum(len(plan) for plan in plans)
     with tqdm(total=total, desc="report", unit="figure", delay=2, leave=False, disable=None) as bar:
         images = [[_drawn(plan(), bar) for plan in some] for some in plans]
+    quantities += add_udr(settings, tables, problems)
     caveats = find_caveats(records, problems, anchors)
     page = render_page(settings, tables, quantities, headlines, images, caveats, records)
     files = {image.path: image.png for some in images for image in some}

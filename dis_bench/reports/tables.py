@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from dis_bench.metrics.anchors import Anchor
+from dis_bench.reports import udr
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.quantities import DASH, MINUS, Quantity, find_quantities, score_columns
 from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
@@ -163,17 +164,16 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
             lines.append(_markdown_row([f"**{text}**" if best else text for text, best in row]))
         lines += [_markdown_row(row) for row in format_anchors(setting, used)]
         lines.append("")
-    lines.append(
-        f"{write_note(settings)} Bold: best of its column, only where the ordering rule separates it from "
-        "all others."
-    )
+    lines.append(f"{write_note(settings, quantities)} {_BOLD_NOTE}")
     return "\n".join(lines) + "\n"
 
 
-def write_note(settings: list[Setting]) -> str:
+def write_note(settings: list[Setting], quantities: list[Quantity]) -> str:
     """How to read the tables of these settings."""
-    anchored = any(setting.anchors for setting in settings)
-    return f"{_NOTE} {_ANCHOR_NOTE}" if anchored else _NOTE
+    notes = [_NOTE]
+    notes += [udr.NOTE] if udr.UDR in quantities else []
+    notes += [_ANCHOR_NOTE] if any(setting.anchors for setting in settings) else []
+    return " ".join(notes)
 
 
 _NOTE = (
@@ -181,6 +181,8 @@ _NOTE = (
     "(recon.), KL and ELBO are in nats per image; β norm is β · latents / (pixels · channels); DCI D, C, I "
     "are disentanglement, completeness and informativeness."
 )
+
+_BOLD_NOTE = "Bold: best of its column, only where the ordering rule separates it from all others."
 
 _ANCHOR_NOTE = (
     "Last rows: what a perfect code (the factors themselves) and noise score on the same images by the same "

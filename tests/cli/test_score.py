@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dis_bench.cli.main import main
+from dis_bench.metrics import score
 from tests.cli import test_main
 
 TINY = f"{Path(__file__).parent.parent / 'tiny.py'}:Tiny"
@@ -65,6 +66,23 @@ def test_anchors_can_be_left_out(tmp_path, capsys):
         texts.append(capsys.readouterr().out)
     assert "perfect   chance" in texts[0]
     assert "perfect" not in texts[1]
+
+
+def test_parameters_are_set_and_shown(tmp_path, capsys):
+    path, out = save(tmp_path / "codes.npz"), tmp_path / "scores.csv"
+    words = ["--allow-small", "--no-anchors", "--out", str(out)]
+    words += ["--metrics", "mig", "modularity", "downstream"]
+    words += ["--set", "mig.bins=3", "modularity.count_dead=False", "downstream.labels=10,20"]
+    assert main(["score", path, *words, "--set", "downstream.test=20", "downstream.penalty=0.5"]) == 0
+    assert (
+        "Not by the defaults: mig bins=3; modularity count_dead=False; "
+        "downstream labels=[10, 20], test=20, penalty=0.5."
+    ) in " ".join(capsys.readouterr().out.split())
+    rows = {row["name"]: row for row in csv.DictReader(out.read_text().splitlines())}
+    assert list(rows) == ["mig", "modularity", "downstream_10", "downstream_20"]
+    assert rows["mig"]["changed"] == "bins=3"
+    expected = score(CODES, FACTORS, ["mig"], parameters={"mig": {"bins": 3}}, allow_small=True)
+    assert float(rows["mig"]["score"]) == pytest.approx(expected["mig"], abs=1e-12)
 
 
 def test_a_terminal_without_arrows(tmp_path, monkeypatch):
@@ -187,7 +205,38 @@ class Model: pass
 def test_encoders_that_cannot_be_scored(tmp_path, monkeypatch, capsys, name, sentence):
     (tmp_path / "encoder.py").write_text(ENCODERS)
     monkeypatch.chdir(tmp_path)
-    assert sentence in fails(capsys, "--encoder", name, "--dataset", TINY, "--metrics", "mig")
+    words = ["--encoder", name, "--dataset", TINY, "--metrics", "mig", "--allow-small"]
+    assert sentence in fails(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("rows", "advice"),
+    [([], "there are 256: give more rows"), (["--rows", "100"], "--set mig.rows=100), or")],
+)
+def test_too_few_rows_are_told_before_an_encoder_runs(tmp_path, monkeypatch, capsys, rows, advice):
+    (tmp_path / "encoder.py").write_text(ENCODERS)
+    monkeypatch.chdir(tmp_path)
+    words = ["--encoder", "encoder.py:raises", "--dataset", TINY, "--metrics", "mig", *rows]
+    assert advice in fails(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("raises", "metric 'raises' failed: ZeroDivisionError: division by zero."),
+        ("ends", "metric 'ends' failed: SystemExit: 0."),
+        ("endless", "metric 'endless' failed: RecursionError: maximum recursion depth exceeded"),
+    ],
+)
+def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        "def raises(codes, factors): return 1 / 0\n"
+        "def ends(codes, factors): sys.exit(0)\n"
+        "def endless(codes, factors): return endless(codes, factors)\n"
+    )
+    path = save(tmp_path / "codes.npz")
+    assert sentence in fails(capsys, path, "--metrics", f"{tmp_path / 'mine.py'}:{name}")
 
 
 @pytest.mark.parametrize(
@@ -199,6 +248,20 @@ def test_encoders_that_cannot_be_scored(tmp_path, monkeypatch, capsys, name, sen
         (["codes.npz", "--data-dir", "x"], "--data-dir goes with --encoder"),
         (["codes.npz", "--metrics", "migg"], "unknown metric 'migg': did you mean 'mig'"),
         (["codes.npz", "--metrics", "udr"], "unknown metric 'udr'"),
+        (["codes.npz", "--set", "mig.bin=40"], "unknown parameter of mig 'bin': did you mean 'bins'?"),
+        (["codes.npz", "--set", "migg.bins=40"], "'migg': did you mean 'mig'?"),
+        (["codes.npz", "--metrics", "sap", "--set", "mig.bins=40"], "'mig': There are: sap."),
+        (["codes.npz", "--set", "mig.bins=many"], "bins of mig must be a whole number, but 'many' was given"),
+        (["codes.npz", "--set", "modularity.count_dead=0"], "must be True or False, but '0' was given"),
+        (
+            ["codes.npz", "--set", "mig.bins"],
+            "--set takes METRIC.NAME=VALUE, e.g. mig.bins=40, but 'mig.bins'",
+        ),
+        (["codes.npz", "--set", "mig.bins="], "but 'mig.bins=' was given"),
+        (["codes.npz", "--set", "bins=40"], "but 'bins=40' was given"),
+        (["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"], "--set mig.bins was given twice"),
+        (["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"], "odd.of, whose default is None"),
+        (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric (in --set"),
         (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
         (["codes.npz", "--bootstrap", "x"], "invalid int value"),
@@ -215,6 +278,7 @@ def test_encoders_that_cannot_be_scored(tmp_path, monkeypatch, capsys, name, sen
 )
 def test_mistakes(tmp_path, monkeypatch, capsys, words, sentence):
     (tmp_path / "encoder.py").write_text(ENCODERS)
+    (tmp_path / "odd.py").write_text("def odd(codes, factors, of=None): return 1.0")
     monkeypatch.chdir(tmp_path)
     save("codes.npz")
     assert sentence in fails(capsys, *words)

@@ -1,41 +1,64 @@
 """Metrics with one fault each, in a file as a stranger would hand it in; and some without."""
 
+import sys
+
 import numpy as np
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 
 
-def correlations(codes, factors):
-    """Squared correlation [D, F]; 0 where a code is constant."""
+def explained(codes, factors):
+    """Share of each code's variance that lies between the values of each factor [D, F]; 0 where constant."""
+    live = np.ptp(codes, axis=0) > 1e-12 * np.abs(codes).max(initial=1e-300)
+    return np.where(live[:, None], _explained(codes, factors), 0)
+
+
+def _explained(codes, factors):
+    """The same, but 0 / 0 where a code is constant."""
+    centred = codes - codes.mean(axis=0)
+    between = np.zeros((codes.shape[1], factors.shape[1]))
+    for k, factor in enumerate(factors.T):
+        for value in np.unique(factor):
+            between[:, k] += (factor == value).mean() * centred[factor == value].mean(axis=0) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return between / (centred**2).mean(axis=0)[:, None]
+
+
+def sound(codes, factors):
+    """Mean over factors of the best code's share of explained variance."""
+    return float(explained(codes, factors).max(axis=0).mean())
+
+
+def nan_on_dead_codes(codes, factors):
+    """As :func:`sound`, but 0 / 0 where a code is constant."""
+    return float(_explained(codes, factors).max(axis=0).mean())
+
+
+def reads_names_as_numbers(codes, factors):
+    """Squared correlation, which depends on which value of a factor is called 0, 1, 2."""
     codes, factors = (table - table.mean(axis=0) for table in (codes, factors))
     norms = np.outer(np.linalg.norm(codes, axis=0), np.linalg.norm(factors, axis=0))
     live = np.ptp(codes, axis=0) > 1e-12 * np.abs(codes).max(initial=1e-300)
     squares = np.zeros(norms.shape)
     squares[live] = (codes.T @ factors)[live] ** 2 / norms[live] ** 2
-    return squares
+    return float(squares.max(axis=0).mean())
 
 
-def sound(codes, factors):
-    """Mean over factors of the best code's share of explained variance."""
-    return float(correlations(codes, factors).max(axis=0).mean())
-
-
-def nan_on_dead_codes(codes, factors):
-    """As :func:`sound`, but 0 / 0 where a code is constant."""
-    with np.errstate(invalid="ignore"):
-        together = np.corrcoef(codes.T, factors.T)[: codes.shape[1], codes.shape[1] :]
-    return float((together**2).max(axis=0).mean())
+@metric(range=(0, 1), source="nobody", values_are_numbers=True)
+def says_that_it_reads_numbers(representation):
+    """As :func:`reads_names_as_numbers`, declared."""
+    return reads_names_as_numbers(representation.codes, representation.factors)
 
 
 def counts_dead_codes(codes, factors):
     """The mean over codes, dead ones too."""
-    return float(correlations(codes, factors).max(axis=1).mean())
+    return float(explained(codes, factors).max(axis=1).mean())
 
 
 def order_of_codes(codes, factors):
     """Takes it that code 0 is factor 0, and so on."""
-    return float(np.diag(correlations(codes, factors)).mean())
+    return float(np.diag(explained(codes, factors)).mean())
 
 
 def order_of_rows(codes, factors):
@@ -66,12 +89,12 @@ def constant(codes, factors):
 
 def returns_an_array(codes, factors):
     """A value per factor, but no name for each."""
-    return correlations(codes, factors).max(axis=0)
+    return explained(codes, factors).max(axis=0)
 
 
 def a_column_per_code(codes, factors):
     """A number per code, so that its columns depend on what it is given."""
-    return {str(d): float(best) for d, best in enumerate(correlations(codes, factors).max(axis=1))}
+    return {str(d): float(best) for d, best in enumerate(explained(codes, factors).max(axis=1))}
 
 
 def crashes(codes, factors):
@@ -79,9 +102,14 @@ def crashes(codes, factors):
     return codes.no_such_attribute
 
 
+def ends_the_program(codes, factors):
+    """Was a script once."""
+    sys.exit(0)
+
+
 def crashes_on_one_code(codes, factors):
     """Takes it that there is a second best code."""
-    best = np.sort(correlations(codes, factors), axis=0)
+    best = np.sort(explained(codes, factors), axis=0)
     return float((best[-1] - best[-2]).mean())
 
 

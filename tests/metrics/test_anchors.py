@@ -83,3 +83,7 @@ def test_a_metric_that_cannot_score_them_has_none():
         raise RuntimeError("not my codes")
 
     assert anchors(picky, "mig", mig={"rows": 100}).keys() == {"mig"}
+    failures = {}
+    table = Representation(np.zeros((len(GRID), 4)), GRID)
+    anchor_scores(table, [picky, "mig"], {"mig": {"rows": 100}}, failures)
+    assert failures == {"picky": "metric 'picky' failed: RuntimeError: not my codes."}

@@ -36,18 +36,19 @@ def distinct(representation, *, train=200, test=80):
 def test_the_interval_of_a_mean_is_the_one_of_textbooks():
     codes = np.random.default_rng(0).standard_normal((300, 1))
     found = bootstrap(Representation(codes, FACTORS), mean_code, resamples=2_000)
-    score, low, high, shift = found.loc["mean_code"]
+    score, low, high, shift, skipped = found.loc["mean_code"]
     half = 1.96 * codes.std() / np.sqrt(300)
     assert score == pytest.approx(codes.mean())
     assert shift == pytest.approx(0, abs=half / 10)
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
     assert low < codes.mean() < high
+    assert skipped == 0
 
 
 def test_no_row_is_both_learned_from_and_judged_by():
     table = Representation(np.arange(300.0)[:, None], FACTORS)
     found = bootstrap(table, [seen_before, distinct], resamples=20)
-    assert found.loc["seen_before"].tolist() == [0, 0, 0, 0]
+    assert found.loc["seen_before"].tolist() == [0, 0, 0, 0, 0]
     assert found.loc["distinct", "shift"] == pytest.approx(-1 / np.e, abs=0.02)
     torn = table.take(np.random.default_rng(0).integers(300, size=300))
     assert seen_before(torn) > 0.3  # what it would be without blocks
@@ -123,3 +124,35 @@ def test_one_seed_one_interval():
 def test_refuses_resamples(resamples):
     with pytest.raises(InputError, match="resamples must be a whole number from 2 up"):
         bootstrap(Representation(np.eye(300), FACTORS), mean_code, resamples=resamples)
+
+
+def test_resamples_that_cannot_be_scored_are_skipped_and_counted():
+    """A value in one row of 300 is missing from a resample in (1 - 1/300)^300 of all cases."""
+    factors = (np.arange(300) == 7)[:, None]
+    table = Representation(np.random.default_rng(0).standard_normal((300, 1)), factors)
+    parameters = {"mig": {"rows": 300}}
+    found = bootstrap(table, [mean_code, "mig"], resamples=200, parameters=parameters)
+    assert found["skipped"]["mean_code"] == 0
+    assert found["skipped"]["mig"] == pytest.approx(200 / np.e, abs=30)
+    assert found.loc["mig", "low"] < found.loc["mig", "high"]
+
+
+def test_without_two_resamples_that_can_be_scored_there_is_no_interval():
+    calls = []
+
+    def only_once(codes, factors):
+        calls.append(1)
+        if len(calls) > 2:
+            raise RuntimeError("once and for all")
+        return 0.5
+
+    found = bootstrap(Representation(np.eye(300), FACTORS), [only_once, mean_code], resamples=4)
+    assert found["skipped"].to_dict() == {"only_once": 3, "mean_code": 0}
+    assert found.loc["only_once", "score"] == 0.5
+    assert found.loc["only_once", ["low", "high", "shift"]].isna().all()
+    assert found.loc["mean_code", ["low", "high", "shift"]].notna().all()
+
+
+def test_what_cannot_be_scored_at_all_is_refused():
+    with pytest.raises(InputError, match="mig: the protocol wants 10000 rows"):
+        bootstrap(Representation(np.eye(300), FACTORS), "mig")

@@ -24,7 +24,8 @@ def arrays():
 def test_the_table_holds_the_scores_and_what_to_read_them_against(arrays):
     table = make_card(*arrays, metrics=NAMES, allow_small=True).table
     assert list(table.index) == NAMES
-    assert list(table.columns) == ["score", "perfect", "chance", "smallest", "largest", "better", "small"]
+    about = ["smallest", "largest", "better", "small", "changed"]
+    assert list(table.columns) == ["score", "perfect", "chance", *about]
     assert table["score"].to_dict() == score(*arrays, NAMES, allow_small=True).to_dict()
     assert table["better"].tolist() == ["lower", "higher", "higher"]
     assert table["largest"].tolist() == [2, 1, 1]
@@ -36,7 +37,8 @@ def test_the_table_holds_the_scores_and_what_to_read_them_against(arrays):
 def test_intervals_stand_beside_the_scores(arrays):
     card = make_card(*arrays, metrics="sap_continuous", bootstrap=20, allow_small=True)
     row = card.table.loc["sap_continuous"]
-    assert list(card.table.columns[:4]) == ["score", "low", "high", "shift"]
+    assert list(card.table.columns[:5]) == ["score", "low", "high", "shift", "skipped"]
+    assert "skipped" not in card.text
     assert row["low"] < row["score"] < row["high"]
     assert f"{row['low']:.3f} .. {row['high']:.3f}" in card.text
 
@@ -96,13 +98,17 @@ def test_a_full_table_has_no_marks():
 
 def test_a_metric_without_anchors_still_has_its_score(arrays):
     def wants_ten(codes, factors):
-        assert codes.std() < 0.9
+        assert codes.std() < 0.9, "no unit variance"
         return 1.0
 
     card = make_card(*arrays, metrics=wants_ten)
     assert card.table.loc["wants_ten", "score"] == 1.0
     assert card.table.loc["wants_ten", ["perfect", "chance"]].isna().all()
-    assert "-: the metric cannot score" in card.text
+    text = " ".join(card.text.split())
+    assert (
+        "-: the metric cannot score the factors or noise. metric 'wants_ten' failed: AssertionError: no"
+        in text
+    )
 
 
 def test_log_variances_bring_the_metrics_that_read_them(arrays):
@@ -111,3 +117,40 @@ def test_log_variances_bring_the_metrics_that_read_them(arrays):
     assert list(card.table.index) == ["mig_sampled"]
     with pytest.raises(InputError, match="mig_sampled needs log_variances"):
         make_card(codes, factors, metrics="mig_sampled")
+
+
+def test_parameters_that_differ_from_the_defaults_stand_on_the_card(arrays):
+    options = {"metrics": ["mig", "downstream", "sap_continuous"], "allow_small": True, "anchors": False}
+    parameters = {"mig": {"bins": 40, "rows": 10_000}, "downstream": {"labels": [10, 20], "test": 99}}
+    card = make_card(*arrays, parameters=parameters, **options)
+    assert card.table["changed"].to_dict() == {
+        "mig": "bins=40",
+        "downstream_10": "labels=[10, 20], test=99",
+        "downstream_20": "labels=[10, 20], test=99",
+        "sap_continuous": "",
+    }
+    assert "\nNot by the defaults: mig bins=40; downstream labels=[10, 20], test=99.\n" in card.text
+    expected = score(*arrays, ["mig"], parameters={"mig": {"bins": 40}}, allow_small=True)
+    assert card.table.loc["mig", "score"] == expected["mig"]
+
+
+def test_defaults_are_not_told(arrays):
+    card = make_card(
+        *arrays, metrics="mig", parameters={"mig": {"bins": 20}}, allow_small=True, anchors=False
+    )
+    assert card.table["changed"].tolist() == [""]
+    assert "defaults" not in card.text
+
+
+def test_skipped_resamples_are_told():
+    codes = np.random.default_rng(0).standard_normal((200, 2))
+    rare = np.stack([np.arange(200) == 7, np.arange(200) % 4], axis=1)
+    options = {"bootstrap": 20, "allow_small": True, "anchors": False}
+
+    def mean_of(codes, factors):
+        return codes.mean()
+
+    card = make_card(codes, rare, metrics=["irs", mean_of], **options)
+    skipped = card.table["skipped"]["irs"]
+    assert 0 < skipped < 20
+    assert f"Resamples that could not be scored, and were skipped: irs {skipped}." in card.text

@@ -133,3 +133,26 @@ def test_refuses_an_unknown_estimator():
     codes, factors = load_case("B_identity")
     with pytest.raises(InputError, match="dci: unknown estimator of dci 'sklern': did you mean 'sklearn'"):
         dci(codes, factors, estimator="sklern")
+
+
+def test_neither_scale_nor_origin_of_a_code_matters():
+    """Trees read float32, and part no values within 1e-7: unscaled, 1e-6 of these codes score 0.03."""
+    codes, factors = (table[:1_500].astype(float) for table in load_case("A_noise05"))
+    few = {"train": 1_000, "test": 500}
+    expected = dci(codes, factors, **few)
+    assert expected.disentanglement > 0.2
+    for moved in (codes * 1e-6, codes * 1e-30, codes * 1e30, codes + 1e8, codes * [1e-9, 1, 1e9, -1, 1e-3]):
+        assert dci(moved, factors, **few) == pytest.approx(expected, abs=0.003)
+
+
+def test_twins_stay_twins_and_rows_far_out_are_no_obstacle():
+    codes, factors = (table[:300].astype(float) for table in load_case("B_identity"))
+    table = Representation(np.hstack([codes, codes]), factors, seed=None)
+    importances, _ = fit_importances(table, 200, 100, "fast")
+    of_twins = importances.reshape(2, 6, 6)
+    assert (of_twins[0] > 0.2).any()
+    assert of_twins.sum(axis=0) == pytest.approx(
+        fit_importances(Representation(codes, factors, seed=None), 200, 100, "fast")[0], abs=0.02
+    )
+    codes[250:] *= 1e37  # in the test rows only
+    assert 0 <= dci(codes * 1e-30, factors, train=200, test=100, seed=None).informativeness <= 1

@@ -104,7 +104,13 @@ def test_values_missing_in_training_or_test_rows():
     assert 0 <= explicitness(alone.astype(float), alone, train=5, test=25, seed=None) <= 1
 
 
-def test_refuses_test_rows_of_one_value():
+def test_a_factor_of_one_value_in_the_test_rows_is_left_out():
+    factors = np.stack([np.repeat([0, 1, 1], 40), *BITS.T], axis=1)
+    codes = BITS[:, :1].astype(float)  # of the first factor nothing, of the second all, of the third nothing
+    assert explicitness(codes, factors, **HALVES) == pytest.approx((1 + 0.5) / 2)
+
+
+def test_refuses_test_rows_in_which_no_factor_varies():
     factor = np.repeat([0, 1, 1], 10)[:, None]
-    with pytest.raises(InputError, match="explicitness: factor 0 has one value only in the 10 test rows"):
+    with pytest.raises(InputError, match="explicitness: every factor has one value only in the 10 test rows"):
         explicitness(factor.astype(float), factor, train=20, test=10, seed=None)

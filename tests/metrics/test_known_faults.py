@@ -1,7 +1,7 @@
 """Faults that implementations elsewhere have, as far as no metric's own test file looks for them.
 
-docs/metrics.md lists all that we know, with the test that would fail if we had the fault, or why it cannot be
-avoided.
+docs/agreement.md lists all that we know, with the test that would fail if we had the fault, or why it cannot
+be avoided.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def test_importances_that_rounding_took_below_zero():
 def test_the_list_of_faults_names_tests_that_exist():
     folder = Path(__file__).parent
     _, _, text = (
-        (folder.parents[1] / "docs" / "metrics.md").read_text().partition("## Faults known elsewhere\n")
+        (folder.parents[1] / "docs" / "agreement.md").read_text().partition("## Faults known elsewhere\n")
     )
     named = set(re.findall(r"`(test_\w+)`", text.partition("\n## ")[0]))
     there = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation, as_metric
+from dis_bench.metrics import MetricFailed, Representation, as_metric
 from dis_bench.metrics.dci import dci
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import mig
@@ -48,7 +48,9 @@ def test_a_declared_metric_says_what_it_is():
 
 def test_docstring_and_signature_show():
     assert "More is said here." in extremes.__doc__
-    assert str(inspect.signature(mig)) == "(codes, factors, *, seed=0, rows=10000, bins=20)"
+    assert (
+        str(inspect.signature(mig)) == "(codes, factors, *, seed=0, allow_small=False, rows=10000, bins=20)"
+    )
 
 
 def test_arrays_or_a_representation():
@@ -64,7 +66,8 @@ def widest(representation, *, power=1.0):
 
 
 def test_a_metric_gets_what_it_needs_beside_codes_and_factors():
-    assert str(inspect.signature(widest)) == "(codes, factors, *, log_variances, seed=0, power=1.0)"
+    signature = "(codes, factors, *, log_variances, seed=0, allow_small=False, power=1.0)"
+    assert str(inspect.signature(widest)) == signature
     assert widest(CODES, FACTORS, log_variances=CODES, power=2) == 121.0
     assert widest(Representation(CODES, FACTORS, log_variances=CODES)) == 11.0
     refusal = r"widest needs log_variances beside codes and factors: give log_variances=, a table \[N, D\]"
@@ -82,8 +85,9 @@ def test_refuses_half_of_the_input_or_twice_the_same():
         extremes(CODES)
     with pytest.raises(InputError, match="besides a Representation"):
         extremes(Representation(CODES, FACTORS), FACTORS)
-    with pytest.raises(InputError, match="besides a Representation"):
-        extremes(Representation(CODES, FACTORS), seed=1)
+    for more in ({"seed": 1}, {"seed": 0}, {"seed": None}, {"allow_small": True}):
+        with pytest.raises(InputError, match=f"was given {next(iter(more))} besides a Representation"):
+            extremes(Representation(CODES, FACTORS, seed=5), **more)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,10 @@ def test_refuses_half_of_the_input_or_twice_the_same():
         ({"cod": 1}, "unknown parameter of extremes 'cod': did you mean 'code'"),
         ({"code": 1.0}, "code of extremes must be a whole number, but 1.0"),
         ({"code": True}, "code of extremes must be a whole number, but True"),
-        ({"scale": "2"}, "scale of extremes must be a number, but '2'"),
+        ({"scale": "2"}, "scale of extremes must be a finite number, but '2'"),
+        ({"scale": float("nan")}, "scale of extremes must be a finite number, but nan"),
+        ({"scale": float("-inf")}, "scale of extremes must be a finite number, but -inf"),
+        ({"scale": 10**400}, "scale of extremes must be a finite number, but 1000"),
         ({"signed": 1}, "signed of extremes must be True or False, but 1"),
         ({"sort": None}, "sort of extremes must be a word, but None"),
     ],
@@ -137,7 +144,7 @@ def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
 
     wrapped = as_metric(rows)
     assert wrapped.parameters == {"scale": 2}
-    assert str(inspect.signature(wrapped)) == "(codes, factors, *, seed=0, scale=2)"
+    assert str(inspect.signature(wrapped)) == "(codes, factors, *, seed=0, allow_small=False, scale=2)"
     assert wrapped(CODES, FACTORS, seed=5, scale=1) == 11
 
     @metric()
@@ -158,9 +165,10 @@ def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
         (lambda codes, factors, *, power: 0.0, "parameter 'power' of metric 'own' needs a default"),
         (lambda codes, factors, power: 0.0, "parameter 'power' of metric 'own' needs a default"),
         (lambda a, b, *, codes=1: 0.0, "parameter 'codes' of metric 'own' must be renamed"),
+        (lambda a, b, *, allow_small=1: 0.0, "parameter 'allow_small' of metric 'own' must be renamed"),
         (max, "metric 'own' does not say what it takes"),
     ],
-    ids=["one_table", "factors_by_keyword", "by_keyword", "by_position", "name_taken", "compiled"],
+    ids=["one_table", "factors_by_keyword", "by_keyword", "by_position", "name_taken", "leave", "compiled"],
 )
 def test_refuses_a_function_that_codes_and_factors_do_not_suffice_for(function, sentence):
     with pytest.raises(InputError) as refusal:
@@ -182,7 +190,9 @@ def test_refuses_a_declaration_that_a_representation_does_not_suffice_for(functi
     assert sentence in str(refusal.value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "high", "0.5", True, [1.0, 2.0]])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 10**400, None, "high", "0.5", True, [1.0, 2.0], (1, 2)]
+)
 def test_refuses_results_that_are_no_finite_number(value):
     broken = as_metric(lambda codes, factors: value, name="broken")
     with pytest.raises(InputError, match=r"metric 'broken' returned .* finite number"):
@@ -201,3 +211,72 @@ def test_refuses_results_that_were_not_declared():
 def test_refuses_what_is_no_function():
     with pytest.raises(InputError, match="metric 'three' must be a function of codes and factors, not 3"):
         as_metric(3, name="three")
+
+
+@pytest.mark.parametrize("range", ["ab", (1, 0), (0, 0), (0, float("nan")), (0,), (0, 1, 2), 1, None])
+def test_refuses_a_range_that_is_none(range):
+    with pytest.raises(
+        InputError, match="the range of metric 'mine' must be its lowest and its highest score"
+    ):
+
+        @metric(range=range)
+        def mine(representation):
+            return 0.0
+
+
+def test_refuses_a_result_without_a_score():
+    with pytest.raises(InputError, match=r"metric 'empty' returned {}, which holds no score"):
+        as_metric(lambda codes, factors: {}, "empty").scores(Representation(CODES, FACTORS))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+        (SystemExit(0), "SystemExit: 0"),
+        (RecursionError("too\ndeep"), "RecursionError: too deep"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_whatever_a_metric_raises_is_one_sentence_with_its_name(error, words):
+    def raises(codes, factors):
+        raise error
+
+    with pytest.raises(MetricFailed) as failure:
+        as_metric(raises)(CODES, FACTORS)
+    assert str(failure.value) == f"metric 'raises' failed: {words}."
+    assert failure.value.__cause__ is error
+
+
+def test_leave_to_score_a_small_table():
+    assert mig(CODES, FACTORS, allow_small=True) == mig(CODES, FACTORS, rows=6)
+    with pytest.raises(InputError, match=r"--set mig.rows=6.*--allow-small; in Python allow_small=True"):
+        mig(CODES, FACTORS)
+
+
+@metric()
+def twice(representation, *, labels=(1, 2)):
+    """The labels, added up."""
+    return sum(labels)
+
+
+@pytest.mark.parametrize("labels", [[3, 4], (3, 4), np.array([3, 4]), range(3, 5)])
+def test_several_values_come_in_any_list(labels):
+    assert twice.resolve({"labels": labels}) == {"labels": (3, 4)}
+    assert all(type(label) is int for label in twice.resolve({"labels": labels})["labels"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (7, r"labels of twice must be a list such as \[1, 2\], but 7 was given"),
+        ("34", "labels of twice must be a list"),
+        (np.array(3), "labels of twice must be a list"),
+        ((True,), "each of labels of twice must be a whole number, but True"),
+        ([3.0], "each of labels of twice must be a whole number, but 3.0"),
+        (np.eye(2, dtype=int), "each of labels of twice must be a whole number"),
+    ],
+)
+def test_refuses_what_is_no_list_of_such_values(labels, message):
+    with pytest.raises(InputError, match=message):
+        twice(CODES, FACTORS, labels=labels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from scipy.special import digamma
@@ -10,6 +12,11 @@ from sklearn.feature_selection import mutual_info_classif
 from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
 
 from .cases import load_case
+
+
+def generator(purpose):
+    """Random numbers of one purpose."""
+    return np.random.default_rng(zlib.crc32(purpose.encode()))
 
 
 def slow_information(code, labels, neighbours):
@@ -40,7 +47,7 @@ def test_it_is_scikit_learn_s_estimate(factor):
     codes, factors = load_case("A_noise05")
     codes, factor = codes[:3_000].astype(float), factors[:3_000, factor]
     theirs = mutual_info_classif(codes, factor, discrete_features=False, n_neighbors=10, random_state=0)
-    separate = separate_values(codes, np.random.default_rng(0))
+    separate = separate_values(codes, generator)
     ours = [neighbour_information(code, factor, 10) for code in separate.T]
     # Its intervals take in the neighbour at their end now and then, by rounding.
     assert np.allclose(ours, theirs, atol=3e-4)
@@ -52,7 +59,7 @@ def test_it_knows_the_truth():
     overlapping = labels + rng.uniform(0, 2, len(labels))  # half of the time the label shows
     assert neighbour_information(overlapping, labels) == pytest.approx(np.log(2) / 2, abs=0.02)
     assert neighbour_information(rng.standard_normal(len(labels)), labels) < 0.01
-    separate = separate_values(labels[:, None].astype(float), rng)[:, 0]
+    separate = separate_values(labels[:, None].astype(float), generator)[:, 0]
     assert neighbour_information(separate, labels) == pytest.approx(np.log(2), abs=0.01)
 
 
@@ -62,9 +69,20 @@ def test_labels_that_occur_once_tell_nothing():
 
 def test_equal_values_are_separated_alike_in_every_code():
     codes = np.repeat([[1.0, 3.7, 1e30], [2.0, 3.7, 0.0]], 500, axis=0)
-    separate = separate_values(codes, np.random.default_rng(0))
+    separate = separate_values(codes, generator)
     # Two numbers next to 1 may round to the same one, even so.
     assert all(len(np.unique(code)) > 0.99 * len(codes) for code in separate.T)
     assert np.ptp(separate[:500], axis=0).max() < 1e-8
-    alone = separate_values(codes[:, [2]], np.random.default_rng(0))
+    alone = separate_values(codes[:, [2]], generator)
     assert np.array_equal(alone[:, 0], separate[:, 2])
+
+
+def test_noise_is_drawn_by_the_order_of_the_values():
+    up = np.repeat([0.0, 1.0], 500)
+    other = np.tile([0.0, 1.0], 500)
+    separate = separate_values(np.stack([up, 1024 * up - 7, other], axis=1), generator)
+    assert np.array_equal(separate[:, 0], separate[:, 1])
+    noise = separate - np.sign(separate)
+    assert np.corrcoef(noise.T)[0, 2] == pytest.approx(0, abs=0.1)
+    # At 1 a float64 has steps of 1.1 to 2.2 in 10^16: 10^-10 of noise keeps six digits.
+    assert noise.std(axis=0) == pytest.approx(1e-10 * np.ones(3), rel=0.1)

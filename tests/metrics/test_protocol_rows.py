@@ -6,8 +6,9 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score, score_representation
+from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import mig
-from dis_bench.metrics.protocol_rows import cut_protocol, row_blocks
+from dis_bench.metrics.protocol_rows import check_rows, cut_protocol, row_blocks
 
 from .cases import load_case
 
@@ -58,8 +59,18 @@ def test_small_scores_are_those_of_the_cut_protocol_and_are_marked(small):
     scores = score(*small, names, parameters={"sap_continuous": {"rows": 300}}, allow_small=True)
     protocols = {"mig": {"rows": 300}, "sap": {"train": 200, "test": 100}, "sap_continuous": {"rows": 300}}
     assert scores.to_dict() == score(*small, names, parameters=protocols).to_dict()
-    assert scores.attrs["small"] == ["mig", "sap"]
-    assert score(*small, names, parameters=protocols, allow_small=True).attrs["small"] == []
+    assert scores.attrs["small"] == ["betavae_score", "mig", "sap"]
+    enough = score(*small, names, parameters=protocols, allow_small=True)
+    assert enough.attrs["small"] == ["betavae_score"]
+    assert score(*small, names, parameters=protocols).attrs["small"] == []
+
+
+@pytest.mark.parametrize("name", ["betavae_score", "factorvae_score"])
+def test_what_draws_from_all_rows_is_small_below_the_rows_of_a_study(name):
+    codes, factors = load_case("B_identity")
+    for rows, small in ((14_999, [name]), (15_000, [])):
+        scores = score(codes[:rows], factors[:rows], name, allow_small=True)
+        assert scores.attrs["small"] == small
 
 
 def test_without_leave_the_refusal_says_how_many_rows_are_wanted(small):
@@ -80,7 +91,58 @@ def test_the_protocol_is_the_one_that_was_scored(small):
 def test_every_built_in_metric_scores_a_small_table_and_says_so(small):
     table = Representation(*small, log_variances=small[0] * 0 - 4, allow_small=True)
     values = score_representation(table).values
-    assert set(values) - table.small == {"betavae_score"}  # it draws pairs from any number of rows
+    assert set(values) == table.small
     assert {"downstream_10", "downstream_100"} <= table.small
     assert "downstream_1000" not in values
     assert set(find_metrics(given=["log_variances"])) >= {"mig_sampled"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        (
+            {"rows": 500},
+            "own: the protocol wants 500 rows, but there are 300: give more rows, ask for fewer "
+            "(--set own.rows=300), or score what there is, marked as such (--allow-small; in Python "
+            "allow_small=True).",
+        ),
+        ({"train": 300, "test": 100}, "(--set own.train=225 own.test=75)"),
+        ({"labels": (10, 400), "test": 100}, "wants 400 labelled and 100 test rows, but there are 300"),
+        ({"labels": (10, 400), "test": 100}, "(--set own.labels=10 own.test=60)"),
+    ],
+)
+def test_a_refusal_says_what_helps(parameters, sentence):
+    with pytest.raises(InputError) as refusal:
+        check_rows("own", parameters, 300)
+    assert sentence in str(refusal.value)
+    check_rows("own", parameters, 300, allow_small=True)
+    check_rows("own", parameters, 500)
+
+
+def test_what_no_leave_can_help_is_not_advised():
+    with pytest.raises(InputError) as refusal:
+        score([[0.0], [1.0]], [[0], [1]], "sap", allow_small=True)
+    assert str(refusal.value) == "sap: at least 2 training and 1 test rows are needed, but there are 2."
+
+    @metric()
+    def greedy(representation, *, n_rows=20_000):
+        return len(representation.rows(n_rows).codes)
+
+    for allow_small in (False, True):
+        with pytest.raises(InputError) as refusal:
+            score(*load_case("B_identity"), greedy, allow_small=allow_small)
+        assert str(refusal.value) == (
+            "greedy: 20000 rows are wanted, but there are 15000: give more rows, or ask for fewer."
+        )
+
+
+def test_too_few_rows_are_refused_before_anything_is_computed(small):
+    calls = []
+
+    def first(codes, factors):
+        calls.append(1)
+        return 0.0
+
+    with pytest.raises(InputError, match="sap: the protocol wants 10000 training and 5000 test rows"):
+        score(*small, [first, "sap"])
+    assert calls == []

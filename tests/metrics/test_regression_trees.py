@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from dis_bench.metrics import regression_trees
-from dis_bench.metrics.regression_trees import (
-    LEAF,
-    Trees,
-    add_trees,
-    allocate_trees,
-    cut_into_bins,
-    grow_trees,
-)
+from dis_bench.metrics import tree_bins
+from dis_bench.metrics.regression_trees import LEAF, Trees, add_trees, allocate_trees, grow_trees
+from dis_bench.metrics.tree_bins import cut_into_bins, sum_in_bins
 
 
 def draw(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +26,8 @@ def grow(codes: np.ndarray, residuals: np.ndarray, depth: int = 3, seed: int = 0
     trees = allocate_trees(len(residuals), depth)
     orders = np.tile(np.arange(len(codes)), (*trees.code.shape, 1))
     orders = np.random.default_rng(seed).permuted(orders, axis=-1)
-    grow_trees(trees, residuals, cut_into_bins(codes), orders)
+    bins = cut_into_bins(codes)
+    grow_trees(trees, residuals, bins, sum_in_bins(residuals, bins), orders)
     return trees
 
 
@@ -73,28 +68,12 @@ def test_splits_are_those_of_sklearn(rows, depth):
 def test_number_of_bins_changes_nothing(bins, monkeypatch):
     codes, residuals = draw(2000)
     usual = grow(codes, residuals)
-    monkeypatch.setattr(regression_trees, "BINS", bins)
+    monkeypatch.setattr(tree_bins, "BINS", bins)
     other = grow(codes, residuals)
     assert len(cut_into_bins(codes[:1]).start) == pytest.approx(min(1 + bins * 2000**0.5, 2000), rel=0.1)
     np.testing.assert_array_equal(other.code, usual.code)
     np.testing.assert_array_equal(other.threshold, usual.threshold)
     np.testing.assert_allclose(other.gain, usual.gain, rtol=1e-9)
-
-
-def test_bins_hold_each_row_once_and_ascend():
-    codes, _ = draw(2000)
-    bins = cut_into_bins(codes)
-    assert bins.bin_of.shape == (2000, 5)
-    for d in range(5):
-        start, stop = (bound[bins.first[d] : bins.first[d + 1]] for bound in (bins.start, bins.stop))
-        assert (start[0], stop[-1]) == (0, 2000)
-        np.testing.assert_array_equal(start[1:], stop[:-1])
-        in_order = bins.bin_of[bins.sorted_rows[d], d]
-        np.testing.assert_array_equal(np.diff(in_order) >= 0, True)
-        np.testing.assert_array_equal(np.bincount(in_order)[bins.first[d] :], stop - start)
-    assert bins.first[5] - bins.first[4] == 1  # the constant code
-    assert not bins.divisible[bins.first[4]]
-    assert not bins.divisible[bins.first[1] : bins.first[2]].any()  # a bin per value
 
 
 def test_leaf_values_are_newton_steps():

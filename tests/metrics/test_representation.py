@@ -214,22 +214,56 @@ def test_refuses_a_seed_that_is_none(seed):
 
 def test_says_how_many_rows_are_wanted_and_what_to_do():
     table = Representation(CODES, FACTORS)
-    with pytest.raises(InputError, match=r"wants 10000 rows, but there are 6: .*rows=6"):
+    with pytest.raises(InputError, match=r"^10000 rows are wanted, but there are 6: give more rows, or"):
         table.rows(10_000)
-    with pytest.raises(
-        InputError, match=r"wants 10 training and 5 test rows, but there are 6: .*train=4, test=2"
-    ):
+    with pytest.raises(InputError, match=r"^10 training and 5 test rows are wanted, but there are 6: give"):
         table.split(10, 5)
     with pytest.raises(InputError, match="rows must be a whole number from 2 up, but 1 was given"):
         table.rows(1)
-    with pytest.raises(InputError, match="bins must be a whole number from 1 up"):
-        table.bins(0, 6)
+    for bins in (0, 1_001, 10**8, True, 2.0):
+        with pytest.raises(InputError, match="bins must be a whole number from 1 to 1000, but"):
+            table.bins(bins, 6)
 
 
 def test_refuses_rows_in_which_a_factor_does_not_vary():
     table = Representation(CODES, np.hstack([np.zeros((6, 1), int), FACTORS]), seed=None)
-    with pytest.raises(InputError, match="factor 1 has one value only in the 2 rows"):
+    with pytest.raises(
+        InputError, match=r"factor 1 has one value only in the 2 rows .* leave it out, or .*seed"
+    ):
         table.rows(2)
+    rare = Representation(np.zeros((200, 1)), np.arange(200)[:, None] == 7, seed=2)
+    with pytest.raises(InputError) as refusal:
+        rare.rows(2)
+    assert str(refusal.value).endswith("leave it out, or give rows in which it varies.")
+
+
+def test_refuses_a_factor_that_looks_continuous():
+    rows = np.arange(300)
+    for factor in (rows, -rows, 1000 * rows, np.minimum(rows, 151)):
+        with pytest.raises(
+            InputError, match=r"factor 1 looks continuous, .* of 300 rows .*numpy.digitize, or"
+        ):
+            Representation(np.zeros((300, 1)), np.stack([rows % 2, factor], axis=1))
+    half = np.minimum(rows, 150)  # 150 rows have a value of their own: half of them
+    assert Representation(np.zeros((300, 1)), half[:, None]).factor_sizes.tolist() == [151]
+    few = np.arange(36)  # of so few rows, most have a value of their own even where a factor is a class
+    assert Representation(np.zeros((36, 1)), few[:, None]).factor_sizes.tolist() == [36]
+
+
+def test_refuses_masked_arrays_and_sparse_tensors():
+    masked = np.ma.masked_greater(CODES, 8)
+    for codes, factors, what in (
+        (masked, FACTORS, "codes"),
+        (CODES, np.ma.masked_equal(FACTORS, 2), "factors"),
+    ):
+        with pytest.raises(InputError, match=f"{what} must be a whole table, but a masked array was given"):
+            Representation(codes, factors)
+    whole = Representation(np.ma.masked_greater(CODES, 100), FACTORS, seed=None)
+    assert np.array_equal(whole.codes, CODES)
+    with pytest.raises(
+        InputError, match=r"codes must be a dense tensor, but one of torch.sparse_coo was given"
+    ):
+        Representation(torch.tensor(CODES).to_sparse(), FACTORS)
 
 
 def test_listing_metrics_imports_nothing_heavy():

@@ -69,3 +69,40 @@ def test_r2_of_known_codes():
 def test_noise_scores_next_to_nothing():
     codes = np.random.default_rng(0).standard_normal((15_000, 4))
     assert 0 <= sap(codes, load_case("A_identity")[1]) < 0.01
+
+
+def rare_factors(rows=15_000):
+    """Two factors of which one value is common: guessing is right for 95% and 80% of the rows."""
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.random(rows) < 0.05, np.minimum(rng.geometric(0.8, rows) - 1, 4)], axis=1)
+    return factors.astype(int), rng
+
+
+def test_a_dead_code_beside_others_changes_nothing_on_unbalanced_factors():
+    """It would guess better than any fit with balanced classes, and score 0.22 beside noise."""
+    factors, rng = rare_factors()
+    for codes in (rng.standard_normal((len(factors), 3)), factors.astype(float)):
+        alone = sap(codes, factors)
+        for position in (0, codes.shape[1]):
+            assert sap(np.insert(codes, position, 3.7, axis=1), factors) == alone
+        assert sap(np.hstack([codes, np.zeros((len(codes), 2))]), factors) == alone
+
+
+def test_a_single_code_that_is_worse_than_guessing_scores_0():
+    factors, rng = rare_factors()
+    noise = rng.standard_normal((len(factors), 1))
+    table = Representation(noise, factors)
+    guessing = (table.factors[10_000:] == 0).mean(axis=0)
+    assert guessing == pytest.approx([0.95, 0.8], abs=0.01)
+    accuracies = accuracy_matrix(table, 10_000, 5_000)[0]
+    assert accuracies[0] < 0.6
+    assert (accuracies <= guessing).all()
+    assert sap(noise, factors) == 0.0
+    assert sap(np.insert(noise, 0, 0, axis=1), factors) == 0.0
+
+
+def test_a_dead_code_changes_nothing_in_the_continuous_variant():
+    factors, rng = rare_factors()
+    for codes in (rng.standard_normal((len(factors), 1)), factors + 0.3 * rng.standard_normal(factors.shape)):
+        with_dead = np.insert(codes, 0, 3.7, axis=1)
+        assert sap_continuous(with_dead, factors) == pytest.approx(sap_continuous(codes, factors), abs=1e-12)

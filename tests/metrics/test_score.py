@@ -102,7 +102,7 @@ def test_the_protocol_stands_beside_the_scores(small):
     assert type(used["mig"]["rows"]) is int
     assert scores == {"mig": mig(*small, rows=400)}
     assert protocol(["mig"], {"mig": {"rows": 400}}) == used
-    assert protocol()["dci"] == {"version": 1, "train": 10_000, "test": 5_000, "estimator": "fast"}
+    assert protocol()["dci"] == {"version": 2, "train": 10_000, "test": 5_000, "estimator": "fast"}
 
 
 def test_a_file_is_versioned_by_its_content(tmp_path):
@@ -126,7 +126,30 @@ def test_refuses_before_anything_is_computed(small):
         ([never, "mig"], {"mig": {"bin": 1}}, "unknown parameter of mig 'bin'"),
         ([never, "mig"], {"sap": {}}, "unknown metric in parameters 'sap'"),
         ([never, 3], {}, "metric '3' must be a function"),
+        (3, {}, "metrics must be names or functions, but 3 was given"),
+        ([], {}, "no metric was named"),
+        ([never, "mig"], {"mig": 20}, "parameters must be values by name by metric, .* but 20 was given"),
+        ([never, "mig"], ["mig"], r"parameters must be values by name by metric, .* but \['mig'\] was given"),
+        ([never, "mig"], {"mig": {"bins": 10.5}}, "bins of mig must be a whole number"),
     ]:
         with pytest.raises(InputError, match=message):
             score(*small, metrics, parameters=parameters)
     assert calls == []
+
+
+def test_refuses_metrics_that_fill_one_column(small):
+    def dci_disentanglement(codes, factors):
+        return 0.123
+
+    with pytest.raises(InputError, match="'dci' and 'dci_disentanglement' both fill the column 'dci_dis"):
+        score(*small, ["dci", dci_disentanglement])
+
+    def pair(codes, factors):
+        return {"a": 1.0}
+
+    def pair_a(codes, factors):
+        return 2.0
+
+    for metrics in ([pair, pair_a], [pair_a, pair]):  # what a plain function fills, only running it tells
+        with pytest.raises(InputError, match="fills the column 'pair_a' of another metric: rename it"):
+            score(*small, metrics)

@@ -8,7 +8,8 @@ import pytest
 from dis_bench.errors import InputError
 from dis_bench.metrics import as_metric, find_metrics
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.trial import PUBLISHED_ROWS, ROWS, Broken, Trial, draw_factors, mix, put_on_trial
+from dis_bench.metrics.protocol_rows import STUDY_ROWS
+from dis_bench.metrics.trial import ROWS, Broken, Trial, draw_factors, draw_one_hot, mix, put_on_trial
 
 from . import broken
 
@@ -32,6 +33,15 @@ def test_mixed_codes_are_rotated_pairs_in_float32():
     assert together == pytest.approx(expected, abs=0.1)
 
 
+def test_one_code_per_value_says_which_value_it_is():
+    _, codes, factors = draw_one_hot(ROWS)
+    assert codes.shape == (ROWS, 43)
+    assert (codes.sum(axis=1) == 2).all()
+    assert np.array_equal(codes[:, :3].argmax(axis=1), factors[:, 0])
+    assert np.array_equal(codes[:, 3:].argmax(axis=1), factors[:, 1])
+    assert len(np.unique(factors[:, 1])) == 40
+
+
 def test_a_protocol_is_made_smaller_by_the_names_of_its_parameters():
     trial = put_on_trial(find_metrics("dci")["dci"])
     assert len(trial) == ROWS
@@ -40,7 +50,7 @@ def test_a_protocol_is_made_smaller_by_the_names_of_its_parameters():
 
 def test_a_metric_that_refuses_few_rows_gets_many_and_its_own_protocol():
     trial = put_on_trial(broken.wants_many_rows)
-    assert len(trial) == PUBLISHED_ROWS
+    assert len(trial) == STUDY_ROWS
     assert trial.parameters == {}
 
 
@@ -58,7 +68,7 @@ def test_the_span_is_the_declared_range_or_what_ordinary_tables_show():
     assert perfect == pytest.approx(1)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, "0.5", None, True, np.ones(1), {"a": np.nan}])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 10**400, "0.5", None, True, np.ones(1), {"a": np.nan}])
 def test_what_is_no_score(value):
     trial = Trial(as_metric(lambda codes, factors: value, "own"))
     with pytest.raises(Broken, match=r"given rotated .* 'own' returned .* where a finite number must stand"):
@@ -89,3 +99,11 @@ def test_a_refusal_stays_one():
     one_code = trial.mixed._replace(given="one code", codes=trial.mixed.codes[:, :1])
     with pytest.raises(InputError, match="one code cannot be compared"):
         trial.scores(one_code)
+
+
+def test_a_metric_that_ends_the_program_is_broken_and_does_not():
+    trial = Trial(as_metric(broken.ends_the_program))
+    with pytest.raises(Broken, match=r"given rotated .* it raises SystemExit: 0"):
+        trial.scores(trial.mixed)
+    with pytest.raises(Broken, match="it raises SystemExit: 0"):
+        trial.read_arrays()

@@ -1,0 +1,94 @@
+"""UDR of each configuration: how far its seeds agree on what a latent is, from the codes that cells keep."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+
+from dis_bench.errors import InputError
+from dis_bench.metrics.udr import udr
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UDR = Quantity(
+    "udr",
+    "UDR",
+    better="higher",
+    range=(0.0, 1.0),
+    summary=(
+        "How well the codes of a configuration's seeds match each other, one to one; no factor is looked at. "
+        "Mean over seeds of the median over the other seeds (Duan et al. 2020)."
+    ),
+)
+
+# A spread would suggest values that are independent: an ordering is never claimed of UDR.
+NOTE = "UDR compares the seeds of a configuration with each other, so it has no spread and is never bold."
+
+
+def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[str]) -> list[Quantity]:
+    """Add UDR to the tables of :func:`dis_bench.reports.tables.summarise`, where cells kept their codes.
+
+    Args:
+        settings: whose cells are read; UDR takes all their images, and leaves out latents of 0.01 nats.
+        tables: of the same settings; each gets ``udr_mean``, ``udr_std`` (always NaN) and ``udr_n``, the
+            number of seeds that were compared.
+        problems: gets a sentence for each file that cannot be used; one that is missing goes without.
+
+    Returns:
+        The quantity; nothing, and tables as they were, where no configuration has two seeds with codes, or
+        where a metric is called ``udr``.
+    """
+    from tqdm import tqdm
+
+    if any(f"{UDR.name}_mean" in table for table in tables):
+        return []
+    total = sum(len(table) for table in tables)
+    with tqdm(total=total, desc="udr", unit="configuration", delay=2, leave=False, disable=None) as bar:
+        columns: list[list[tuple[float, int]]] = [[] for _ in tables]
+        for setting, table, column in zip(settings, tables, columns, strict=True):
+            for label in table["label"]:
+                column.append(_score_seeds(setting, label, problems))
+                bar.update()
+    if not any(n for column in columns for _, n in column):
+        return []
+    for table, column in zip(tables, columns, strict=True):
+        table["udr_mean"] = [mean for mean, _ in column]
+        table["udr_std"] = math.nan
+        table["udr_n"] = [n for _, n in column]
+    return [UDR]
+
+
+def _score_seeds(setting: Setting, label: str, problems: list[str]) -> tuple[float, int]:
+    """The mean UDR of the seeds of a configuration, and how many there are; NaN and 0 for fewer than two."""
+    cells = setting.done[setting.done["label"] == label]
+    read = [_read_codes(folder, problems) for folder in cells["folder"]]
+    codes = [table for table in read if table is not None]
+    if len(codes) < 2:
+        return math.nan, 0
+    columns = [f"kl_{latent}" for latent in range(setting.cell["latent_size"])]
+    kl = cells.reindex(columns=columns).to_numpy(dtype=float)[[table is not None for table in read]]
+    try:
+        return float(udr(codes, kl).mean()), len(codes)
+    except InputError as error:
+        problems.append(f"{setting.title}, {label} has no UDR: {error}")
+        return math.nan, 0
+
+
+def _read_codes(folder: str, problems: list[str]) -> np.ndarray | None:
+    path = Path(folder) / "codes.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["codes"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
+        problems.append(f"{path} cannot be read ({error}); its cell is left out of UDR.")
+        return None

@@ -1,0 +1,109 @@
+"""UDR in a report: what dis_bench.udr says of the codes that cells keep, and nothing where there are none."""
+
+import csv
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dis_bench import udr
+from dis_bench.reports.quantities import DASH
+from dis_bench.reports.report import build_report
+from dis_bench.runners.store import read_results
+from tests.reports.made_up import LATENTS, write_study
+
+BETAS = (1.0, 4.0)
+
+
+def keep_codes(folder, rows=200, **changed):
+    """Writes the codes of a cell: five latents that all cells share, up to sign, and five of its own."""
+    shared = np.random.default_rng(0).standard_normal((rows, 5))
+    rng = np.random.default_rng(zlib.crc32(folder.encode()))
+    codes = np.hstack([shared * rng.choice([-1, 1], 5), rng.standard_normal((rows, LATENTS - 5))])
+    np.savez(f"{folder}/codes.npz", **{"codes": codes.astype(np.float32), **changed})
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two betas of three seeds, each with codes; returns the table."""
+    write_study(tmp_path, betas=BETAS, pictures=False)
+    table = read_results(tmp_path)
+    for folder in table["folder"]:
+        keep_codes(folder)
+    return table
+
+
+def rows_of(report):
+    return list(csv.DictReader(report.files["table.csv"].decode().splitlines()))
+
+
+def expected(cells):
+    kl = cells[[f"kl_{latent}" for latent in range(LATENTS)]].to_numpy()
+    return udr([np.load(f"{folder}/codes.npz")["codes"] for folder in cells["folder"]], kl)
+
+
+def test_each_configuration_has_the_mean_over_its_seeds(study, tmp_path):
+    report = build_report(tmp_path)
+    rows = rows_of(report)
+    for row, beta in zip(rows, BETAS, strict=True):
+        assert float(row["udr_mean"]) == pytest.approx(expected(study[study["beta"] == beta]).mean())
+        assert (row["udr_std"], row["udr_n"]) == ("", "3")
+    text = report.files["table.md"].decode()
+    cells = [line.strip("| ").split(" | ")[-1] for line in text.splitlines() if line.startswith("| ")]
+    assert cells == ["UDR\N{NO-BREAK SPACE}↑", "--:", *(f"{float(row['udr_mean']):.3f}" for row in rows)]
+    assert "UDR compares the seeds of a configuration with each other" in text
+    page = report.files["index.html"].decode()
+    assert page.count('<th scope="col">UDR') == 1
+    assert "<dt>UDR\N{NO-BREAK SPACE}↑</dt>" in page
+    assert f"<td>{float(rows[0]['udr_mean']):.3f}</td>" in page
+
+
+def test_it_is_in_no_figure_and_no_ordering(study, tmp_path):
+    report = build_report(tmp_path)
+    assert not [q for headline in report.headlines[0] for q in headline.contrasts if q.quantity.name == "udr"]
+    assert not re.search(r"alt=\"[^\"]*UDR", report.files["index.html"].decode())
+
+
+def test_a_seed_without_codes_is_left_out_in_silence(study, tmp_path):
+    first = study[study["beta"] == 1]
+    Path(first["folder"].iloc[0], "codes.npz").unlink()
+    before = build_report(tmp_path)
+    rows = rows_of(before)
+    assert [row["udr_n"] for row in rows] == ["2", "3"]
+    assert float(rows[0]["udr_mean"]) == pytest.approx(expected(first.iloc[1:]).mean())
+    assert "(n = 2)" in before.files["table.md"].decode()
+    Path(first["folder"].iloc[1], "codes.npz").unlink()
+    report = build_report(tmp_path)
+    assert [(row["udr_mean"] == "", row["udr_n"]) for row in rows_of(report)] == [(True, "0"), (False, "3")]
+    assert report.files["table.md"].decode().splitlines()[4].endswith(f"| {DASH} |")
+    assert report.caveats == before.caveats
+
+
+def test_without_codes_there_is_no_column(tmp_path):
+    write_study(tmp_path, betas=BETAS, pictures=False)
+    report = build_report(tmp_path)
+    assert not [name for name in rows_of(report)[0] if "udr" in name]
+    assert "UDR" not in report.files["table.md"].decode()
+    assert ">UDR" not in report.files["index.html"].decode()
+
+
+def test_damaged_codes_are_told(study, tmp_path):
+    damaged, strange, short = study["folder"].iloc[[0, 1, 3]]
+    Path(damaged, "codes.npz").write_bytes(b"broken")
+    np.savez(f"{strange}/codes.npz", factors=np.zeros(3))
+    keep_codes(short, rows=199)
+    report = build_report(tmp_path)
+    text = " ".join(report.caveats)
+    assert f"{damaged}/codes.npz cannot be read" in text
+    assert f"{strange}/codes.npz cannot be read" in text
+    assert "betavae, β = 4 has no UDR: udr needs codes of the same images" in text
+    assert not [name for name in rows_of(report)[0] if "udr" in name]
+
+
+def test_codes_are_never_unpickled(study, tmp_path):
+    keep_codes(study["folder"].iloc[0], codes=np.array([[{}]]))
+    report = build_report(tmp_path)
+    assert any("Object arrays cannot be loaded" in caveat for caveat in report.caveats)
+    assert [row["udr_n"] for row in rows_of(report)] == ["2", "3"]
