@@ -5,9 +5,10 @@
     python benchmarks/grid.py --device cpu --cells 2 --batch 8 --steps 2 --rounds 1     # that it runs
 
 Every system trains by the package's own functions, drawing and logging included, and is stopped when enough
-steps were timed; the first steps, which warm up and capture, do not count. Systems take turns, in rounds,
-forwards and backwards; figures are medians. A model-step is one model, one batch, one step of Adam. The
-target is a grid of 6 betas x 50 seeds x 300,000 steps in 6 hours.
+steps were timed or its turn has taken too long; the first steps, which warm up and capture, do not count.
+Systems take turns, in rounds, forwards and backwards; figures are medians. A system that fails has a note and
+no figures, and the others go on; the JSON file is written anew after each turn. A model-step is one model,
+one batch, one step of Adam. The target is a grid of 6 betas x 50 seeds x 300,000 steps in 6 hours.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import argparse
 import contextlib
 import gc
 import json
+import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +31,8 @@ from machine import describe_machine, print_machine, print_table
 from tqdm import tqdm
 
 from dis_bench.models.patches import WAYS
+from dis_bench.runners.capture import first_line
+from dis_bench.runners.machine import check_device
 from dis_bench.runners.ready import ReadyCell, prepare
 from dis_bench.runners.stacked import train_stack
 from dis_bench.runners.study import Plan, Study
@@ -35,6 +40,7 @@ from dis_bench.runners.training import LOG_ROWS, Progress
 
 CELLS, STEPS, HOURS = 6 * 50, 300_000, 6.0
 TARGET = CELLS * STEPS / (HOURS * 3600)  # model-steps per second
+UNCAPTURED = "cannot be captured"  # as the warning has it
 WARM_UP = 10  # steps that are not timed: they include capturing
 
 
@@ -47,21 +53,28 @@ class System(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Seconds of a step of all the system's cells, and the GPU memory that it took, in GB."""
+    """Seconds of a step of all cells, the GPU memory that they took, in GB, and what they warned of."""
 
     seconds: float
     memory_gb: float
+    notes: tuple[str, ...]
 
 
 class Enough(Exception):
-    """The steps that were to be timed are done."""
+    """The steps that were to be timed are done, or the turn has taken too long."""
 
 
 class Clock:
-    """Times steps after the warm-up, and then ends the training."""
+    """Times steps after the warm-up, and then ends the training.
 
-    def __init__(self, steps: int) -> None:
+    Args:
+        steps: to time.
+        limit: seconds of the whole turn; steps that were timed by then count.
+    """
+
+    def __init__(self, steps: int, limit: float) -> None:
         self.steps = steps
+        self.end = time.perf_counter() + limit
         self.first: tuple[int, float] | None = None
         self.seconds = float("nan")
 
@@ -71,14 +84,16 @@ class Clock:
         if self.first is None:
             if progress.step >= WARM_UP:
                 self.first = progress.step, now
-            return
-        step, begin = self.first
-        if progress.step >= step + self.steps:
+        else:
+            step, begin = self.first
             self.seconds = (now - begin) / (progress.step - step)
+            if progress.step >= step + self.steps:
+                raise Enough
+        if now > self.end:
             raise Enough
 
 
-def take_turn(system: System, plan: Plan, steps: int) -> Answer:
+def take_turn(system: System, plan: Plan, steps: int, limit: float) -> Answer:
     """Train a system's cells until enough steps are timed."""
     on_gpu = plan.device == "cuda"
     gc.collect()
@@ -87,12 +102,14 @@ def take_turn(system: System, plan: Plan, steps: int) -> Answer:
         torch.cuda.reset_peak_memory_stats()
     chosen = [cell for cell in plan.cells if cell.precision == system.precision][: system.cells]
     cells = [prepare(cell, plan.models, plan.datasets, plan.device) for cell in chosen]
-    clock = Clock(steps)
-    with tempfile.TemporaryDirectory() as folder:
+    clock = Clock(steps, limit)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         logs = [Path(folder, f"{number}.csv") for number in range(len(cells))]
         with contextlib.suppress(Enough):
             _train(system, cells, logs, clock.tick)
-    return Answer(clock.seconds, torch.cuda.max_memory_reserved() / 1e9 if on_gpu else float("nan"))
+    memory = torch.cuda.max_memory_reserved() / 1e9 if on_gpu else float("nan")
+    return Answer(clock.seconds, memory, tuple(dict.fromkeys(str(one.message) for one in caught)))
 
 
 def _train(
@@ -109,45 +126,75 @@ def _train(
         )
 
 
-def take_rounds(systems: list[System], plans: dict[str, Plan], options: argparse.Namespace) -> list[dict]:
-    """All systems in turn, so many times over; a row of figures for each."""
+def take_rounds(
+    systems: list[System], plans: dict[str, Plan], options: argparse.Namespace
+) -> Iterator[list[dict[str, Any]]]:
+    """All systems in turn, so many times over; after each turn a row of figures for each.
+
+    Raises:
+        RuntimeError: the GPU does not work any more; the rows up to there were yielded.
+    """
     answers: dict[System, list[Answer]] = {system: [] for system in systems}
     failures: dict[System, str] = {}
     with tqdm(total=options.rounds * len(systems), unit="turn", leave=False, disable=None) as bar:
         for number in range(options.rounds):
             for system in systems if number % 2 == 0 else reversed(systems):
                 bar.set_description_str(" ".join(map(str, system)))
+                plan = plans[system.precision]
                 try:
-                    answers[system].append(take_turn(system, plans[system.precision], options.steps))
-                except torch.cuda.OutOfMemoryError:
-                    failures[system] = "out of memory"
+                    answers[system].append(take_turn(system, plan, options.steps, options.seconds))
+                except (
+                    RuntimeError
+                ) as error:  # torch's want of memory is one, and so are cuDNN's and CUDA's own
+                    failures[system] = f"{type(error).__name__}: {first_line(error)}"
                 bar.update()
+                yield describe_all(answers, failures, plan.device)
+                if system in failures:
+                    check_device(plan.device)
+
+
+def describe_all(
+    answers: dict[System, list[Answer]], failures: dict[System, str], device: str
+) -> list[dict[str, Any]]:
+    """The rows of the table."""
     alone = {
-        system.precision: statistics.median(answer.seconds for answer in answers[system])
-        for system in systems
-        if system.way is None
+        system.precision: median_seconds(timed) for system, timed in answers.items() if system.way is None
     }
-    return [describe(system, answers[system], alone, failures.get(system)) for system in systems]
+    return [
+        describe(system, timed, alone[system.precision], failures.get(system), device)
+        for system, timed in answers.items()
+    ]
+
+
+def median_seconds(answers: list[Answer]) -> float:
+    """Seconds of a step; NaN where none was timed."""
+    timed = [answer.seconds for answer in answers if math.isfinite(answer.seconds)]
+    return statistics.median(timed) if timed else float("nan")
 
 
 def describe(
-    system: System, answers: list[Answer], alone: dict[str, float], failure: str | None
+    system: System, answers: list[Answer], alone: float, failure: str | None, device: str
 ) -> dict[str, Any]:
-    """A row of the table."""
-    seconds = statistics.median(answer.seconds for answer in answers) if answers else float("nan")
+    """A row of the table; None where there is no figure."""
+    seconds = median_seconds(answers)
     rate = system.cells / seconds
-    return {
+    notes = list(dict.fromkeys(note for answer in answers for note in answer.notes))
+    captures = device == "cuda" and system.way is not None and math.isfinite(seconds)
+    row = {
         "precision": system.precision,
         "cells": system.cells,
         "trained": "one by one" if system.way is None else f"stacked, {system.way}",
+        "captured": "yes" if captures and not any(UNCAPTURED in note for note in notes) else "no",
+        "turns": sum(math.isfinite(answer.seconds) for answer in answers),
         "ms/step": 1000 * seconds,
         "model-steps/s": rate,
-        "times one by one": rate * alone[system.precision],
+        "times one by one": rate * alone,
         "hours for the grid": CELLS * STEPS / rate / 3600,
         "% of the target": 100 * rate / TARGET,
         "GPU GB": max((answer.memory_gb for answer in answers), default=float("nan")),
-        "note": failure or "",
+        "note": "; ".join(notes + ([failure] if failure else [])),
     }
+    return {name: None if value != value else value for name, value in row.items()}
 
 
 def make_plans(options: argparse.Namespace) -> dict[str, Plan]:
@@ -178,6 +225,7 @@ def main() -> None:
     parser.add_argument("--network", default="burgess", help="(default: burgess)")
     parser.add_argument("--batch", type=int, default=64, help="images per step (default 64)")
     parser.add_argument("--steps", type=int, default=200, help="timed in each turn (default 200)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of a turn at most (default 120)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each system (default 3)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
@@ -187,7 +235,6 @@ def main() -> None:
     systems += [
         System(precision, count, way) for precision in plans for count in options.cells for way in WAYS
     ]
-    rows = take_rounds(systems, plans, options)
     device = next(iter(plans.values())).device
     machine = {
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
@@ -196,10 +243,15 @@ def main() -> None:
         "network": options.network,
         "batch": options.batch,
     }
-    print_table(rows)
-    print_machine(machine)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+    rows: list[dict[str, Any]] = []
+    try:
+        for rows in take_rounds(systems, plans, options):
+            if options.json:  # so that what was measured is there, however this ends
+                options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+    finally:
+        if rows:
+            print_table(rows)
+        print_machine(machine)
 
 
 if __name__ == "__main__":

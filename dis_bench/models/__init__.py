@@ -42,6 +42,6 @@ def build_model(
 
     model = registry.find("models", name).load()(**hyperparameters)
     with torch.random.fork_rng(devices=[]):  # leave the caller's own random stream alone
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # and no GPU's, as torch.manual_seed would
         networks = model.build(image_shape, network=network, latent_size=latent_size, likelihood=likelihood)
     return model, networks

@@ -29,10 +29,24 @@ class Convolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, wide_in, 2 H, 2 W] to [B, wide_out, H, W]."""
+        assert self.bias is not None
         if patches.by_patches():
-            assert self.bias is not None
             return patches.convolve(images, self.weight, self.bias)
+        if patches.in_stack():
+            images, weight = patches.as_autocast(patches.lay_out(images), self.weight)
+            return patches.add_bias(self._conv_forward(images, weight, None), self.bias)
         return super().forward(images)
+
+
+class Dense(nn.Linear):
+    """``nn.Linear`` that stays in the type of autocast in a stack."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows [B, in_features] to [B, out_features]."""
+        if patches.in_stack():
+            rows, weight = patches.as_autocast(rows, self.weight)
+            return patches.add_bias(F.linear(rows, weight), self.bias)
+        return super().forward(rows)
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
@@ -51,9 +65,13 @@ class TransposedConvolution(nn.ConvTranspose2d):
         assert self.bias is not None
         if patches.by_patches():
             return patches.convolve_transposed(images, self.weight, self.bias)
+        if patches.in_stack():
+            images, weight = patches.as_autocast(patches.lay_out(images), self.weight)
+            wide = F.conv_transpose2d(images, weight, stride=2, padding=1)
+            return patches.add_bias(wide, self.bias)
         if images.device.type != "cpu":
             return super().forward(images, output_size)
-        images, weight, bias = _as_autocast(images, self.weight, self.bias)
+        images, weight, bias = patches.as_autocast(images, self.weight, self.bias)
         return _ByPhases.apply(images, weight, bias)
 
 
@@ -96,10 +114,3 @@ class _ByPhases(torch.autograd.Function):
             gradient, images, weight, None, *GEOMETRY, [True, True, False]
         )
         return of_images, of_weight, gradient.sum((0, 2, 3))
-
-
-def _as_autocast(*tensors: Tensor) -> list[Tensor]:
-    """The tensors in the precision of autocast, which does not look into a function of our own."""
-    if not torch.is_autocast_enabled("cpu"):
-        return list(tensors)
-    return [tensor.to(torch.get_autocast_dtype("cpu")) for tensor in tensors]

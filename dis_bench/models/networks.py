@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from dis_bench.models.convolutions import Convolution, TransposedConvolution
+from dis_bench.models.convolutions import Convolution, Dense, TransposedConvolution
 
 
 class Networks(NamedTuple):
@@ -28,7 +28,7 @@ def burgess(channels: int, latent_size: int) -> Networks:
         *_convolutions([channels, 32, 32, 32, 32], kernel=4),
         nn.Flatten(),
         *_dense([32 * 4 * 4, 256, 256]),
-        nn.Linear(256, 2 * latent_size),
+        Dense(256, 2 * latent_size),
     )
     decoder = nn.Sequential(
         *_dense([latent_size, 256, 256, 32 * 4 * 4]),
@@ -46,7 +46,7 @@ def locatello(channels: int, latent_size: int) -> Networks:
         *_convolutions([32, 64, 64], kernel=2),
         nn.Flatten(),
         *_dense([64 * 4 * 4, 256]),
-        nn.Linear(256, 2 * latent_size),
+        Dense(256, 2 * latent_size),
     )
     decoder = nn.Sequential(
         *_dense([latent_size, 256, 64 * 4 * 4]),
@@ -59,6 +59,7 @@ def locatello(channels: int, latent_size: int) -> Networks:
 
 def tutorial(channels: int, latent_size: int) -> Networks:
     """The networks of the beta-VAE tutorials: 3x3 convolutions 32-64-128-256, BatchNorm, LeakyReLU 0.01."""
+    # torch's own layers: in a stack in bf16 vmap adds their fp32 biases, so that BatchNorm is given fp32.
     widths = [channels, 32, 64, 128, 256]
     encoder = nn.Sequential()
     for wide_in, wide_out in pairwise(widths):
@@ -110,5 +111,5 @@ def _transposed_convolutions(widths: list[int]) -> list[nn.Module]:
 def _dense(widths: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide_in, wide_out in pairwise(widths):
-        layers += [nn.Linear(wide_in, wide_out), nn.ReLU()]
+        layers += [Dense(wide_in, wide_out), nn.ReLU()]
     return layers

@@ -1,8 +1,8 @@
-"""Convolutions of stride 2 as products of matrices: the patches of the images times the kernels.
+"""Convolutions of stride 2 as products of matrices: patches of the images times the kernels.
 
 Where many models are trained as one, ``torch.func.vmap`` makes grouped convolutions of their convolutions,
-and batched products of matrices of these. Which is faster depends on the GPU, so both ways are there, with
-the same parameters and, up to rounding, the same results::
+and batched products of matrices of these. Which is faster depends on the GPU, so these ways are there, and
+grouped convolutions with channels last, with the same parameters and, up to rounding, the same results::
 
     with convolving("patches"):
         terms = networks(images, noise)
@@ -25,14 +25,14 @@ from torch import Tensor
 
 from dis_bench.errors import unknown
 
-WAYS = ("torch", "patches")
+WAYS = ("torch", "patches", "channels_last")  # the last is torch's own too, in another layout
 
-_way: ContextVar[str] = ContextVar("way", default="torch")
+_way: ContextVar[str | None] = ContextVar("way", default=None)
 
 
 @contextmanager
 def convolving(way: str) -> Iterator[None]:
-    """Let the networks convolve by one of :data:`WAYS` in this block.
+    """Let the networks compute as in a stack in this block, and convolve by one of :data:`WAYS`.
 
     Raises:
         InputError: there is no such way.
@@ -49,6 +49,58 @@ def convolving(way: str) -> Iterator[None]:
 def by_patches() -> bool:
     """Whether convolutions are to be done here."""
     return _way.get() == "patches"
+
+
+def in_stack() -> bool:
+    """Whether :func:`convolving` was told a way, as it is where many models are trained as one."""
+    return _way.get() is not None
+
+
+def lay_out(images: Tensor) -> Tensor:
+    """Images [B, C, H, W] in the layout in memory that the way of convolving asks for."""
+    return _ChannelsLast.apply(images) if _way.get() == "channels_last" else images
+
+
+class _ChannelsLast(torch.autograd.Function):
+    """The same images with channels last: those of all models, where many are trained as one.
+
+    vmap folds the models [K, B, C, H, W] into the channels of a grouped convolution [B, K C, H, W]. That is
+    channels last, and needs no copy, where the memory holds [B, H, W, K, C]; so do then its results.
+    """
+
+    @staticmethod
+    def forward(images: Tensor) -> Tensor:
+        return images.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        """A layout needs nothing of the inputs for its gradient."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int], images: Tensor) -> tuple[Tensor, int]:
+        pixels = images.movedim(in_dims[0], 0).permute(1, 3, 4, 0, 2).contiguous()  # [B, H, W, K, C]
+        return pixels.permute(0, 3, 4, 1, 2), 1
+
+
+def as_autocast(*tensors: Tensor) -> list[Tensor]:
+    """The tensors in the type of autocast, which looks neither into a function of our own nor into vmap."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return list(tensors)
+    return [tensor.to(torch.get_autocast_dtype(device)) for tensor in tensors]
+
+
+def add_bias(products: Tensor, bias: Tensor) -> Tensor:
+    """Products [B, O, ...] plus bias [O], in the products' own type.
+
+    Where vmap takes a layer apart, its bias of fp32 would make fp32 of products in bf16, and of all that
+    comes after them.
+    """
+    return products + bias.to(products.dtype).view(-1, *[1] * (products.dim() - 2))
 
 
 def convolve(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -81,11 +133,7 @@ def convolve_transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _apply(function: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Call a function in the type that autocast asks for, and add the bias."""
-    device = images.device.type
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        images, weight, bias = images.to(dtype), weight.to(dtype), bias.to(dtype)
-    return function.apply(images, weight) + bias.view(-1, 1, 1)
+    return add_bias(function.apply(*as_autocast(images, weight)), bias)
 
 
 class _Narrowing(torch.autograd.Function):
@@ -95,7 +143,7 @@ class _Narrowing(torch.autograd.Function):
 
     @staticmethod
     def forward(wide: Tensor, weight: Tensor) -> Tensor:
-        return _narrow(_patches(wide, weight), weight)
+        return _narrow(wide, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -106,8 +154,7 @@ class _Narrowing(torch.autograd.Function):
         wide, weight = ctx.saved_tensors
         # Pixels of a dataset need no gradient.
         of_wide = _widen(gradient, weight) if ctx.needs_input_grad[0] else None
-        # The patches are made again: kept, they would take four times the memory of the images.
-        return of_wide, _weigh(_patches(wide, weight), gradient, weight)
+        return of_wide, _weigh(wide, gradient, weight)
 
 
 class _Widening(torch.autograd.Function):
@@ -126,46 +173,106 @@ class _Widening(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         narrow, weight = ctx.saved_tensors
-        patches = _patches(gradient, weight)
-        return _narrow(patches, weight), _weigh(patches, narrow, weight)
+        return _narrow(gradient, weight), _weigh(gradient, narrow, weight)
 
 
-def _narrow(patches: Tensor, weight: Tensor) -> Tensor:
-    """Each pixel of the narrow image from the patch of the wide one that its kernel covers."""
-    kernels = weight.permute(2, 3, 1, 0).flatten(0, 2)  # [k k C, O]
-    return (patches @ kernels).permute(0, 3, 1, 2)
+# Four pixels of the wide image, padded, make a block [4 C]. A kernel has a tap [O, 4 C] for each block that
+# it covers, T x T of them: two by two with kernel 4, one with kernel 2. Patches take T T times the memory,
+# so they are made of the side that has fewer channels; where that is the side of the result, the product
+# comes first, and what its taps gave is added up. In bf16 that would round what each tap gave, and patches
+# are made all the same.
+
+
+def _narrow(wide: Tensor, weight: Tensor) -> Tensor:
+    """Each narrow pixel from the blocks that its kernel covers."""
+    taps, blocks = _taps(weight), _blocks(wide, weight)
+    if _is_wide_thin(weight) or _is_coarse(weight):
+        kernels = taps.transpose(2, 3).flatten(0, 2)  # [T T 4 C, O]
+        pixels = _multiply(_unfold(blocks, len(taps)), kernels)
+    else:
+        kernels = taps.permute(3, 0, 1, 2)  # [4 C, T, T, O]
+        pixels = _add_up(_multiply(blocks, kernels.flatten(1)).unflatten(3, kernels.shape[1:]))
+    return pixels.permute(0, 3, 1, 2)
 
 
 def _widen(narrow: Tensor, weight: Tensor) -> Tensor:
-    """Four pixels of the wide image at once, one of each phase (even or odd row, even or odd column).
+    """Each block from the narrow pixels whose kernels cover it; a later tap comes from an earlier pixel."""
+    taps, pixels = _taps(weight), narrow.permute(0, 2, 3, 1)
+    if _is_wide_thin(weight) and not _is_coarse(weight):
+        kernels = taps.permute(2, 0, 1, 3).flip(1, 2)  # [O, T, T, 4 C]
+        products = _multiply(pixels, kernels.flatten(1)).unflatten(3, kernels.shape[1:])
+        blocks = _add_up(_frame(products, len(taps) - 1))
+    else:
+        kernels = taps.flip(0, 1).flatten(0, 2)  # [T T O, 4 C]
+        blocks = _multiply(_unfold(_frame(pixels, len(taps) - 1), len(taps)), kernels)
+    rows = blocks.unflatten(3, (2, 2, -1)).permute(0, 1, 3, 2, 4, 5)
+    wide = rows.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    return wide[:, :, 1:-1, 1:-1] if len(taps) == 2 else wide
 
-    With kernel 4 the four come from a 2x2 patch of the narrow image, and the frame around the result is what
-    padding 1 cuts off; with kernel 2 they come from one pixel.
+
+def _weigh(wide: Tensor, narrow: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of the weight: what blocks and narrow pixels have to do with each other."""
+    outputs, channels, kernel, _ = weight.shape
+    blocks, pixels, count = _blocks(wide, weight), narrow.permute(0, 2, 3, 1), kernel // 2
+    if _is_wide_thin(weight):
+        products = _unfold(blocks, count).flatten(0, 2).mT @ pixels.flatten(0, 2)  # [T T 4 C, O]
+        taps = products.unflatten(0, (count, count, -1)).transpose(2, 3)
+    else:
+        patches = _unfold(_frame(pixels, count - 1), count)
+        products = patches.flatten(0, 2).mT @ blocks.flatten(0, 2)  # [T T O, 4 C]
+        taps = products.unflatten(0, (count, count, -1)).flip(0, 1)
+    phases = taps.unflatten(3, (2, 2, channels))  # [y tap, x tap, O, y phase, x phase, C]
+    return phases.permute(2, 5, 0, 3, 1, 4).reshape(outputs, channels, kernel, kernel)
+
+
+def _is_wide_thin(weight: Tensor) -> bool:
+    """Whether a block has fewer channels than a narrow pixel."""
+    return 4 * weight.shape[1] < weight.shape[0]
+
+
+def _is_coarse(weight: Tensor) -> bool:
+    """Whether sums of several products would be less exact than one product."""
+    return weight.dtype in (torch.bfloat16, torch.float16)
+
+
+def _multiply(patches: Tensor, kernels: Tensor) -> Tensor:
+    """Patches [B, H, W, I] times kernels [I, O].
+
+    As one product of two matrices: torch would repeat the kernels for each image where the rows of the
+    patches do not follow each other in memory, as in a gradient that is not channels last.
     """
-    taps = weight.shape[-1] // 2
-    # [O, C, y tap, y phase, x tap, x phase]; a later tap reaches an earlier pixel.
-    kernels = weight.unflatten(3, (taps, 2)).unflatten(2, (taps, 2)).flip(2, 4)
-    kernels = kernels.permute(2, 4, 0, 3, 5, 1).flatten(3).flatten(0, 2)  # [taps taps O, 4 C]
-    phases = (_unfold(narrow, taps, stride=1, margin=taps - 1) @ kernels).unflatten(3, (2, 2, -1))
-    wide = phases.permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-    return wide[:, :, 1:-1, 1:-1] if taps == 2 else wide
+    return (patches.flatten(0, 2) @ kernels).unflatten(0, patches.shape[:3])
 
 
-def _weigh(patches: Tensor, narrow: Tensor, weight: Tensor) -> Tensor:
-    """The gradient of the weight: what patches and narrow pixels have to do with each other."""
-    products = patches.flatten(0, 2).mT @ narrow.permute(0, 2, 3, 1).flatten(0, 2)  # [k k C, O]
-    outputs, channels, *kernel = weight.shape
-    return products.view(*kernel, channels, outputs).permute(3, 2, 0, 1)
+def _taps(weight: Tensor) -> Tensor:
+    """The kernels [O, C, k, k] as taps [T, T, O, 4 C]."""
+    count = weight.shape[-1] // 2
+    phases = weight.unflatten(3, (count, 2)).unflatten(
+        2, (count, 2)
+    )  # [O, C, y tap, y phase, x tap, x phase]
+    return phases.permute(2, 4, 0, 3, 5, 1).flatten(3)
 
 
-def _patches(wide: Tensor, weight: Tensor) -> Tensor:
-    """What the kernel sees at each of its steps of 2: [B, H, W, k k C]."""
-    kernel = weight.shape[-1]
-    return _unfold(wide, kernel, stride=2, margin=kernel // 2 - 1)
+def _blocks(wide: Tensor, weight: Tensor) -> Tensor:
+    """The wide image [B, C, 2 H, 2 W], padded as its kernel asks for, as blocks [B, h, w, 4 C]."""
+    pixels = _frame(wide.permute(0, 2, 3, 1), weight.shape[-1] // 2 - 1)
+    return pixels.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 2, 4, 5).flatten(3)
 
 
-def _unfold(images: Tensor, kernel: int, stride: int, margin: int) -> Tensor:
-    """Patches of [B, C, H, W] in a frame of zeros, as rows of pixels with their channels."""
-    pixels = images.permute(0, 2, 3, 1)
-    framed = F.pad(pixels, (0, 0, margin, margin, margin, margin)) if margin else pixels
-    return framed.unfold(1, kernel, stride).unfold(2, kernel, stride).permute(0, 1, 2, 4, 5, 3).flatten(3)
+def _frame(pixels: Tensor, margin: int) -> Tensor:
+    """Pixels [B, H, W, ...] in a frame of zeros."""
+    channels = (0, 0) * (pixels.dim() - 3)
+    return F.pad(pixels, (*channels, margin, margin, margin, margin)) if margin else pixels
+
+
+def _unfold(pixels: Tensor, taps: int) -> Tensor:
+    """Patches [B, H, W, T T I] of pixels [B, H + T - 1, W + T - 1, I]."""
+    return pixels.unfold(1, taps, 1).unfold(2, taps, 1).permute(0, 1, 2, 4, 5, 3).flatten(3)
+
+
+def _add_up(products: Tensor) -> Tensor:
+    """What each pixel [B, H, W, O] has of the taps, in products [B, H + T - 1, W + T - 1, T, T, O]."""
+    taps = products.shape[3]
+    height, width = (size - taps + 1 for size in products.shape[1:3])
+    shifted = [products[:, y : y + height, x : x + width, y, x] for y in range(taps) for x in range(taps)]
+    return sum(shifted[1:], start=shifted[0])

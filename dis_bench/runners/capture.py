@@ -6,8 +6,11 @@ host.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
@@ -22,13 +25,20 @@ class Repeater:
 
     Args:
         device: that it runs on.
+        capture: whether to try that on a GPU; False where it is known to fail.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._captures = device.type == "cuda"
-        self._stream = torch.cuda.Stream() if self._captures else None
+    def __init__(self, device: torch.device, capture: bool = True) -> None:
+        on_gpu = device.type == "cuda"
+        self._captures = capture and on_gpu
+        self._stream = torch.cuda.Stream() if on_gpu else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._calls = 0
+
+    @property
+    def captured(self) -> bool:
+        """Whether the step is replayed by now."""
+        return self._graph is not None
 
     def __call__(self, step: Callable[[], None]) -> None:
         """Run the step once; the same one at each call."""
@@ -46,15 +56,56 @@ class Repeater:
             torch.cuda.current_stream().wait_stream(self._stream)
 
     def _capture(self, step: Callable[[], None]) -> torch.cuda.CUDAGraph | None:
-        graph = torch.cuda.CUDAGraph()
+        before = torch.cuda.current_stream()
+        gc.collect()  # what a collection would free in between may not be freed while capturing
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         try:
-            with torch.cuda.graph(graph, stream=self._stream):
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 step()  # is recorded, not done
-        except torch.cuda.OutOfMemoryError:
-            raise
         except RuntimeError as error:  # a plug-in's loss may, for one, copy a number to the device
+            torch.cuda.set_stream(before)  # an end of capturing that fails leaves the capture's own
+            _abandon(graph, pool)
+            causes = list(_causes(error))
+            for cause in causes:
+                if isinstance(cause, torch.cuda.OutOfMemoryError):
+                    raise cause from None
             self._captures = False
-            reason = str(error).partition("\n")[0]
+            reason = first_line(causes[-1])
             warnings.warn(f"a step cannot be captured, and goes on launched: {reason}", stacklevel=2)
             return None
         return graph
+
+
+_abandoned: list[torch.cuda.CUDAGraph] = []
+
+
+def _abandon(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
+    """Do what an end of capturing that fails leaves undone, for which torch has no public call.
+
+    Its allocator would believe that a capture goes on, and give no memory back any more; so would, in older
+    versions, its generator, and refuse to draw.
+    """
+    device = torch.cuda.current_device()
+    with contextlib.suppress(RuntimeError, AttributeError):  # the end came as far, or this torch has others
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
+    generator = torch.cuda.default_generators[device]
+    generator.graphsafe_set_state(generator.clone_state())
+    graph.reset()
+    _abandoned.append(graph)  # the allocator of pinned memory may go on asking it what it captures
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the advice on debugging that CUDA's go on with."""
+    return str(error).partition("\n")[0]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what was being handled when it was raised, and so on to the first.
+
+    After an error in a capture its end fails as well, and that is the error which comes out.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__context__

@@ -7,6 +7,7 @@ whatever else is trained beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -40,6 +41,22 @@ class Draws:
         return torch.from_numpy(indices), noise
 
 
+@contextmanager
+def drawing(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global streams for a loss that draws from them; after the block they are as before.
+
+    Args:
+        seed: of the cell.
+        device: that trains; no other device's stream is touched, as ``torch.manual_seed`` would.
+    """
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
+        yield
+
+
 def draw_ahead(cells: Sequence[Draws], spans: Iterable[int], device: str) -> Iterator[tuple[Tensor, Tensor]]:
     """The draws of several cells beside each other, some steps at a time, on the device that trains.
 
@@ -59,7 +76,7 @@ def draw_ahead(cells: Sequence[Draws], spans: Iterable[int], device: str) -> Ite
         for step in range(count):
             for number, cell in enumerate(cells):
                 indices[step, number], noise[step, number] = cell.next()
-        if device == "cuda":  # from pinned memory the copy runs beside the training
+        if device == "cuda":  # from pinned memory the host need not wait for the copy
             indices, noise = (part.pin_memory().to(device, non_blocking=True) for part in (indices, noise))
         yield indices, noise
 

@@ -55,14 +55,16 @@ def choose_precision(wanted: str, device: str) -> str:
 def computing(precision: str) -> Iterator[None]:
     """How a GPU computes in this block.
 
-    It multiplies fp32 numbers as tf32 if that is the precision, and else exactly. cuDNN times its algorithms
-    once for every shape, and takes the fastest.
+    It multiplies fp32 numbers as tf32 if that is the precision, and else exactly; sums of bf16 products are
+    fp32. cuDNN times its algorithms once for every shape, and takes the fastest.
     """
     import torch
 
-    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    has_tf32 = precision == "tf32"
-    switches = [(cublas, "allow_tf32", has_tf32), (cudnn, "allow_tf32", has_tf32), (cudnn, "benchmark", True)]
+    switches = [
+        *_tf32_switches(precision == "tf32"),
+        (torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
+        (torch.backends.cudnn, "benchmark", True),
+    ]
     before = [getattr(library, name) for library, name, _ in switches]
     try:
         for library, name, value in switches:
@@ -71,6 +73,29 @@ def computing(precision: str) -> Iterator[None]:
     finally:
         for (library, name, _), value in zip(switches, before, strict=True):
             setattr(library, name, value)
+
+
+def _tf32_switches(on: bool) -> list[tuple[Any, str, Any]]:
+    """What to set on what: torch's newer switches if it has them, after which the older cannot be read."""
+    import torch
+
+    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cublas, "fp32_precision") and hasattr(cudnn, "conv"):
+        word = "tf32" if on else "ieee"
+        return [(cublas, "fp32_precision", word), (cudnn.conv, "fp32_precision", word)]
+    return [(cublas, "allow_tf32", on), (cudnn, "allow_tf32", on)]
+
+
+def check_device(device: str) -> None:
+    """Raise again what broke a GPU for this whole process, such as an illegal access; else do nothing.
+
+    Raises:
+        RuntimeError: no more can be computed.
+    """
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def _has_tf32(device: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from dis_bench.datasets.dataset import Dataset
+from dis_bench.errors import InputError
 from dis_bench.metrics import find_metrics
 from dis_bench.metrics import protocol as describe_protocol
 from dis_bench.metrics.representation import Representation
@@ -127,7 +128,8 @@ class Pipeline:
             "train_seconds": seconds,
             "images_per_second": cell.steps * cell.batch_size / seconds,
         }
-        torch.save(networks.state_dict(), folder / "weights.pt")
+        weights = {name: value.cpu() for name, value in networks.state_dict().items()}
+        torch.save(weights, folder / "weights.pt")  # to be loaded where there is no GPU
         tell("encoding")
         evaluation = evaluate(networks, dataset)
         if not np.isfinite([evaluation.measures["elbo"], evaluation.measures["mse"]]).all():
@@ -154,8 +156,8 @@ class Pipeline:
                 record["scores"].update(metric.scores(representation))
                 record["protocol"].update(describe_protocol([metric]))
                 record["unscored"].pop(name, None)
-            except (Exception, SystemExit) as error:  # a stranger's metric may raise anything
-                record["unscored"][name] = f"{type(error).__name__}: {error}"
+            except InputError as error:  # which is all that a metric raises, even a stranger's
+                record["unscored"][name] = str(error)
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 

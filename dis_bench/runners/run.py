@@ -17,11 +17,11 @@ from dis_bench.errors import unknown
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
-from dis_bench.runners.machine import count_cores, keep_freed_memory
+from dis_bench.runners.machine import check_device, count_cores, keep_freed_memory
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked_run import run_stacks
-from dis_bench.runners.stacks import choose_way, group_jobs, is_stackable, measure_stack, split_group
+from dis_bench.runners.stacks import choose_stacks, group_jobs, is_stackable, measure_stack, split_group
 from dis_bench.runners.store import Record, Store, tabulate
 from dis_bench.runners.study import Plan, Study
 from dis_bench.runners.training import Progress
@@ -186,7 +186,11 @@ def _measure_step(ready: ReadyCell, steps: int) -> float:
 
 def _measure_group(group: Sequence[Job], pipeline: Pipeline, steps: int) -> float:
     """Seconds of a step of one cell, in a stack where it would be trained in one."""
-    if not is_stackable(group, pipeline):
-        return _measure_step(pipeline.prepare(group[0].cell), steps)
-    stack = [pipeline.prepare(job.cell) for job in split_group(group, pipeline)[0]]
-    return measure_stack(stack, choose_way(stack), steps).step_seconds / len(stack)
+    if is_stackable(group, pipeline):
+        try:
+            choice = choose_stacks(group, pipeline)
+            stack = [pipeline.prepare(job.cell) for job in split_group(group, choice.cells)[0]]
+            return 1 / measure_stack(stack, choice.way, steps, choice.capture).rate
+        except Exception:  # then they are trained one by one too
+            check_device(pipeline.device)
+    return _measure_step(pipeline.prepare(group[0].cell), steps)

@@ -11,6 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,13 +27,28 @@ from dis_bench.runners.stack_log import RunningLosses, StackLog
 from dis_bench.runners.training import Progress, TrainingDiverged, measure
 
 
+class Trained(NamedTuple):
+    """What became of a stack.
+
+    Attributes:
+        failures: for each cell None, or why it failed.
+        seconds: that all of them took.
+        captured: whether a GPU replayed the steps.
+    """
+
+    failures: list[TrainingDiverged | None]
+    seconds: float
+    captured: bool
+
+
 def train_stack(
     cells: Sequence[ReadyCell],
     *,
     logs: Sequence[Path],
     watch: Callable[[int, Progress], None],
     way: str = "torch",
-) -> tuple[list[TrainingDiverged | None], float]:
+    capture: bool = True,
+) -> Trained:
     """Train K cells beside each other; each as :meth:`ReadyCell.train` would alone, to rounding.
 
     Args:
@@ -41,14 +57,12 @@ def train_stack(
         logs: the CSV file of each cell.
         watch: called with a cell's place in the stack and its latest step, some steps apart.
         way: of convolving, one of :data:`dis_bench.models.patches.WAYS`.
-
-    Returns:
-        For each cell None, or why it failed; and the seconds that all of them took.
+        capture: whether to try to capture the step on a GPU.
     """
     first = cells[0].cell
     start = time.perf_counter()
     with computing(first.precision):
-        stack = Stack(cells, way)
+        stack = Stack(cells, way, capture)
         log = StackLog(logs, first.latent_size, first.steps, watch)
         spans = split_steps(first.steps, log.every, len(cells), first.batch_size, first.latent_size)
         ahead = stack.draw_ahead(spans)
@@ -60,7 +74,7 @@ def train_stack(
             drawn = next(ahead, None)  # while the device is still at work
             log.report(steps, stack.losses)
         stack.give_back()
-    return log.failures, time.perf_counter() - start
+    return Trained(log.failures, time.perf_counter() - start, stack.captured)
 
 
 class Stack:
@@ -69,9 +83,10 @@ class Stack:
     Args:
         cells: as for :func:`train_stack`.
         way: of convolving.
+        capture: whether to try to capture the step on a GPU.
     """
 
-    def __init__(self, cells: Sequence[ReadyCell], way: str = "torch") -> None:
+    def __init__(self, cells: Sequence[ReadyCell], way: str = "torch", capture: bool = True) -> None:
         self.cells, self.way = cells, way
         first, networks = cells[0].cell, [one.networks for one in cells]
         self.dataset = cells[0].dataset
@@ -88,7 +103,12 @@ class Stack:
         self._pixels = torch.empty((count, *shape), dtype=torch.uint8, device=self.device)
         self._noise = torch.empty(len(cells), first.batch_size, first.latent_size, device=self.device)
         self.losses = RunningLosses(len(cells), first.latent_size, self.device)
-        self._repeat = Repeater(self.device)
+        self._repeat = Repeater(self.device, capture)
+
+    @property
+    def captured(self) -> bool:
+        """Whether a GPU replays the steps by now."""
+        return self._repeat.captured
 
     def draw_ahead(self, spans: Iterable[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """Indices [steps, K, B] and noise [steps, K, B, D] for spans of steps, on the device."""

@@ -17,11 +17,13 @@ from typing import Any, Self
 
 import torch
 
+from dis_bench.runners.capture import first_line
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
+from dis_bench.runners.machine import check_device
 from dis_bench.runners.pipeline import Emit, Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked import train_stack
-from dis_bench.runners.stacks import choose_way, group_jobs, is_stackable, split_group
+from dis_bench.runners.stacks import LARGEST, Choice, choose_stacks, group_jobs, is_stackable, split_group
 from dis_bench.runners.store import Record
 from dis_bench.runners.training import Progress, TrainingDiverged
 
@@ -133,24 +135,36 @@ def _train(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
     """Train, encode and keep what is to train."""
     for group in group_jobs(job for job in jobs if not job.scores_only):
         if is_stackable(group, pipeline):
-            for stack in _split(group, pipeline):
-                yield from _do_stack(stack, pipeline, emit)
+            choice = _choose(group, pipeline)
+            for stack in split_group(group, choice.cells):
+                yield from _do_stack(stack, choice, pipeline, emit)
         else:
             yield from _do_one_by_one(group, pipeline, emit)
 
 
-def _split(group: Sequence[Job], pipeline: Pipeline) -> list[list[Job]]:
+def _choose(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     try:
-        return split_group(group, pipeline)
-    except Exception:  # what is wrong with these cells shows again in training, and is told of there
-        return [list(group)]
+        return choose_stacks(group, pipeline)
+    except Exception as error:  # what is wrong with these cells shows again in training
+        check_device(pipeline.device)
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        warnings.warn(f"stacks have {LARGEST} cells at most, unmeasured: {reason}", stacklevel=2)
+        return Choice(LARGEST)
 
 
 def _do_one_by_one(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
-    yield from ((job, pipeline(job, emit)) for job in jobs)
+    yield from _check_each(((job, pipeline(job, emit)) for job in jobs), pipeline)
 
 
-def _do_stack(stack: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
+def _check_each(finished: Finished, pipeline: Pipeline) -> Finished:
+    """Stop at a failure that broke the device: it is none of the cells that would follow."""
+    for job, record in finished:
+        yield job, record
+        if record["status"] == "failed":
+            check_device(pipeline.device)
+
+
+def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
     """One stack; in halves where it is too large for the memory, one by one where it cannot be stacked."""
     done = {job: record for job in stack if (record := pipeline.find_done(job)) is not None}
     yield from done.items()
@@ -160,19 +174,20 @@ def _do_stack(stack: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
     trained: list[TrainedCell] = []
     too_large = False
     try:
-        trained = _train_together(stack, pipeline, emit)
+        trained = _train_together(stack, choice, pipeline, emit)
     except torch.cuda.OutOfMemoryError:
         too_large = len(stack) > 1
     except Exception as error:  # a plug-in's loss may not be made for stacks
+        check_device(pipeline.device)
         names = f"{len(stack)} cells of model {stack[0].cell.model}"
         warnings.warn(f"{names} are trained one by one: {type(error).__name__}: {error}", stacklevel=2)
     # Here, and not before, an exception and the memory of its stack are gone.
     if trained:
-        yield from ((one.job, _keep(one, pipeline, emit)) for one in trained)
+        yield from _check_each(((one.job, _keep(one, pipeline, emit)) for one in trained), pipeline)
     elif too_large:
         half = len(stack) // 2
         for part in (stack[:half], stack[half:]):
-            yield from _do_stack(part, pipeline, emit)
+            yield from _do_stack(part, choice, pipeline, emit)
     else:
         yield from _do_one_by_one(stack, pipeline, emit)
 
@@ -187,7 +202,8 @@ class TrainedCell:
         log: the text of its training.csv.
         failure: why it failed, if it did.
         seconds: its share of what the stack took.
-        stack: what the record says of it: the number of cells, and the way of convolving.
+        stack: what the record says of it: the number of cells, the way of convolving, whether the steps were
+            captured, and what that was chosen from.
     """
 
     job: Job
@@ -195,24 +211,30 @@ class TrainedCell:
     log: str
     failure: TrainingDiverged | None
     seconds: float
-    stack: dict[str, int | str]
+    stack: dict[str, Any]
 
 
-def _train_together(stack: Sequence[Job], pipeline: Pipeline, emit: Emit) -> list[TrainedCell]:
+def _train_together(
+    stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Emit
+) -> list[TrainedCell]:
     cells = [pipeline.prepare(job.cell) for job in stack]
 
     def watch(number: int, progress: Progress) -> None:
         emit((cells[number].cell, progress))
 
-    way = choose_way(cells)
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder, f"{number}.csv") for number in range(len(cells))]
-        failures, seconds = train_stack(cells, logs=logs, watch=watch, way=way)
+        trained = train_stack(cells, logs=logs, watch=watch, way=choice.way, capture=choice.capture)
         texts = [log.read_text("utf-8") for log in logs]
-    about: dict[str, int | str] = {"cells": len(cells), "convolutions": way}
+    about = {
+        "cells": len(cells),
+        "convolutions": choice.way,
+        "captured": trained.captured,
+        "measured": [str(cost) for cost in choice.measured],
+    }
     return [
-        TrainedCell(job, ready, text, failure, seconds / len(cells), about)
-        for job, ready, text, failure in zip(stack, cells, texts, failures, strict=True)
+        TrainedCell(job, ready, text, failure, trained.seconds / len(cells), about)
+        for job, ready, text, failure in zip(stack, cells, texts, trained.failures, strict=True)
     ]
 
 

@@ -6,20 +6,25 @@ import dataclasses
 import gc
 import json
 import time
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
+from torch import Tensor
+from tqdm import tqdm
 
 from dis_bench import registry
 from dis_bench.models.patches import WAYS
-from dis_bench.runners.capture import WARM_UP_CALLS
+from dis_bench.runners.capture import WARM_UP_CALLS, first_line
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.machine import computing
+from dis_bench.runners.machine import check_device, computing
 from dis_bench.runners.pipeline import Job, Pipeline
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked import Stack
 
-LARGEST = 100  # cells of a stack: its training is lost where it is stopped, and its scoring waits for its end
+SIZES = (25, 50, 100, 200)  # of stacks to time: the training of one is lost where it is stopped
+LARGEST = 100  # where nothing can be timed
+NEARLY = 0.95  # of the fastest: a smaller stack that is as fast as that is taken
 FEW, MORE = 2, 8  # cells whose memory is measured, to know what one more takes
 SHARE = 0.6  # of the free memory to plan with: the rest is for capturing, encoding and other programs
 
@@ -51,70 +56,174 @@ def _kind(cell: Cell) -> str:
     return json.dumps(shared, sort_keys=True)
 
 
-def split_group(group: Sequence[Job], pipeline: Pipeline) -> list[list[Job]]:
-    """A group as stacks of about one size that fit into the memory of the device."""
-    most = count_fitting(group, pipeline)
-    stacks = -(-len(group) // most)
-    size = -(-len(group) // stacks)
+def split_group(group: Sequence[Job], size: int) -> list[list[Job]]:
+    """A group as stacks of about one size, none larger than the one given."""
+    size = _even(len(group), size)
     return [list(group[start : start + size]) for start in range(0, len(group), size)]
 
 
-def count_fitting(group: Sequence[Job], pipeline: Pipeline) -> int:
-    """How many cells of a group to train as one: at most :data:`LARGEST`, and what a GPU's memory holds.
-
-    That comes from what a few of them were measured to take.
-    """
-    most = min(len(group), LARGEST)
-    if pipeline.device == "cpu" or most <= MORE:
-        return most
-    few, more = (
-        max(
-            measure_stack([pipeline.prepare(job.cell) for job in group[:count]], way, steps=1).memory
-            for way in WAYS
-        )
-        for count in (FEW, MORE)
-    )
-    each = max(1, (more - few) // (MORE - FEW))
-    _free_memory()
-    free, _ = torch.cuda.mem_get_info()
-    return max(1, min(most, int(SHARE * free) // each))
-
-
-def choose_way(cells: Sequence[ReadyCell]) -> str:
-    """The way of convolving that takes the shortest steps for these cells; torch's own on a CPU."""
-    if next(cells[0].networks.parameters()).device.type == "cpu":
-        return WAYS[0]
-    return min(WAYS, key=lambda way: measure_stack(cells, way, steps=5).step_seconds)
+def _even(count: int, size: int) -> int:
+    """The size of the largest stack where cells are spread over as few stacks as the size allows."""
+    return -(-count // -(-count // size))
 
 
 @dataclasses.dataclass(frozen=True)
 class StackCost:
-    """What a stack takes: seconds a step of all its cells, and bytes of a GPU's memory at most."""
+    """What a stack was measured to take.
 
+    Attributes:
+        cells: in the stack.
+        way: of convolving.
+        step_seconds: of a step of all its cells.
+        memory: bytes of a GPU's memory at most; 0 on a CPU.
+        captured: whether the steps were replayed.
+    """
+
+    cells: int
+    way: str
     step_seconds: float
     memory: int
+    captured: bool
+
+    @property
+    def rate(self) -> float:
+        """Steps of one cell in a second."""
+        return self.cells / self.step_seconds
+
+    def __str__(self) -> str:
+        how = "captured" if self.captured else "launched"
+        took = f"{1000 * self.step_seconds:.4g} ms, {self.memory / 1e9:.3g} GB"
+        return f"{self.cells} cells by {self.way}, {how}: {took}"
 
 
-def measure_stack(cells: Sequence[ReadyCell], way: str, steps: int) -> StackCost:
-    """Train copies of some cells' networks for a few steps, the first of which warm up and do not count."""
-    on_gpu = next(cells[0].networks.parameters()).device.type == "cuda"
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How the cells of a group are trained.
+
+    Attributes:
+        cells: of a stack, at most.
+        way: of convolving.
+        capture: whether to try to capture the step.
+        measured: what it was chosen from.
+    """
+
+    cells: int
+    way: str = WAYS[0]
+    capture: bool = True
+    measured: tuple[StackCost, ...] = ()
+
+
+def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
+    """The way of convolving and the smallest size of a stack that train a group about as fast as any.
+
+    On a GPU that is measured: a few cells say what memory one more takes, and whether their step can be
+    captured; then each way is timed at each size that fits.
+
+    Raises:
+        RuntimeError: no way could be measured.
+    """
+    if pipeline.device == "cpu":
+        return Choice(min(len(group), LARGEST))
+    cells = [pipeline.prepare(job.cell) for job in group[: max(SIZES)]]
+    few = measure_ways(cells[:FEW], dict.fromkeys(WAYS, True))
+    if not few:
+        raise RuntimeError("no way of convolving works for these cells")
+    more = measure_ways(cells[:MORE], _ways_of(few)) if len(cells) > FEW else few
+    measured = [*few, *more]
+    if more:
+        sizes = sizes_to_try(len(group), count_fitting(few, more))
+        for size in tqdm(sizes, desc="timing stacks", unit="size", leave=False, disable=None):
+            measured += measure_ways(cells[:size], _ways_of(more)) if size > MORE else []
+    best = choose_cost(measured)
+    return Choice(best.cells, best.way, best.captured, tuple(dict.fromkeys(measured)))
+
+
+def _ways_of(costs: Sequence[StackCost]) -> dict[str, bool]:
+    """The ways that worked, and whether their step could be captured."""
+    return {cost.way: cost.captured for cost in costs}
+
+
+def count_fitting(few: Sequence[StackCost], more: Sequence[StackCost]) -> int:
+    """How many cells a GPU's memory holds, from what a few and some more of them took by each way."""
+    fewer, most = (max(costs, key=lambda cost: cost.memory) for costs in (few, more))
+    each = (most.memory - fewer.memory) // max(1, most.cells - fewer.cells)
+    if each <= 0:  # what all stacks share hid what one cell takes
+        each = most.memory // most.cells
+    _free_memory()
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, int(SHARE * free) // max(1, each))
+
+
+def sizes_to_try(count: int, most: int) -> list[int]:
+    """Sizes of stacks for so many cells, of which so many at most fit, from small to large."""
+    return sorted({_even(count, min(size, most)) for size in SIZES})
+
+
+def choose_cost(measured: Sequence[StackCost]) -> StackCost:
+    """The smallest stack that is nearly as fast as the fastest: less is lost where it is stopped."""
+    best = max(cost.rate for cost in measured)
+    good = [cost for cost in measured if cost.rate >= NEARLY * best]
+    return min(good, key=lambda cost: (cost.cells, cost.step_seconds))
+
+
+def measure_ways(cells: Sequence[ReadyCell], ways: Mapping[str, bool], steps: int = 10) -> list[StackCost]:
+    """What a stack of these cells takes by each way that works; a way that fails costs a warning.
+
+    Args:
+        cells: of the stack.
+        ways: of convolving, and whether to try to capture the step.
+        steps: to time.
+
+    Raises:
+        RuntimeError: the device does not work any more.
+    """
+    costs = []
+    for way, capture in ways.items():
+        try:
+            costs.append(measure_stack(cells, way, steps, capture))
+        except RuntimeError as error:  # torch's want of memory is one, and so are cuDNN's and CUDA's own
+            check_device(_device(cells))
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            warnings.warn(f"{len(cells)} cells cannot be stacked by way of {way}: {reason}", stacklevel=2)
+    return costs
+
+
+def measure_stack(cells: Sequence[ReadyCell], way: str, steps: int, capture: bool = True) -> StackCost:
+    """Train copies of some cells' networks for a few steps, the first of which warm up and do not count.
+
+    Nor does the memory count in which cuDNN tries its algorithms while they warm up.
+    """
+    on_gpu = _device(cells) == "cuda"
     if on_gpu:
         _free_memory()
-        torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_reserved() if on_gpu else 0
     with computing(cells[0].cell.precision):
-        stack = Stack(cells, way)
-        drawn = stack.draw_ahead([WARM_UP_CALLS + 2, steps])  # two more to capture and to replay once
-        for indices, noise in zip(*next(drawn), strict=True):
-            stack.step(indices, noise)
+        stack = Stack(cells, way, capture)
+        # Two more to capture and to replay once; then one that takes again what was freed.
+        drawn = stack.draw_ahead([WARM_UP_CALLS + 2, 1, steps])
+        _take_steps(stack, next(drawn))
+        if on_gpu:
+            torch.cuda.synchronize()
+            _free_memory()
+            torch.cuda.reset_peak_memory_stats()
+        _take_steps(stack, next(drawn))
         timed = next(drawn)
-        stack.losses.latest.tolist()  # waits for the device
         start = time.perf_counter()
-        for indices, noise in zip(*timed, strict=True):
-            stack.step(indices, noise)
-        stack.losses.latest.tolist()
+        _take_steps(stack, timed)
         seconds = (time.perf_counter() - start) / steps
-    return StackCost(seconds, torch.cuda.max_memory_reserved() - before if on_gpu else 0)
+    memory = torch.cuda.max_memory_reserved() - before if on_gpu else 0
+    return StackCost(len(cells), way, seconds, memory, stack.captured)
+
+
+def _take_steps(stack: Stack, drawn: tuple[Tensor, Tensor]) -> None:
+    """Train with indices [steps, K, B] and noise [steps, K, B, D], and wait for the device."""
+    for indices, noise in zip(*drawn, strict=True):
+        stack.step(indices, noise)
+    stack.losses.latest.tolist()
+
+
+def _device(cells: Sequence[ReadyCell]) -> str:
+    return next(cells[0].networks.parameters()).device.type
 
 
 def _free_memory() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
 from dis_bench.models.model import Model
-from dis_bench.runners.draws import Draws
+from dis_bench.runners.draws import Draws, drawing
 from dis_bench.runners.machine import computing
 
 LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
@@ -75,8 +75,7 @@ def train(
     rows = TrainingLog(log, networks.latent_size, steps)
     networks.train()
     start = time.perf_counter()
-    with torch.random.fork_rng(devices=[]), computing(precision):
-        torch.manual_seed(seed)  # for a loss that draws numbers of its own
+    with drawing(seed, device), computing(precision):
         for step in range(1, steps + 1):
             indices, noise = draws.next()
             images = dataset.images(indices).float() / dataset.pixel_max

@@ -3,11 +3,14 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.func import vmap
+from torch import Tensor
+from torch.func import functional_call, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
-from dis_bench.models.patches import by_patches, convolve, convolve_transposed, convolving
+from dis_bench.models.convolutions import Convolution, TransposedConvolution
+from dis_bench.models.patches import WAYS, by_patches, convolve, convolve_transposed, convolving
 
 KERNELS = [(4, 1), (2, 0)]  # with their padding
 
@@ -19,10 +22,12 @@ def pair(kind, padding):
     return convolve_transposed, lambda i, w, b: F.conv_transpose2d(i, w, b, 2, padding)
 
 
-def inputs(kind, kernel, lead=()):
+def inputs(kind, kernel, lead=(), narrow_wide=None):
+    """Images, weight and bias; channels of the narrow and of the wide image."""
     generator = torch.Generator().manual_seed(0)
-    channels = (5, 3) if kind == "narrowing" else (3, 5)
-    shapes = ((2, 3, 8, 6), (*channels, kernel, kernel), (5,))
+    narrow, wide = narrow_wide or ((5, 3) if kind == "narrowing" else (3, 5))
+    given, made = (wide, narrow) if kind == "narrowing" else (narrow, wide)
+    shapes = ((2, given, 8, 6), (narrow, wide, kernel, kernel), (made,))
     return [
         torch.randn(*lead, *shape, generator=generator, dtype=torch.float64).requires_grad_()
         for shape in shapes
@@ -38,9 +43,10 @@ def outputs_and_gradients(function, parts):
 @pytest.mark.parametrize("kind", ["narrowing", "widening"])
 @pytest.mark.parametrize(("kernel", "padding"), KERNELS)
 @pytest.mark.parametrize("models", [None, 4])
-def test_outputs_and_gradients_are_torchs_own(kind, kernel, padding, models):
+@pytest.mark.parametrize("narrow_wide", [(3, 5), (5, 3), (9, 2)])  # patches are of the narrow, or of the wide
+def test_outputs_and_gradients_are_torchs_own(kind, kernel, padding, models, narrow_wide):
     ours, own = pair(kind, padding)
-    parts = inputs(kind, kernel, () if models is None else (models,))
+    parts = inputs(kind, kernel, () if models is None else (models,), narrow_wide)
     if models is not None:
         ours, own = vmap(ours), vmap(own)
     for one, other in zip(outputs_and_gradients(ours, parts), outputs_and_gradients(own, parts), strict=True):
@@ -49,9 +55,10 @@ def test_outputs_and_gradients_are_torchs_own(kind, kernel, padding, models):
 
 @pytest.mark.parametrize("kind", ["narrowing", "widening"])
 @pytest.mark.parametrize(("kernel", "padding"), KERNELS)
-def test_gradients_have_gradients(kind, kernel, padding):
+@pytest.mark.parametrize("narrow_wide", [(2, 3), (5, 1)])
+def test_gradients_have_gradients(kind, kernel, padding, narrow_wide):
     # An objective may penalise the decoder's slope.
-    images, weight, bias = inputs(kind, kernel)
+    images, weight, bias = inputs(kind, kernel, narrow_wide=narrow_wide)
     parts = (images[:1, :, :4, :2].detach().requires_grad_(), weight, bias)
     assert torch.autograd.gradgradcheck(pair(kind, padding)[0], parts)
 
@@ -61,6 +68,22 @@ def test_gradients_have_gradients(kind, kernel, padding):
 def test_outputs_are_channels_last_so_that_the_next_layer_copies_nothing(kind, kernel, padding):
     out = pair(kind, padding)[0](*inputs(kind, kernel))
     assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("kind", ["narrowing", "widening"])
+def test_kernels_are_not_repeated_for_each_image(kind, monkeypatch):
+    # A gradient may come in any layout: its patches are one matrix all the same.
+    shapes = []
+    multiply = Tensor.__matmul__
+    monkeypatch.setattr(
+        Tensor,
+        "__matmul__",
+        lambda one, other: shapes.append((one.dim(), other.dim())) or multiply(one, other),
+    )
+    images, weight, bias = inputs(kind, 2)
+    out = pair(kind, 0)[0](images, weight, bias)
+    torch.autograd.grad(out, [images, weight], torch.ones_like(out, memory_format=torch.contiguous_format))
+    assert shapes == [(2, 2)] * 3
 
 
 def test_autocast_computes_in_bf16_and_gradients_are_of_the_weights_type():
@@ -79,12 +102,48 @@ def test_networks_give_the_same_by_each_way(network):
     model, networks = build_model("betavae", network=network, image_shape=(3, 64, 64))
     images, noise = torch.rand(2, 3, 64, 64), torch.randn(2, 10)
     gradients = []
-    for way in ("torch", "patches"):
+    for way in WAYS:
         with convolving(way):
             loss = model.loss(networks(images, noise))
         gradients.append(torch.autograd.grad(loss, list(networks.parameters())))
-    for one, other in zip(*gradients, strict=True):
-        assert (one - other).norm() <= 1e-4 * one.norm()
+    for one, *others in zip(*gradients, strict=True):
+        for other in others:
+            assert (one - other).norm() <= 1e-4 * one.norm()
+
+
+class Convolutions(TorchDispatchMode):
+    """Keeps whether the images of each convolution have their channels last, and its groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, given=(), options=None):
+        if function is torch.ops.aten.convolution.default:
+            last = given[0].is_contiguous(memory_format=torch.channels_last)
+            self.seen.append((last, given[8]))
+        return function(*given, **(options or {}))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_convolutions_of_many_models_have_channels_last_where_that_is_the_way(precision):
+    layers = [
+        Convolution(3, 8, 4),
+        torch.nn.ReLU(inplace=True),
+        Convolution(8, 5, 4),
+        TransposedConvolution(5, 2),
+    ]
+    network = torch.nn.Sequential(*layers)
+    weights = {name: torch.stack([weight.detach()] * 4) for name, weight in network.named_parameters()}
+    images = torch.rand(4, 2, 3, 16, 16)
+    run = vmap(lambda weights, images: functional_call(network, weights, (images,)))
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    with convolving("channels_last"), autocast, Convolutions() as convolutions:
+        run(weights, images)
+    assert convolutions.seen == [(True, 4)] * 3
+    with convolving("torch"), autocast, Convolutions() as convolutions:
+        run(weights, images)
+    assert convolutions.seen[0] == (False, 4)
 
 
 def test_the_way_holds_for_the_block_and_an_unknown_one_is_refused():

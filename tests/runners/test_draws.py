@@ -5,8 +5,30 @@ import math
 import numpy as np
 import torch
 
-from dis_bench.runners.draws import Draws, draw_ahead, split_steps
+from dis_bench.models import build_model
+from dis_bench.runners.draws import Draws, draw_ahead, drawing, split_steps
 from tests.tiny import Tiny
+
+
+def test_a_loss_draws_from_the_cells_seed_and_the_callers_stream_goes_on():
+    torch.manual_seed(1)
+    expected = torch.rand(2)
+    torch.manual_seed(1)
+    first = torch.rand(1)
+    with drawing(7, torch.device("cpu")):
+        inside = torch.rand(3)
+    assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
+    assert torch.equal(inside, torch.rand(3, generator=torch.Generator().manual_seed(7)))
+
+
+def test_a_cpu_leaves_the_streams_of_gpus_alone(monkeypatch):
+    seeded = []
+    for name in ("manual_seed", "manual_seed_all"):
+        monkeypatch.setattr(torch.cuda, name, seeded.append)
+    with drawing(7, torch.device("cpu")):
+        pass
+    build_model("vae", seed=3)
+    assert seeded == []
 
 
 def test_batches_are_uniform_over_the_grid():

@@ -1,5 +1,7 @@
 """Which precision a device trains in, and that a GPU's products are exact unless tf32 was chosen."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -47,9 +49,42 @@ def test_what_a_device_does_not_compute_in_is_refused(gpu):
             choose_precision(precision, "cuda")
 
 
-@pytest.mark.parametrize(("precision", "allowed"), [("fp32", False), ("tf32", True), ("bf16", False)])
-def test_products_are_exact_unless_tf32_was_chosen_and_then_as_they_were(precision, allowed):
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+@pytest.mark.parametrize(("precision", "word"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
+def test_products_are_exact_unless_tf32_was_chosen_and_then_as_they_were(precision, word):
+    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+
+    def switches():
+        return cublas.fp32_precision, cudnn.conv.fp32_precision, cublas.allow_bf16_reduced_precision_reduction
+
+    before, older = switches(), (cublas.allow_tf32, cudnn.allow_tf32)
     with computing(precision):
-        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (allowed, allowed)
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+        assert switches() == (word, word, False)
+        with computing("fp32"):  # a cell is encoded exactly
+            assert switches() == ("ieee", "ieee", False)
+        assert switches() == (word, word, False)
+    assert switches() == before
+    assert (cublas.allow_tf32, cudnn.allow_tf32) == older
+
+
+def test_switches_that_torch_cannot_read_the_older_way_are_no_hindrance():
+    cublas = torch.backends.cuda.matmul
+    before, cublas.fp32_precision = cublas.fp32_precision, "tf32"
+    try:
+        with pytest.raises(RuntimeError, match="legacy and new"):
+            _ = cublas.allow_tf32
+        with computing("fp32"):
+            assert cublas.fp32_precision == "ieee"
+        assert cublas.fp32_precision == "tf32"
+    finally:
+        cublas.fp32_precision = before
+
+
+def test_an_older_torch_has_only_the_older_switches(monkeypatch):
+    cublas, cudnn = SimpleNamespace(allow_tf32=False), SimpleNamespace(allow_tf32=True, benchmark=False)
+    cublas.allow_bf16_reduced_precision_reduction = True
+    monkeypatch.setattr(torch.backends.cuda, "matmul", cublas)
+    monkeypatch.setattr(torch.backends, "cudnn", cudnn)
+    with computing("tf32"):
+        assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (True, True, True)
+        assert not cublas.allow_bf16_reduced_precision_reduction
+    assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (False, True, False)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dis_bench.models.patches import WAYS
 from dis_bench.runners.ready import prepare
 from dis_bench.runners.stacked import Stack, train_stack
 from dis_bench.runners.study import Study
@@ -61,8 +62,8 @@ def start(cell, models, datasets, device="cpu"):
 
 def stacked(cells, folder, **options):
     logs = [folder / f"stack-{number}.csv" for number in range(len(cells))]
-    failures, _ = train_stack(cells, logs=logs, **{"watch": lambda number, progress: None, **options})
-    return failures, [pd.read_csv(log) for log in logs]
+    trained = train_stack(cells, logs=logs, **{"watch": lambda number, progress: None, **options})
+    return trained.failures, [pd.read_csv(log) for log in logs]
 
 
 def alone(cell, folder):
@@ -86,7 +87,7 @@ def check_same(together, log, own, own_log, tolerance=3e-2):
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-@pytest.mark.parametrize("way", ["torch", "patches"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_cell_in_a_stack_is_the_cell_alone(count, way, tmp_path):
     cells = cells_of(STUDY, count)
     assert len({(cell.cell.seed, cell.cell.hyperparameters["beta"]) for cell in cells}) == count
@@ -130,12 +131,42 @@ def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
     assert cells[0].networks.get_buffer("encoder.1.num_batches_tracked") == 2
 
 
+def in_bf16(cells):
+    """The cells in bf16, whatever the device computes in."""
+    return [
+        dataclasses.replace(ready, cell=dataclasses.replace(ready.cell, precision="bf16")) for ready in cells
+    ]
+
+
+def dtypes_of_layers(network, way):
+    """What each layer of a stack in bf16 gives, by its name."""
+    stack = Stack(in_bf16(cells_of(dataclasses.replace(STUDY, network=network), 2)), way)
+    dtypes = {}
+    for name, layer in stack._template.named_modules():
+        if not any(layer.children()):
+            layer.register_forward_hook(
+                lambda layer, inputs, out, name=name: dtypes.update({name: out.dtype})
+            )
+    indices, noise = next(stack.draw_ahead([1]))
+    stack.step(indices[0], noise[0])
+    return dtypes
+
+
+@pytest.mark.parametrize("network", ["burgess", "locatello"])
+@pytest.mark.parametrize("way", WAYS)
+def test_in_bf16_every_layer_of_a_stack_gives_bf16(network, way):
+    # A bias of fp32 that vmap adds would make fp32 of all that comes after it.
+    assert set(dtypes_of_layers(network, way).values()) == {torch.bfloat16}
+
+
+def test_in_bf16_batch_normalisation_is_given_fp32():
+    dtypes = dtypes_of_layers("tutorial", "torch")
+    assert dtypes["encoder.0"] == dtypes["encoder.1"] == torch.float32
+
+
 def test_in_bf16_weights_and_losses_stay_fp32(tmp_path):
     study = dataclasses.replace(STUDY, steps=3)
-    cells = [
-        dataclasses.replace(ready, cell=dataclasses.replace(ready.cell, precision="bf16"))
-        for ready in cells_of(study, 2)
-    ]
+    cells = in_bf16(cells_of(study, 2))
     _, logs = stacked(cells, tmp_path, way="patches")
     exact = alone(cells_of(study, 1)[0], tmp_path)
     assert logs[0]["kl"].to_numpy() == pytest.approx(exact["kl"].to_numpy(), rel=1e-2)
@@ -228,14 +259,33 @@ def test_when_all_cells_failed_training_ends(tmp_path):
     assert steps == []
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("way", ["torch", "patches"])
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@needs_gpu
+@pytest.mark.parametrize("way", WAYS)
 def test_on_a_gpu_captured_steps_are_those_of_a_cpu(way, tmp_path):
     study = dataclasses.replace(STUDY, datasets=["dsprites"], steps=12)  # three warm up, nine are replayed
     on_gpu, on_cpu = cells_of(study, 3, "cuda"), cells_of(study, 3)
     _, logs = stacked(on_gpu, tmp_path, way=way)
     for number, own in enumerate(on_cpu):
         pd.testing.assert_frame_equal(logs[number], alone(own, tmp_path), rtol=1e-2, atol=1e-2)
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("network", ["locatello", "tutorial"])
+def test_on_a_gpu_faster_precisions_are_near_to_fp32(precision, way, network, tmp_path):
+    study = dataclasses.replace(STUDY, network=network, device="cuda")
+    cells = cells_of(dataclasses.replace(study, precision=precision), 3, "cuda")
+    logs = [tmp_path / f"{number}.csv" for number in range(3)]
+    trained = train_stack(cells, logs=logs, watch=lambda number, progress: None, way=way)
+    assert trained.captured
+    assert trained.failures == [None] * 3
+    for log, own in zip(logs, cells_of(study, 3, "cuda"), strict=True):
+        losses = pd.read_csv(log)["loss"].to_numpy()
+        assert losses == pytest.approx(alone(own, tmp_path)["loss"].to_numpy(), rel=3e-2)
 
 
 def test_a_stack_leaves_the_networks_alone_until_it_gives_back():

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.runners import stacked_run, stacks
+from dis_bench.runners import stacked_run
 from dis_bench.runners.engine import WorkerDied
 from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
+from dis_bench.runners.stacks import Choice, StackCost
 from dis_bench.runners.store import Store, read_results
 from dis_bench.runners.study import Study
 
@@ -55,7 +56,12 @@ def test_records_say_what_they_were_trained_with_and_scores_come_second(tmp_path
     table = run(TINY, tmp_path, command="as typed")
     first, second = (record(table["folder"][0], number) for number in (1, 2))
     assert first["status"] == "done"
-    assert first["environment"]["stack"] == {"cells": 4, "convolutions": "torch"}
+    assert first["environment"]["stack"] == {
+        "cells": 4,
+        "convolutions": "torch",
+        "captured": False,
+        "measured": [],
+    }
     assert first["scores"] == {}
     assert list(second["scores"]) == ["mean_code"]
     assert second["rescored"]["command"] == "as typed"
@@ -139,10 +145,69 @@ def test_an_estimate_of_a_stack_is_the_share_of_a_cell():
 
 def test_what_cannot_be_measured_is_trained_all_the_same(tmp_path, monkeypatch):
     def fail(group, pipeline):
+        raise RuntimeError("no measuring\nand more")
+
+    monkeypatch.setattr(stacked_run, "choose_stacks", fail)
+    monkeypatch.setattr(stacked_run, "LARGEST", 3)
+    with pytest.warns(UserWarning, match="stacks have 3 cells at most, unmeasured: .*: no measuring$"):
+        table = run(TINY, tmp_path)
+    assert table["status"].tolist() == ["done"] * 4
+    sizes = [record(folder)["environment"]["stack"]["cells"] for folder in table["folder"]]
+    assert sizes == [2] * 4
+
+
+def test_what_was_chosen_is_what_trains_and_stands_in_the_records(tmp_path, monkeypatch):
+    cost = StackCost(2, "patches", 0.5, 10**9, False)
+    choice = Choice(2, "patches", False, (cost,))
+    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: choice)
+    folder = run(TINY, tmp_path)["folder"][0]
+    assert record(folder)["environment"]["stack"] == {
+        "cells": 2,
+        "convolutions": "patches",
+        "captured": False,
+        "measured": ["2 cells by patches, launched: 500 ms, 1 GB"],
+    }
+
+
+@pytest.mark.parametrize("broken", ["train_stack", "cells"])
+def test_a_device_that_broke_ends_the_run_and_is_no_failure_of_the_other_cells(broken, tmp_path, monkeypatch):
+    # As an illegal access does, after which every call to CUDA fails in the process.
+    def fail(*given, **options):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    if broken == "train_stack":
+        monkeypatch.setattr(stacked_run, "train_stack", fail)
+    study = (
+        TINY if broken == "train_stack" else dataclasses.replace(TINY, models=[f"{HERE}:Alone"], betas=[6])
+    )
+    monkeypatch.setattr(stacked_run, "check_device", fail)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        run(study, tmp_path)
+    assert len(list((tmp_path / "cells").glob("*"))) == (broken == "cells")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_study_ends_in_records_that_need_no_gpu(tmp_path):
+    table = run_study(dataclasses.replace(TINY, device="cuda", precision="auto", seeds=5), tmp_path)
+    assert table["status"].tolist() == ["done"] * 10
+    assert table["mean_code"].notna().all()
+    for folder in table["folder"]:
+        stack = record(folder)["environment"]["stack"]
+        assert stack["captured"]
+        assert stack["measured"]
+        weights = torch.load(Path(folder, "weights.pt"), weights_only=True)
+        assert {weight.device.type for weight in weights.values()} == {"cpu"}
+        torch.load(Path(folder, "weights.pt"), weights_only=True, map_location="cpu")
+
+
+def test_an_estimate_is_made_all_the_same_where_stacks_cannot_be_measured(monkeypatch):
+    def fail(*given):
         raise RuntimeError("no measuring")
 
-    monkeypatch.setattr(stacks, "count_fitting", fail)
-    assert run(TINY, tmp_path)["status"].tolist() == ["done"] * 4
+    monkeypatch.setattr("dis_bench.runners.run.choose_stacks", fail)
+    plan = TINY.plan()
+    store = Store("no-such-folder")
+    assert 0 < _measure_group(choose_jobs(plan, store, "missing"), build_pipeline(plan, store, ""), 3) < 5
 
 
 class Stopping(Watcher):
@@ -157,7 +222,7 @@ class Stopping(Watcher):
 
 
 def test_an_interruption_keeps_finished_stacks_and_leaves_nothing_half_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(stacks, "count_fitting", lambda group, pipeline: 2)
+    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: Choice(2))
     with pytest.raises(KeyboardInterrupt):
         run(TINY, tmp_path, watcher=Stopping(lambda cell, what: cell.seed == 1))
     assert sorted(read_results(tmp_path)["seed"]) == [0, 0]
@@ -199,7 +264,7 @@ def test_workers_score_while_this_process_trains(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_scoring_does_not_stop_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(stacks, "count_fitting", lambda group, pipeline: 2)
+    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: Choice(2))
     study = dataclasses.replace(TINY, metrics=[f"{HERE}:deadly"])
     with pytest.raises(WorkerDied):
         run(study, tmp_path, workers=1)

@@ -5,12 +5,20 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from dis_bench.models.patches import WAYS
 from dis_bench.runners import stacks
 from dis_bench.runners.pipeline import Job
 from dis_bench.runners.ready import prepare
-from dis_bench.runners.stacks import choose_way, count_fitting, group_jobs, is_stackable, split_group
+from dis_bench.runners.stacks import (
+    StackCost,
+    choose_stacks,
+    count_fitting,
+    group_jobs,
+    is_stackable,
+    split_group,
+)
 from dis_bench.runners.study import Study
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
@@ -85,37 +93,144 @@ def test_a_model_says_that_it_cannot_be_stacked():
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(10, [7]), (4, [4, 3]), (3, [3, 3, 1]), (1, [1] * 7)])
-def test_stacks_are_of_about_one_size(most, sizes, monkeypatch):
-    monkeypatch.setattr(stacks, "count_fitting", lambda group, pipeline: most)
-    group = [Job(cell) for cell in dataclasses.replace(STUDY, betas=[1], seeds=7).plan().cells]
-    split = split_group(group, pipeline=None)
+def test_stacks_are_of_about_one_size(most, sizes):
+    group = jobs_of(betas=[1], seeds=7)
+    split = split_group(group, most)
     assert [len(stack) for stack in split] == sizes
     assert [job for stack in split for job in stack] == group
 
 
-def test_the_size_of_a_stack_comes_from_what_a_few_cells_were_measured_to_take(monkeypatch):
-    # The larger of the two ways counts: 2 cells take 3 GB and 8 take 6, so one more takes half a GB.
-    def measure(cells, way, steps):
-        memory = {2: 3, 8: 6}[len(cells)] - (way == WAYS[0])
-        return SimpleNamespace(memory=memory * 10**9)
+class Gpu:
+    """A stand-in: by each way a cell takes half a GB and the stack 2, and a step 1 ms and 0.1 a cell.
 
-    monkeypatch.setattr(stacks, "measure_stack", measure)
-    monkeypatch.setattr(stacks.torch.cuda, "mem_get_info", lambda: (free * 10**9, 0))
-    pipeline = SimpleNamespace(device="cuda", prepare=lambda cell: cell)
-    group = [Job(cell) for cell in dataclasses.replace(STUDY, seeds=100).plan().cells]
-    free = 50
-    assert count_fitting(group, pipeline) == stacks.SHARE * 50 / 0.5
-    assert count_fitting(group[:5], pipeline) == 5
-    free = 500
-    assert count_fitting(group, pipeline) == stacks.LARGEST
-    free = 0
-    assert count_fitting(group, pipeline) == 1
+    Attributes:
+        free: GB.
+        fails: ways and numbers of cells that raise an error.
+        seconds: of a step of so many cells by a way.
+        seen: ways, numbers of cells, and whether to capture, that were measured.
+    """
+
+    device = "cuda"
+
+    def __init__(self):
+        self.free = 500.0
+        self.fails = {}
+        self.captures = True
+        self.seconds = lambda way, cells: 1e-3 + 1e-4 * cells
+        self.seen = []
+
+    def prepare(self, cell):
+        parameter = SimpleNamespace(device=SimpleNamespace(type="cpu"))
+        return SimpleNamespace(networks=SimpleNamespace(parameters=lambda: iter([parameter])))
+
+    def measure(self, cells, way, steps, capture):
+        count = len(cells)
+        self.seen.append((way, count, capture))
+        if (way, count) in self.fails:
+            raise self.fails[way, count]
+        memory = int((2 + 0.5 * count) * 1e9)
+        return StackCost(count, way, self.seconds(way, count), memory, capture and self.captures)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    stand_in = Gpu()
+    monkeypatch.setattr(stacks, "measure_stack", stand_in.measure)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(stand_in.free * 1e9), 0))
+    return stand_in
+
+
+@pytest.fixture(scope="module")
+def group():
+    return jobs_of(seeds=125)  # 250 cells
+
+
+def sizes_seen(gpu):
+    return sorted({count for _, count, _ in gpu.seen})
+
+
+def test_each_way_is_timed_at_sizes_that_split_the_cells_evenly(gpu, group):
+    choice = choose_stacks(group, gpu)
+    # 250 cells in stacks of 25, 50, 100 and 200 at most are 10, 5, 3 and 2 stacks.
+    assert sizes_seen(gpu) == [2, 8, 25, 50, 84, 125]
+    # 125 cells take 1 + 12.5 ms and 84 take 9.4: 9.26 and 8.94 a millisecond, nearly the same.
+    assert (choice.cells, choice.way, choice.capture) == (84, "torch", True)
+    assert len(choice.measured) == len(WAYS) * 6
+
+
+def test_the_faster_way_wins_and_a_larger_stack_only_where_it_is_worth_it(gpu, group):
+    gpu.seconds = lambda way, cells: cells * (1e-3 if way == "patches" else 2e-3)
+    choice = choose_stacks(group, gpu)
+    assert (choice.cells, choice.way) == (2, "patches")
+    gpu.seconds = lambda way, cells: 1e-3
+    assert choose_stacks(group, gpu).cells == 125
+
+
+def test_no_stack_is_larger_than_the_memory(gpu, group):
+    gpu.free = 20 / stacks.SHARE  # 40 cells of half a GB
+    assert choose_stacks(group, gpu).cells == 36  # of 250 in 7 stacks
+    assert sizes_seen(gpu) == [2, 8, 25, 36]
+
+
+def test_a_few_cells_are_one_stack(gpu, group):
+    assert choose_stacks(group[:5], gpu).cells == 5
+    assert sizes_seen(gpu) == [2, 5]
+
+
+def test_what_cannot_be_captured_is_not_tried_twice(gpu, group):
+    gpu.captures = False
+    assert not choose_stacks(group, gpu).capture
+    assert {(count, capture) for _, count, capture in gpu.seen if capture} == {(2, True)}
+
+
+def test_a_way_that_fails_costs_a_warning(gpu, group):
+    gpu.fails = {("torch", 2): RuntimeError("cuDNN has no plan\nand more")}
+    with pytest.warns(UserWarning, match="2 cells cannot be stacked by way of torch: .*: cuDNN has no plan$"):
+        choice = choose_stacks(group, gpu)
+    assert choice.way == "patches"
+    assert ("torch", 8, True) not in gpu.seen
+
+
+def test_a_size_that_does_not_fit_after_all_is_left_out(gpu, group):
+    gpu.fails = {(way, 125): torch.cuda.OutOfMemoryError("out of memory") for way in WAYS}
+    with pytest.warns(UserWarning, match="125 cells cannot be stacked"):
+        assert choose_stacks(group, gpu).cells == 84
+
+
+def test_it_is_an_error_only_where_no_way_works(gpu, group):
+    gpu.fails = {(way, 2): RuntimeError("no") for way in WAYS}
+    failing = pytest.warns(UserWarning, match="2 cells cannot be stacked by way of")
+    with failing, pytest.raises(RuntimeError, match="no way of convolving works"):
+        choose_stacks(group, gpu)
+
+
+def test_what_one_cell_takes_is_never_nothing(gpu):
+    few, more = (StackCost(cells, "torch", 1.0, 10**9, True) for cells in (2, 8))
+    gpu.free = 10.0
+    assert count_fitting([few], [more]) == int(stacks.SHARE * 10 / (1 / 8))
+
+
+def test_a_cost_says_what_the_record_keeps():
+    assert (
+        str(StackCost(25, "torch", 0.0123456, 2 * 10**9, False))
+        == "25 cells by torch, launched: 12.35 ms, 2 GB"
+    )
 
 
 def test_a_cpu_convolves_as_torch_does_and_a_stack_can_be_timed():
     plan = STUDY.plan()
+    assert choose_stacks([Job(cell) for cell in plan.cells], SimpleNamespace(device="cpu")).way == "torch"
     cells = [prepare(cell, plan.models, plan.datasets, "cpu") for cell in plan.cells[:2]]
-    assert choose_way(cells) == "torch"
     cost = stacks.measure_stack(cells, "patches", steps=2)
     assert 0 < cost.step_seconds < 5
-    assert cost.memory == 0
+    assert (cost.cells, cost.memory, cost.captured) == (2, 0, False)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("way", WAYS)
+def test_on_a_gpu_a_stack_takes_memory_and_is_captured(way):
+    plan = STUDY.plan()
+    cells = [prepare(cell, plan.models, plan.datasets, "cuda") for cell in plan.cells]
+    cost = stacks.measure_stack(cells, way, steps=2)
+    assert cost.memory > 0
+    assert cost.captured
