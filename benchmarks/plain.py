@@ -40,7 +40,7 @@ class PlainVAE(nn.Module):
 
 
 def make_plain(module: nn.Module) -> nn.Module:
-    """A module whose convolutions are torch's own, with weights still to be loaded."""
+    """A module whose layers are torch's own, with weights still to be loaded."""
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*map(make_plain, module))
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -49,10 +49,10 @@ def make_plain(module: nn.Module) -> nn.Module:
         options = {"output_padding": module.output_padding} if transposed else {}
         widths, shape = (module.in_channels, module.out_channels), (module.kernel_size, module.stride)
         return nn.utils.skip_init(kind, *widths, *shape, module.padding, **options)
-    if not type(module).__module__.startswith("torch.nn."):
-        raise TypeError(f"there is no plain twin of a {type(module).__name__}")
     if isinstance(module, nn.Linear):
         return nn.utils.skip_init(nn.Linear, module.in_features, module.out_features)
+    if not type(module).__module__.startswith("torch.nn."):
+        raise TypeError(f"there is no plain twin of a {type(module).__name__}")
     return copy.deepcopy(module)
 
 
