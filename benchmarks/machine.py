@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dis_bench.metrics.threads import count_cores
+
 MEMORY_SECONDS = 0.2  # between two looks at a process's memory, which hold it up for milliseconds
 EVENT_SECONDS = 0.005
 DIS_BENCH = (sys.executable, "-m", "dis_bench")  # the command, of the environment that runs the benchmark
@@ -26,7 +28,7 @@ def describe_machine(*packages: str) -> dict[str, Any]:
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": count_cores(),
         "threads": os.environ.get("OMP_NUM_THREADS", "as many as cores"),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),

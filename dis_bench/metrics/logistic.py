@@ -2,8 +2,9 @@
 
 :func:`fit_logistic` minimises what scikit-learn's ``LogisticRegression()`` minimises, by the same L-BFGS from
 the same start with the same stopping rules, so that it stops where scikit-learn does, converged or not. It
-is faster because rows lie along the last axis, and because the matrices, which are narrow, are multiplied on
-one thread: several would mostly wait for each other.
+is faster because rows lie along the last axis, and because the metrics fit under
+:func:`dis_bench.metrics.threads.map_threads`, which multiplies the matrices, which are narrow, on one thread:
+several would mostly wait for each other.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ def fit_logistic(
         balanced: weigh rows so that all classes weigh the same.
     """
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
 
     counts = np.bincount(labels)
     n_rows, n_classes = len(labels), len(counts)
@@ -78,8 +78,7 @@ def fit_logistic(
 
     stop = {"maxiter": 100, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
     start = np.zeros(n_free * len(columns))
-    with threadpool_limits(1, user_api="blas"):
-        found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=stop).x
+    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=stop).x
     weights = np.zeros((n_classes, len(columns)))
     weights[-n_free:] = found.reshape(n_free, -1)
     return LogisticFit(weights[:, :-1], weights[:, -1])

@@ -247,9 +247,8 @@ def _multiply(patches: Tensor, kernels: Tensor) -> Tensor:
 def _taps(weight: Tensor) -> Tensor:
     """The kernels [O, C, k, k] as taps [T, T, O, 4 C]."""
     count = weight.shape[-1] // 2
-    phases = weight.unflatten(3, (count, 2)).unflatten(
-        2, (count, 2)
-    )  # [O, C, y tap, y phase, x tap, x phase]
+    # [O, C, y tap, y phase, x tap, x phase]
+    phases = weight.unflatten(3, (count, 2)).unflatten(2, (count, 2))
     return phases.permute(2, 4, 0, 3, 5, 1).flatten(3)
 
 

@@ -115,13 +115,6 @@ def _cpu_has_bf16() -> bool:
     return any(flag in _cpuinfo("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
 
 
-def count_cores() -> int:
-    """The cores that this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def keep_freed_memory() -> None:
     """Let glibc keep large freed blocks, instead of giving them back to the kernel after each step.
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from dis_bench.errors import unknown
+from dis_bench.metrics.threads import count_cores
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
-from dis_bench.runners.machine import check_device, count_cores, keep_freed_memory
+from dis_bench.runners.machine import check_device, keep_freed_memory
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked_run import run_stacks
