@@ -1,18 +1,18 @@
-"""Transposed convolutions by ways that train faster on a CPU, with torch's own parameters and results.
+"""The layers of the published networks, with torch's own parameters and results, by the fastest way there is.
 
-What oneDNN does well is convolution; its transposed convolution is slow with a bias, and with a single output
-channel, while its gradients are fast.
+On a CPU that are compiled kernels (:mod:`compiled`), where many models are trained as one what they were told
+(:mod:`patches`), and elsewhere torch's own layers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dis_bench.models import patches
+from dis_bench.models import compiled, patches
 
 
 class Convolution(nn.Conv2d):
@@ -61,7 +61,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
         super().__init__(wide_in, wide_out, kernel_size=4, stride=2, padding=1)
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Images [B, wide_in, H, W] to [B, wide_out, 2 H, 2 W]; on a GPU as torch does it, or by patches."""
+        """Images [B, wide_in, H, W] to [B, wide_out, 2 H, 2 W]."""
         assert self.bias is not None
         if patches.by_patches():
             return patches.convolve_transposed(images, self.weight, self.bias)
@@ -69,48 +69,48 @@ class TransposedConvolution(nn.ConvTranspose2d):
             images, weight = patches.as_autocast(patches.lay_out(images), self.weight)
             wide = F.conv_transpose2d(images, weight, stride=2, padding=1)
             return patches.add_bias(wide, self.bias)
-        if images.device.type != "cpu":
-            return super().forward(images, output_size)
-        images, weight, bias = patches.as_autocast(images, self.weight, self.bias)
-        return _ByPhases.apply(images, weight, bias)
+        return super().forward(images, output_size)
 
 
-# As torch asks for it: stride, padding, dilation, whether it is transposed, padding of its output, groups.
-GEOMETRY = [2, 2], [1, 1], [1, 1], True, [0, 0], 1
+class Convolutions(nn.Sequential):
+    """Convolutions of stride 2, each with ReLU: by the compiled kernels where they serve.
 
-
-class _ByPhases(torch.autograd.Function):
-    """The transposed convolution as one convolution with four times the channels, and oneDNN's own gradients.
-
-    The output pixels of one phase (even or odd row, even or odd column) are a 2x2 convolution of the input
-    with the kernel's taps of that phase. Their gradients would be strided copies of what oneDNN computes from
-    the whole; only its gradient of the bias is slow, and a plain sum.
+    Args:
+        widths: channels of the input, and of what comes out of each layer.
+        kernels: 4 or 2, of each layer.
     """
 
-    generate_vmap_rule = True
+    def __init__(self, widths: Sequence[int], kernels: Sequence[int]) -> None:
+        super().__init__()
+        for (wide_in, wide_out), kernel in zip(pairwise(widths), kernels, strict=True):
+            self.extend([Convolution(wide_in, wide_out, kernel), nn.ReLU(inplace=True)])
 
-    @staticmethod
-    def forward(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        wide_in, wide_out = weight.shape[:2]
-        # [in, out, y tap, y phase, x tap, x phase]
-        taps = weight.reshape(wide_in, wide_out, 2, 2, 2, 2).flip(2, 4)
-        kernels = taps.permute(3, 5, 1, 0, 2, 4).reshape(4 * wide_out, wide_in, 2, 2)
-        phases = F.conv2d(images, kernels, bias.repeat(4), padding=1).permute(0, 2, 3, 1)
-        count, height, width, _ = phases.shape
-        pixels = phases.reshape(count, height, width, 2, 2, wide_out).permute(0, 1, 3, 2, 4, 5)
-        # The frame around the result is what padding 1 cuts off.
-        framed = pixels.reshape(count, 2 * height, 2 * width, wide_out)
-        return framed[:, 1:-1, 1:-1].permute(0, 3, 1, 2).clone()  # dense, and still channels_last
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, widths[0], H, W] to [B, widths[-1], H / 2^layers, W / 2^layers]."""
+        layers = [layer for layer in self if isinstance(layer, Convolution)]
+        if not patches.in_stack() and compiled.serves(images, layers):
+            return compiled.convolve(images, layers)
+        result: Tensor = super().forward(images)
+        return result
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        images, weight, _ = inputs
-        ctx.save_for_backward(images, weight)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        images, weight = ctx.saved_tensors
-        of_images, of_weight, _ = torch.ops.aten.convolution_backward(
-            gradient, images, weight, None, *GEOMETRY, [True, True, False]
-        )
-        return of_images, of_weight, gradient.sum((0, 2, 3))
+class TransposedConvolutions(nn.Sequential):
+    """Transposed convolutions, with ReLU between them: by the compiled kernels where they serve.
+
+    Args:
+        widths: channels of the input, and of what comes out of each layer.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        for wide_in, wide_out in pairwise(widths):
+            self.extend([TransposedConvolution(wide_in, wide_out), nn.ReLU(inplace=True)])
+        del self[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, widths[0], H, W] to [B, widths[-1], H * 2^layers, W * 2^layers]."""
+        layers = [layer for layer in self if isinstance(layer, TransposedConvolution)]
+        if not patches.in_stack() and compiled.serves(images, layers):
+            return compiled.convolve_transposed(images, layers)
+        result: Tensor = super().forward(images)
+        return result

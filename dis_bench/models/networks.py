@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from dis_bench.models.convolutions import Convolution, Dense, TransposedConvolution
+from dis_bench.models.convolutions import Convolutions, Dense, TransposedConvolutions
 
 
 class Networks(NamedTuple):
@@ -25,7 +25,7 @@ class Networks(NamedTuple):
 def burgess(channels: int, latent_size: int) -> Networks:
     """The networks of Burgess et al. 2018 (appendix A.1): four convolutions of 32, two layers of 256."""
     encoder = nn.Sequential(
-        *_convolutions([channels, 32, 32, 32, 32], kernel=4),
+        Convolutions([channels, 32, 32, 32, 32], kernels=[4, 4, 4, 4]),
         nn.Flatten(),
         *_dense([32 * 4 * 4, 256, 256]),
         Dense(256, 2 * latent_size),
@@ -33,8 +33,7 @@ def burgess(channels: int, latent_size: int) -> Networks:
     decoder = nn.Sequential(
         *_dense([latent_size, 256, 256, 32 * 4 * 4]),
         nn.Unflatten(1, (32, 4, 4)),
-        *_transposed_convolutions([32, 32, 32, 32]),
-        TransposedConvolution(32, channels),
+        TransposedConvolutions([32, 32, 32, 32, channels]),
     )
     return Networks(encoder, decoder)
 
@@ -42,8 +41,7 @@ def burgess(channels: int, latent_size: int) -> Networks:
 def locatello(channels: int, latent_size: int) -> Networks:
     """The networks of Locatello et al. 2019 (table 1): kernels 4, 4, 2, 2 and one layer of 256."""
     encoder = nn.Sequential(
-        *_convolutions([channels, 32, 32], kernel=4),
-        *_convolutions([32, 64, 64], kernel=2),
+        Convolutions([channels, 32, 32, 64, 64], kernels=[4, 4, 2, 2]),
         nn.Flatten(),
         *_dense([64 * 4 * 4, 256]),
         Dense(256, 2 * latent_size),
@@ -51,8 +49,7 @@ def locatello(channels: int, latent_size: int) -> Networks:
     decoder = nn.Sequential(
         *_dense([latent_size, 256, 64 * 4 * 4]),
         nn.Unflatten(1, (64, 4, 4)),
-        *_transposed_convolutions([64, 64, 32, 32]),
-        TransposedConvolution(32, channels),
+        TransposedConvolutions([64, 64, 32, 32, channels]),
     )
     return Networks(encoder, decoder)
 
@@ -92,20 +89,6 @@ def initialise(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         assert module.bias is not None
         nn.init.zeros_(module.bias)
-
-
-def _convolutions(widths: list[int], kernel: int) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for wide_in, wide_out in pairwise(widths):
-        layers += [Convolution(wide_in, wide_out, kernel), nn.ReLU(inplace=True)]
-    return layers
-
-
-def _transposed_convolutions(widths: list[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for wide_in, wide_out in pairwise(widths):
-        layers += [TransposedConvolution(wide_in, wide_out), nn.ReLU(inplace=True)]
-    return layers
 
 
 def _dense(widths: list[int]) -> list[nn.Module]:

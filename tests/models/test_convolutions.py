@@ -65,9 +65,3 @@ def test_many_layers_at_once_are_each_by_itself():
     together = vmap(lambda weights: functional_call(layers[0], weights, (images,)))(stacked)
     for out, layer in zip(together, layers, strict=True):
         torch.testing.assert_close(out, layer(images), rtol=1e-12, atol=1e-12)
-
-
-def test_what_comes_out_is_channels_last():
-    # The layout in which the next layer is fast.
-    out = TransposedConvolution(5, 3)(inputs(torch.float32))
-    assert out.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,293 @@
+"""Layers of convolutions with ReLU between them, by the compiled kernels, as torch's autograd knows them.
+
+Where :func:`serves` says yes, :func:`convolve` and :func:`convolve_transposed` give what torch's own layers
+give, up to rounding, with their gradients. Gradients of gradients are left to torch's own layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Layers = Sequence[nn.Conv2d] | Sequence[nn.ConvTranspose2d]
+
+
+def serves(images: Tensor, layers: Layers) -> bool:
+    """Whether the kernels can take this call: for the processor, types and sizes, and for what torch is at.
+
+    ``torch.func`` and ``torch.compile`` want to see torch's own operations.
+    """
+    weights = [layer.weight for layer in layers]
+    return (
+        type(images) is Tensor
+        and all(tensor.device.type == "cpu" for tensor in (images, *weights))
+        and all(weight.dtype == torch.float32 for weight in weights)
+        and _dtype() in _dtypes()
+        and _fit(images, layers)
+        # Convolutions are for what training images go into: no gradient of those is computed.
+        and not (isinstance(layers[0], nn.Conv2d) and images.requires_grad)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
+def convolve(images: Tensor, layers: Sequence[nn.Conv2d]) -> Tensor:
+    """Convolutions of stride 2, with ReLU after each.
+
+    Args:
+        images: [B, C, H, W], which need no gradient.
+        layers: of kernel 4 with padding 1, or kernel 2 without.
+
+    Returns:
+        [B, N, H / 2^layers, W / 2^layers], bf16 under autocast.
+    """
+    result: Tensor = _Convolutions.apply(images, _dtype(), *_parameters(layers))
+    return result
+
+
+def convolve_transposed(images: Tensor, layers: Sequence[nn.ConvTranspose2d]) -> Tensor:
+    """Transposed convolutions of kernel 4, stride 2 and padding 1, with ReLU after all but the last.
+
+    Args:
+        images: [B, N, H, W].
+        layers: of which the last may have few channels.
+
+    Returns:
+        [B, C, H * 2^layers, W * 2^layers], float32 also under autocast.
+    """
+    result: Tensor = _TransposedConvolutions.apply(images, _dtype(), *_parameters(layers))
+    return result
+
+
+def _parameters(layers: Layers) -> list[Tensor | None]:
+    return [each for layer in layers for each in (layer.weight, layer.bias)]
+
+
+class _Convolutions(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, dtype: torch.dtype, *parameters: Tensor) -> Tensor:
+        weights, biases = parameters[::2], parameters[1::2]
+        framed = [_frame(images, dtype)]
+        for weight in weights:
+            framed.append(_room(framed[-1], 0.5, weight.shape[0]))
+        kernels = tuple(_pack(weight, dtype) for weight in weights)
+        _kernels().convolve(_arrays(framed), kernels, _arrays(biases))
+        ctx.layers = len(weights)
+        ctx.save_for_backward(images, *parameters, *framed)
+        return _unframe(framed[-1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            return _differentiable(ctx, _plain_convolutions, gradient)
+        _, weights, biases, framed = _saved(ctx)
+        of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
+        dtype = framed[0].dtype
+        _kernels().convolve_backward(
+            _arrays(framed),
+            _array(_frame(gradient, dtype)),
+            tuple(_pack_transposed(weight, dtype) for weight in weights[1:]),
+            _arrays([images.new_zeros(images.shape[1:]) for images in framed[1:]]),
+            tuple(_room_for_pairs(images.shape[1:], dtype) for images in framed[:-1]),
+            _arrays(of_weights),
+            _arrays(of_biases),
+        )
+        return None, None, *_in_turn(of_weights, of_biases)
+
+
+class _TransposedConvolutions(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, dtype: torch.dtype, *parameters: Tensor) -> Tensor:
+        weights, biases = parameters[::2], parameters[1::2]
+        framed = [_frame(images, dtype)]
+        for weight in weights[:-1]:
+            framed.append(_room(framed[-1], 2, weight.shape[1]))
+        count, height, width, _ = framed[-1].shape
+        thin_kernel = _pack_thin(weights[-1], dtype)
+        products = torch.zeros(height, width, thin_kernel.shape[1])
+        result = torch.empty(count, 2 * (height - 2), 2 * (width - 2), weights[-1].shape[1])
+        _kernels().convolve_transposed(
+            _arrays(framed),
+            tuple(_pack_transposed(weight, dtype) for weight in weights[:-1]),
+            thin_kernel,
+            _arrays(biases),
+            _array(products),
+            _array(result),
+        )
+        ctx.layers = len(weights)
+        ctx.save_for_backward(images, *parameters, *framed)
+        return result.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            return _differentiable(ctx, _plain_transposed_convolutions, gradient)
+        images, weights, biases, framed = _saved(ctx)
+        of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
+        of_biases[-1] = gradient.sum((0, 2, 3))
+        dtype = framed[0].dtype
+        of_result, of_images = _frame(gradient, dtype), torch.empty_like(framed[0])
+        between = [images.new_zeros(images.shape[1:]) for images in (*framed[1:], of_result)]
+        _kernels().convolve_transposed_backward(
+            _arrays(framed),
+            _array(of_result),
+            tuple(_pack(weight, dtype) for weight in weights),
+            _arrays(between),
+            tuple(_room_for_pairs(image.shape, dtype) for image in between),
+            _arrays(of_weights),
+            _arrays(of_biases),
+            _array(of_images),
+        )
+        return _unframe(of_images).to(images.dtype), None, *_in_turn(of_weights, of_biases)
+
+
+def _saved(ctx: Any) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    """What forward saved: images, weights, biases, framed images."""
+    images, *tensors = ctx.saved_tensors
+    parameters, framed = tensors[: 2 * ctx.layers], tensors[2 * ctx.layers :]
+    return images, parameters[::2], parameters[1::2], framed
+
+
+def _in_turn(of_weights: Sequence[Tensor], of_biases: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients in the order of the parameters, of weights as torch has them, [N, C, k, k]."""
+    as_torch = [sums.unflatten(1, (len(sums), -1)).permute(3, 2, 0, 1) for sums in of_weights]
+    return [each for pair in zip(as_torch, of_biases, strict=True) for each in pair]
+
+
+# The same by torch's own layers, in float32, where gradients are to be differentiated again.
+
+
+def _plain_convolutions(images: Tensor, *parameters: Tensor) -> Tensor:
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        images = F.conv2d(images, weight, bias, stride=2, padding=weight.shape[2] // 2 - 1).relu()
+    return images
+
+
+def _plain_transposed_convolutions(images: Tensor, *parameters: Tensor) -> Tensor:
+    *others, last_weight, last_bias = parameters
+    for weight, bias in zip(others[::2], others[1::2], strict=True):
+        images = F.conv_transpose2d(images, weight, bias, stride=2, padding=1).relu()
+    return F.conv_transpose2d(images, last_weight, last_bias, stride=2, padding=1)
+
+
+def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) -> tuple[Tensor | None, ...]:
+    images, *tensors = ctx.saved_tensors
+    inputs = [images, *tensors[: 2 * ctx.layers]]
+    needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
+    wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
+    result = plain(images.float(), *inputs[1:])
+    gradients = iter(torch.autograd.grad(result, wanted, gradient.float(), create_graph=True))
+    of_images, *of_parameters = (next(gradients) if need else None for need in needed)
+    return of_images, None, *of_parameters
+
+
+# What the kernels take: numpy arrays, bf16 in uint16; framed images; packed kernels.
+
+
+@cache
+def _kernels() -> Any:
+    """The module; imported when it is first needed, as numba takes a third of a second."""
+    from dis_bench.models import kernels
+
+    return kernels
+
+
+@cache
+def _dtypes() -> tuple[torch.dtype, ...]:
+    """What the kernels compute in on this processor."""
+    there = {torch.float32: _kernels().HAS_FLOAT32, torch.bfloat16: _kernels().HAS_BF16}
+    return tuple(dtype for dtype, is_there in there.items() if is_there)
+
+
+def _dtype() -> torch.dtype:
+    """What torch would compute in, as autocast has it."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+
+
+def _fit(images: Tensor, layers: Layers) -> bool:
+    """Whether images and channels make whole tiles in each layer."""
+    rows, columns = _kernels().ROWS, _kernels().COLUMNS
+    height, width = images.shape[2:]
+    if isinstance(layers[0], nn.ConvTranspose2d):
+        channels, times = [layer.in_channels for layer in layers], 1
+    else:
+        channels, times = [layer.out_channels for layer in layers], 2 ** len(layers)
+    # A tile is pixels of one line, or of two lines of four. What holds for the smallest images holds for all.
+    smallest = width // times
+    return (
+        (smallest % rows == 0 or (smallest == 4 and height % (2 * times) == 0))
+        and height % times == width % times == 0
+        and all(count % columns == 0 for count in channels)
+        and layers[0].kernel_size[0] * layers[0].in_channels % 4 == 0  # rows of the first kernel
+        and len(layers) > 1  # numba has no elements in an empty tuple
+    )
+
+
+def _frame(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """[B, C, H, W] as [B, H + 2, W + 2, C] with a border of zeros."""
+    return F.pad(images.detach().permute(0, 2, 3, 1).to(dtype), (0, 0, 1, 1, 1, 1)).contiguous()
+
+
+def _unframe(framed: Tensor) -> Tensor:
+    return framed[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
+
+
+def _room(framed: Tensor, times: float, channels: int) -> Tensor:
+    """For framed images so many times as high and wide."""
+    count, height, width, _ = framed.shape
+    return framed.new_empty(count, int((height - 2) * times) + 2, int((width - 2) * times) + 2, channels)
+
+
+def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | None:
+    return None if dtype == torch.float32 else np.empty(shape, np.uint32)
+
+
+def _sums(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Zeros [k, k * C, N] for the gradient of each weight [N, C, k, k]."""
+    return [
+        torch.zeros(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)
+    ]
+
+
+def _pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Words of [k, k * C, N], for a convolution by the weight [N, C, k, k]."""
+    return _words(weight.detach().to(dtype).permute(2, 3, 1, 0).flatten(1, 2))
+
+
+def _pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Words of [2, 2, t, t * N, C], for a transposed convolution by the weight [N, C, 2 t, 2 t]."""
+    taps = weight.shape[2] // 2
+    if taps == 2:  # with padding 1, the last taps meet the first pixel
+        weight = weight.flip(2, 3)
+    phases = weight.detach().to(dtype).unflatten(3, (taps, 2)).unflatten(2, (taps, 2))
+    return _words(phases.permute(3, 5, 2, 4, 0, 1).flatten(3, 4))
+
+
+def _pack_thin(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Words of [N, 4 * 4 * C, and zeros to fill a tile], for a transposed convolution to few channels."""
+    taps = weight.detach().to(dtype).permute(0, 2, 3, 1).flatten(1)
+    return _words(F.pad(taps, (0, -taps.shape[1] % _kernels().COLUMNS)))
+
+
+def _words(kernel: Tensor) -> NDArray[Any]:
+    """[..., K, N] in float32 as it is, in bf16 [..., K / 2, N], two numbers of a column in a word."""
+    if kernel.dtype == torch.float32:
+        return kernel.contiguous().numpy()
+    pairs = kernel.unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
+    return pairs.view(torch.uint16).numpy().view(np.uint32)[..., 0]
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    bf16 = tensor.dtype == torch.bfloat16
+    return (tensor.detach().view(torch.uint16) if bf16 else tensor.detach()).numpy()
+
+
+def _arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
+    return tuple(map(_array, tensors))

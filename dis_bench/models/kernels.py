@@ -1,0 +1,405 @@
+"""Convolutions of stride 2 and their gradients, compiled for the vector registers of this processor.
+
+oneDNN, which torch calls, reaches half of what a core can do in the gradients of strided convolutions, and
+less in layers of one channel. Here every pass of every layer is made of small products of matrices whose
+sums stay in registers (:func:`_multiply`). Images take turns, and each goes through all layers while what it
+leaves is in the cache.
+
+Activations are framed: [B, H + 2, W + 2, C] with a border of zeros, so that no kernel looks beyond its image.
+They are float32, or bf16 held as uint16; of bf16, two products at a time are added in float32. Factors come
+in words of 32 bits: one float32 number or two of bf16. Kernels are 4 or 2 wide, and :mod:`compiled` packs
+them.
+
+All that is compiled stands in this one file, as numba keeps it until the file changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils, codegen
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# What numba compiles for: this processor, if its environment variables do not say otherwise.
+_FEATURES = set(
+    (codegen.get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(",")
+)
+HAS_FLOAT32 = {"+avx2", "+fma"} <= _FEATURES and not config.DISABLE_JIT
+HAS_BF16 = HAS_FLOAT32 and "+avx512bf16" in _FEATURES
+
+LANES = 16 if "+avx512f" in _FEATURES else 8  # float32 numbers in a register
+ROWS = LANES // 2  # of a tile: its sums are in half of all registers
+COLUMNS = 2 * LANES  # of a tile
+
+RELU, LINEAR = np.float32(0), np.float32(-np.inf)  # what activations are at least
+
+_WORD, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
+_WORDS, _FLOATS = ir.VectorType(_WORD, LANES), ir.VectorType(_FLOAT, LANES)
+_NUMBERS, _ROW = (ir.VectorType(ir.IntType(16), size) for size in (LANES, COLUMNS))  # of bf16
+
+
+@intrinsic
+def _multiply(typing: Any, a: Any, b: Any, walk: Any, init: Any, out: Any, floor: Any) -> Any:
+    """A tile [ROWS, COLUMNS] of a product: out = max(floor, init + sum over steps of words x rows of words).
+
+    Arrays come with places, counted in elements. The rows of a tile are placed by the first, by how far it is
+    from one to the next, and from one group of four rows to the next group.
+
+    Args:
+        a: (array, places of rows), of which a step takes a word each.
+        b: (array, place), from which a step takes a row of COLUMNS words, or two rows of as many bf16
+            numbers, one step apart, of which it makes words.
+        walk: runs; steps in each; by how much places in ``a`` move with a run, with a step; those in ``b``.
+        init: (float32 array, places of rows).
+        out: (array, places of rows), float32, or uint16 for bf16.
+        floor: float32.
+    """
+    return types.void(a, b, walk, init, out, floor), _generate_tile
+
+
+def _generate_tile(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+    """What :func:`_multiply` does, in the processor's terms. LLVM keeps ``sums`` in registers."""
+    a, b, init, out = (_Placed(context, builder, signature.args[i], args[i]) for i in (0, 1, 3, 4))
+    runs, steps, *moves = cgutils.unpack_tuple(builder, args[2])
+    cells = [(row, half) for row in range(ROWS) for half in range(2)]
+    sums = {cell: cgutils.alloca_once(builder, _FLOATS) for cell in cells}
+    for cell in cells:
+        builder.store(init.load(_FLOATS, *cell), sums[cell])
+    with cgutils.for_range(builder, runs) as run, cgutils.for_range(builder, steps) as step:
+        index = [run.index, step.index, run.index, step.index]
+        a_run, a_step, b_run, b_step = map(builder.mul, moves, index)
+        moved_a, moved_b = builder.add(a_run, a_step), builder.add(b_run, b_step)
+        columns = b.load_words(moved_b, moves[3])
+        for row in range(ROWS):
+            word = a.load_word(row, moved_a, b.is_float)
+            for half in range(2):
+                total = builder.load(sums[row, half])
+                builder.store(_multiply_add(builder, total, word, columns[half]), sums[row, half])
+    floor = _broadcast(builder, args[5], _FLOATS)
+    for cell in cells:
+        total = builder.load(sums[cell])
+        below = builder.fcmp_ordered("<", total, floor)  # which NaN is not
+        out.store(builder.select(below, floor, total), *cell)
+    return context.get_dummy_value()
+
+
+class _Placed:
+    """An array and places in it, in code that is being generated."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        array, *places = cgutils.unpack_tuple(builder, value)
+        self.builder = builder
+        self.is_float = kind[0].dtype == types.float32
+        self.bytes = kind[0].dtype.bitwidth // 8
+        self.memory = context.make_array(kind[0])(context, builder, array).data
+        self.start, *self.strides = places
+
+    def load(self, kind: Any, row: int = 0, half: int = 0, moved: Any = None) -> Any:
+        value = self.builder.load(self._pointer(kind, row, half, moved))
+        value.align = self.bytes
+        return value
+
+    def load_word(self, row: int, moved: Any, as_float: bool) -> Any:
+        """One word in all lanes of a register."""
+        kinds = (_FLOAT, _FLOATS) if as_float else (_WORD, _WORDS)
+        return _broadcast(self.builder, self.load(kinds[0], row, moved=moved), kinds[1])
+
+    def load_words(self, moved: Any, step: Any) -> list[Any]:
+        """COLUMNS words in two registers; of two rows of bf16 numbers if there are no words."""
+        if self.bytes == 4:
+            return [self.load(_FLOATS if self.is_float else _WORDS, 0, half, moved) for half in range(2)]
+        builder = self.builder
+        first = self.load(_ROW, moved=moved)
+        second = self.load(_ROW, moved=builder.add(moved, builder.sdiv(step, _LONG(2))))
+        return [_interleave(builder, first, second, half) for half in range(2)]
+
+    def store(self, value: Any, row: int, half: int) -> None:
+        if self.bytes == 2:
+            rounded = ir.FunctionType(_NUMBERS, [_FLOATS])
+            value = _call(self.builder, "llvm.x86.avx512bf16.cvtneps2bf16.512", rounded, value)
+        self.builder.store(value, self._pointer(value.type, row, half, None)).align = self.bytes
+
+    def _pointer(self, kind: Any, row: int, half: int, moved: Any) -> Any:
+        places = [_LONG(half * LANES)] + ([moved] if moved is not None else [])
+        if row:
+            far = zip(self.strides, (row % 4, row // 4), strict=True)
+            places += [self.builder.mul(stride, _LONG(count)) for stride, count in far]
+        place = self.start
+        for more in places:
+            place = self.builder.add(place, more)
+        return self.builder.bitcast(self.builder.gep(self.memory, [place]), kind.as_pointer())
+
+
+def _multiply_add(builder: Any, total: Any, word: Any, column: Any) -> Any:
+    if column.type == _FLOATS:
+        fused = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+        return _call(builder, f"llvm.fma.v{LANES}f32", fused, word, column, total)
+    two_products = ir.FunctionType(_FLOATS, [_FLOATS, _WORDS, _WORDS])
+    return _call(builder, "llvm.x86.avx512bf16.dpbf16ps.512", two_products, total, word, column)
+
+
+def _call(builder: Any, name: str, kind: Any, *args: Any) -> Any:
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, value, _WORD(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(_WORDS, [0] * LANES))
+
+
+def _interleave(builder: Any, first: Any, second: Any, half: int) -> Any:
+    """Words of the numbers of two rows, for one half of the columns."""
+    lanes = range(half * LANES, (half + 1) * LANES)
+    order = [number for lane in lanes for number in (lane, COLUMNS + lane)]
+    pairs = builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_WORD, COLUMNS), order))
+    return builder.bitcast(pairs, _WORDS)
+
+
+@njit
+def _shrink(big: Array, kernel: Array, bias: Array | None, floor: Any, small: Array) -> None:
+    """A convolution of one image: framed [2H + 2, 2W + 2, C] to framed [H + 2, W + 2, N], not below floor.
+
+    ``kernel`` holds the words of [k, k * C, N]: rows, columns with their channels, channels of the result.
+    """
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, word = big.shape[2], 4 // big.itemsize
+    size, edge = kernel.shape[0], 2 - kernel.shape[0] // 2  # a kernel of 2 does not reach the frame
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    sums = np.zeros(wide, np.float32) if bias is None else bias
+    walk = (size, kernel.shape[1], big_row, word, kernel.shape[1] * wide, wide)
+    lines = max(1, ROWS // width)  # of the small image, that make a tile; four pixels make a group
+    groups = (8 * channels, 4 * wide) if lines == 1 else (2 * big_row, small_row)
+    for y in range(0, height, lines):
+        for x in range(0, width, ROWS):
+            start = (2 * y + edge) * big_row + (2 * x + edge) * channels
+            result = (y + 1) * small_row + (x + 1) * wide
+            for n in range(0, wide, COLUMNS):
+                a, b = (big, start, 2 * channels, groups[0]), (kernel, n)
+                _multiply(a, b, walk, (sums, n, 0, 0), (small, result + n, wide, groups[1]), floor)
+
+
+@njit
+def _grow(small: Array, kernel: Array, bias: Array | None, floor: Any, big: Array) -> None:
+    """A transposed convolution of one image: framed [H + 2, W + 2, N] to framed [2H + 2, 2W + 2, C].
+
+    The pixels of one phase (even or odd rows, even or odd columns) are a convolution of stride 1 by the taps
+    of that phase. ``kernel`` holds the words of [2, 2, t, t * N, C]: phases, then as in a convolution.
+    """
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, word = big.shape[2], 4 // small.itemsize
+    taps, length = kernel.shape[2], kernel.shape[3]
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    sums = np.zeros(channels, np.float32) if bias is None else bias
+    walk = (taps, length, small_row, word, length * channels, channels)
+    lines = max(1, ROWS // width)
+    groups = (4 * wide, 8 * channels) if lines == 1 else (small_row, 2 * big_row)
+    for phase in range(4):
+        down, right = phase // 2, phase % 2
+        edge = (down, right) if taps == 2 else (1, 1)
+        for y in range(0, height, lines):
+            for x in range(0, width, ROWS):
+                start = (y + edge[0]) * small_row + (x + edge[1]) * wide
+                result = (2 * y + down + 1) * big_row + (2 * x + right + 1) * channels
+                for c in range(0, channels, COLUMNS):
+                    a, b = (small, start, wide, groups[0]), (kernel, phase * (kernel.size // 4) + c)
+                    out = (big, result + c, 2 * channels, groups[1])
+                    _multiply(a, b, walk, (sums, c, 0, 0), out, floor)
+
+
+@njit
+def _grow_thin(small: Array, kernel: Array, bias: Array, products: Array, big: Array) -> None:
+    """A transposed convolution of kernel 4 of one image to few channels: float32 [2H, 2W, C], not framed.
+
+    A result of so few columns would leave registers empty. So each pixel is multiplied by all taps of the
+    kernel, the words of [N, 4 * 4 * C and more], into ``products`` (framed), which are added where they meet.
+    """
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    row, columns = small.shape[1] * wide, products.shape[2]
+    zeros = np.zeros(COLUMNS, np.float32)
+    walk = (1, kernel.shape[0], 0, 4 // small.itemsize, 0, columns)
+    for y in range(1, height + 1):
+        for x in range(1, width + 1, ROWS):
+            result = (y * products.shape[1] + x) * columns
+            for n in range(0, columns, COLUMNS):
+                a = (small, y * row + x * wide, wide, 4 * wide)
+                out = (products, result + n, columns, 4 * columns)
+                _multiply(a, (kernel, n), walk, (zeros, 0, 0, 0), out, LINEAR)
+    for y in range(2 * height):
+        _add_products(products[(y + 1) // 2], products[(y + 1) // 2 + 1], 1 - y % 2, bias, big[y])
+
+
+@njit
+def _add_products(above: Array, below: Array, tap: int, bias: Array, pixels: Array) -> None:
+    """A row of the result [2W, C], by row ``tap`` + 2 of the taps from above, and row ``tap`` from below."""
+    channels = pixels.shape[1]
+    for c in range(channels):
+        upper, lower = (tap + 2) * 4 * channels + c, tap * 4 * channels + c
+        left_above, left_below = above[:-2, upper + 3 * channels], below[:-2, lower + 3 * channels]
+        here_above, here_below = above[1:-1, upper + channels], below[1:-1, lower + channels]
+        even = pixels[0::2, c]
+        for x in range(len(even)):
+            even[x] = bias[c] + left_above[x] + here_above[x] + left_below[x] + here_below[x]
+        here_above, here_below = above[1:-1, upper + 2 * channels], below[1:-1, lower + 2 * channels]
+        right_above, right_below = above[2:, upper], below[2:, lower]
+        odd = pixels[1::2, c]
+        for x in range(len(odd)):
+            odd[x] = bias[c] + here_above[x] + right_above[x] + here_below[x] + right_below[x]
+
+
+@njit
+def _correlate(big: Array, small: Array, pairs: Array | None, gradient: Array) -> None:
+    """Add one image's gradient of a kernel [k, k * C, N]: framed big [2H + 2, ..] times small [H + 2, ..].
+
+    It is summed over pixels: words of bf16 hold two of them, and are put together in ``pairs``, sized as big.
+    """
+    if pairs is None:
+        _correlate_words(big, small, 1, gradient)
+    else:
+        numbers, words = big.reshape(-1), pairs.reshape(-1)
+        first, second = numbers[: -2 * big.shape[2]], numbers[2 * big.shape[2] :]
+        for i in range(len(first)):
+            words[i] = first[i] | second[i] << 16
+        _correlate_words(pairs, small, 2, gradient)
+
+
+@njit
+def _correlate_words(big: Array, small: Array, word: int, gradient: Array) -> None:
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, (size, length, _) = big.shape[2], gradient.shape
+    edge = 2 - size // 2
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    walk = (height, width // word, 2 * big_row, 2 * word * channels, small_row, word * wide)
+    lines = 1 if length % ROWS == 0 else 2  # of the kernel, that make a tile
+    groups = (4, 4 * wide) if lines == 1 else (big_row, length * wide)
+    for y in range(0, size, lines):
+        for k in range(0, length, ROWS // lines):
+            a = (big, (y + edge) * big_row + edge * channels + k, 1, groups[0])
+            for n in range(0, wide, COLUMNS):
+                out = (gradient, (y * length + k) * wide + n, wide, groups[1])
+                _multiply(a, (small, small_row + wide + n), walk, out, out, LINEAR)
+
+
+@njit
+def _rectify(gradient: Array, image: Array, bias: Array) -> None:
+    """Set the gradient (framed) to 0 where the image that ReLU left is; add the rest to that of the bias."""
+    for y in range(1, image.shape[0] - 1):
+        for x in range(1, image.shape[1] - 1):
+            pixel, activation = gradient[y, x], image[y, x]
+            for c in range(len(bias)):
+                if isinstance(activation[c], np.float32):
+                    pixel[c] = pixel[c] if activation[c] > 0 else np.float32(0)
+                    bias[c] += pixel[c]
+                else:
+                    pixel[c] = pixel[c] if np.int16(activation[c]) > 0 else np.uint16(0)
+                    bias[c] += np.uint32(np.uint32(pixel[c]) << np.uint32(16)).view(np.float32)
+
+
+@njit
+def _clear_frame(image: Array) -> None:
+    image[0] = image[-1] = 0
+    image[:, 0] = image[:, -1] = 0
+
+
+Arrays = tuple[Array, ...]  # one of each layer
+
+
+@njit(cache=True)
+def convolve(images: Arrays, kernels: Arrays, biases: Arrays) -> None:
+    """Layers of convolution and ReLU.
+
+    Args:
+        images: framed, what goes into each layer and what comes out of the last; the first is read, the
+            others are written.
+        kernels: of each layer, as :func:`_shrink` wants them.
+        biases: of each layer, float32.
+    """
+    for image in range(len(images[0])):
+        for layer in range(len(kernels)):
+            result = images[layer + 1][image]
+            _clear_frame(result)
+            _shrink(images[layer][image], kernels[layer], biases[layer], RELU, result)
+
+
+@njit(cache=True)
+def convolve_backward(
+    images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
+    of_biases: Arrays,
+) -> None:  # fmt: skip
+    """Gradients of the kernels and biases of :func:`convolve`.
+
+    Args:
+        images: as they were left there.
+        gradient: of what came out of the last layer, framed.
+        kernels: of all layers but the first, as :func:`_grow` wants them.
+        between: framed room for one image's gradient of what comes out of each layer, zeros.
+        pairs: room for the words of one image that goes into each layer; Nones for float32.
+        of_kernels: float32, added to.
+        of_biases: float32, added to.
+    """
+    last = len(between) - 1
+    for image in range(len(gradient)):
+        between[last][:] = gradient[image]
+        for layer in range(last, -1, -1):
+            _rectify(between[layer], images[layer + 1][image], of_biases[layer])
+            _correlate(images[layer][image], between[layer], pairs[layer], of_kernels[layer])
+            if layer > 0:
+                _grow(between[layer], kernels[layer - 1], None, LINEAR, between[layer - 1])
+
+
+@njit(cache=True)
+def convolve_transposed(
+    images: Arrays, kernels: Arrays, thin_kernel: Array, biases: Arrays, products: Array, result: Array
+) -> None:
+    """Layers of transposed convolution, with ReLU after all but the last.
+
+    Args:
+        images: framed, what goes into each layer; the first is read, the others are written.
+        kernels: of all layers but the last, as :func:`_grow` wants them.
+        thin_kernel: of the last, as :func:`_grow_thin` wants it.
+        biases: of each layer, float32.
+        products: framed room for the last layer's products, zeros.
+        result: what comes out of the last layer, float32 [B, H, W, C].
+    """
+    last = len(kernels)
+    for image in range(len(result)):
+        for layer in range(last):
+            wider = images[layer + 1][image]
+            _clear_frame(wider)
+            _grow(images[layer][image], kernels[layer], biases[layer], RELU, wider)
+        _grow_thin(images[last][image], thin_kernel, biases[last], products, result[image])
+
+
+@njit(cache=True)
+def convolve_transposed_backward(
+    images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
+    of_biases: Arrays, of_images: Array,
+) -> None:  # fmt: skip
+    """Gradients of kernels, images, and all biases but the last of :func:`convolve_transposed`.
+
+    Args:
+        images: as they were left there.
+        gradient: of the result, framed.
+        kernels: of all layers, as :func:`_shrink` wants them.
+        between: framed room for one image's gradient of what comes out of each layer, zeros.
+        pairs: room for the words of those; Nones for float32.
+        of_kernels: float32, added to.
+        of_biases: float32, added to.
+        of_images: framed, written.
+    """
+    last = len(between) - 1
+    for image in range(len(gradient)):
+        between[last][:] = gradient[image]
+        for layer in range(last, -1, -1):
+            if layer < last:
+                _rectify(between[layer], images[layer + 1][image], of_biases[layer])
+            _correlate(between[layer], images[layer][image], pairs[layer], of_kernels[layer])
+            smaller = between[layer - 1] if layer > 0 else of_images[image]
+            _shrink(between[layer], kernels[layer], None, LINEAR, smaller)

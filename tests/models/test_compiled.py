@@ -1,0 +1,270 @@
+"""The compiled kernels give what torch's own layers give, and leave to those what they cannot do."""
+
+import copy
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from dis_bench.models import compiled
+from dis_bench.models.convolutions import Convolutions, TransposedConvolutions
+from dis_bench.models.networks import burgess
+
+kernels = pytest.importorskip("dis_bench.models.kernels")
+pytestmark = pytest.mark.skipif(not kernels.HAS_FLOAT32, reason="this processor has no AVX2")
+needs_bf16 = pytest.mark.skipif(not kernels.HAS_BF16, reason="this processor has no AVX-512 BF16")
+
+# What each network is made of, with images of one channel and of three, and sizes of one tile and of many.
+CONVOLUTIONS = {
+    "burgess": ([1, 32, 32, 32, 32], [4, 4, 4, 4], 64),
+    "burgess, colours": ([3, 32, 32, 32, 32], [4, 4, 4, 4], 64),
+    "locatello": ([1, 32, 32, 64, 64], [4, 4, 2, 2], 64),
+    "kernel 2 first": ([2, 32, 64], [2, 4], 32),
+    "two channels, two layers": ([2, 32, 32], [4, 4], 16),
+    "lines of 24 and 48": ([5, 32, 32], [4, 4], 96),
+}
+TRANSPOSED = {
+    "burgess": ([32, 32, 32, 32, 1], 4),
+    "burgess, colours": ([32, 32, 32, 32, 3], 4),
+    "locatello": ([64, 64, 32, 32, 1], 4),
+    "two layers": ([32, 32, 2], 4),
+    "many channels": ([32, 32, 40], 8),
+    "lines of 24": ([32, 32, 3], 24),
+}
+
+
+def stack_and_images(kind, case, count=3):
+    torch.manual_seed(0)
+    if kind is Convolutions:
+        widths, sizes, size = CONVOLUTIONS[case]
+        stack = Convolutions(widths, sizes)
+    else:
+        widths, size = TRANSPOSED[case]
+        stack = TransposedConvolutions(widths)
+    for layer in stack:
+        if hasattr(layer, "bias"):
+            nn.init.uniform_(layer.bias, -0.2, 0.2)
+    return stack, torch.randn(count, widths[0], size, size)
+
+
+CASES = [
+    *((Convolutions, case) for case in CONVOLUTIONS),
+    *((TransposedConvolutions, case) for case in TRANSPOSED),
+]
+
+
+def slope_of(out):
+    """A gradient for what comes out, the same for all ways to compute that."""
+    return torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+
+
+def outputs_and_gradients(stack, images):
+    """What the stack gives, and gradients of parameters and, of transposed convolutions, images."""
+    images = images.clone().requires_grad_(isinstance(stack, TransposedConvolutions))
+    out = stack(images)
+    slope = slope_of(out)
+    wanted = [*stack.parameters()] + ([images] if images.requires_grad else [])
+    return [out.detach(), *torch.autograd.grad((out.float() * slope).sum(), wanted)]
+
+
+def plainly(stack, images):
+    """The same by torch's own layers in float64, rounded at the end."""
+    twin = nn.Sequential(*copy.deepcopy(stack)).double()
+    images = images.double().requires_grad_(isinstance(stack, TransposedConvolutions))
+    out = twin(images)
+    slope = slope_of(out)
+    wanted = [*twin.parameters()] + ([images] if images.requires_grad else [])
+    return [out.detach(), *torch.autograd.grad((out * slope).sum(), wanted)]
+
+
+def difference(ours, theirs):
+    return ((ours - theirs).norm() / theirs.norm()).item()
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Which of the kernels' functions were called."""
+    called = []
+    for name in ("convolve", "convolve_transposed"):
+        function = getattr(compiled, name)
+
+        def call(*args, name=name, function=function):
+            called.append(name)
+            return function(*args)
+
+        monkeypatch.setattr(compiled, name, call)
+    return called
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+def test_in_float32_results_and_gradients_are_torchs(kind, case, calls):
+    stack, images = stack_and_images(kind, case)
+    for ours, theirs in zip(outputs_and_gradients(stack, images), plainly(stack, images), strict=True):
+        assert ours.shape == theirs.shape
+        # Where rounding decides whether a unit is above 0, gradients of both kinds of float32 differ by more.
+        assert difference(ours, theirs) < 1e-5
+    assert len(calls) == 1
+
+
+@needs_bf16
+@pytest.mark.parametrize(("kind", "case"), CASES)
+def test_in_bf16_results_and_gradients_are_within_its_rounding(kind, case, calls):
+    stack, images = stack_and_images(kind, case)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = outputs_and_gradients(stack, images)
+        torchs_own = outputs_and_gradients_of_plain_autocast(stack, images)
+    for mine, own, exact in zip(ours, torchs_own, plainly(stack, images), strict=True):
+        assert difference(mine, exact) < 1.5 * difference(own, exact) + 1e-3
+    assert len(calls) == 1
+
+
+def outputs_and_gradients_of_plain_autocast(stack, images):
+    twin = nn.Sequential(*copy.deepcopy(stack))
+    images = images.clone().requires_grad_(isinstance(stack, TransposedConvolutions))
+    out = twin(images)
+    slope = slope_of(out)
+    wanted = [*twin.parameters()] + ([images] if images.requires_grad else [])
+    return [out.detach(), *torch.autograd.grad((out.float() * slope).sum(), wanted)]
+
+
+@needs_bf16
+def test_under_autocast_images_come_out_as_torch_computes_and_logits_in_float32():
+    encoder, images = stack_and_images(Convolutions, "burgess")
+    decoder, codes = stack_and_images(TransposedConvolutions, "burgess")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert encoder(images).dtype == torch.bfloat16
+        assert decoder(codes).dtype == torch.float32
+        assert decoder(codes.bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+def test_an_image_does_not_depend_on_its_neighbours(kind, case):
+    stack, images = stack_and_images(kind, case, count=5)
+    with torch.no_grad():
+        together = stack(images)
+        alone = torch.cat([stack(image[None]) for image in images])
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_batches_of_none_and_one(count):
+    for kind, case in (CASES[0], CASES[6]):
+        stack, images = stack_and_images(kind, case, count)
+        out = stack(images)
+        out.sum().backward()
+        assert len(out) == count
+        assert all(parameter.grad.isfinite().all() for parameter in stack.parameters())
+
+
+@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+def test_nan_comes_through(kind, case):
+    stack, images = stack_and_images(kind, case)
+    images[1, 0, 2, 2] = torch.nan
+    assert stack(images)[1].isnan().any()
+    assert not stack(images)[0].isnan().any()
+
+
+def test_any_layout_of_images_and_weights_will_do():
+    stack, images = stack_and_images(Convolutions, "burgess, colours")
+    expected = stack(images)
+    assert torch.equal(stack(images.to(memory_format=torch.channels_last)), expected)
+    assert torch.equal(stack(images.flip(3).flip(3)[:, :, :, :]), expected)
+    assert torch.equal(stack.to(memory_format=torch.channels_last)(images), expected)
+
+
+def test_gradients_of_gradients_are_torchs():
+    # An objective may penalise the decoder's slope.
+    stack, images = stack_and_images(TransposedConvolutions, "two layers")
+    twin = nn.Sequential(*copy.deepcopy(stack))
+
+    def penalty(network):
+        codes = images.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(network(codes).square().sum(), codes, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), [codes, *network.parameters()])
+
+    for ours, theirs in zip(penalty(stack), penalty(twin), strict=True):
+        assert difference(ours, theirs) < 1e-4
+
+
+def test_training_repeats_itself_bit_for_bit():
+    def train():
+        torch.manual_seed(0)
+        networks = nn.Sequential(*burgess(1, 10))
+        networks[1][0] = nn.Linear(20, 256)  # no sampling: the decoder takes all the encoder gives
+        optimiser = torch.optim.SGD(networks.parameters(), 1e-4)
+        for _ in range(3):
+            optimiser.zero_grad()
+            networks(torch.rand(4, 1, 64, 64)).square().sum().backward()
+            optimiser.step()
+        return networks.state_dict()
+
+    first, second = train(), train()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("widths", "sizes", "size"),
+    [
+        ([1, 32, 30], [4, 4], 32),
+        ([1, 32, 32], [4, 4], 24),
+        ([1, 32, 32], [4, 4], 8),
+        ([3, 32, 32], [2, 4], 32),
+        ([1, 32, 32], [4, 4], 34),
+        ([1, 32], [4], 16),
+    ],
+    ids=["channels", "lines", "two by two pixels", "rows of a small kernel", "odd", "one layer"],
+)
+def test_torchs_own_layers_take_sizes_that_make_no_tiles(widths, sizes, size, calls):
+    stack = Convolutions(widths, sizes)
+    images = torch.randn(2, widths[0], size, size)
+    torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
+    assert not calls
+
+
+def test_torchs_own_layers_take_what_else_is_asked_of_them(calls):
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    plain = nn.Sequential(*stack)
+    # A gradient of the images.
+    (ours,) = torch.autograd.grad(stack(images.requires_grad_()).sum(), images)
+    (theirs,) = torch.autograd.grad(plain(images).sum(), images)
+    torch.testing.assert_close(ours, theirs)
+    # Other types.
+    double = copy.deepcopy(stack).double()
+    torch.testing.assert_close(double(images.double()).float(), plain(images))
+    # Transforms of functions.
+    images = images.detach()
+    weights = {name: torch.stack([weight, 2 * weight]) for name, weight in stack.state_dict().items()}
+    each = vmap(lambda chosen: functional_call(stack, chosen, (images,)))(weights)
+    torch.testing.assert_close(each[0], plain(images))
+    assert not calls
+
+
+@pytest.mark.slow
+def test_a_processor_with_avx2_alone_gives_the_same():
+    # Kernels for its registers, of half the width, also run on newer processors.
+    features = "+avx,+avx2,+fma,+sse2,+sse4.1,+sse4.2,+f16c,+bmi,+bmi2,+popcnt"
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": features,
+        "OMP_NUM_THREADS": "1",
+    }
+    tests = [f"{__file__}::{name}" for name in ("test_in_float32_results_and_gradients_are_torchs",)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(CASES)} passed" in done.stdout
+
+
+def test_without_compiled_kernels_torch_does_it(monkeypatch, calls):
+    monkeypatch.setattr(kernels, "HAS_FLOAT32", False)
+    compiled._dtypes.cache_clear()
+    try:
+        stack, images = stack_and_images(Convolutions, "two channels, two layers")
+        torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
+    finally:
+        compiled._dtypes.cache_clear()
+    assert not calls
