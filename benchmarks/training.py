@@ -45,7 +45,6 @@ class Routes(NamedTuple):
     threads: int = 1
     keeps_memory: bool = True
     own_layers: bool = True
-    own_layout: bool = True
 
 
 def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
@@ -70,8 +69,6 @@ def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
         networks.encoder, networks.decoder = map(make_plain, (networks.encoder, networks.decoder))
         networks.load_state_dict(weights)
         networks.to(memory_format=torch.channels_last)
-    if not routes.own_layout:
-        networks.to(memory_format=torch.contiguous_format)
     clock = Clock(line, setting)
     with tempfile.NamedTemporaryFile() as log:
         train(
@@ -193,7 +190,6 @@ def choose_systems(cores: int, precisions: list[str], ablate: bool) -> list[Syst
         System(f"{ours}, one process of {cores} threads", train_ours, 1, best._replace(threads=cores)),
         System(f"{ours}, freed memory given back", train_ours, cores, best._replace(keeps_memory=False)),
         System(f"{ours}, torch's own layers", train_ours, cores, best._replace(own_layers=False)),
-        System(f"{ours}, torch's own layout", train_ours, cores, best._replace(own_layout=False)),
     ]
     return [
         *(System(f"plain, {name}", train_plain, 1, n) for n, name in ((0, "no loaders"), (2, "2 loaders"))),

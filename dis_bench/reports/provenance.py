@@ -59,10 +59,19 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
     names = dict.fromkeys(name for record in records for name in record.get("environment", {}))
     rows = []
     for name in names:
-        values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
+        values = Counter(_text(record.get("environment", {}).get(name, "unknown")) for record in records)
         if len(values) == 1:
             text = next(iter(values))
         else:
             text = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
         rows.append((_NAMES.get(name, name), text))
     return rows
+
+
+def _text(value: Any) -> str:
+    """A value as it stands, and a table of values without the lists in it, which are for reading in records."""
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(
+        f"{name} {format_value(each)}" for name, each in value.items() if not isinstance(each, list)
+    )

@@ -26,6 +26,7 @@ SIZES = (25, 50, 100, 200)  # of stacks to time: the training of one is lost whe
 LARGEST = 100  # where nothing can be timed
 NEARLY = 0.95  # of the fastest: a smaller stack that is as fast as that is taken
 FEW, MORE = 2, 8  # cells whose memory is measured, to know what one more takes
+BRIEF = 200_000  # steps of all cells of a group, that take a minute: timing sizes for them would take as long
 SHARE = 0.6  # of the free memory to plan with: the rest is for capturing, encoding and other programs
 
 
@@ -117,7 +118,7 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     """The way of convolving and the smallest size of a stack that train a group about as fast as any.
 
     On a GPU that is measured: a few cells say what memory one more takes, and whether their step can be
-    captured; then each way is timed at each size that fits.
+    captured; then each way is timed at each size that fits. A brief training is left at the few cells.
 
     Raises:
         RuntimeError: no way could be measured.
@@ -128,6 +129,10 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     few = measure_ways(cells[:FEW], dict.fromkeys(WAYS, True))
     if not few:
         raise RuntimeError("no way of convolving works for these cells")
+    if sum(job.cell.steps for job in group) < BRIEF:
+        best = choose_cost(few)
+        most = min(LARGEST, count_fitting(few, few))
+        return Choice(_even(len(group), most), best.way, best.captured, tuple(few))
     more = measure_ways(cells[:MORE], _ways_of(few)) if len(cells) > FEW else few
     measured = [*few, *more]
     if more:

@@ -31,3 +31,9 @@ def test_environment_and_protocol(study):
     assert environment["dis-bench"] == "0.1.0"
     assert ("mig", "version 1, rows 10,000, bins 20") in provenance.protocols
     assert ("mig", "version 2, rows 10,000, bins 40") in provenance.protocols
+
+
+def test_a_stack_is_told_without_what_it_was_chosen_from(study):
+    stack = {"cells": 25, "convolutions": "torch", "captured": True, "measured": ["25 cells by torch: 12 ms"]}
+    environment = dict(gather_provenance(study(environment={"stack": stack})).environment)
+    assert environment["stack"] == "cells 25, convolutions torch, captured True"

@@ -142,7 +142,7 @@ def gpu(monkeypatch):
 
 @pytest.fixture(scope="module")
 def group():
-    return jobs_of(seeds=125)  # 250 cells
+    return jobs_of(seeds=125, steps=300_000)  # 250 cells
 
 
 def sizes_seen(gpu):
@@ -175,6 +175,15 @@ def test_no_stack_is_larger_than_the_memory(gpu, group):
 def test_a_few_cells_are_one_stack(gpu, group):
     assert choose_stacks(group[:5], gpu).cells == 5
     assert sizes_seen(gpu) == [2, 5]
+
+
+def test_a_brief_training_is_not_kept_waiting_by_measurements(gpu):
+    gpu.seconds = lambda way, cells: cells * (1e-3 if way == "patches" else 2e-3)
+    choice = choose_stacks(jobs_of(seeds=125, steps=700), gpu)
+    assert (choice.cells, choice.way, choice.capture) == (84, "patches", True)
+    assert sizes_seen(gpu) == [2]
+    gpu.free = 30 / stacks.SHARE  # 20 cells of one and a half GB, for all that was measured
+    assert choose_stacks(jobs_of(seeds=125, steps=700), gpu).cells == 20
 
 
 def test_what_cannot_be_captured_is_not_tried_twice(gpu, group):
