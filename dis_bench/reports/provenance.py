@@ -69,7 +69,7 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    """A value as it stands; a table of values without the lists in it, which are for those who read records."""
+    """A value as it stands; a table of values without its lists, which are for those who read records."""
     if not isinstance(value, dict):
         return str(value)
     return ", ".join(
