@@ -4,10 +4,10 @@
     python benchmarks/numerics.py --parts losses
     python benchmarks/numerics.py --json numerics.json
 
-Losses: the same initial weights, batches and noise at a learning rate of 1e-4, step by step: our layers in
-fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against themselves: in
-channels_last, where only the order of sums differs, and with each initial weight changed by 1e-6 of itself,
-times a unit Gaussian.
+Losses: the same initial weights, batches and noise at a learning rate of 1e-4, step by step, for some seeds:
+our layers in fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against
+themselves: in channels_last, where only the order of sums differs, and with each initial weight changed by
+1e-6 of itself, times a unit Gaussian.
 
 Scores: seeds trained in fp32 and in bf16 by the quick budget, as `dis-bench run` does it; the difference of
 their means in units of the spread over seeds (the root of the mean of both variances).
@@ -70,21 +70,35 @@ def compare_losses(setting: argparse.Namespace, precisions: list[str]) -> list[d
     torch.set_num_threads(1)
     pairs = {what: pair for what, pair in PAIRS.items() if pair[0].precision in precisions}
     kinds = sorted({kind for pair in pairs.values() for kind in pair})
-    with tqdm(total=len(kinds) * setting.steps, unit="step", leave=False, disable=None) as bar:
-        losses = {kind: record_losses(kind, setting, bar) for kind in kinds}
+    total = len(kinds) * setting.runs * setting.steps
+    with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
+        losses = {
+            kind: np.array([record_losses(kind, setting, seed, bar) for seed in range(setting.runs)])
+            for kind in kinds
+        }
     rows = []
     for what, (one, other) in pairs.items():
-        difference = np.abs(losses[one] - losses[other]) / np.abs(losses[other])
-        far = np.flatnonzero(difference > FAR)
-        row = {"loss": what, "mean": f"{difference.mean():.1e}", "largest": f"{difference.max():.1e}"}
-        rows.append(row | {f"steps before one above {FAR:g}": str(far[0] if len(far) else "all")})
+        difference = np.abs(losses[one] - losses[other]) / np.abs(losses[other])  # [runs, steps]
+        means = difference.mean(1)
+        near = [int(np.flatnonzero(np.append(run > FAR, True))[0]) for run in difference]
+        rows.append(
+            {
+                "loss": what,
+                "mean": f"{means.mean():.1e}",
+                "means of the runs": f"{means.min():.1e} to {means.max():.1e}",
+                "largest": f"{difference.max():.1e}",
+                f"steps before one above {FAR:g}": f"{min(near)} to {max(near)}",
+            }
+        )
     return rows
 
 
-def record_losses(kind: Kind, setting: argparse.Namespace, bar: tqdm) -> NDArray[np.float64]:
-    """The loss of every step."""
+def record_losses(kind: Kind, setting: argparse.Namespace, seed: int, bar: tqdm) -> NDArray[np.float64]:
+    """The loss of every step; the seed decides weights, batches and noise."""
     dataset = load_dataset(setting.dataset)
-    model, networks = build_model("betavae", image_shape=dataset.image_shape, network=setting.network)
+    model, networks = build_model(
+        "betavae", image_shape=dataset.image_shape, network=setting.network, seed=seed
+    )
     vae: Any = networks
     if kind.layers == "plain":
         vae = PlainVAE(networks)
@@ -101,7 +115,7 @@ def record_losses(kind: Kind, setting: argparse.Namespace, bar: tqdm) -> NDArray
         bar.update()
 
     with tempfile.NamedTemporaryFile() as log:
-        options = {"steps": setting.steps, "batch_size": 64, "lr": LR, "seed": 0}
+        options = {"steps": setting.steps, "batch_size": 64, "lr": LR, "seed": seed}
         train(model, vae, dataset, **options, precision=kind.precision, log=Path(log.name), watch=watch)
     return np.array(losses)
 
@@ -178,7 +192,8 @@ def main() -> None:
     add("--dataset", default="dsprites", help="(default: %(default)s)")
     add("--network", default="burgess", help="(default: %(default)s)")
     add("--steps", type=int, default=500, help="whose losses are compared (default: %(default)s)")
-    add("--seeds", type=int, default=5, help="whose scores are compared (default: %(default)s)")
+    add("--runs", type=int, default=5, help="of those steps, each with a seed (default: %(default)s)")
+    add("--seeds", type=int, default=20, help="whose scores are compared (default: %(default)s)")
     add("--study-steps", type=int, help="of each seed (default: the quick budget's)")
     add("--metrics", nargs="+", help="(default: those of `dis-bench run`)")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")

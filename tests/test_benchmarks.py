@@ -121,9 +121,35 @@ def test_training_is_measured(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_step_is_taken_apart(tmp_path):
+    kernels = pytest.importorskip("dis_bench.models.kernels")
+    if not kernels.HAS_FLOAT32:
+        pytest.skip("this processor has no AVX2")
+    run("step.py", "--batch", 4, "--steps", 3, "--json", tmp_path / "step.json")
+    steps = json.loads((tmp_path / "step.json").read_text())["steps"]
+    for rows in steps.values():
+        parts = {row["part"]: row["ms"] for row in rows}
+        whole = parts.pop("a step")
+        assert len(parts) == 8
+        assert min(parts.values()) > 0
+        assert sum(parts.values()) < 1.5 * whole
+
+
+def test_work_in_convolutions_is_counted_as_by_hand():
+    from step import count_convolutions
+
+    _, networks = build_model("betavae")
+    counted = count_convolutions(networks, (1, 64, 64), batch=2)
+    # Pixels of the smaller image, taps, channels on both sides; a multiplication with its addition is two.
+    layers = [2 * 2 * 16 * 32 * wide * size**2 for size, wide in ((32, 1), (16, 32), (8, 32), (4, 32))]
+    assert counted["convolve"] == counted["convolve_transposed"] == sum(layers)
+    assert counted["convolve_transposed_backward"] == 2 * sum(layers)
+    assert counted["convolve_backward"] == 2 * sum(layers) - layers[0]  # none of the images
+
+
 def test_numerics_are_compared(tmp_path):
-    options = ("--steps", 3, "--seeds", 2, "--study-steps", 3, "--metrics", MEAN_CODE, "--dataset", TINY)
-    run("numerics.py", *options, "--json", tmp_path / "figures.json")
+    options = ("--steps", 3, "--runs", 2, "--seeds", 2, "--study-steps", 3, "--metrics", MEAN_CODE)
+    run("numerics.py", *options, "--dataset", TINY, "--json", tmp_path / "figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert float(figures["losses"][0]["largest"]) < 1e-4
     assert {row["same"] for row in figures["repeats"]} == {"yes"}

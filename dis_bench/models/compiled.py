@@ -6,6 +6,7 @@ give, up to rounding, with their gradients. Gradients of gradients are left to t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -16,25 +17,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Layers = Sequence[nn.Conv2d] | Sequence[nn.ConvTranspose2d]
+Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
 
 def serves(images: Tensor, layers: Layers) -> bool:
-    """Whether the kernels can take this call: for the processor, types and sizes, and for what torch is at.
-
-    ``torch.func`` and ``torch.compile`` want to see torch's own operations.
-    """
-    weights = [layer.weight for layer in layers]
+    """Whether the kernels can take this call; what they cannot, torch's own layers do, or refuse."""
     return (
-        type(images) is Tensor
-        and all(tensor.device.type == "cpu" for tensor in (images, *weights))
-        and all(weight.dtype == torch.float32 for weight in weights)
+        _is_plain_call()
+        and _are_sound(images, layers)
         and _dtype() in _dtypes()
-        and _fit(images, layers)
+        and _make_tiles(images, layers)
         # Convolutions are for what training images go into: no gradient of those is computed.
-        and not (isinstance(layers[0], nn.Conv2d) and images.requires_grad)
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
+        and not (isinstance(layers[0], nn.Conv2d) and images.requires_grad and torch.is_grad_enabled())
     )
 
 
@@ -66,8 +60,74 @@ def convolve_transposed(images: Tensor, layers: Sequence[nn.ConvTranspose2d]) ->
     return result
 
 
-def _parameters(layers: Layers) -> list[Tensor | None]:
-    return [each for layer in layers for each in (layer.weight, layer.bias)]
+def _is_plain_call() -> bool:
+    """Whether nobody looks for torch's own operations: no transform, trace, compiler or counter of them."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+        or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+def _are_sound(images: Tensor, layers: Layers) -> bool:
+    """Whether images and layers have the types, shapes and geometry that torch and the kernels want."""
+    takes = {torch.float32, torch.bfloat16} if torch.is_autocast_enabled("cpu") else {torch.float32}
+    wide_in, wide_out = zip(*map(_channels, layers), strict=True) if layers else ((), ())
+    parameters = _parameters(layers)
+    return (
+        len(layers) > 1  # numba has no elements in an empty tuple
+        and images.dim() == 4
+        and images.shape[2:].numel() > 0
+        and wide_in == (images.shape[1], *wide_out[:-1])
+        and all(map(_has_geometry, layers))
+        and type(images) is Tensor
+        and all(type(parameter) in (Tensor, nn.Parameter) for parameter in parameters)
+        and all(tensor.device.type == "cpu" for tensor in (images, *parameters))
+        and images.dtype in takes
+        and all(parameter.dtype == torch.float32 for parameter in parameters)
+    )
+
+
+def _has_geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    """Whether a layer is one that the kernels can compute: its kernel, what it does with it, and its bias."""
+    size = layer.weight.shape[2]
+    made = layer.stride, layer.padding, layer.dilation, layer.groups, layer.padding_mode
+    return (
+        (size == 4 or (size == 2 and isinstance(layer, nn.Conv2d)))
+        and layer.weight.shape[3] == size
+        and made == ((2, 2), (size // 2 - 1,) * 2, (1, 1), 1, "zeros")
+        and layer.bias is not None
+        and layer.bias.shape == (_channels(layer)[1],)
+    )
+
+
+def _make_tiles(images: Tensor, layers: Layers) -> bool:
+    """Whether images and channels make whole tiles in each layer."""
+    rows, columns = _kernels().ROWS, _kernels().COLUMNS
+    height, width = images.shape[2:]
+    transposed = isinstance(layers[0], nn.ConvTranspose2d)
+    channels = [_channels(layer)[0 if transposed else 1] for layer in layers]
+    times = 1 if transposed else 2 ** len(layers)
+    # Rows of a tile are pixels of one line, or of two lines of four. The smallest images decide.
+    smallest = width // times
+    return (
+        (smallest % rows == 0 or (smallest == 4 and height % (2 * times) == 0))
+        and height % times == width % times == 0
+        and all(count % columns == 0 for count in channels)
+        and layers[0].weight.shape[1:3].numel() % 4 == 0  # or of the gradient of the first kernel
+    )
+
+
+def _channels(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, int]:
+    """Channels that go in, and that come out."""
+    first, second = layer.weight.shape[:2]
+    return (first, second) if isinstance(layer, nn.ConvTranspose2d) else (second, first)
+
+
+def _parameters(layers: Layers) -> list[Tensor]:
+    return [each for layer in layers for each in (layer.weight, layer.bias) if each is not None]
 
 
 class _Convolutions(torch.autograd.Function):
@@ -78,14 +138,14 @@ class _Convolutions(torch.autograd.Function):
         for weight in weights:
             framed.append(_room(framed[-1], 0.5, weight.shape[0]))
         kernels = tuple(_pack(weight, dtype) for weight in weights)
-        _kernels().convolve(_arrays(framed), kernels, _arrays(biases))
+        _kernels().convolve(_arrays(framed), kernels, _arrays([bias.contiguous() for bias in biases]))
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
         return _unframe(framed[-1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
+        if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_convolutions, gradient)
         _, weights, biases, framed = _saved(ctx)
         of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
@@ -111,23 +171,25 @@ class _TransposedConvolutions(torch.autograd.Function):
             framed.append(_room(framed[-1], 2, weight.shape[1]))
         count, height, width, _ = framed[-1].shape
         thin_kernel = _pack_thin(weights[-1], dtype)
-        products = torch.zeros(height, width, thin_kernel.shape[1])
-        result = torch.empty(count, 2 * (height - 2), 2 * (width - 2), weights[-1].shape[1])
+        products = weights[-1].new_zeros(height, width, thin_kernel.shape[1])
+        shape = (count, weights[-1].shape[1], 2 * (height - 2), 2 * (width - 2))
+        # Not a view of another tensor: who gets it may change it in place.
+        result = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
         _kernels().convolve_transposed(
             _arrays(framed),
             tuple(_pack_transposed(weight, dtype) for weight in weights[:-1]),
             thin_kernel,
-            _arrays(biases),
+            _arrays([bias.contiguous() for bias in biases]),
             _array(products),
-            _array(result),
+            _array(result.permute(0, 2, 3, 1)),
         )
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
-        return result.permute(0, 3, 1, 2)
+        return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
+        if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_transposed_convolutions, gradient)
         images, weights, biases, framed = _saved(ctx)
         of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
@@ -177,13 +239,19 @@ def _plain_transposed_convolutions(images: Tensor, *parameters: Tensor) -> Tenso
     return F.conv_transpose2d(images, last_weight, last_bias, stride=2, padding=1)
 
 
+def _must_be_differentiable(gradient: Tensor) -> bool:
+    """Whether gradients of gradients are wanted, or gradients of many at once (``is_grads_batched``)."""
+    return torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(gradient)
+
+
 def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) -> tuple[Tensor | None, ...]:
-    images, *tensors = ctx.saved_tensors
-    inputs = [images, *tensors[: 2 * ctx.layers]]
     needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
-    wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
-    result = plain(images.float(), *inputs[1:])
-    gradients = iter(torch.autograd.grad(result, wanted, gradient.float(), create_graph=True))
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        # Other names of the same tensors: images may themselves come from the parameters.
+        inputs = [tensor.view_as(tensor) for tensor in ctx.saved_tensors[: 1 + 2 * ctx.layers]]
+        wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
+        result = plain(inputs[0].float(), *inputs[1:])
+        gradients = iter(torch.autograd.grad(result, wanted, gradient.float(), create_graph=True))
     of_images, *of_parameters = (next(gradients) if need else None for need in needed)
     return of_images, None, *of_parameters
 
@@ -202,6 +270,11 @@ def _kernels() -> Any:
 @cache
 def _dtypes() -> tuple[torch.dtype, ...]:
     """What the kernels compute in on this processor."""
+    try:
+        _kernels()
+    except (ImportError, RuntimeError) as error:  # numba finds no folder to keep what it compiles
+        warnings.warn(f"networks train by torch's own layers, which are slower: {error}", stacklevel=2)
+        return ()
     there = {torch.float32: _kernels().HAS_FLOAT32, torch.bfloat16: _kernels().HAS_BF16}
     return tuple(dtype for dtype, is_there in there.items() if is_there)
 
@@ -209,25 +282,6 @@ def _dtypes() -> tuple[torch.dtype, ...]:
 def _dtype() -> torch.dtype:
     """What torch would compute in, as autocast has it."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-
-
-def _fit(images: Tensor, layers: Layers) -> bool:
-    """Whether images and channels make whole tiles in each layer."""
-    rows, columns = _kernels().ROWS, _kernels().COLUMNS
-    height, width = images.shape[2:]
-    if isinstance(layers[0], nn.ConvTranspose2d):
-        channels, times = [layer.in_channels for layer in layers], 1
-    else:
-        channels, times = [layer.out_channels for layer in layers], 2 ** len(layers)
-    # A tile is pixels of one line, or of two lines of four. What holds for the smallest images holds for all.
-    smallest = width // times
-    return (
-        (smallest % rows == 0 or (smallest == 4 and height % (2 * times) == 0))
-        and height % times == width % times == 0
-        and all(count % columns == 0 for count in channels)
-        and layers[0].kernel_size[0] * layers[0].in_channels % 4 == 0  # rows of the first kernel
-        and len(layers) > 1  # numba has no elements in an empty tuple
-    )
 
 
 def _frame(images: Tensor, dtype: torch.dtype) -> Tensor:
@@ -251,9 +305,8 @@ def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | 
 
 def _sums(weights: Sequence[Tensor]) -> list[Tensor]:
     """Zeros [k, k * C, N] for the gradient of each weight [N, C, k, k]."""
-    return [
-        torch.zeros(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)
-    ]
+    shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
+    return [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
 
 
 def _pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
@@ -285,8 +338,9 @@ def _words(kernel: Tensor) -> NDArray[Any]:
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    bf16 = tensor.dtype == torch.bfloat16
-    return (tensor.detach().view(torch.uint16) if bf16 else tensor.detach()).numpy()
+    assert tensor.is_contiguous(), "the kernels go through memory from end to end"
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:

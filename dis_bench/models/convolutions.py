@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -72,11 +73,42 @@ class TransposedConvolution(nn.ConvTranspose2d):
         return super().forward(images, output_size)
 
 
-class Convolutions(nn.Sequential):
-    """Convolutions of stride 2, each with ReLU: by the compiled kernels where they serve.
+class _Layers(nn.Sequential):
+    """Layers with ReLU between them: by the compiled kernels where they serve, else by torch, one by one."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not patches.in_stack() and self._is_as_built():
+            layers: list[Any] = list(self)[::2]
+            if compiled.serves(images, layers):
+                return self._compiled(images, layers)
+        result: Tensor = super().forward(images)
+        return result
+
+    def _compiled(self, images: Tensor, layers: list[Any]) -> Tensor:
+        raise NotImplementedError
+
+    def _is_as_built(self) -> bool:
+        """Whether no other layer was put in, and no hook hung on one, since this was made."""
+        kind = type(self[0])
+        return all(
+            type(layer) is (nn.ReLU if place % 2 else kind) and not _has_hooks(layer)
+            for place, layer in enumerate(self)
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        return nn.Sequential(*list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
+
+
+def _has_hooks(layer: nn.Module) -> bool:
+    hooks = (layer._forward_pre_hooks, layer._forward_hooks, layer._backward_pre_hooks, layer._backward_hooks)
+    return any(hooks)
+
+
+class Convolutions(_Layers):
+    """Convolutions of stride 2, each with ReLU: images [B, C, H, W] to [B, N, H / 2^layers, W / 2^layers].
 
     Args:
-        widths: channels of the input, and of what comes out of each layer.
+        widths: channels of the images, and of what comes out of each layer.
         kernels: 4 or 2, of each layer.
     """
 
@@ -85,20 +117,15 @@ class Convolutions(nn.Sequential):
         for (wide_in, wide_out), kernel in zip(pairwise(widths), kernels, strict=True):
             self.extend([Convolution(wide_in, wide_out, kernel), nn.ReLU(inplace=True)])
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, widths[0], H, W] to [B, widths[-1], H / 2^layers, W / 2^layers]."""
-        layers = [layer for layer in self if isinstance(layer, Convolution)]
-        if not patches.in_stack() and compiled.serves(images, layers):
-            return compiled.convolve(images, layers)
-        result: Tensor = super().forward(images)
-        return result
+    def _compiled(self, images: Tensor, layers: list[Any]) -> Tensor:
+        return compiled.convolve(images, layers)
 
 
-class TransposedConvolutions(nn.Sequential):
-    """Transposed convolutions, with ReLU between them: by the compiled kernels where they serve.
+class TransposedConvolutions(_Layers):
+    """Transposed convolutions, with ReLU between them: [B, N, H, W] to [B, C, H * 2^layers, W * 2^layers].
 
     Args:
-        widths: channels of the input, and of what comes out of each layer.
+        widths: channels of what goes in, and of what comes out of each layer.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -107,10 +134,5 @@ class TransposedConvolutions(nn.Sequential):
             self.extend([TransposedConvolution(wide_in, wide_out), nn.ReLU(inplace=True)])
         del self[-1]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, widths[0], H, W] to [B, widths[-1], H * 2^layers, W * 2^layers]."""
-        layers = [layer for layer in self if isinstance(layer, TransposedConvolution)]
-        if not patches.in_stack() and compiled.serves(images, layers):
-            return compiled.convolve_transposed(images, layers)
-        result: Tensor = super().forward(images)
-        return result
+    def _compiled(self, images: Tensor, layers: list[Any]) -> Tensor:
+        return compiled.convolve_transposed(images, layers)

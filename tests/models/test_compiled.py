@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
+from torch.nn.utils import prune
 
 from dis_bench.models import compiled
 from dis_bench.models.convolutions import Convolutions, TransposedConvolutions
@@ -59,7 +60,7 @@ CASES = [
 
 def slope_of(out):
     """A gradient for what comes out, the same for all ways to compute that."""
-    return torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    return torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float32)
 
 
 def outputs_and_gradients(stack, images):
@@ -240,6 +241,153 @@ def test_torchs_own_layers_take_what_else_is_asked_of_them(calls):
     weights = {name: torch.stack([weight, 2 * weight]) for name, weight in stack.state_dict().items()}
     each = vmap(lambda chosen: functional_call(stack, chosen, (images,)))(weights)
     torch.testing.assert_close(each[0], plain(images))
+    assert not calls
+
+
+def torch_refuses(stack, images):
+    with pytest.raises(RuntimeError) as theirs:
+        nn.Sequential(*stack)(images)
+    with pytest.raises(RuntimeError) as ours:
+        stack(images)
+    return str(ours.value) == str(theirs.value)
+
+
+def test_what_torch_refuses_is_refused_in_its_words(calls):
+    encoder, images = stack_and_images(Convolutions, "burgess, colours")
+    decoder, codes = stack_and_images(TransposedConvolutions, "burgess")
+    assert torch_refuses(encoder, images[:, :1])  # grey images
+    assert torch_refuses(encoder, torch.cat([images, images], 1))
+    assert torch_refuses(encoder, images.to(torch.uint8))
+    assert torch_refuses(encoder, images.double())
+    assert torch_refuses(encoder, images.bfloat16())
+    assert torch_refuses(encoder, images[:, :, :0])
+    assert torch_refuses(encoder, images[:, :, :, :0])
+    assert torch_refuses(decoder, codes[:, :16])
+    encoder[2].weight = nn.Parameter(encoder[2].weight[:30])  # and the bias is forgotten
+    assert torch_refuses(encoder, images)
+    encoder[2].bias = nn.Parameter(encoder[2].bias[:30])
+    assert torch_refuses(encoder, images)
+    assert not calls
+
+
+def test_what_was_changed_by_hand_is_left_to_torch(calls):
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    seen = []
+    changes = [
+        lambda layers: layers.__setitem__(1, nn.LeakyReLU(0.5)),
+        lambda layers: layers.append(nn.Sigmoid()),
+        lambda layers: layers[0].register_forward_hook(lambda *_: seen.append("forward")),
+        lambda layers: layers[0].register_forward_pre_hook(lambda *_: seen.append("before")),
+        lambda layers: prune.random_unstructured(layers[2], "weight", 0.5),
+        lambda layers: nn.utils.parametrizations.weight_norm(layers[2]),
+        lambda layers: setattr(layers[0], "padding_mode", "reflect"),
+    ]
+    for change in changes:
+        changed = copy.deepcopy(stack)
+        change(changed)
+        torch.testing.assert_close(changed(images), nn.Sequential(*changed)(images))
+    assert not calls
+    assert {"forward", "before"} <= {*seen}
+
+
+def test_a_part_of_a_stack_is_a_plain_one():
+    stack, images = stack_and_images(Convolutions, "burgess")
+    assert torch.equal(stack[:2](images), stack[1](stack[0](images)))
+
+
+def test_without_a_batch_torch_does_it(calls):
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    torch.testing.assert_close(stack(images[0]), nn.Sequential(*stack)(images[0]))
+    assert not calls
+
+
+def test_biases_need_not_lie_close(calls):
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    table = torch.randn(32, 5)
+    biases = {"0.bias": table[:, 2], "2.bias": table[:, 3]}
+    ours = functional_call(stack, biases, (images,))
+    torch.testing.assert_close(ours, functional_call(nn.Sequential(*stack), biases, (images,)))
+    assert calls
+
+
+def test_torchs_default_type_is_not_the_kernels():
+    for kind, case in (CASES[0], CASES[6]):
+        stack, images = stack_and_images(kind, case)
+        expected = outputs_and_gradients(stack, images)
+        torch.set_default_dtype(torch.float64)
+        try:
+            found = outputs_and_gradients(stack, images)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert all(map(torch.equal, found, expected))
+
+
+def test_logits_may_be_changed_in_place():
+    stack, images = stack_and_images(TransposedConvolutions, "two layers")
+    expected = stack(images).sigmoid()
+    assert torch.equal(stack(images).sigmoid_(), expected)
+
+
+def test_gradients_of_codes_that_come_from_the_weights_are_counted_once():
+    stack, images = stack_and_images(TransposedConvolutions, "two layers")
+    plain = nn.Sequential(*stack)
+
+    def gradient(network):
+        codes = images * stack[2].bias.sum()
+        (of_bias,) = torch.autograd.grad(network(codes).square().sum(), stack[2].bias, create_graph=True)
+        return of_bias, torch.autograd.grad(of_bias.sum(), stack[0].weight)[0]
+
+    for ours, theirs in zip(gradient(stack), gradient(plain), strict=True):
+        assert difference(ours, theirs) < 1e-4
+
+
+def test_many_gradients_at_once_are_torchs():
+    stack, _ = stack_and_images(TransposedConvolutions, "two layers")
+    picture = torch.randn(1, 32, 4, 4)
+
+    def some(network):
+        return lambda codes: network(codes)[:, :, 3, :4]
+
+    ours = torch.autograd.functional.jacobian(some(stack), picture, vectorize=True)
+    theirs = torch.autograd.functional.jacobian(some(nn.Sequential(*stack)), picture, vectorize=True)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_who_looks_for_torchs_operations_finds_them(calls):
+    from torch.autograd import forward_ad
+    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.utils.flop_counter import FlopCounterMode
+
+    stack, images = stack_and_images(TransposedConvolutions, "two layers")
+    plain = nn.Sequential(*stack)
+    other = torch.randn_like(images)
+    torch.testing.assert_close(make_fx(stack)(images)(other), plain(other))
+    torch.testing.assert_close(torch.jit.trace(stack, images, check_trace=False)(other), plain(other))
+    counts = []
+    for network in (stack, plain):
+        with FlopCounterMode(display=False) as counter:
+            network(images)
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(images, other)
+        slopes = [forward_ad.unpack_dual(network(dual)).tangent for network in (stack, plain)]
+    torch.testing.assert_close(*slopes)
+    assert not calls
+
+
+def test_where_numba_can_keep_nothing_torch_does_it(monkeypatch, calls):
+    def refuse():
+        raise RuntimeError("cannot cache function")
+
+    monkeypatch.setattr(compiled, "_kernels", refuse)
+    compiled._dtypes.cache_clear()
+    try:
+        stack, images = stack_and_images(Convolutions, "two channels, two layers")
+        with pytest.warns(UserWarning, match="torch's own layers, which are slower: cannot cache"):
+            torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
+    finally:
+        compiled._dtypes.cache_clear()
     assert not calls
 
 
