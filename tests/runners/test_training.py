@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.models import build_model
+from dis_bench.models import build_model, compiled
 from dis_bench.runners import training
 from dis_bench.runners.training import TrainingDiverged, train
 from tests.tiny import Diverging, Tiny
@@ -96,3 +96,34 @@ def test_the_place_names_the_term(tmp_path):
             log=tmp_path / "log.csv",
             watch=lambda _: None,
         )
+
+
+SQUARED = """
+from dis_bench.models.model import Model
+
+class Squared(Model):
+    name = "squared"
+
+    def loss(self, terms):
+        return terms.reconstruction.mean() + terms.kl.sum(1).square().mean()
+"""
+
+
+@pytest.mark.parametrize("network", ["burgess", "locatello"])
+def test_a_model_that_writes_only_its_loss_trains_by_the_compiled_kernels(tmp_path, network, monkeypatch):
+    if not compiled._dtypes():
+        pytest.skip("there are no compiled kernels for this processor")
+    (tmp_path / "squared.py").write_text(SQUARED)
+    model = f"{tmp_path}/squared.py:Squared"
+    served = []
+
+    def answer(images, layers, serves=compiled.serves):
+        served.append(serves(images, layers))
+        return served[-1]
+
+    monkeypatch.setattr(compiled, "serves", answer)
+    _, log, _ = run(tmp_path, model, steps=6, network=network)
+    assert served == [True] * 12  # both networks, six steps
+    monkeypatch.setattr(compiled, "serves", lambda images, layers: False)
+    _, plain, _ = run(tmp_path, model, steps=6, network=network)
+    assert log["loss"].to_numpy() == pytest.approx(plain["loss"].to_numpy(), rel=1e-3)
