@@ -4,8 +4,8 @@
     python benchmarks/step.py --network locatello --dataset shapes3d
     python benchmarks/step.py --json step.json
 
-Steps are those of `dis-bench run`, on one thread, in this process. The compiled kernels are timed where they
-are called, so that the caches are as the step leaves them. Figures are medians over the steps.
+Steps are as `dis-bench run` takes them, without its log, on one thread, in this process. The compiled kernels
+are timed where they are called, so that the caches are as the step leaves them. Figures are medians.
 """
 
 from __future__ import annotations

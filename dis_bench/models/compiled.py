@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dis_bench.models.patches import frame
+
 Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
 
@@ -73,7 +75,6 @@ def _is_plain_call() -> bool:
 
 def _are_sound(images: Tensor, layers: Layers) -> bool:
     """Whether images and layers have the types, shapes and geometry that torch and the kernels want."""
-    takes = {torch.float32, torch.bfloat16} if torch.is_autocast_enabled("cpu") else {torch.float32}
     wide_in, wide_out = zip(*map(_channels, layers), strict=True) if layers else ((), ())
     parameters = _parameters(layers)
     return (
@@ -85,7 +86,7 @@ def _are_sound(images: Tensor, layers: Layers) -> bool:
         and type(images) is Tensor
         and all(type(parameter) in (Tensor, nn.Parameter) for parameter in parameters)
         and all(tensor.device.type == "cpu" for tensor in (images, *parameters))
-        and images.dtype in takes
+        and images.dtype in (torch.float32, _dtype())
         and all(parameter.dtype == torch.float32 for parameter in parameters)
     )
 
@@ -148,7 +149,7 @@ class _Convolutions(torch.autograd.Function):
         if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_convolutions, gradient)
         _, weights, biases, framed = _saved(ctx)
-        of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
+        of_weights, of_biases = _sums(weights, biases)
         dtype = framed[0].dtype
         _kernels().convolve_backward(
             _arrays(framed),
@@ -192,7 +193,7 @@ class _TransposedConvolutions(torch.autograd.Function):
         if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_transposed_convolutions, gradient)
         images, weights, biases, framed = _saved(ctx)
-        of_weights, of_biases = _sums(weights), [torch.zeros_like(bias) for bias in biases]
+        of_weights, of_biases = _sums(weights, biases)
         of_biases[-1] = gradient.sum((0, 2, 3))
         dtype = framed[0].dtype
         of_result, of_images = _frame(gradient, dtype), torch.empty_like(framed[0])
@@ -286,7 +287,7 @@ def _dtype() -> torch.dtype:
 
 def _frame(images: Tensor, dtype: torch.dtype) -> Tensor:
     """[B, C, H, W] as [B, H + 2, W + 2, C] with a border of zeros."""
-    return F.pad(images.detach().permute(0, 2, 3, 1).to(dtype), (0, 0, 1, 1, 1, 1)).contiguous()
+    return frame(images.detach().permute(0, 2, 3, 1).to(dtype), 1).contiguous()
 
 
 def _unframe(framed: Tensor) -> Tensor:
@@ -303,10 +304,11 @@ def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | 
     return None if dtype == torch.float32 else np.empty(shape, np.uint32)
 
 
-def _sums(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Zeros [k, k * C, N] for the gradient of each weight [N, C, k, k]."""
+def _sums(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Zeros for gradients: [k, k * C, N] for each weight [N, C, k, k], and as each bias is."""
     shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
-    return [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
+    of_weights = [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
+    return of_weights, [torch.zeros_like(bias) for bias in biases]
 
 
 def _pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:

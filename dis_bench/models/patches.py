@@ -201,10 +201,10 @@ def _widen(narrow: Tensor, weight: Tensor) -> Tensor:
     if _is_wide_thin(weight) and not _is_coarse(weight):
         kernels = taps.permute(2, 0, 1, 3).flip(1, 2)  # [O, T, T, 4 C]
         products = _multiply(pixels, kernels.flatten(1)).unflatten(3, kernels.shape[1:])
-        blocks = _add_up(_frame(products, len(taps) - 1))
+        blocks = _add_up(frame(products, len(taps) - 1))
     else:
         kernels = taps.flip(0, 1).flatten(0, 2)  # [T T O, 4 C]
-        blocks = _multiply(_unfold(_frame(pixels, len(taps) - 1), len(taps)), kernels)
+        blocks = _multiply(_unfold(frame(pixels, len(taps) - 1), len(taps)), kernels)
     rows = blocks.unflatten(3, (2, 2, -1)).permute(0, 1, 3, 2, 4, 5)
     wide = rows.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
     return wide[:, :, 1:-1, 1:-1] if len(taps) == 2 else wide
@@ -218,7 +218,7 @@ def _weigh(wide: Tensor, narrow: Tensor, weight: Tensor) -> Tensor:
         products = _unfold(blocks, count).flatten(0, 2).mT @ pixels.flatten(0, 2)  # [T T 4 C, O]
         taps = products.unflatten(0, (count, count, -1)).transpose(2, 3)
     else:
-        patches = _unfold(_frame(pixels, count - 1), count)
+        patches = _unfold(frame(pixels, count - 1), count)
         products = patches.flatten(0, 2).mT @ blocks.flatten(0, 2)  # [T T O, 4 C]
         taps = products.unflatten(0, (count, count, -1)).flip(0, 1)
     phases = taps.unflatten(3, (2, 2, channels))  # [y tap, x tap, O, y phase, x phase, C]
@@ -254,12 +254,12 @@ def _taps(weight: Tensor) -> Tensor:
 
 def _blocks(wide: Tensor, weight: Tensor) -> Tensor:
     """The wide image [B, C, 2 H, 2 W], padded as its kernel asks for, as blocks [B, h, w, 4 C]."""
-    pixels = _frame(wide.permute(0, 2, 3, 1), weight.shape[-1] // 2 - 1)
+    pixels = frame(wide.permute(0, 2, 3, 1), weight.shape[-1] // 2 - 1)
     return pixels.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 2, 4, 5).flatten(3)
 
 
-def _frame(pixels: Tensor, margin: int) -> Tensor:
-    """Pixels [B, H, W, ...] in a frame of zeros."""
+def frame(pixels: Tensor, margin: int) -> Tensor:
+    """Pixels [B, H, W, ...] in a frame of zeros, so many pixels wide."""
     channels = (0, 0) * (pixels.dim() - 3)
     return F.pad(pixels, (*channels, margin, margin, margin, margin)) if margin else pixels
 

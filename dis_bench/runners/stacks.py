@@ -125,11 +125,12 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     """
     if pipeline.device == "cpu":
         return Choice(min(len(group), LARGEST))
-    cells = [pipeline.prepare(job.cell) for job in group[: max(SIZES)]]
+    is_brief = sum(job.cell.steps for job in group) < BRIEF
+    cells = [pipeline.prepare(job.cell) for job in group[: FEW if is_brief else max(SIZES)]]
     few = measure_ways(cells[:FEW], dict.fromkeys(WAYS, True))
     if not few:
         raise RuntimeError("no way of convolving works for these cells")
-    if sum(job.cell.steps for job in group) < BRIEF:
+    if is_brief:
         best = choose_cost(few)
         most = min(LARGEST, count_fitting(few, few))
         return Choice(_even(len(group), most), best.way, best.captured, tuple(few))

@@ -63,23 +63,23 @@ def slope_of(out):
     return torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float32)
 
 
-def outputs_and_gradients(stack, images):
-    """What the stack gives, and gradients of parameters and, of transposed convolutions, images."""
-    images = images.clone().requires_grad_(isinstance(stack, TransposedConvolutions))
-    out = stack(images)
-    slope = slope_of(out)
-    wanted = [*stack.parameters()] + ([images] if images.requires_grad else [])
-    return [out.detach(), *torch.autograd.grad((out.float() * slope).sum(), wanted)]
+def outputs_and_gradients(network, images):
+    """What the network gives, and gradients of parameters and, of transposed convolutions, images."""
+    transposed = isinstance(network[0], nn.ConvTranspose2d)
+    images = images.clone().requires_grad_(transposed)
+    out = network(images)
+    wanted = [*network.parameters()] + ([images] if transposed else [])
+    return [out.detach(), *torch.autograd.grad((out * slope_of(out)).sum(), wanted)]
+
+
+def plain_copy(stack):
+    """A copy of torch's own layers."""
+    return nn.Sequential(*copy.deepcopy(stack))
 
 
 def plainly(stack, images):
-    """The same by torch's own layers in float64, rounded at the end."""
-    twin = nn.Sequential(*copy.deepcopy(stack)).double()
-    images = images.double().requires_grad_(isinstance(stack, TransposedConvolutions))
-    out = twin(images)
-    slope = slope_of(out)
-    wanted = [*twin.parameters()] + ([images] if images.requires_grad else [])
-    return [out.detach(), *torch.autograd.grad((out * slope).sum(), wanted)]
+    """The same by torch's own layers in float64."""
+    return outputs_and_gradients(plain_copy(stack).double(), images.double())
 
 
 def difference(ours, theirs):
@@ -117,19 +117,10 @@ def test_in_bf16_results_and_gradients_are_within_its_rounding(kind, case, calls
     stack, images = stack_and_images(kind, case)
     with torch.autocast("cpu", torch.bfloat16):
         ours = outputs_and_gradients(stack, images)
-        torchs_own = outputs_and_gradients_of_plain_autocast(stack, images)
+        torchs_own = outputs_and_gradients(plain_copy(stack), images)
     for mine, own, exact in zip(ours, torchs_own, plainly(stack, images), strict=True):
         assert difference(mine, exact) < 1.5 * difference(own, exact) + 1e-3
     assert len(calls) == 1
-
-
-def outputs_and_gradients_of_plain_autocast(stack, images):
-    twin = nn.Sequential(*copy.deepcopy(stack))
-    images = images.clone().requires_grad_(isinstance(stack, TransposedConvolutions))
-    out = twin(images)
-    slope = slope_of(out)
-    wanted = [*twin.parameters()] + ([images] if images.requires_grad else [])
-    return [out.detach(), *torch.autograd.grad((out.float() * slope).sum(), wanted)]
 
 
 @needs_bf16
@@ -180,7 +171,7 @@ def test_any_layout_of_images_and_weights_will_do():
 def test_gradients_of_gradients_are_torchs():
     # An objective may penalise the decoder's slope.
     stack, images = stack_and_images(TransposedConvolutions, "two layers")
-    twin = nn.Sequential(*copy.deepcopy(stack))
+    twin = plain_copy(stack)
 
     def penalty(network):
         codes = images.clone().requires_grad_()

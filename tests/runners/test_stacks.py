@@ -107,6 +107,7 @@ class Gpu:
         free: GB.
         fails: ways and numbers of cells that raise an error.
         seconds: of a step of so many cells by a way.
+        prepared: cells that were.
         seen: ways, numbers of cells, and whether to capture, that were measured.
     """
 
@@ -118,8 +119,10 @@ class Gpu:
         self.captures = True
         self.seconds = lambda way, cells: 1e-3 + 1e-4 * cells
         self.seen = []
+        self.prepared = 0
 
     def prepare(self, cell):
+        self.prepared += 1
         parameter = SimpleNamespace(device=SimpleNamespace(type="cpu"))
         return SimpleNamespace(networks=SimpleNamespace(parameters=lambda: iter([parameter])))
 
@@ -182,6 +185,7 @@ def test_a_brief_training_is_not_kept_waiting_by_measurements(gpu):
     choice = choose_stacks(jobs_of(seeds=125, steps=700), gpu)
     assert (choice.cells, choice.way, choice.capture) == (84, "patches", True)
     assert sizes_seen(gpu) == [2]
+    assert gpu.prepared == 2
     gpu.free = 30 / stacks.SHARE  # 20 cells of one and a half GB, for all that was measured
     assert choose_stacks(jobs_of(seeds=125, steps=700), gpu).cells == 20
 
