@@ -1,4 +1,4 @@
-"""The authors' archives: where they come from, where they lie, and whether a file is the real one."""
+"""The authors' archives: where they come from, where they are stored, and whether a file is the real one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
 
 ENVIRONMENT = "DIS_BENCH_DATA"
@@ -27,6 +29,10 @@ class Archive:
             calls the file). The first one names the pixels in fingerprints.
         licence: of the data.
         size: in bytes; None if no trustworthy source states it.
+        at_most: a bound on the size, in bytes, where it is not known; a download stops there.
+
+    Raises:
+        InputError: it can be downloaded, but has neither a size nor a bound.
     """
 
     dataset: str
@@ -35,6 +41,18 @@ class Archive:
     digests: Mapping[str, str]
     licence: str
     size: int | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.urls and not (self.size or self.at_most):
+            raise InputError(
+                f"archive '{self.file}' has urls, but neither size nor at_most: a download must have a limit."
+            )
+
+    @property
+    def limit(self) -> int:
+        """The bytes that it has, or can have."""
+        return self.size or self.at_most or 0
 
     @property
     def fingerprint(self) -> str:
@@ -86,38 +104,49 @@ def verify(archive: Archive, path: Path) -> None:
     """Read a file and compare it with what the archive must be; remember that it is.
 
     Raises:
-        InputError: its size or a digest differs; says what was expected, what was found and what to do.
+        InputError: its size or a digest differs; says what was expected, what was found and what to do. Or
+            it cannot be read.
     """
-    advice = f"delete it and run `dis-bench data fetch {archive.dataset}`"
-    size = path.stat().st_size
-    if archive.size is not None and size != archive.size:
+    try:
+        with path.open("rb") as file:
+            difference = compare(archive, file)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    if difference is not None:
         raise InputError(
-            f"'{path}' is not the official archive: it has {size:,} bytes instead of {archive.size:,}; "
-            f"{advice}."
+            f"'{path}' is not the official archive: {difference}; "
+            f"delete it and run `dis-bench data fetch {archive.dataset}`."
         )
-    for algorithm, found in digest(path, archive.digests).items():
+    remember(archive, path)
+
+
+def compare(archive: Archive, file: BinaryIO) -> str | None:
+    """Say how an open file differs from the archive in size or digest; None if it does not."""
+    file.flush()
+    size = os.fstat(file.fileno()).st_size
+    if archive.size is not None and size != archive.size:
+        return f"it has {size:,} bytes instead of {archive.size:,}"
+    for algorithm, found in digest(file, archive.file, archive.digests).items():
         expected = archive.digests[algorithm]
         if found != expected:
-            raise InputError(
-                f"'{path}' is not the official archive: its {algorithm} is {found} instead of {expected}; "
-                f"{advice}."
-            )
-    _remember(archive, path)
+            return f"its {algorithm} is {found} instead of {expected}"
+    return None
 
 
-def digest(path: Path, algorithms: Iterable[str]) -> dict[str, str]:
-    """Hash a file, read once: hexadecimal digests by algorithm."""
+def digest(file: BinaryIO, name: str, algorithms: Iterable[str]) -> dict[str, str]:
+    """Return the hexadecimal digests of an open file by algorithm, read once from its beginning."""
     from tqdm import tqdm
 
-    size = path.stat().st_size
+    size = os.fstat(file.fileno()).st_size
     hashes = {}
     for algorithm in algorithms:
         is_blob = algorithm == "git-blob-sha1"
         hashes[algorithm] = hashlib.new("sha1" if is_blob else algorithm, usedforsecurity=False)
         if is_blob:
             hashes[algorithm].update(b"blob %d\0" % size)
-    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"checking {path.name}", disable=None)
-    with path.open("rb") as file, bar:
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"checking {name}", disable=None)
+    file.seek(0)
+    with bar:
         while block := file.read(BLOCK):
             for running in hashes.values():
                 running.update(block)
@@ -135,18 +164,23 @@ def _state(archive: Archive, path: Path) -> dict[str, object]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "digests": dict(archive.digests)}
 
 
-def _remember(archive: Archive, path: Path) -> None:
-    # A directory that cannot be written costs a new verification at every start, and nothing else.
-    temporary = _note(path).with_suffix(f".{os.getpid()}")
+def remember(archive: Archive, path: Path) -> None:
+    """Note beside a file that it was verified.
+
+    A directory that cannot be written costs a new verification at every start, and nothing else.
+    """
     try:
-        temporary.write_text(json.dumps(_state(archive, path)), "utf-8")
-        temporary.replace(_note(path))
+        with Part(_note(path)) as part:
+            part.clear()
+            part.file.write(json.dumps(_state(archive, path)).encode())
+            part.move_into_place()
     except OSError:
-        temporary.unlink(missing_ok=True)
+        pass
 
 
 def _is_remembered(archive: Archive, path: Path) -> bool:
+    note = _note(path)
     try:
-        return json.loads(_note(path).read_text("utf-8")) == _state(archive, path)
+        return note.is_file() and json.loads(note.read_text("utf-8")) == _state(archive, path)
     except (OSError, ValueError):
         return False

@@ -56,6 +56,7 @@ class DSprites(Dataset):
             "git-blob-sha1": "d98996d3f8ee1550e06b9d4ed78d0beb478910d5",
         },
         licence="Apache-2.0",
+        at_most=32_000_000,  # about 26 MB; no source states the exact size
     )
 
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from dis_bench.datasets.archives import Archive
+from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
 
 HEADER = 4096  # bytes: whole pages, so that records can be mapped
@@ -79,24 +80,19 @@ def unpack_once(
     Raises:
         InputError: the disk has no room for it.
     """
-    import fcntl  # not on every system, and drawn images need no file
-
     content = {"archive": dict(archive.digests), "record": record, "count": count}
     header = json.dumps(content).encode().ljust(HEADER - 1) + b"\n"
     length = HEADER + count * math.prod(record)
     target = _writable_directory(path) / f"{path.name}.pixels"
     if not _is_current(target, header, length):
-        # Whoever comes second waits here for the first, and then finds the file finished.
-        temporary = target.with_name(f"{target.name}.part")
-        with temporary.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with Part(target) as part:
             if not _is_current(target, header, length):
-                file.truncate(0)
+                part.clear()
                 _check_room(archive, target, length)
-                _write(file, header, blocks, count, f"unpacking {path.name}")
-                temporary.replace(target)
+                _write(part.file, header, blocks, count, f"unpacking {path.name}")
+                part.move_into_place()
             else:
-                temporary.unlink(missing_ok=True)
+                part.clear()  # another process was faster
     return PixelFile(target, record, count)
 
 
@@ -136,5 +132,3 @@ def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: i
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
             bar.update(len(block))
-    file.flush()
-    os.fsync(file.fileno())

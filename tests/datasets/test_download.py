@@ -1,9 +1,13 @@
 """Downloads, from a server on this machine that breaks off, lies, or is not there."""
 
+import gzip
 import hashlib
+import os
 import re
+import stat
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -12,6 +16,8 @@ import pytest
 
 from dis_bench.datasets import download
 from dis_bench.datasets.archives import Archive
+from dis_bench.datasets.dsprites import DSprites
+from dis_bench.datasets.shapes3d import Shapes3D
 from dis_bench.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(600_000)
@@ -27,11 +33,12 @@ class Server:
         content: what it sends.
         status: of an answer.
         requests: the Range of every request so far, None where there was none.
+        instead: answers in its place, if set; takes the handler of a request.
     """
 
     def __init__(self):
         self.ranges, self.break_after, self.content, self.status = True, None, CONTENT, 200
-        self.stall_after, self.requests = None, []
+        self.stall_after, self.requests, self.instead = None, [], None
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,6 +56,8 @@ class Server:
     def answer(self, handler):
         asked = handler.headers.get("Range")
         self.requests.append(asked)
+        if self.instead is not None:
+            return self.instead(handler)
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.ranges else 0
         if start and start >= len(self.content):
             handler.send_response(416)
@@ -83,8 +92,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """pooch pauses before a retry."""
-    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(download, "PAUSE", 0)
 
 
 def archive_at(*urls):
@@ -147,7 +155,7 @@ def test_a_server_that_cannot_go_on_starts_over(server, tmp_path):
 
 
 def test_wrong_content_is_not_kept(server, tmp_path):
-    server.content = b"<html>sign in first</html>"
+    server.content = bytes(len(CONTENT))
     with pytest.raises(InputError) as error:
         download.fetch(archive_at(server.url), tmp_path)
     assert f"{server.url} (sent something else: its digest differs)" in str(error.value)
@@ -195,3 +203,254 @@ def test_a_download_that_stalls_has_broken_off(server, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="the connection broke off; what came is kept"):
         download.fetch(archive_at(server.url), tmp_path)
     assert (tmp_path / "data.bin.part").stat().st_size > 300_000
+
+
+def reply(handler, status=200, body=b"", **headers):
+    """Answer as told; the length is announced unless the headers say otherwise, None for not at all."""
+    handler.send_response(status)
+    for name, value in ({"Content_Length": len(body)} | headers).items():
+        if value is not None:
+            handler.send_header(name.replace("_", "-"), str(value))
+    handler.end_headers()
+    with suppress(OSError):  # the client has had enough
+        handler.wfile.write(body)
+
+
+def endless(handler, **headers):
+    """Send up to 100 MB, and count them."""
+    reply(handler, Content_Length=None, **headers)
+    handler.server.sent = 0
+    with suppress(OSError):
+        while handler.server.sent < 100_000_000:
+            handler.wfile.write(bytes(1_000_000))
+            handler.server.sent += 1_000_000
+
+
+def chunked(handler):
+    """The same in chunks, under an announced length that would be right."""
+    reply(handler, Content_Length=len(CONTENT), Transfer_Encoding="chunked")
+    handler.server.sent = 0
+    with suppress(OSError):
+        while handler.server.sent < 100_000_000:
+            handler.wfile.write(b"F4240\r\n" + bytes(1_000_000) + b"\r\n")
+            handler.server.sent += 1_000_000
+
+
+def packed(handler):
+    reply(handler, body=gzip.compress(bytes(100_000_000)), Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (endless, "sent something else: more than 600,000 bytes"),
+        (chunked, "sent something else: more than 600,000 bytes"),
+        (packed, "sent it compressed, which was not asked for"),
+        (
+            lambda handler: reply(handler, body=CONTENT, Content_Length=400_000_000),
+            "400,000,000 bytes instead",
+        ),
+        (lambda handler: reply(handler, body=CONTENT, Content_Length=10), "10 bytes instead of 600,000"),
+        (lambda handler: reply(handler, body=CONTENT, Content_Length=-1), "instead of 600,000"),
+        (lambda handler: reply(handler, body=b"<html>sign in first</html>"), "26 bytes instead of 600,000"),
+        (lambda handler: reply(handler, body=CONTENT, Content_Encoding="br, gzip"), "sent it compressed"),
+        (lambda handler: reply(handler, 204), "answered 204"),
+        (lambda handler: reply(handler, 304), "answered 304"),
+        (lambda handler: reply(handler, 416), "answered 416"),
+        (lambda handler: reply(handler, 500, CONTENT), "answered 500"),
+        (lambda handler: reply(handler, 302), "answered 302"),
+        (lambda handler: reply(handler, 302, Location="/data.bin"), "redirected more than 5 times"),
+        (lambda handler: reply(handler, 302, Location="file:///etc/passwd"), "redirected to file:"),
+        (lambda handler: reply(handler, 307, Location="ftp://127.0.0.1/x"), "redirected to ftp:"),
+        (lambda handler: reply(handler, 301, Location="http://[::1"), "redirected to what is no address"),
+    ],
+)
+def test_answers_that_are_not_taken(server, tmp_path, answer, reason):
+    server.instead = answer
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
+    with pytest.raises(InputError) as error:
+        download.fetch(archive_at(server.url), tmp_path)
+    assert f"{server.url} (" in str(error.value)
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+    assert getattr(server.http, "sent", 0) < 50_000_000
+    assert set(names_in(tmp_path)) <= {"data.bin.part"}
+    server.instead = None  # nor does it spoil what a better answer brings
+    assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_the_body_of_a_redirect_is_not_read(server, tmp_path):
+    def answer(handler):
+        if len(server.requests) == 1:
+            endless(handler, status=302, Location="/data.bin")
+        else:
+            reply(handler, body=CONTENT)
+
+    server.instead = answer
+    path, _ = download.fetch(archive_at(server.url), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.http.sent < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "where"),
+    [
+        ("https://a.org/x/data.bin", "/y", "https://a.org/y"),
+        ("https://a.org/data.bin", "https://b.org/data.bin", "https://b.org/data.bin"),
+        ("https://a.org/data.bin", "//b.org/y", "https://b.org/y"),
+        ("http://a.org/data.bin", "https://a.org/data.bin", "https://a.org/data.bin"),
+        ("http://a.org/data.bin", "http://b.org/", "http://b.org/"),
+        ("https://a.org/data.bin", "http://a.org/data.bin", None),
+        ("https://a.org/data.bin", "HTTP://a.org/data.bin", None),
+        ("https://a.org/data.bin", "javascript:x", None),
+        ("http://a.org/data.bin", "gopher://a.org/", None),
+    ],
+)
+def test_which_redirects_are_followed(url, location, where):
+    if where is None:
+        with pytest.raises(download.BadAnswer, match="which is not followed"):
+            download._follow(url, location)
+    else:
+        assert download._follow(url, location) == where
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    [
+        f"bytes 7-{len(CONTENT) - 1}/{len(CONTENT)}",
+        f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}",
+        "bytes 1000-x/y",
+        "items 1000-2000/*",
+        None,
+    ],
+)
+def test_another_range_than_asked_for_starts_over(server, tmp_path, content_range):
+    def answer(handler):
+        if handler.headers.get("Range"):
+            reply(handler, 206, CONTENT[7:], Content_Range=content_range)
+        else:
+            reply(handler, body=CONTENT)
+
+    server.instead = answer
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
+    assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
+    assert server.requests == ["bytes=1000-", None]
+
+
+def test_a_range_of_other_content_starts_over(server, tmp_path):
+    def answer(handler):
+        if handler.headers.get("Range"):
+            body = bytes(len(CONTENT) - 1000)
+            content_range = f"bytes 1000-{len(CONTENT) - 1}/{len(CONTENT)}"
+            reply(handler, 206, body, Content_Range=content_range)
+        else:
+            reply(handler, body=CONTENT)
+
+    server.instead = answer
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
+    assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_a_server_that_trickles_has_broken_off(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "RETRIES", 0)
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    sent = []
+
+    def trickle(handler):
+        reply(handler, Content_Length=len(CONTENT))
+        with suppress(OSError):
+            for byte in CONTENT:
+                handler.wfile.write(bytes([byte]))
+                sent.append(byte)
+                time.sleep(0.05)
+
+    server.instead = trickle
+    with pytest.raises(InputError, match="the connection broke off; what came is kept"):
+        download.fetch(archive_at(server.url), tmp_path)
+    assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[: (tmp_path / "data.bin.part").stat().st_size]
+    assert len(sent) < 1000
+
+
+def test_an_archive_of_unknown_size_has_a_bound(server, tmp_path):
+    def declare(at_most):
+        digests = archive_at(server.url).digests
+        return Archive("dsprites", "data.bin", (server.url,), digests, "none", at_most=at_most)
+
+    for answer in (None, endless):
+        server.instead = answer
+        with pytest.raises(InputError, match=r"sent something else: .*599,999"):
+            download.fetch(declare(599_999), tmp_path)
+        assert names_in(tmp_path) == []
+    assert server.http.sent < 50_000_000
+    server.instead = None
+    assert download.fetch(declare(600_000), tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_a_download_without_a_limit_is_not_declared():
+    with pytest.raises(InputError, match="neither size nor at_most"):
+        Archive("mine", "data.bin", ("https://a.org/data.bin",), {"md5": "0" * 32}, "none")
+    assert all(dataset.archive.limit < 300_000_000 for dataset in (DSprites, Shapes3D))
+
+
+def test_a_whole_part_needs_no_server(tmp_path):
+    (tmp_path / "data.bin.part").write_bytes(CONTENT)
+    path, is_new = download.fetch(archive_at("http://127.0.0.1:9/data.bin"), tmp_path)
+    assert is_new
+    assert path.read_bytes() == CONTENT
+    assert names_in(tmp_path) == ["data.bin"]
+
+
+@pytest.mark.parametrize("name", ["data.bin.part", "data.bin", "data.bin.verified", "data.bin.verified.part"])
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "second name", "pipe"])
+def test_nothing_is_written_through_a_link_or_into_a_pipe(server, tmp_path, name, kind):
+    directory, victim = tmp_path / "data", tmp_path / "victim"
+    directory.mkdir()
+    victim.write_bytes(b"precious")
+    place = directory / name
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "second name":
+        os.link(victim, place)
+    else:
+        place.symlink_to(victim if kind == "link" else tmp_path / "nothing")
+    if name == "data.bin" and kind in ("link", "second name"):  # a user's own arrangement, to be verified
+        with pytest.raises(InputError, match="is not the official archive"):
+            download.fetch(archive_at(server.url), directory)
+    else:
+        path, _ = download.fetch(archive_at(server.url), directory)
+        assert path.read_bytes() == CONTENT
+        assert stat.S_ISREG(path.lstat().st_mode)
+        assert names_in(directory) == ["data.bin"]
+    assert victim.read_bytes() == b"precious"
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_folder_in_the_way_is_named(server, tmp_path):
+    (tmp_path / "data.bin.part").mkdir()
+    with pytest.raises(InputError, match="cannot write to"):
+        download.fetch(archive_at(server.url), tmp_path)
+
+
+def test_a_full_disk_is_refused_before_anything_is_written(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=500_000))
+    with pytest.raises(InputError, match=r"downloading data.bin needs 1 MB in .*, which has 0 MB free"):
+        download.fetch(archive_at(server.url), tmp_path)
+    assert names_in(tmp_path) == []
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:200_000])  # the rest fits
+    assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_two_at_a_time_download_once(server, tmp_path):
+    results = []
+    waiting = [
+        threading.Thread(target=lambda: results.append(download.fetch(archive_at(server.url), tmp_path)))
+        for _ in range(4)
+    ]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    assert [path.read_bytes() == CONTENT for path, _ in results] == [True] * 4
+    assert sum(is_new for _, is_new in results) == 1
+    assert server.requests == [None]
+    assert names_in(tmp_path) == ["data.bin"]

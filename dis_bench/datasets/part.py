@@ -1,0 +1,124 @@
+"""Files under construction: gathered under another name, by one process at a time, never through a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO, Self
+
+# What only some systems have.
+NOFOLLOW, NONBLOCK, BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+
+
+class Part:
+    """What will be a file, beside it and with ``.part`` at the end of its name.
+
+    Use it as a context. It may hold what an earlier process left; an empty one is removed at the end. Whoever
+    comes second waits for the first, and should then look whether the target is there. What is no file of
+    this user's own under this one name, such as a link or a pipe, is removed first: written to, it would
+    reach elsewhere.
+
+    Args:
+        target: the file that it will be.
+
+    Attributes:
+        path: its own name.
+        file: open for reading and writing, at its beginning.
+
+    Raises:
+        OSError: it cannot be written, or is a directory.
+    """
+
+    file: BinaryIO
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+
+    def __enter__(self) -> Self:
+        while True:
+            try:
+                descriptor, is_new = self._open()
+            except FileNotFoundError:
+                if not self.path.parent.is_dir():
+                    raise
+                continue  # whoever had it has just moved it into place
+            self.file = os.fdopen(descriptor, "r+b")
+            is_alone = _lock(self.file, self.path)
+            if self._is_at(self.path):
+                if is_alone or is_new:
+                    return self
+                self.path.unlink()  # nothing here can be locked: never write into what others may hold
+            self.file.close()
+
+    def __exit__(self, *_: object) -> None:
+        if self.size == 0 and self._is_at(self.path):
+            self.path.unlink()
+        self.file.close()
+
+    def _open(self) -> tuple[int, bool]:
+        """Open the file, made now or left by an earlier process: its descriptor, and whether it is new."""
+        flags = os.O_RDWR | NOFOLLOW | NONBLOCK | BINARY
+        new = flags | os.O_CREAT | os.O_EXCL
+        try:
+            return os.open(self.path, new, 0o666), True
+        except FileExistsError:
+            if _is_own_file(self.path.lstat()):
+                return os.open(self.path, flags), False
+            self.path.unlink()
+            return os.open(self.path, new, 0o666), True
+
+    def _is_at(self, path: Path) -> bool:
+        """Whether a name still leads to the open file."""
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(self.file.fileno()))
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        self.file.flush()
+        return os.fstat(self.file.fileno()).st_size
+
+    def clear(self) -> None:
+        """Drop what it holds."""
+        self.file.seek(0)
+        self.file.truncate(0)
+
+    def move_into_place(self) -> None:
+        """Flush it to the disk and give it the target's name.
+
+        Raises:
+            OSError: it cannot be moved, or another process has put something in its place.
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if not self._is_at(self.path):
+            raise OSError(errno.ESTALE, f"'{self.path.name}' was replaced meanwhile")
+        os.replace(self.path, self.target)
+
+
+def _is_own_file(status: os.stat_result) -> bool:
+    is_single = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return is_single and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
+
+
+def _lock(file: BinaryIO, path: Path) -> bool:
+    """Wait until no other process holds the file; False where files cannot be locked."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"Waiting for another process that writes '{path}'.", file=sys.stderr)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
