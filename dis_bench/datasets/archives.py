@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 
 ENVIRONMENT = "DIS_BENCH_DATA"
@@ -107,8 +108,6 @@ def verify(archive: Archive, path: Path) -> None:
 
 def digest(path: Path, algorithms: Iterable[str]) -> dict[str, str]:
     """Hash a file, read once: hexadecimal digests by algorithm."""
-    from tqdm import tqdm
-
     size = path.stat().st_size
     hashes = {}
     for algorithm in algorithms:
@@ -116,12 +115,12 @@ def digest(path: Path, algorithms: Iterable[str]) -> dict[str, str]:
         hashes[algorithm] = hashlib.new("sha1" if is_blob else algorithm, usedforsecurity=False)
         if is_blob:
             hashes[algorithm].update(b"blob %d\0" % size)
-    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"checking {path.name}", disable=None)
-    with path.open("rb") as file, bar:
+    shown = bar(total=size, unit="B", unit_scale=True, desc=f"checking {path.name}", delay=0, leave=True)
+    with path.open("rb") as file, shown:
         while block := file.read(BLOCK):
             for running in hashes.values():
                 running.update(block)
-            bar.update(len(block))
+            shown.update(len(block))
     return {algorithm: running.hexdigest() for algorithm, running in hashes.items()}
 
 

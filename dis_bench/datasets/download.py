@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dis_bench.bars import bar
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
 from dis_bench.errors import InputError
@@ -110,17 +111,16 @@ class ResumingDownloader:
     def _write(self, response: Any, have: int) -> None:
         import requests
         from requests.exceptions import ChunkedEncodingError
-        from tqdm import tqdm
 
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         name = self.part.name.removesuffix(".part")
-        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=None)
-        with self.part.open("ab" if have else "wb") as file, bar:
+        progress = bar(total=total, initial=have, unit="B", unit_scale=True, desc=name, delay=0, leave=True)
+        with self.part.open("ab" if have else "wb") as file, progress:
             try:
                 for block in response.iter_content(BLOCK):
                     file.write(block)
-                    bar.update(len(block))
+                    progress.update(len(block))
             except requests.ConnectionError as error:  # stalled: the same as broken off
                 raise ChunkedEncodingError(error) from error
         got = self.part.stat().st_size
