@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dis_bench.bars import bar
 from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
 
@@ -135,8 +136,6 @@ def compare(archive: Archive, file: BinaryIO) -> str | None:
 
 def digest(file: BinaryIO, name: str, algorithms: Iterable[str]) -> dict[str, str]:
     """Return the hexadecimal digests of an open file by algorithm, read once from its beginning."""
-    from tqdm import tqdm
-
     size = os.fstat(file.fileno()).st_size
     hashes = {}
     for algorithm in algorithms:
@@ -144,13 +143,13 @@ def digest(file: BinaryIO, name: str, algorithms: Iterable[str]) -> dict[str, st
         hashes[algorithm] = hashlib.new("sha1" if is_blob else algorithm, usedforsecurity=False)
         if is_blob:
             hashes[algorithm].update(b"blob %d\0" % size)
-    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"checking {name}", disable=None)
+    shown = bar(total=size, unit="B", unit_scale=True, desc=f"checking {name}", delay=0, leave=True)
     file.seek(0)
-    with bar:
+    with shown:
         while block := file.read(BLOCK):
             for running in hashes.values():
                 running.update(block)
-            bar.update(len(block))
+            shown.update(len(block))
     return {algorithm: running.hexdigest() for algorithm, running in hashes.items()}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from dis_bench.bars import bar
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.part import Part
@@ -145,27 +146,19 @@ def _announced_total(archive: Archive, response: requests.Response, have: int) -
 
 def _gather(archive: Archive, response: requests.Response, part: Part, have: int, total: int | None) -> None:
     """Append what comes to the first ``have`` bytes of the part, up to the archive's size."""
-    from tqdm import tqdm
-
     part.file.seek(have)
     part.file.truncate()
-    bar = tqdm(
-        total=total or archive.size,
-        initial=have,
-        unit="B",
-        unit_scale=True,
-        desc=archive.file,
-        disable=None,
-    )
-    with bar:
+    size = total or archive.size
+    shown = bar(total=size, initial=have, unit="B", unit_scale=True, desc=archive.file, delay=0, leave=True)
+    with shown:
         for block in _blocks(response):
             have += len(block)
             if have > archive.limit:
                 part.clear()
                 raise BadAnswer(f"sent something else: more than {archive.limit:,} bytes")
             part.file.write(block)
-            bar.update(len(block))
-    if have < (total or archive.size or 0):
+            shown.update(len(block))
+    if have < (size or 0):
         raise _broken_off()
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
@@ -125,10 +126,8 @@ def _check_room(archive: Archive, target: Path, length: int) -> None:
 
 
 def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: int, title: str) -> None:
-    from tqdm import tqdm
-
     file.write(header)
-    with tqdm(total=count, unit=" images", unit_scale=True, desc=title, disable=None) as bar:
+    with bar(total=count, unit=" images", unit_scale=True, desc=title, delay=0, leave=True) as progress:
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
-            bar.update(len(block))
+            progress.update(len(block))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from dis_bench import registry
+from dis_bench.bars import bar
 from dis_bench.errors import InputError, unknown
 from dis_bench.metrics.metric import Metric, MetricFailed, as_metric
 from dis_bench.metrics.protocol_rows import check_rows
@@ -101,8 +102,6 @@ def score_representation(
 
     Names, parameters and what they need are checked before the first metric is computed.
     """
-    from tqdm import tqdm
-
     given = [] if representation.log_variances is None else ["log_variances"]
     found = find_metrics(metrics, given)
     if not found:
@@ -112,7 +111,7 @@ def score_representation(
         metric.check_needs(representation)
         check_rows(name, used[name], len(representation), representation.allow_small)
     values: dict[str, float] = {}
-    for name, metric in tqdm(found.items(), "score", unit="metric", delay=2, leave=False, disable=None):
+    for name, metric in bar(found.items(), "score", unit="metric"):
         values = add_columns(values, name, metric.scores(representation, **used[name]))
     scored = {name: metric.afford(representation, used[name]) for name, metric in found.items()}
     return Scores(values, _with_versions(found, scored))

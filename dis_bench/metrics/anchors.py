@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics import Parameters, Wanted, find_metrics, resolve_parameters
 from dis_bench.metrics.representation import Representation
@@ -47,8 +48,6 @@ def anchor_scores(
         The anchors by score. A metric that cannot score such codes, such as one of a stranger that expects
         codes of its own kind, has none.
     """
-    from tqdm import tqdm
-
     given = [] if representation.log_variances is None else ["log_variances"]
     found = find_metrics(metrics, given)
     used = resolve_parameters(found, parameters)
@@ -58,7 +57,7 @@ def anchor_scores(
         for codes in (standardise(representation.factors.astype(float)), noise)
     ]
     anchors: dict[str, Anchor] = {}
-    for metric in tqdm(found.values(), "anchors", unit="metric", delay=2, leave=False, disable=None):
+    for metric in bar(found.values(), "anchors", unit="metric"):
         try:
             perfect, chance = (metric.scores(table, **used[metric.name]) for table in tables)
         except InputError as error:  # without anchors its score still stands

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics import Parameters, Wanted, add_columns, find_metrics, resolve_parameters
 from dis_bench.metrics.metric import Metric
@@ -62,7 +63,6 @@ def bootstrap(
         InputError: fewer than 2 resamples, or rows that cannot be scored.
     """
     import pandas as pd
-    from tqdm import tqdm
 
     if not isinstance(resamples, Integral) or isinstance(resamples, bool) or resamples < 2:
         raise InputError(f"resamples must be a whole number from 2 up, but {resamples!r} was given.")
@@ -74,11 +74,11 @@ def bootstrap(
     drawn: list[dict[str, float]] = []
     ranges: dict[str, tuple[float, float]] = {}
     total = (1 + int(resamples)) * len(found)
-    with tqdm(total=total, desc="bootstrap", unit="score", delay=2, leave=False, disable=None) as bar:
+    with bar(total=total, desc="bootstrap", unit="score") as progress:
         for table in tables:
             drawn.append({})
             for name, metric in found.items():
-                bar.update()
+                progress.update()
                 try:
                     values = metric.scores(table, **used[name])
                 except InputError:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.trial import Broken, Table, Trial
 
@@ -48,10 +49,8 @@ class Finding(NamedTuple):
 
 def check_properties(trial: Trial) -> list[Finding]:
     """Try every property. Where not even ordinary codes can be scored, the others are not tried."""
-    from tqdm import tqdm
-
     findings: list[Finding] = []
-    for holds in tqdm(PROPERTIES, "check", unit="property", delay=2, leave=False, disable=None):
+    for holds in bar(PROPERTIES, "check", unit="property"):
         if findings and findings[0].verdict == FAILED:
             findings.append(_find(holds, DOES_NOT_APPLY, "it cannot score ordinary codes."))
         else:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from dis_bench.bars import bar
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -27,13 +29,11 @@ def map_threads(
     from concurrent.futures import ThreadPoolExecutor
 
     from threadpoolctl import threadpool_limits
-    from tqdm import tqdm
 
     parts = list(parts)
 
     def watch(results: Iterable[Result]) -> list[Result]:
-        bar = tqdm(results, description, len(parts), unit=unit, delay=2, leave=False, disable=None)
-        return list(bar)
+        return list(bar(results, description, len(parts), unit=unit))
 
     threads = min(len(parts), count_threads())
     # Also around a single thread: products of matrices, too, are rounded as one thread rounds them.

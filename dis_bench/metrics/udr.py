@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError, unknown
 from dis_bench.metrics.protocol_values import check_value
 from dis_bench.metrics.standardise import standardise
@@ -72,8 +73,6 @@ def udr_of_pairs(
 
     Arguments and errors are those of :func:`udr`.
     """
-    from tqdm import tqdm
-
     correlation = check_value("correlation of udr", correlation, "lasso")
     if correlation not in CORRELATIONS:
         raise unknown("correlation of udr", correlation, CORRELATIONS)
@@ -87,7 +86,7 @@ def udr_of_pairs(
     tables = [standardise(table) for table in tables]
     together, edges = np.hstack(tables), np.cumsum([table.shape[1] for table in tables])
     pairs = np.empty((len(tables), len(tables)))
-    for i, table in enumerate(tqdm(tables, "udr", unit="model", delay=2, leave=False, disable=None)):
+    for i, table in enumerate(bar(tables, "udr", unit="model")):
         correlations = table.T @ together / len(table)
         if correlation == "lasso":
             correlations = lasso_weights(table.T @ table / len(table), correlations, alpha)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dis_bench.bars import bar
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, information_of
 from dis_bench.metrics.standardise import standardise
@@ -124,12 +125,10 @@ def information_between_codes(representation: Representation, bins: int, rows: i
     """I(binned code; binned code) [D, D] in nats above the diagonal; zeros elsewhere."""
 
     def compute() -> NDArray[np.float64]:
-        from tqdm import tqdm
-
         columns = representation.bins(bins, rows).T
         between = np.zeros((len(columns), len(columns)))
         pairs = np.stack(np.triu_indices_from(between, 1), axis=1)
-        for i, j in tqdm(pairs, "mutual_info_score", unit="pair", delay=2, leave=False, disable=None):
+        for i, j in bar(pairs, "mutual_info_score", unit="pair"):
             joint = np.bincount(columns[i] * bins + columns[j], minlength=bins**2)
             between[i, j] = information_of(joint.reshape(bins, bins) / rows)
         return between

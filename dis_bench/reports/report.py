@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
@@ -57,8 +59,6 @@ def build_report(folder: str | Path) -> Report:
     Raises:
         InputError: there is no such folder, or it holds no readable results.
     """
-    from tqdm import tqdm
-
     records, problems = read_records(folder)
     if not records:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
@@ -71,8 +71,8 @@ def build_report(folder: str | Path) -> Report:
     headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
     plans = [plan_figures(*parts, problems) for parts in zip(settings, tables, used, strict=True)]
     total = sum(len(plan) for plan in plans)
-    with tqdm(total=total, desc="report", unit="figure", delay=2, leave=False, disable=None) as bar:
-        images = [[_drawn(plan(), bar) for plan in some] for some in plans]
+    with bar(total=total, desc="report", unit="figure") as progress:
+        images = [[_drawn(plan(), progress) for plan in some] for some in plans]
     quantities += add_udr(settings, tables, problems)
     caveats = find_caveats(records, problems, anchors)
     page = render_page(settings, tables, quantities, headlines, images, caveats, records)
@@ -86,6 +86,6 @@ def build_report(folder: str | Path) -> Report:
     return Report(files, describe_cells(records, settings), settings, headlines, caveats)
 
 
-def _drawn(image: Image, bar: object) -> Image:
-    bar.update()  # type: ignore[attr-defined]
+def _drawn(image: Image, progress: Any) -> Image:
+    progress.update()
     return image

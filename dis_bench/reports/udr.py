@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
 from dis_bench.reports.quantities import Quantity
@@ -46,17 +47,15 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
         The quantity; nothing, and tables as they were, where no configuration has two seeds with codes, or
         where a metric is called ``udr``.
     """
-    from tqdm import tqdm
-
     if any(f"{UDR.name}_mean" in table for table in tables):
         return []
     total = sum(len(table) for table in tables)
-    with tqdm(total=total, desc="udr", unit="configuration", delay=2, leave=False, disable=None) as bar:
+    with bar(total=total, desc="udr", unit="configuration") as progress:
         columns: list[list[tuple[float, int]]] = [[] for _ in tables]
         for setting, table, column in zip(settings, tables, columns, strict=True):
             for label in table["label"]:
                 column.append(_score_seeds(setting, label, problems))
-                bar.update()
+                progress.update()
     if not any(n for column in columns for _, n in column):
         return []
     for table, column in zip(tables, columns, strict=True):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.metrics import protocol
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
@@ -24,11 +25,9 @@ from dis_bench.runners.study import Plan
 
 def keep_anchors(plan: Plan, store: Store) -> None:
     """Compute and write the anchors that the results of a study lack; a failure is a warning, no more."""
-    from tqdm import tqdm
-
     try:
         lacking = _find_lacking(plan, store)
-        for key, anchor in tqdm(lacking.items(), "anchors", unit="metric", delay=2, disable=None):
+        for key, anchor in bar(lacking.items(), "anchors", unit="metric", leave=True):
             anchor["scores"] = _score(plan, anchor)
             text = json.dumps(anchor, indent=1, allow_nan=False) + "\n"
             write_whole(store.anchors / f"{key}.json", text.encode())

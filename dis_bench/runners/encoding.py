@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError
 from dis_bench.registry import import_target
@@ -54,15 +55,14 @@ def encode_dataset(
         InputError: the encoder fails, or returns something other than finite numbers [B, D].
     """
     import torch
-    from tqdm import tqdm
 
     indices = draw_rows(dataset, rows)
     codes: list[np.ndarray] = []
-    with torch.no_grad(), tqdm(total=len(indices), desc="encode", unit="image", delay=2, disable=None) as bar:
+    with torch.no_grad(), bar(total=len(indices), desc="encode", unit="image", leave=True) as progress:
         for some in torch.from_numpy(indices).split(batch):
             codes.append(_encode(encode, dataset.images(some)))
             _check(codes[-1], some, codes[0])
-            bar.update(len(some))
+            progress.update(len(some))
     return np.concatenate(codes), np.asarray(dataset.factors(indices))
 
 

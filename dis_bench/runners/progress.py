@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from tqdm import tqdm
-
+from dis_bench.bars import bar
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.pipeline import Job
 from dis_bench.runners.run import Watcher
@@ -15,13 +15,20 @@ from dis_bench.runners.training import Progress
 
 REFRESH_SECONDS = 0.5
 
+# A step has no meaning to wait for; seconds do.
+FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+LEAST_BAR = 20  # columns
+TIMES = len(" 100%|| 1:23:45<12:34:56, ")  # what the format puts around count, bar and text, at most
+WORDS_FROM = 100  # columns; a narrower terminal shows the count without words
+LEAST_LABEL = 12  # characters; what is left of a longer label must still say which cell it is
+
 
 class ProgressBar(Watcher):
     """Steps of all cells in one bar on a terminal."""
 
     def __init__(self) -> None:
         self.kept = 0  # finished cells in the store
-        self.bar: tqdm | None = None
+        self.bar: Any = None
         self._steps: dict[Cell, int] = {}
         self._refreshed = 0.0
 
@@ -34,9 +41,7 @@ class ProgressBar(Watcher):
         if jobs:
             total = sum(job.cell.steps for job in jobs if not job.scores_only)
             self.total = cells
-            # A step has no meaning to wait for; seconds do.
-            form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-            self.bar = tqdm(total=total, bar_format=form, dynamic_ncols=True, disable=None)
+            self.bar = bar(total=total, delay=0, leave=True, bar_format=FORMAT, dynamic_ncols=True)
             self._describe()
 
     def event(self, event: tuple[Cell, Progress | str]) -> None:
@@ -47,13 +52,14 @@ class ProgressBar(Watcher):
         if isinstance(what, Progress):
             self.bar.update(what.step - self._steps.get(cell, 0))
             self._steps[cell] = what.step
-            text = f"{cell.label}: reconstruction {what.reconstruction:.1f}, KL {what.kl:.1f} nats"
-        else:
-            text = f"{cell.label}: {what}"
         now = time.monotonic()
-        if now - self._refreshed > REFRESH_SECONDS:
+        if not self.bar.disable and now - self._refreshed > REFRESH_SECONDS:
             self._refreshed = now
-            self.bar.set_postfix_str(text)
+            width = self._width()
+            self._describe()
+            count = describe_count(self.kept, self.total, width)
+            room = width - len(count) - TIMES - LEAST_BAR
+            self.bar.set_postfix_str(describe_event(cell.label, what, room))
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Count a finished cell; one that failed is told of at once.
@@ -77,5 +83,44 @@ class ProgressBar(Watcher):
             self.bar.close()
 
     def _describe(self) -> None:
-        assert self.bar is not None
-        self.bar.set_description_str(f"cell {self.kept} of {self.total} done")
+        if not self.bar.disable:
+            self.bar.set_description_str(describe_count(self.kept, self.total, self._width()))
+
+    def _width(self) -> int:
+        """Return the columns of the terminal; a notebook's widget, which says none, wraps its text."""
+        columns = self.bar.format_dict["ncols"]
+        return columns if isinstance(columns, int) else 200
+
+
+def describe_count(done: int, total: int, width: int) -> str:
+    """Return the count of finished cells, in words where the terminal has room for them."""
+    return f"cell {done} of {total} done" if width >= WORDS_FROM else f"{done}/{total}"
+
+
+def describe_event(label: str, what: Progress | str, room: int) -> str:
+    """Return the text behind the bar that says most in the given room; empty where nothing fits.
+
+    A long label is shortened; where not even that fits, it is left out.
+
+    Args:
+        label: of the cell.
+        what: its latest losses, or its stage.
+        room: characters.
+    """
+    if isinstance(what, Progress):
+        texts = [f"reconstruction {what.reconstruction:.1f}, KL {what.kl:.1f} nats", f"loss {what.loss:.1f}"]
+    else:
+        texts = [what]
+    for text in texts:
+        left = room - len(text) - 2
+        if left >= min(LEAST_LABEL, len(label)):
+            return f"{_shorten(label, left)}: {text}"
+    return next((text for text in texts if len(text) <= room), "")
+
+
+def _shorten(text: str, most: int) -> str:
+    """Cut the middle out of a long text: the ends of a label, dataset and seed, tell cells apart."""
+    if len(text) <= most:
+        return text
+    head = (most - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (most - 3 - head) :]}"

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from dis_bench import registry
+from dis_bench.bars import bar
 from dis_bench.models.patches import WAYS
 from dis_bench.runners.capture import WARM_UP_CALLS, first_line
 from dis_bench.runners.cell import Cell
@@ -138,7 +138,7 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     measured = [*few, *more]
     if more:
         sizes = sizes_to_try(len(group), count_fitting(few, more))
-        for size in tqdm(sizes, desc="timing stacks", unit="size", leave=False, disable=None):
+        for size in bar(sizes, desc="timing stacks", unit="size", delay=0):
             measured += measure_ways(cells[:size], _ways_of(more)) if size > MORE else []
     best = choose_cost(measured)
     return Choice(best.cells, best.way, best.captured, tuple(dict.fromkeys(measured)))
