@@ -27,7 +27,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'dis_bench' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(_API[name]), name)
+    from dis_bench.requirements import names_missing_packages
+
+    return getattr(names_missing_packages(importlib.import_module)(_API[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.errors import InputError, unknown
+from dis_bench.requirements import lacks
 
 KINDS = ("datasets", "models", "metrics")
 
@@ -131,7 +132,8 @@ def import_target(kind: str, target: str) -> Any:
         raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
     except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
         raise InputError(
-            f"{what} cannot be imported: {type(error).__name__}: {str(error).rstrip('.')}."
+            f"{what} cannot be imported: {lacks(error) or f'{type(error).__name__}: {error}'}".rstrip(".")
+            + "."
         ) from error
     if not hasattr(module, attribute):
         callables = [name for name, value in vars(module).items() if callable(value)]

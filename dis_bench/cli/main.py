@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import dis_bench
 from dis_bench.cli import check, data, list, report, run, score
 from dis_bench.errors import InputError, unknown
+from dis_bench.requirements import names_missing_packages
 
 EXAMPLES = """\
 examples:
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+@names_missing_packages
 def _execute(words: Sequence[str]) -> int:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # so that module:Name finds a module of this folder, as `python -m` does

@@ -125,7 +125,7 @@ def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dic
     if args.file is not None:
         return read_codes(args.file)
     from dis_bench.datasets import load_dataset
-    from dis_bench.runners.evaluation import ROWS
+    from dis_bench.runners.rows import ROWS
 
     encode = load_encoder(args.encoder)
     dataset = load_dataset(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dis_bench.datasets.grid import FactorGrid
 from dis_bench.errors import unknown
+from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +90,7 @@ class Dataset:
             self._tables = {name: table.to(self.device) for name, table in self.build().items()}
         return self._tables
 
+    @names_missing_packages
     def images(self, indices: Any) -> torch.Tensor:
         """The images at the given indices of the grid.
 

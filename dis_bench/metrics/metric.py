@@ -30,6 +30,7 @@ from dis_bench.errors import InputError, unknown
 from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows, cut_protocol
 from dis_bench.metrics.protocol_values import check_value, is_finite, read_defaults
 from dis_bench.metrics.representation import Representation
+from dis_bench.requirements import lacks
 
 NOT_GIVEN: Any = object()
 
@@ -133,7 +134,8 @@ class Metric:
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
         except (Exception, SystemExit) as error:  # a stranger's function may raise whatever it likes
-            what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+            said = lacks(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
+            what = said.rstrip(".: ")
             raise MetricFailed(f"metric '{self.name}' failed: {what}.") from error
 
     def _represent(self, codes: Any, factors: Any, options: dict[str, Any]) -> Representation:

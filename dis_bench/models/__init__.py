@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
+from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
     from dis_bench.models.autoencoder import Autoencoder
     from dis_bench.models.model import Model
 
 
+@names_missing_packages
 def build_model(
     name: str,
     *,

@@ -13,7 +13,7 @@ from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError
 from dis_bench.registry import import_target
-from dis_bench.runners.evaluation import ROWS, draw_rows
+from dis_bench.runners.rows import ROWS, draw_rows
 
 BATCH = 256
 

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
+from dis_bench.runners.rows import ROWS, SEED, draw_rows
 
-ROWS = 15_000  # 10,000 to train the metrics' classifiers, 5,000 to test them (Locatello et al. 2019)
-SEED = 0  # of the rows: every model of a study is scored on the same images
 BATCH = {"cpu": 64, "cuda": 2048}  # images a pass: on a CPU as many as stay in its caches
 
 ACTIVE_VARIANCE = 0.01  # a latent is active when its posterior mean varies more (Burda et al. 2016, sec. 5.2)
@@ -42,11 +41,6 @@ class Evaluation:
         """Write codes, log-variances and factors as an npz file that ``numpy.load`` reads without pickle."""
         factors = self.factors.astype(np.int32)
         np.savez_compressed(path, codes=self.codes, log_variances=self.log_variances, factors=factors)
-
-
-def draw_rows(dataset: Dataset, rows: int = ROWS) -> np.ndarray:
-    """The indices [N] on which everything is scored: the whole dataset where it is smaller."""
-    return np.random.default_rng(SEED).choice(len(dataset), size=min(rows, len(dataset)), replace=False)
 
 
 @torch.no_grad()

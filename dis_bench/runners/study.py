@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench import registry
 from dis_bench.errors import InputError, unknown
 from dis_bench.registry import Plugin
+from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.contracts import check_dataset, check_metrics, check_models
 from dis_bench.runners.machine import DEVICES, PRECISIONS, choose_device, choose_precision
@@ -84,6 +85,7 @@ class Study:
     precision: str = "auto"
     data_dir: str | None = None
 
+    @names_missing_packages
     def plan(self) -> Plan:
         """Check everything, and expand the grid; nothing has been started when this returns.
 
@@ -135,6 +137,7 @@ class Study:
             device=device,
         )
 
+    @names_missing_packages
     def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:
         """Do all cells that are not done yet, and return the table of this study's results.
 
