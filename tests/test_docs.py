@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
 import math
+import pkgutil
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dis_bench import registry
+from dis_bench.cli.main import Parser, build_parser
 from dis_bench.metrics import find_metrics
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +66,7 @@ def test_the_table_of_metrics_leads_to_the_section(name):
     assert re.search(rf"`{name}`[^|]*\]\(#[^)]*{name}", start) or name.endswith("_norm")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "results" / "README.md"], ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
     for path, _, anchor in (target.partition("#") for target in targets if "://" not in target):
@@ -74,3 +81,127 @@ def test_pages_can_be_read(name):
     lines = (ROOT / "docs" / name).read_text("utf-8").splitlines()
     assert len(lines) < 700
     assert not [line for line in lines if len(line) > 115 and not line.startswith("|")]
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of its subcommands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from parsers(one)
+
+
+HELP = {parser.prog: parser.format_help() for parser in parsers(build_parser()[0])}
+RESULTS = ROOT / "results" / "README.md"
+TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in [*PAGES, RESULTS]} | HELP
+
+
+def code(text: str) -> Iterator[str]:
+    """What a text sets as code: spans, and the lines of blocks without what explains them."""
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    fenced = "\n".join(re.findall(r"^```.*?\n(.*?)^```", text, flags=re.M | re.S))
+    indented = "\n".join(re.findall(r"^ {2,}(\S.*)$", text, flags=re.M))
+    for line in f"{fenced}\n{indented}".splitlines():
+        yield re.split(r"\s{2,}|\s#", line.strip())[0]
+
+
+def command_lines(text: str) -> list[list[str]]:
+    found = {one for one in code(text) if re.match(r"dis-bench\s", one)}
+    return sorted(shlex.split(one)[1:] for one in found)
+
+
+def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What argparse makes of a command line; nothing where it asks for help or leaves out what it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Parser, "error", refuse)
+        try:
+            return build_parser()[0].parse_known_args(words)
+        except SystemExit:
+            return argparse.Namespace(), []
+
+
+def refuse(parser: argparse.ArgumentParser, message: str) -> None:
+    if "the following arguments are required" in message:
+        raise SystemExit
+    raise AssertionError(message)
+
+
+LINES = [(source, words) for source, text in TEXTS.items() for words in command_lines(text)]
+
+
+@pytest.mark.parametrize(("source", "words"), LINES, ids=[f"{s}: {' '.join(words)}" for s, words in LINES])
+def test_command_lines_can_be_typed(source, words, capsys):
+    args, rest = parse(words)
+    assert not rest
+    for kind in registry.KINDS:
+        for name in getattr(args, kind, None) or ():
+            assert ":" in name or name in registry.plugins(kind), name
+
+
+def test_command_lines_are_found():
+    assert len(LINES) > 60
+    assert ("README.md", ["report"]) in LINES
+    assert ("docs/metrics.md", ["score", "codes.npz", "--bootstrap", "100"]) in LINES
+    assert ("dis-bench data fetch", ["data", "fetch", "dsprites"]) in LINES
+
+
+OURS = r"(?:tests|benchmarks|docs|dis_bench|datasets|metrics|runners|results/benchmarks)/"
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_files_that_are_named_exist(source):
+    text = TEXTS[source]
+    named = {word for one in code(text) for word in re.findall(rf"(?<![\w./]){OURS}[\w./*-]*", one)}
+    named |= set(re.findall(r"(?<![\w./])docs/[\w./]*\w", text))
+    assert not [path for path in named if not list(ROOT.glob(path.rstrip("/")))]
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_result_folders_that_are_named_exist_or_are_made_by_a_command_that_is_shown(source):
+    made = {"cells", "anchors", "superseded", "unfinished", "report"}
+    made |= set(re.findall(r"(?:--out |out = \")results/(\w+)", "".join(TEXTS.values())))
+    named = set(re.findall(r"(?<![\w./])results/(\w+)(?![\w.])", TEXTS[source]))
+    assert not [name for name in named - made if not (RESULTS.parent / name).exists()]
+
+
+def test_the_folders_of_results_exist():
+    named = re.findall(r"`([\w./]+/)`", RESULTS.read_text("utf-8"))
+    assert named
+    assert not [path for path in named if not (RESULTS.parent / path).is_dir()]
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_options_that_are_named_exist(source):
+    known = {option for parser in parsers(build_parser()[0]) for option in parser._option_string_actions}
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        known |= set(re.findall(r'"(--[\w-]+)"', script.read_text("utf-8")))
+    named = {option for one in code(TEXTS[source]) for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", one)}
+    assert named <= known | {"--no-deps"}  # of pip
+
+
+def test_tests_that_are_named_exist():
+    there = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    for text in TEXTS.values():
+        for name in re.findall(r"`(test_\w+)`", text):
+            assert f"def {name}(" in there, name
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_what_is_imported_in_examples_exists(source):
+    text = TEXTS[source]
+    named = set(re.findall(r"(?<![\w./])dis_bench(?:\.\w+)+(?!\.?\w*/)", text))
+    for module, names in re.findall(r"^ *from (dis_bench[\w.]*) import ([\w, ]+)$", text, flags=re.M):
+        named |= {f"{module}.{name.strip()}" for name in names.split(",")}
+    for name in named - {"dis_bench.models", "dis_bench.datasets", "dis_bench.metrics"}:
+        assert pkgutil.resolve_name(name) is not None
+
+
+def test_the_cost_of_scoring_is_what_was_measured():
+    measured = json.loads((ROOT / "results" / "benchmarks" / "metrics.json").read_text("utf-8"))
+    seconds = {name: one["cpu"] for name, one in measured["seconds"]["A_vae_like"].items()}
+    every, forest, dci = (seconds[name] for name in ("all, in one call", "dci_forest", "dci"))
+    others = every - forest - dci
+    row = f"| {every:.1f}: `dci_forest` {forest:.1f}, `dci` {dci:.1f}, all others {others:.1f} |"
+    assert row in (ROOT / "README.md").read_text("utf-8")
+    assert max(seconds[name] for name in METRICS) == forest

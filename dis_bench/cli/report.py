@@ -8,7 +8,7 @@ from typing import Any
 EXAMPLES = """\
 examples:
   dis-bench report                          the results in results/, to results/report/index.html
-  dis-bench report results/reference        another result folder
+  dis-bench report results/paper            another result folder
   dis-bench report --out /tmp/report        write elsewhere
 """
 
