@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,11 +198,30 @@ def test_what_is_imported_in_examples_exists(source):
         assert pkgutil.resolve_name(name) is not None
 
 
-def test_the_cost_of_scoring_is_what_was_measured():
-    measured = json.loads((ROOT / "results" / "benchmarks" / "metrics.json").read_text("utf-8"))
-    seconds = {name: one["cpu"] for name, one in measured["seconds"]["A_vae_like"].items()}
+def read_figures(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "results" / "benchmarks" / f"{name}.json").read_text("utf-8"))
+
+
+def test_the_figures_of_training_in_readme_are_those_measured():
+    rows = [row for row in read_figures("training")["rows"] if row["networks"] == "burgess"]
+    speed, memory = ({row["system"]: row[of] for row in rows} for of in ("images/s", "memory, MB"))
+    ours, plain = ("ours, bf16", "ours, fp32"), "plain, 2 loaders"
+    assert max((name for name in speed if name.startswith("plain")), key=speed.get) == plain
+    readme = (ROOT / "README.md").read_text("utf-8")
+    bf16, fp32 = (f"{speed[name]:,.0f} in {name[-4:]}" for name in ours)
+    assert f"| {bf16}, {fp32} | {speed[plain]:,.0f}:" in readme
+    largest = max(memory[name] for name in ours)
+    assert f"| {largest / 1000:.1f} GB | {memory[plain] / 1000:.1f} GB |" in readme
+
+
+def test_the_figures_of_scoring_in_readme_are_those_measured():
+    figures = read_figures("metrics")
+    seconds = {name: one["cpu"] for name, one in figures["seconds"]["A_vae_like"].items()}
     every, forest, dci = (seconds[name] for name in ("all, in one call", "dci_forest", "dci"))
     others = every - forest - dci
+    readme = (ROOT / "README.md").read_text("utf-8")
     row = f"| {every:.1f}: `dci_forest` {forest:.1f}, `dci` {dci:.1f}, all others {others:.1f} |"
-    assert row in (ROOT / "README.md").read_text("utf-8")
+    assert row in readme
     assert max(seconds[name] for name in METRICS) == forest
+    cpu = next(one["cpu_seconds"] for one in figures["dci"] if one["case"] == "A_vae_like")
+    assert f"| {cpu['fast']:.2f} | {cpu['sklearn']:.0f}: scikit-learn's boosting |" in readme
