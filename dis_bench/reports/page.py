@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.escape import for_html
 from dis_bench.reports.figures import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
@@ -66,6 +67,7 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=for_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

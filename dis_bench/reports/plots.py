@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dis_bench.escape import visible
 from dis_bench.reports.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.quantities import Quantity
@@ -65,7 +66,7 @@ def split_series(setting: Setting, table: pd.DataFrame) -> list[Series]:
         is_vae = not has_beta and set(rows["model"]) == {"vae"}
         series.append(
             Series(
-                name=f"{name} (its objective: β = 1)" if is_vae else str(name),
+                name=visible(f"{name} (its objective: β = 1)" if is_vae else str(name)),
                 rows=rows,
                 cells=setting.done[setting.done["series"] == name],
                 marker=(MARKERS if has_beta else REFERENCE_MARKERS)[number % len(MARKERS)],

@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from dis_bench.escape import visible
+
 # Device pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
 DPI = 192
 
@@ -49,6 +51,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 9.5,
     "legend.frameon": False,
     "text.color": INK,
+    "text.parse_math": False,  # a name may have dollars
     "xtick.color": MUTED,
     "xtick.labelsize": 9,
     "ytick.color": MUTED,
@@ -94,7 +97,7 @@ def set_title(panel: Axes, title: str) -> None:
     """A title over a panel, broken into lines where it would run into the next panel's."""
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
-    panel.set_title(textwrap.fill(title, int((inches - 0.5) / 0.087)))
+    panel.set_title(textwrap.fill(visible(title), int((inches - 0.5) / 0.087)))
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from dis_bench.escape import visible
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.pipeline import Job
 from dis_bench.runners.run import Watcher
@@ -53,7 +54,7 @@ class ProgressBar(Watcher):
         now = time.monotonic()
         if now - self._refreshed > REFRESH_SECONDS:
             self._refreshed = now
-            self.bar.set_postfix_str(text)
+            self.bar.set_postfix_str(visible(text))
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Count a finished cell; one that failed is told of at once.
@@ -65,11 +66,11 @@ class ProgressBar(Watcher):
         self.kept += 1
         self._describe()
         if record["status"] == "failed":
-            self.bar.write(f"{cell.label} failed: {record['failure']['reason']}")
+            self.bar.write(visible(f"{cell.label} failed: {record['failure']['reason']}"))
         elif self.bar.disable:
-            print(f"cell {self.kept} of {self.total} done: {cell.label}", flush=True)
+            print(f"cell {self.kept} of {self.total} done: {visible(cell.label)}", flush=True)
         for metric, reason in record["unscored"].items():
-            self.bar.write(f"{cell.label} has no {metric}: {reason}")
+            self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
 
     def close(self) -> None:
         """Close the bar."""

@@ -37,3 +37,17 @@ def test_failed_cells_are_no_failure_of_the_report(capsys, tmp_path):
     write_study(tmp_path, betas=[4], seeds=[0], failed=[(4, 0)], pictures=False)
     assert main(["report", str(tmp_path)]) == 0
     assert "No cell finished: the only one failed" in capsys.readouterr().out
+
+
+def test_names_send_no_commands_to_the_terminal(capsys, tmp_path):
+    name = "\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere"
+    folder = write_study(tmp_path / name, betas=[1, 4], others={"kind": name}, dataset=name, pictures=False)
+    assert main(["report", str(folder)]) == 0
+    assert main(["report", str(tmp_path / f"no {name}")]) == 2
+    out, err = capsys.readouterr()
+    assert not set(out + err) & set("\x1b\x07\x9b\u202e")
+    assert r"\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere (rendered)" in out
+    assert [line for line in out.splitlines() if line.startswith("report: ")] == [
+        f"report: {tmp_path}/" + r"\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere/report/index.html"
+    ]
+    assert len(err.splitlines()) == 1
