@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports import udr
+from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.quantities import DASH, Quantity, find_quantities, score_columns
 from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
+from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +79,8 @@ def summarise_text(table: pd.DataFrame) -> str:
             for _, row in summary.iterrows()
         ]
         blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
+        if setting.cell["steps"] < PUBLISHED_STEPS:
+            blocks.append(f"{say_when(setting.cell['steps'])}: more can change these values and their order.")
     return "\n\n".join(blocks)
 
 

@@ -11,7 +11,7 @@ def test_says_where_the_page_is_and_what_it_found(capsys, tmp_path, monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "9 cells: betavae; β = 1, 4, 10; 3 seeds."
     assert lines[2] == "dsprites (rendered), 3,000 steps"
-    assert lines[3].startswith("  Raising β from 1 to 10 costs")
+    assert lines[3].startswith("  After 3,000 of the published 300,000 steps, raising β from 1 to 10 costs")
     assert "caveats on the page" in lines[-3]
     assert lines[-1] == "report: results/report/index.html"
     assert (tmp_path / "results" / "report" / "index.html").is_file()

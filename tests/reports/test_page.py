@@ -93,7 +93,9 @@ def test_alternative_text_tells_the_numbers_in_beta_order(page):
 def test_answer_first_then_pictures_tables_caveats_provenance(page):
     sections = [attributes["id"] for attributes in page.all("section") if "class" not in attributes]
     assert sections == ["answer", "pictures", "table", "caveats", "provenance"]
-    assert page.text.index("Raising β from 1 to 10 costs") < page.text.index("Originals and reconstructions")
+    assert page.text.index("300,000 steps, raising β from 1 to 10 costs") < page.text.index(
+        "Originals and reconstructions"
+    )
 
 
 def test_anchors_lead_somewhere_and_ids_are_unique(page):

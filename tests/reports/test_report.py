@@ -1,6 +1,7 @@
 """Reports of whole result folders: from one cell to many, whatever is missing."""
 
 import csv
+import html
 import io
 import re
 import warnings
@@ -65,7 +66,11 @@ def test_no_score_was_asked_for(tmp_path):
     study = write_study(tmp_path, protocol={"none": {}}, pictures=False)
     report = build_report(study)
     assert kinds(report) == ["against-beta", "training"]
-    assert report.headlines[0][0].sentences[0].startswith("Raising β from 1 to 10 costs")
+    assert (
+        report.headlines[0][0]
+        .sentences[0]
+        .startswith("After 3,000 of the published 300,000 steps, raising β from 1 to 10 costs")
+    )
 
 
 def test_settings_stand_apart_on_the_page_and_in_the_files(tmp_path):
@@ -85,6 +90,19 @@ def test_settings_stand_apart_on_the_page_and_in_the_files(tmp_path):
     page = report.files["index.html"].decode()
     for setting in report.settings:
         assert page.count(f">{setting.title}<") == 3  # answer, pictures, table
+
+
+def test_each_budget_has_its_own_answer(tmp_path):
+    for steps in (1_200, 300_000):
+        write_study(tmp_path, betas=[1, 4], steps=steps, pictures=False)
+    report = build_report(tmp_path)
+    firsts = [answer.sentences[0] for answers in report.headlines for answer in answers]
+    assert [first.partition(" steps, raising")[0] for first in firsts] == [
+        "After 1,200 of the published 300,000",
+        "After 300,000",
+    ]
+    page = html.unescape(report.files["index.html"].decode())
+    assert all(first in page for first in firsts)
 
 
 def test_broken_and_missing_files_are_told_and_left_out(tmp_path):
