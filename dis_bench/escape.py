@@ -120,7 +120,7 @@ def _escape_for_latex(character: str) -> str:
         return character
     if character in _LATEX_GREEK:
         return rf"$\{_LATEX_GREEK[character]}$"
-    letter, *accents = unicodedata.normalize("NFD", character)
-    if letter.isascii() and letter.isalpha() and len(accents) == 1 and accents[0] in _LATEX_ACCENTS:
-        return rf"\{_LATEX_ACCENTS[accents[0]]}{{{letter}}}"
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in _LATEX_ACCENTS:
+        return rf"\{_LATEX_ACCENTS[parts[1]]}{{{parts[0]}}}"
     return for_latex(character.encode("unicode_escape").decode())
