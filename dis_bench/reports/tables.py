@@ -80,7 +80,9 @@ def summarise_text(table: pd.DataFrame) -> str:
         ]
         blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
         if setting.cell["steps"] < PUBLISHED_STEPS:
-            blocks.append(f"{say_when(setting.cell['steps'])}: more can change these values and their order.")
+            blocks.append(
+                f"{say_when(setting.cell['steps'])}: longer training can change these values and their order."
+            )
     return "\n\n".join(blocks)
 
 

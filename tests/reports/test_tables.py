@@ -173,5 +173,8 @@ def test_terminal_text_fits_and_has_every_configuration(study):
 def test_terminal_text_says_how_much_training_is_left_out(study):
     study(seeds=[0], steps=300_000)
     text = summarise_text(tabulate(study(seeds=[0], steps=1_200)))
-    assert "After 1,200 of the published 300,000 steps: more can change these values and their order." in text
+    assert (
+        "After 1,200 of the published 300,000 steps: longer training can change these values and their order."
+        in text
+    )
     assert text.count("published") == 1
