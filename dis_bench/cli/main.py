@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import dis_bench
 from dis_bench.cli import check, data, list, report, run, score
 from dis_bench.errors import InputError, unknown
+from dis_bench.escape import visible
 from dis_bench.requirements import names_missing_packages
 
 EXAMPLES = """\
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _execute(words)
     except InputError as error:
-        print(f"dis-bench: error: {error}", file=sys.stderr)
+        print(f"dis-bench: error: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("dis-bench: stopped.", file=sys.stderr)

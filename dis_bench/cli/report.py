@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from dis_bench.escape import visible
+
 EXAMPLES = """\
 examples:
   dis-bench report                          the results in results/, to results/report/index.html
@@ -36,13 +38,13 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.reports.report import make_report
 
     report, index = make_report(args.folder, args.out)
-    print(f"{report.summary}.")
+    print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:
             name = f"{setting.title}, {headline.series}" if len(headlines) > 1 else setting.title
-            print(f"\n{name}\n  {headline.sentences[0]}")
+            print(f"\n{visible(name)}\n  {visible(headline.sentences[0])}")
     if report.caveats:
         count = "1 caveat" if len(report.caveats) == 1 else f"{len(report.caveats)} caveats"
         print(f"\nRead the {count} on the page before trusting this.")
-    print(f"\nreport: {index}")
+    print(f"\nreport: {visible(str(index))}")
     return 0

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, unknown
+from dis_bench.escape import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +161,7 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
     jobs = choose_jobs(plan, Store(out), rerun)
     to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
     for cell in plan.cells:
-        print(f"{to_do.get(cell, 'done'):8}  {cell.label}  steps={cell.steps}  {cell.hash}")
+        print(f"{to_do.get(cell, 'done'):8}  {visible(cell.label)}  steps={cell.steps}  {cell.hash}")
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if jobs:
         try:
@@ -182,7 +183,7 @@ def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
     if len(failed) < len(table):
         print("\n" + summarise_text(table))
     for _, row in failed.iterrows():
-        print(f"failed: {row['folder']}: {row['failure']}", file=sys.stderr)
+        print(visible(f"failed: {row['folder']}: {row['failure']}"), file=sys.stderr)
     print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + shlex.quote(out)}")
     return 1 if len(failed) else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dis_bench.escape import visible
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.theme import panels
@@ -54,7 +55,7 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
 
     figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))
     seaborn.heatmap(
-        correlations.iloc[1:, :-1],
+        correlations.rename(index=visible, columns=visible).iloc[1:, :-1],
         mask=np.triu(np.ones((len(correlations) - 1,) * 2, dtype=bool), k=1),
         vmin=-1,
         vmax=1,

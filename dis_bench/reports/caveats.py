@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
+from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PUBLISHED_STEPS = 300_000
 FEW_SEEDS = 10
 
 # How close the drawn images are to the official file; docs/datasets.md says how that was checked.

@@ -1,13 +1,14 @@
-"""The answer in words: what raising beta costs and buys, and how sure that is."""
+"""The answer in words: what raising beta costs and buys, after how many steps, and how sure that is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Headline:
 
     Attributes:
         series: the model, and its other hyperparameters where they vary.
-        sentences: the answer; the first one is the shortest.
+        sentences: the answer; the first one is the shortest, and says after how many steps it holds.
         betas: smallest and largest, for the columns of ``contrasts``; empty without two betas.
         contrasts: every quantity at these two.
     """
@@ -66,10 +67,10 @@ class Headline:
 
 
 def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
-    """The answers of a setting: one per series that varies beta, or else one for the setting as a whole.
+    """Write the answers of a setting: one per series that varies beta, or else one for the setting.
 
     Args:
-        setting: says how many cells failed.
+        setting: says how many steps were trained, and how many cells failed.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
         quantities: those that the setting has values for.
     """
@@ -78,6 +79,21 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
         failed = "the only one" if count == 1 else f"all {count}"
         return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
+    when = say_when(setting.cell["steps"])
+    return [
+        replace(answer, sentences=[f"{when}, {answer.sentences[0]}", *answer.sentences[1:]])
+        for answer in _write_answers(finished, quantities)
+    ]
+
+
+def say_when(steps: int) -> str:
+    """Return how long was trained: ``After 1,200 of the published 300,000 steps``."""
+    published = f" of the published {PUBLISHED_STEPS:,}" if steps < PUBLISHED_STEPS else ""
+    return f"After {steps:,}{published} steps"
+
+
+def _write_answers(finished: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
+    """Write the answers, the first sentence of each without its beginning."""
     varied = [
         (name, rows) for name, rows in finished.groupby("series", sort=False) if rows["beta"].nunique() > 1
     ]
@@ -111,14 +127,14 @@ def _sentences(
     lead = lead_score([contrast.quantity for contrast in contrasts])
     named = [by_name[name] for name in ("reconstruction", lead.name if lead else "") if name in by_name]
     if not named:
-        return [f"Nothing was measured both at β = {betas[0]:g} and at β = {betas[1]:g}."]
-    first = f"Raising β from {betas[0]:g} to {betas[1]:g} {_say_named(named)}"
+        return [f"nothing was measured both at β = {betas[0]:g} and at β = {betas[1]:g}."]
+    first = f"raising β from {betas[0]:g} to {betas[1]:g} {_say_named(named)}"
     others = [c for c in contrasts if c.quantity.is_score and c not in named]
     return [first, *_say_others(others)]
 
 
 def _say_named(named: list[Contrast]) -> str:
-    """What the first sentence says after "Raising β from 1 to 10"."""
+    """Say what follows "raising β from 1 to 10" in the first sentence."""
     seeds = _count_seeds(named[0])
     changes = " and ".join(f"{contrast.quantity.label} by {_with_unit(contrast)}" for contrast in named)
     if any(min(contrast.low.n, contrast.high.n) < MIN_SEEDS for contrast in named):
@@ -191,28 +207,32 @@ def _describe_without_betas(table: pd.DataFrame, quantities: list[Quantity]) -> 
     """What was measured where no series varies beta: the one configuration, or the best of several."""
     lead = lead_score(quantities)
     told = [q for q in quantities if q.name == "reconstruction" or q is lead]
+    if not told:
+        return ["nothing was measured that could be compared."]
     if len(table) == 1:
         row = table.iloc[0]
         values = " and ".join(f"{q.label} {_value(Sample.of(row, q), q)}" for q in told)
         seeds = "1 seed" if row["n"] == 1 else f"{row['n']} seeds"
         return [f"{row['label']} reaches {values} ({seeds}). One configuration: nothing to compare."]
-    return [_say_best(table, quantity) for quantity in told]
+    return [_say_best("The" if number else "the", table, q) for number, q in enumerate(told)]
 
 
-def _say_best(table: pd.DataFrame, quantity: Quantity) -> str:
+def _say_best(article: str, table: pd.DataFrame, quantity: Quantity) -> str:
+    """Say which configuration is best, as the beginning of a sentence (``The``) or its rest (``the``)."""
     best, rivals = find_best(table, quantity)
     if best is None:
-        return f"{quantity.label}: no direction is better."
+        return f"{article} configurations have no order in {quantity.label}: no direction is better."
+    label = table.loc[best, "label"]
     value = _value(Sample.of(table.loc[best], quantity), quantity)
     if claims_best(table, quantity) is not None:
-        return f"Best {quantity.label}: {table.loc[best, 'label']} with {value}."
+        return f"{article} best {quantity.label} is that of {label}: {value}."
     others = len(table) - 1
     rest = (
         "the other configuration is" if others == 1 else f"{len(rivals)} of {others} other configurations are"
     )
     return (
-        f"Best mean of {quantity.label}: {table.loc[best, 'label']} with {value}, but {rest} not separated "
-        "from it: no ordering claimed."
+        f"{article} best mean of {quantity.label} is that of {label}: {value}; {rest} not separated from it, "
+        "no ordering claimed."
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.escape import for_html
 from dis_bench.reports.figures import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.pictures import FROZEN
 from dis_bench.reports.provenance import gather_provenance
-from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.settings import Record, Setting, plain_name
 from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
 
@@ -57,7 +60,21 @@ def render_page(
         rule=RULE,
         note=write_note(settings, quantities),
         version=dis_bench.__version__,
+        split_spread=_split_spread,
+        **_style(),
     )
+
+
+def _style() -> dict[str, str]:
+    """Return the page's style, and a policy under which a browser uses it and pictures, and nothing else."""
+    from markupsafe import Markup
+
+    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    return {"style": Markup(style), "policy": policy}
 
 
 def _template() -> Template:
@@ -66,6 +83,7 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=for_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -129,9 +147,12 @@ def _section(
         "training": [image for image in images if image.kind == "training"],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
-        "heads": headings(used),
-        "rows": [[(*_split_spread(text), best) for text, best in row] for row in format_rows(table, used)],
-        "anchors": format_anchors(setting, used),
+        "heads": [head for head in headings(used) if head != "β"],
+        "rows": [
+            (name, "" if beta == DASH else beta, row)
+            for (name, _), (beta, _), *row in format_rows(table, used)
+        ],
+        "anchors": [(name, row) for name, _, *row in format_anchors(setting, used)],
     }
 
 

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from matplotlib.figure import Figure
 
+from dis_bench.escape import visible
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.theme import DPI, INK, MUTED
 
@@ -127,6 +128,7 @@ def _draw_grid(
 
     Images are enlarged by a whole factor and placed pixel by pixel: nothing is interpolated.
     """
+    labels = [(visible(text), colour) for text, colour in labels]
     block = _join([_join([_enlarge(image, tile) for image in row], axis=1) for row in images], axis=0)
     em = font * DPI / 72
     left = round(0.62 * em * max(len(text) for text, _ in labels) + em)

@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dis_bench.escape import visible
 from dis_bench.reports.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.theme import (
     INK,
+    LINE,
     MARKERS,
     MUTED,
     REFERENCE_COLOURS,
@@ -65,7 +67,7 @@ def split_series(setting: Setting, table: pd.DataFrame) -> list[Series]:
         is_vae = not has_beta and set(rows["model"]) == {"vae"}
         series.append(
             Series(
-                name=f"{name} (its objective: β = 1)" if is_vae else str(name),
+                name=visible(f"{name} (its objective: β = 1)" if is_vae else str(name)),
                 rows=rows,
                 cells=setting.done[setting.done["series"] == name],
                 marker=(MARKERS if has_beta else REFERENCE_MARKERS)[number % len(MARKERS)],
@@ -170,7 +172,7 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, scale: BetaSc
     dots: dict[str, Any] = {"s": 16, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker, "zorder": 2}
     panel.scatter(one.cells[x.name], one.cells[y.name], color=colours, **dots)
     means = one.rows[[f"{x.name}_mean", f"{y.name}_mean"]].to_numpy(float).T
-    panel.plot(*means, color="#b8bdc6", lw=1.2, ls=one.style, zorder=1)
+    panel.plot(*means, color=LINE, lw=1.2, ls=one.style, zorder=1)
     for _, row in one.rows.iterrows():
         _draw_mean(panel, one, one.colour or scale.colour(row["beta"]), row, x, y)
 
@@ -199,7 +201,7 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, scale: BetaScale) 
     colours = [scale.colour(beta) for beta in one.cells["beta"]]
     panel.scatter(where, one.cells[name], s=14, alpha=_dot_alpha(one), lw=0, color=colours, marker=one.marker)
     where = [scale.position(beta) for beta in one.rows["beta"]]
-    panel.plot(where, one.rows[f"{name}_mean"], color="#b8bdc6", lw=1.2, ls=one.style, zorder=1)
+    panel.plot(where, one.rows[f"{name}_mean"], color=LINE, lw=1.2, ls=one.style, zorder=1)
     for position, (_, row) in zip(where, one.rows.iterrows(), strict=True):
         look = _mean_look(one, scale.colour(row["beta"]))
         panel.errorbar(position, row[f"{name}_mean"], yerr=np.nan_to_num(row[f"{name}_std"]), **look)

@@ -6,6 +6,7 @@ another setting, so that a mean, a curve or an ordering never mixes them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter, defaultdict
@@ -189,15 +190,20 @@ def _title(cell: dict[str, Any]) -> str:
 
 def _slug(cell: dict[str, Any]) -> str:
     text = f"{plain_name(cell['dataset'])}-{cell['source']}-{cell['steps']}steps".lower()
-    return "".join(character if character.isalnum() and character.isascii() else "-" for character in text)
+    plain = "".join(character if character.isalnum() and character.isascii() else "-" for character in text)
+    return plain[:_LONGEST_SLUG]
+
+
+# A figure's file name has a kind before and a number after it; file systems take 255 bytes.
+_LONGEST_SLUG = 160
 
 
 def _unique(slugs: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    unique = []
+    """Number slugs that are taken already, also by the number of another."""
+    unique: list[str] = []
     for slug in slugs:
-        seen[slug] += 1
-        unique.append(slug if seen[slug] == 1 else f"{slug}-{seen[slug]}")
+        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
+        unique.append(next(name for name in names if name not in unique))
     return unique
 
 

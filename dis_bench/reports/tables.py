@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports import udr
+from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
-from dis_bench.reports.quantities import DASH, MINUS, Quantity, find_quantities, score_columns
+from dis_bench.reports.quantities import DASH, Quantity, find_quantities, score_columns
 from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
+from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,16 +69,20 @@ def summarise_text(table: pd.DataFrame) -> str:
     for setting in split_table(table):
         summary = summarise(setting, quantities)
         used = in_use(summary, quantities)
-        heads = ["", "seeds", *(quantity.heading for quantity in used)]
+        heads = ["", "seeds", *(visible(quantity.heading) for quantity in used)]
         columns = [
             [
-                row["label"],
+                visible(row["label"]),
                 _seeds(row),
                 *(q.format_spread(*row[[f"{q.name}_mean", f"{q.name}_std"]]) for q in used),
             ]
             for _, row in summary.iterrows()
         ]
-        blocks += [f"{setting.title}\n\n{block}" for block in _side_by_side(heads, columns)]
+        blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
+        if setting.cell["steps"] < PUBLISHED_STEPS:
+            blocks.append(
+                f"{say_when(setting.cell['steps'])}: longer training can change these values and their order."
+            )
     return "\n\n".join(blocks)
 
 
@@ -95,7 +103,7 @@ def _side_by_side(heads: list[str], columns: list[list[str]], most: int = 100) -
 
 
 def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
-    """All settings in one table, each row with what its setting shares; numbers in full precision."""
+    """Write all settings as one table, each row with what its setting shares, in full precision."""
     import pandas as pd
 
     parts = []
@@ -105,7 +113,10 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
             part.insert(position, name, setting.cell[name])
         part.insert(0, "setting", setting.title)
         parts.append(part)
-    return str(pd.concat(parts).to_csv(index=False, lineterminator="\n"))
+    table = pd.concat(parts, ignore_index=True)
+    texts = table.select_dtypes(exclude="number").map(for_csv)
+    table[texts.columns] = texts
+    return str(table.rename(columns=for_csv).to_csv(index=False, lineterminator="\n"))
 
 
 def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tuple[str, bool]]]:
@@ -158,11 +169,12 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
     lines = []
     for setting, table in zip(settings, tables, strict=True):
         used = in_use(table, quantities)
-        lines += [f"## {setting.title}", "", _markdown_row(headings(used))]
+        lines += [f"## {for_markdown(setting.title)}", "", _markdown_row(map(for_markdown, headings(used)))]
         lines.append(_markdown_row([":--", *["--:"] * (len(used) + 3)]))
         for row in format_rows(table, used):
-            lines.append(_markdown_row([f"**{text}**" if best else text for text, best in row]))
-        lines += [_markdown_row(row) for row in format_anchors(setting, used)]
+            texts = ((for_markdown(text), best) for text, best in row)
+            lines.append(_markdown_row(f"**{text}**" if best else text for text, best in texts))
+        lines += [_markdown_row(map(for_markdown, row)) for row in format_anchors(setting, used)]
         lines.append("")
     lines.append(f"{write_note(settings, quantities)} {_BOLD_NOTE}")
     return "\n".join(lines) + "\n"
@@ -198,7 +210,7 @@ def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
 def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
     """One booktabs table, a block of rows per setting."""
     heads = [r"model", r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
-    heads += [f"{_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+    heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
     lines = [
         r"% Needs \usepackage{booktabs}.",
         r"\begin{table*}",
@@ -209,12 +221,12 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
     ]
     for setting, table in zip(settings, tables, strict=True):
         lines.append(r"\midrule")
-        lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{_latex(setting.title)}}}}} \\")
+        lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{for_latex(setting.title)}}}}} \\")
         for row in format_rows(table, quantities):
-            texts = [rf"\textbf{{{_latex(text)}}}" if best else _latex(text) for text, best in row]
+            texts = [rf"\textbf{{{for_latex(text)}}}" if best else for_latex(text) for text, best in row]
             lines.append(_latex_row(texts))
         for texts in format_anchors(setting, quantities):
-            lines.append(_latex_row([_latex(text) for text in texts]))
+            lines.append(_latex_row([for_latex(text) for text in texts]))
     caption = (
         r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
@@ -227,29 +239,13 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
 
 _LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
 
-_LATEX = {
-    **{character: rf"\{character}" for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    MINUS: "$-$",
-    DASH: "--",
-    "β": r"$\beta$",
-    "\N{NO-BREAK SPACE}": "~",
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
 
 def _latex_row(texts: list[str]) -> str:
     return " & ".join(texts) + r" \\"
 
 
-def _markdown_row(texts: list[str]) -> str:
-    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
+def _markdown_row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(texts) + " |"
 
 
 def _number(value: float) -> str:

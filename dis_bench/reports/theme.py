@@ -16,10 +16,12 @@ from typing import Any
 import matplotlib
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+
+from dis_bench.escape import visible
 
 # Device pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
 DPI = 192
@@ -29,12 +31,16 @@ MUTED = "#6b7280"
 GRID = "#e6e8ec"
 
 MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
-# For models without a beta: none of viridis, told apart by colour-blind readers (Okabe and Ito's set).
-REFERENCE_COLOURS = ("#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Every colour of a line or a mark has a contrast of at least 3 to white, as WCAG 2 asks (1.4.11).
+LINE = "#868d98"
+# Dark is a small beta, light a large one: viridis, whose lighter half would not stand out, darkened.
+BETA_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000")
+# For models without a beta: hues that are not among those.
+REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0")
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
-    "axes.edgecolor": "#9aa1ab",
+    "axes.edgecolor": LINE,
     "axes.formatter.useoffset": False,  # a tick says its whole value
     "axes.labelcolor": INK,
     "axes.labelsize": 10,
@@ -49,6 +55,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 9.5,
     "legend.frameon": False,
     "text.color": INK,
+    "text.parse_math": False,  # a name may have dollars
     "xtick.color": MUTED,
     "xtick.labelsize": 9,
     "ytick.color": MUTED,
@@ -94,13 +101,16 @@ def set_title(panel: Axes, title: str) -> None:
     """A title over a panel, broken into lines where it would run into the next panel's."""
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
-    panel.set_title(textwrap.fill(title, int((inches - 0.5) / 0.087)))
+    panel.set_title(textwrap.fill(visible(title), int((inches - 0.5) / 0.087)))
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:
     """The panel of each column under which there is no other: the one that names the horizontal axis."""
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     return axes[-columns:]
+
+
+_BETA_MAP = LinearSegmentedColormap.from_list("beta", BETA_COLOURS)
 
 
 class BetaScale:
@@ -133,10 +143,10 @@ class BetaScale:
         return math.log10(beta) if beta > 0 else self._zero
 
     def colour(self, beta: float) -> str:
-        """Viridis without its palest end, which does not stand out from white."""
+        """Return the colour of a beta, between those of the smallest and the largest."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
         share = (self.position(beta) - low) / (high - low) if high > low else 0.4
-        return to_hex(matplotlib.colormaps["viridis"](0.02 + 0.84 * share))
+        return to_hex(_BETA_MAP(share))
 
     def label_axis(self, axes: Axes) -> None:
         """Ticks at the betas themselves, and labels on as many as fit."""

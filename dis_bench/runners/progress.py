@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dis_bench.bars import bar
+from dis_bench.escape import visible
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.pipeline import Job
 from dis_bench.runners.run import Watcher
@@ -59,7 +60,8 @@ class ProgressBar(Watcher):
             self._describe()
             count = describe_count(self.kept, self.total, width)
             room = width - len(count) - TIMES - LEAST_BAR
-            self.bar.set_postfix_str(describe_event(cell.label, what, room))
+            said = what if isinstance(what, Progress) else visible(what)
+            self.bar.set_postfix_str(describe_event(visible(cell.label), said, room))
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Count a finished cell; one that failed is told of at once.
@@ -71,11 +73,11 @@ class ProgressBar(Watcher):
         self.kept += 1
         self._describe()
         if record["status"] == "failed":
-            self.bar.write(f"{cell.label} failed: {record['failure']['reason']}")
+            self.bar.write(visible(f"{cell.label} failed: {record['failure']['reason']}"))
         elif self.bar.disable:
-            print(f"cell {self.kept} of {self.total} done: {cell.label}", flush=True)
+            print(f"cell {self.kept} of {self.total} done: {visible(cell.label)}", flush=True)
         for metric, reason in record["unscored"].items():
-            self.bar.write(f"{cell.label} has no {metric}: {reason}")
+            self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
 
     def close(self) -> None:
         """Close the bar."""

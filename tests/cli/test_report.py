@@ -11,7 +11,7 @@ def test_says_where_the_page_is_and_what_it_found(capsys, tmp_path, monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "9 cells: betavae; β = 1, 4, 10; 3 seeds."
     assert lines[2] == "dsprites (rendered), 3,000 steps"
-    assert lines[3].startswith("  Raising β from 1 to 10 costs")
+    assert lines[3].startswith("  After 3,000 of the published 300,000 steps, raising β from 1 to 10 costs")
     assert "caveats on the page" in lines[-3]
     assert lines[-1] == "report: results/report/index.html"
     assert (tmp_path / "results" / "report" / "index.html").is_file()
@@ -37,3 +37,17 @@ def test_failed_cells_are_no_failure_of_the_report(capsys, tmp_path):
     write_study(tmp_path, betas=[4], seeds=[0], failed=[(4, 0)], pictures=False)
     assert main(["report", str(tmp_path)]) == 0
     assert "No cell finished: the only one failed" in capsys.readouterr().out
+
+
+def test_names_send_no_commands_to_the_terminal(capsys, tmp_path):
+    name = "\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere"
+    folder = write_study(tmp_path / name, betas=[1, 4], others={"kind": name}, dataset=name, pictures=False)
+    assert main(["report", str(folder)]) == 0
+    assert main(["report", str(tmp_path / f"no {name}")]) == 2
+    out, err = capsys.readouterr()
+    assert not set(out + err) & set("\x1b\x07\x9b\u202e")
+    assert r"\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere (rendered)" in out
+    assert [line for line in out.splitlines() if line.startswith("report: ")] == [
+        f"report: {tmp_path}/" + r"\x1b]0;title\x07\x9b2J\u202eeman\nreport elsewhere/report/index.html"
+    ]
+    assert len(err.splitlines()) == 1

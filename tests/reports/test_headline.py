@@ -7,6 +7,7 @@ from dis_bench.reports.tables import in_use
 
 CLEAR = {1.0: [(20, 0.10), (21, 0.11), (22, 0.12)], 10.0: [(50, 0.30), (51, 0.31), (52, 0.32)]}
 NOISE = {1.0: [(20, 0.10), (21, 0.20), (22, 0.30)], 10.0: [(50, 0.15), (51, 0.25), (52, 0.35)]}
+WHEN = "After 3,000 of the published 300,000 steps, "
 
 
 def values(cells):
@@ -30,7 +31,7 @@ def test_a_clear_trade(headlines):
     [answer] = headlines(betas=[10, 1], values=values(CLEAR))
     assert answer.betas == (1.0, 10.0)
     assert answer.sentences[0] == (
-        "Raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
+        f"{WHEN}raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
         "(3 seeds each)."
     )
 
@@ -38,8 +39,8 @@ def test_a_clear_trade(headlines):
 def test_a_gain_within_the_spread_is_no_gain(headlines):
     [answer] = headlines(betas=[1, 10], values=values(NOISE))
     assert answer.sentences[0] == (
-        "Raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction (3 seeds each); MIG changes by "
-        "+0.050 ± 0.141, within the spread over seeds: no ordering claimed."
+        f"{WHEN}raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction (3 seeds each); MIG changes "
+        "by +0.050 ± 0.141, within the spread over seeds: no ordering claimed."
     )
     [mig] = [contrast for contrast in answer.contrasts if contrast.quantity.name == "mig"]
     assert mig.verdict == "within the spread"
@@ -50,7 +51,7 @@ def test_nothing_beyond_the_spread(headlines):
     flat = {beta: [(20, 0.1), (30, 0.2), (40, 0.3)] for beta in (1.0, 10.0)}
     [answer] = headlines(betas=[1, 10], values=values(flat))
     assert answer.sentences[0] == (
-        "Raising β from 1 to 10 changes reconstruction by +0.0 ± 14.1 nats and MIG by +0.000 ± 0.141 "
+        f"{WHEN}raising β from 1 to 10 changes reconstruction by +0.0 ± 14.1 nats and MIG by +0.000 ± 0.141 "
         "(3 seeds each): within the spread over seeds, no ordering claimed."
     )
 
@@ -64,7 +65,7 @@ def test_nothing_beyond_the_spread(headlines):
 )
 def test_too_few_seeds_claim_nothing(headlines, seeds, first):
     [answer] = headlines(betas=[1, 10], seeds=range(seeds), values=values(CLEAR))
-    assert answer.sentences[0] == f"Raising β from 1 to 10 {first}: too few seeds, no ordering claimed."
+    assert answer.sentences[0] == f"{WHEN}raising β from 1 to 10 {first}: too few seeds, no ordering claimed."
     text = " ".join([*answer.sentences, *(c.verdict for c in answer.contrasts)])
     assert not any(word in text for word in ("better", "worse", "costs", "buys", "rises", "falls"))
 
@@ -78,7 +79,7 @@ def test_a_loss_is_called_a_loss(headlines):
     swapped = {1.0: CLEAR[10.0], 10.0: CLEAR[1.0]}
     [answer] = headlines(betas=[1, 10], values=values(swapped))
     assert answer.sentences[0] == (
-        "Raising β from 1 to 10 buys 30.0 ± 1.4 nats of reconstruction and costs 0.200 ± 0.014 of MIG "
+        f"{WHEN}raising β from 1 to 10 buys 30.0 ± 1.4 nats of reconstruction and costs 0.200 ± 0.014 of MIG "
         "(3 seeds each)."
     )
 
@@ -94,7 +95,7 @@ def test_the_other_scores_are_told_too(headlines):
 def test_one_configuration_has_nothing_to_compare(headlines):
     [answer] = headlines(betas=[4], seeds=[0], values={(4.0, 0): {"reconstruction": 21.0, "mig": 0.2}})
     assert answer.sentences == [
-        "betavae, β = 4 reaches reconstruction 21.0 nats and MIG 0.200 (1 seed). "
+        f"{WHEN}betavae, β = 4 reaches reconstruction 21.0 nats and MIG 0.200 (1 seed). "
         "One configuration: nothing to compare."
     ]
 
@@ -102,7 +103,8 @@ def test_one_configuration_has_nothing_to_compare(headlines):
 def test_models_without_beta_are_compared_by_the_same_rule(headlines, study):
     study(betas=[None], model="vae", values={(None, s): {"mig": 0.9 + 0.01 * s} for s in range(3)})
     [answer] = headlines(betas=[None], model="mine", values={(None, s): {"mig": 0.1} for s in range(3)})
-    assert "Best MIG: vae with 0.910 ± 0.010." in answer.sentences
+    assert answer.sentences[0].startswith(f"{WHEN}the best")
+    assert "The best MIG is that of vae: 0.910 ± 0.010." in answer.sentences
 
 
 def test_all_failed_is_said_in_words(headlines):
@@ -119,3 +121,20 @@ def test_each_series_gets_its_own_answer(headlines, study):
         ("betatcvae", (1, 4)),
         ("betavae", (1, 10)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "when"),
+    [
+        (1, "After 1 of the published 300,000 steps, "),
+        (1_200, "After 1,200 of the published 300,000 steps, "),
+        (299_999, "After 299,999 of the published 300,000 steps, "),
+        (300_000, "After 300,000 steps, "),
+        (1_000_000, "After 1,000,000 steps, "),
+    ],
+)
+@pytest.mark.parametrize("cells", [{"betas": [1, 4]}, {"betas": [4]}, {"betas": [4], "seeds": [0]}])
+def test_every_answer_says_after_how_many_steps_it_holds(headlines, cells, steps, when):
+    [answer] = headlines(**cells, steps=steps)
+    assert answer.sentences[0].startswith(when)
+    assert not answer.sentences[1:] or "steps" not in " ".join(answer.sentences[1:])

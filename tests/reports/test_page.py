@@ -1,14 +1,20 @@
 """The page is whole, opens offline, and says what it must."""
 
 import base64
+import hashlib
 import html
 import io
+import re
 from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from dis_bench.reports import page as page_module
 from dis_bench.reports import write_report
 from dis_bench.reports.ordering import RULE
+from tests.reports.contrast import contrast
 from tests.reports.made_up import write_study
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -71,6 +77,108 @@ def test_the_style_fetches_nothing(report):
     assert "max-width" in style
 
 
+def test_a_browser_may_use_the_page_s_own_style_and_pictures_and_nothing_else(page, report):
+    [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    style = report.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    names = [tag for tag, _ in page.tags]
+    assert page.tags[names.index("meta") + 1][1].get("http-equiv")  # before anything that it governs
+    assert names.count("style") == 1
+    assert not [name for _, attributes in page.tags for name in attributes if name == "style"]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A page of two settings, several models, a failed cell, and names that are too long for a line."""
+    folder = tmp_path_factory.mktemp("several")
+    write_study(folder, betas=[1, 4], seeds=[0], failed=[(4, 0)], dataset="d" * 60, steps=300_000)
+    write_study(folder, betas=[1, 4], seeds=[0], dataset="d" * 60, model="m" * 60)
+    write_study(folder, betas=[1, 4], seeds=[0], dataset="d" * 60, pictures=False)
+    return Page(write_report(folder).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(params=["page", "several"])
+def each(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_headings_skip_no_level(each):
+    levels = [int(tag[1]) for tag, _ in each.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_what_scrolls_is_reached_by_keyboard_and_has_a_name_of_its_own(each):
+    scrollers = [
+        attributes
+        for _, attributes in each.tags
+        if {"scroll", "plot"} & set(attributes.get("class", "").split())
+    ]
+    assert len(scrollers) >= 7
+    assert all((s["role"], s["tabindex"]) == ("region", "0") for s in scrollers)
+    labels = [scroller["aria-label"] for scroller in scrollers]
+    assert len(set(labels)) == len(labels)
+    assert all(len(label) > 3 for label in labels)
+    wide = len(each.all("table")) - 2  # protocol and versions are narrow
+    assert len([s for s in scrollers if "scroll" in s["class"]]) == wide
+
+
+def test_landmarks_language_and_title(each):
+    assert [each.all(tag) for tag in ("html", "main", "nav")] == [
+        [{"lang": "en"}],
+        [{}],
+        [{"aria-label": "On this page"}],
+    ]
+    assert len(each.all("header")) == len(each.all("footer")) == len(each.all("title")) == 1
+    assert each.all("meta")[0] == {"charset": "utf-8"}
+    assert len(each.all("figcaption")) == len(each.all("figure")) == len(each.all("img"))
+
+
+STYLE = (Path(page_module.__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def colours(scheme):
+    """The page's colours by name: those of the light page, replaced by the dark one's."""
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", part.partition("\n  --shade")[0]))
+        for part in STYLE.split("prefers-color-scheme: dark")
+    )
+    assert light.keys() == dark.keys()
+    return light if scheme == "light" else dark
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["page", "soft"])
+@pytest.mark.parametrize("text", ["ink", "muted", "accent", "better", "worse"])
+def test_every_text_stands_out_from_its_ground(scheme, ground, text):
+    found = colours(scheme)
+    assert contrast(found[text], found[ground]) >= 4.5
+
+
+def test_every_colour_of_the_page_has_a_light_and_a_dark_value():
+    after = STYLE.partition("* { box-sizing")[2]
+    assert not re.findall(r"#[0-9a-f]{3,6}\b(?!\w)", re.sub(r"#caveats", "", after))
+    assert set(re.findall(r"var\(--(\w+)\)", after)) <= {*colours("dark"), "shade", "ground", "room", "text"}
+    dark = STYLE.partition("prefers-color-scheme: dark")[2].partition("* { box-sizing")[0]
+    assert ".plot, .picture { background: #ffffff" in dark  # pictures are drawn on white
+
+
+def test_paper_gets_everything():
+    paper = STYLE.partition("@media print {")[2]
+    assert "details::details-content { content-visibility: visible" in paper
+    assert re.search(r"\.scroll \{ overflow: visible", paper)
+    assert "prefers-color-scheme" not in paper
+    assert "@media screen and (prefers-color-scheme: dark)" in STYLE
+
+
 def test_every_picture_is_embedded_described_and_beside_the_page(page, report):
     from matplotlib.image import imread
 
@@ -93,7 +201,9 @@ def test_alternative_text_tells_the_numbers_in_beta_order(page):
 def test_answer_first_then_pictures_tables_caveats_provenance(page):
     sections = [attributes["id"] for attributes in page.all("section") if "class" not in attributes]
     assert sections == ["answer", "pictures", "table", "caveats", "provenance"]
-    assert page.text.index("Raising β from 1 to 10 costs") < page.text.index("Originals and reconstructions")
+    assert page.text.index("300,000 steps, raising β from 1 to 10 costs") < page.text.index(
+        "Originals and reconstructions"
+    )
 
 
 def test_anchors_lead_somewhere_and_ids_are_unique(page):

@@ -1,6 +1,8 @@
 """Reports of whole result folders: from one cell to many, whatever is missing."""
 
 import csv
+import html
+import io
 import re
 import warnings
 
@@ -9,6 +11,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.reports import write_report
+from dis_bench.reports.figures import Image
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report, make_report
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
@@ -63,7 +66,11 @@ def test_no_score_was_asked_for(tmp_path):
     study = write_study(tmp_path, protocol={"none": {}}, pictures=False)
     report = build_report(study)
     assert kinds(report) == ["against-beta", "training"]
-    assert report.headlines[0][0].sentences[0].startswith("Raising β from 1 to 10 costs")
+    assert (
+        report.headlines[0][0]
+        .sentences[0]
+        .startswith("After 3,000 of the published 300,000 steps, raising β from 1 to 10 costs")
+    )
 
 
 def test_settings_stand_apart_on_the_page_and_in_the_files(tmp_path):
@@ -83,6 +90,19 @@ def test_settings_stand_apart_on_the_page_and_in_the_files(tmp_path):
     page = report.files["index.html"].decode()
     for setting in report.settings:
         assert page.count(f">{setting.title}<") == 3  # answer, pictures, table
+
+
+def test_each_budget_has_its_own_answer(tmp_path):
+    for steps in (1_200, 300_000):
+        write_study(tmp_path, betas=[1, 4], steps=steps, pictures=False)
+    report = build_report(tmp_path)
+    firsts = [answer.sentences[0] for answers in report.headlines for answer in answers]
+    assert [first.partition(" steps, raising")[0] for first in firsts] == [
+        "After 1,200 of the published 300,000",
+        "After 300,000",
+    ]
+    page = html.unescape(report.files["index.html"].decode())
+    assert all(first in page for first in firsts)
 
 
 def test_broken_and_missing_files_are_told_and_left_out(tmp_path):
@@ -107,9 +127,9 @@ def test_anchors_are_in_every_part_of_a_report(tmp_path):
     report = build_report(tmp_path)
     page = report.files["index.html"].decode()
     foot = re.findall(r'<tr class="anchor">(.*?)</tr>', page)
-    assert [re.findall("<td>(.*?)</td>", row) for row in foot] == [
-        ["perfect code", *[DASH] * 9, "0.800", *[DASH] * 4],
-        ["noise", *[DASH] * 9, "0.010", *[DASH] * 4],
+    assert [re.findall("<t[hd].*?>(.*?)</t[hd]>", row) for row in foot] == [
+        ["perfect code", *[DASH] * 8, "0.800", *[DASH] * 4],
+        ["noise", *[DASH] * 8, "0.010", *[DASH] * 4],
     ]
     assert page.count("Dotted lines are what a perfect code (the factors themselves) and noise score") == 2
     assert page.count("MIG of a perfect code: 0.800; of noise: 0.010.") == 2
@@ -189,3 +209,65 @@ def test_many_betas_and_series(tmp_path):
     report = build_report(tmp_path)
     assert kinds(report) == ["against-beta", "agreement", "tradeoff", "training"]
     assert len(report.files["table.md"].decode().splitlines()) == 4 + 15 + 10 + 2
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></title><b>",
+    '=HYPERLINK("http://e.org","x")',
+    "-1+1",
+    r"\input{/etc/passwd}^^5c",
+    "a\nb | c\n# d\n\\\\[1ex]",
+    "\x1b]0;title\x07\u202egnp\u200b",
+    "$x_{$y$",
+    "![x](https://e.org)",
+)
+
+
+def write_hostile_study(folder, text, failed=()):
+    """Three cells in which every name that a record may have is this text."""
+    protocol = {**PROTOCOL, text: {"version": 1, text: text}}
+    values = {(beta, 0): {f"{text}_score": beta / 10} for beta in (1.0, 4.0)}
+    study = {"dataset": text, "others": {"kind": text}, "command": text, "environment": {text: text}}
+    write_study(folder, betas=[1, 4], seeds=[0], values=values, protocol=protocol, **study)
+    return write_study(folder, model=text, betas=[2], seeds=[0], failed=failed, protocol=protocol, **study)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
+    monkeypatch.setattr(
+        "dis_bench.reports.figures.Plan.__call__",
+        lambda plan: Image(
+            plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, bytes(24)
+        ),
+    )
+    files = build_report(write_hostile_study(tmp_path, text, failed=[(2, 0)])).files
+    assert all(re.fullmatch(r"[\w./-]{1,200}", name) and ".." not in name for name in files)
+    page, table, markdown, latex = (
+        files[name].decode() for name in ("index.html", "table.csv", "table.md", "table.tex")
+    )
+    for content in (page, table, markdown, latex):
+        assert not set(content) & set("\x1b\x07\u202e\u200b\r")
+    assert not re.search(r"<(script|img src=x|b>)", page)
+    rows = list(csv.reader(io.StringIO(table)))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert not [cell for row in rows for cell in row if re.match("[=+@]|-(?!\\d*[.]?\\d*$)", cell)]
+    lines = markdown.splitlines()
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines if line.startswith("|")}) == 1
+    assert len(lines) == 9
+    assert "<" not in markdown
+    assert not re.search(r"(?<!\\)[\[`$]|https:", markdown)
+    assert latex.isascii()
+    assert not re.search(r"\\(input|write)\b|\^\^|^\[", latex, flags=re.M)
+    assert len([line for line in latex.splitlines() if line.endswith(r" \\")]) == 5
+
+
+def test_hostile_names_are_drawn(tmp_path):
+    text = "$x_{$ \x1b\n\u202e\u200b \\frac"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of characters that it cannot draw
+        report = build_report(write_hostile_study(tmp_path, text))
+    assert {"tradeoff", "against-beta", "reconstructions"} <= {
+        name.split("/")[-1].partition("--")[0] for name in report.files
+    }

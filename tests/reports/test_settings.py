@@ -1,10 +1,11 @@
 """Cells are compared only with cells that differ in model, hyperparameters and seed."""
 
 import copy
+import re
 
 import pytest
 
-from dis_bench.reports.settings import format_value, split_settings, split_table
+from dis_bench.reports.settings import _unique, format_value, split_settings, split_table
 from dis_bench.runners.store import tabulate
 from tests.reports.made_up import PROTOCOL
 
@@ -101,6 +102,19 @@ def test_a_copied_cell_counts_once(study):
     records = study()
     [setting] = split_settings(records + copy.deepcopy(records))
     assert len(setting.cells) == 9
+
+
+def test_names_of_files_are_plain_short_and_unlike(study):
+    datasets = ["a/../b", "a.../b", "L" * 180, "L" * 181, "", "\u202e"]
+    for dataset in datasets:
+        records = study(dataset=dataset, betas=[1], seeds=[0])
+    slugs = [setting.slug for setting in split_settings(records)]
+    assert len(set(slugs)) == len(slugs) == len(datasets)
+    assert all(re.fullmatch(r"[a-z0-9-]{1,180}", slug) for slug in slugs)
+
+
+def test_a_number_added_to_a_name_makes_no_second_of_another_name():
+    assert _unique(["a", "a", "a-2", "a"]) == ["a", "a-2", "a-2-2", "a-3"]
 
 
 @pytest.mark.parametrize(

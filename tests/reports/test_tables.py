@@ -5,6 +5,7 @@ import io
 import math
 import statistics
 
+import numpy as np
 import pytest
 
 from dis_bench.reports.anchors import gather_anchors
@@ -53,6 +54,26 @@ def test_csv_has_a_row_per_configuration_in_full_precision(study, tabulated):
     assert rows[0]["mig_std"] == ""
     for name in ("reconstruction", "mse", "kl", "elbo", "active_latents", "sap", "dci_completeness"):
         assert {f"{name}_mean", f"{name}_std", f"{name}_n"} <= set(rows[0])
+
+
+def test_every_number_of_the_csv_comes_back_through_pandas(study, tabulated):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    names = ("elbo", "mig", "kl")
+    values = {
+        (beta, seed): dict(zip(names, rng.normal(size=3) * 10.0 ** rng.integers(-100, 100, 3), strict=True))
+        for beta in (1.0, 4.0, 10.0)
+        for seed in range(3)
+    }
+    settings, tables, _ = tabulated(study(values=values, model="-mine", dataset="=d"))
+    text = write_csv(settings, tables)
+    read = pd.read_csv(io.StringIO(text), engine="python")
+    for name in tables[0].select_dtypes("number"):
+        pd.testing.assert_series_equal(read[name], tables[0][name], check_exact=True, check_dtype=False)
+    assert (read["elbo_mean"] < 0).any()
+    assert set(read["model"]) == {"'-mine"}
+    assert set(read["dataset"]) == {"'=d"}
 
 
 def test_markdown_shows_spread_and_direction_and_bolds_only_what_is_separated(study, tabulated):
@@ -147,3 +168,13 @@ def test_terminal_text_fits_and_has_every_configuration(study):
     assert "2 (1 failed)" in text
     [first, *_] = [line for line in text.splitlines() if line.startswith("MIG")]
     assert "0.200 ± 0.100" in first
+
+
+def test_terminal_text_says_how_much_training_is_left_out(study):
+    study(seeds=[0], steps=300_000)
+    text = summarise_text(tabulate(study(seeds=[0], steps=1_200)))
+    assert (
+        "After 1,200 of the published 300,000 steps: longer training can change these values and their order."
+        in text
+    )
+    assert text.count("published") == 1
