@@ -418,8 +418,8 @@ def _check_table(what: str, value: Any) -> None:
 
 def _check_texts(what: str, table: Any) -> None:
     _check_table(what, table)
-    for name, value in table.items():
-        _check_text(f"{what} of {_shown(name)}", value)
+    for value in table.values():
+        _check_text(what, value)
 
 
 def _check_text(what: str, value: Any) -> None:

@@ -126,7 +126,7 @@ def write_record(folder: Path, record: Record) -> None:
         file.flush()
         os.fsync(file.fileno())
         os.chmod(file.name, 0o666 & ~_umask())
-        for number in itertools.count(1):
+        for number in itertools.count(_last_number(folder) + 1):
             try:  # a link, unlike a rename, never replaces what another run wrote meanwhile
                 os.link(file.name, folder / ("record.json" if number == 1 else f"record.{number}.json"))
                 return
@@ -324,15 +324,20 @@ def _tell(failures: list[Failure]) -> list[str]:
 
 def _list_records(folder: Path, failures: list[Failure]) -> list[Path]:
     """List the records in a folder, the newest first; numbers may be missing between them."""
-    found = []
-    for name in os.listdir(folder):
-        if name.startswith("record"):
-            number = _NUMBERED.fullmatch(name)
-            if number:
-                found.append((int(number[1] or 1), name))
-            else:
-                failures.append(Failure(folder / name, Damaged("no record has such a name")))
-    return [folder / name for _, name in sorted(found, reverse=True)]
+    names = [name for name in os.listdir(folder) if name.startswith("record")]
+    for name in names:
+        if not _NUMBERED.fullmatch(name):
+            failures.append(Failure(folder / name, Damaged("no record has such a name")))
+    return [folder / name for _, name in sorted(_number(names), reverse=True)]
+
+
+def _number(names: list[str]) -> list[tuple[int, str]]:
+    return [(int(match[1] or 1), name) for name in names if (match := _NUMBERED.fullmatch(name))]
+
+
+def _last_number(folder: Path) -> int:
+    """Return the number of the newest record: one that fills a gap would never count."""
+    return max((number for number, _ in _number(os.listdir(folder))), default=0)
 
 
 _NUMBERED = re.compile(r"record(?:\.([2-9]|[1-9][0-9]{1,8}))?\.json")
@@ -351,17 +356,16 @@ def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record
 
 
 def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
-    """Leave out cells with a score that is called like a hyperparameter of others."""
-    names = {*_hyperparameters(records)}
-    kept = []
-    for record in records:
-        clashes = names & record["scores"].keys()
-        if clashes:
-            clash = f"its score '{min(clashes)}' is called like a hyperparameter of other cells"
-            problems.append(f"{record['folder']} is left out: {clash}.")
-        else:
-            kept.append(record)
-    return kept
+    """Leave out the fewer, where scores of some cells are called like a hyperparameter of others."""
+    scores = {name for record in records for name in record["scores"]}
+    for name in sorted(scores & {*_hyperparameters(records)}):
+        with_score = [record for record in records if name in record["scores"]]
+        with_hyperparameter = [record for record in records if name in record["cell"]["hyperparameters"]]
+        fewer = min(with_score, with_hyperparameter, key=len)
+        clash = f"'{name}' is a score of some cells and a hyperparameter of others"
+        problems += [f"{record['folder']} is left out: {clash}." for record in fewer]
+        records = [record for record in records if record not in fewer]
+    return records
 
 
 def _umask() -> int:

@@ -9,10 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from dis_bench.runners.cell import hash_identity
 from dis_bench.runners.schema import canonical, key_of_anchor
 from tests.reports.made_up import LATENTS, reseal, write_anchors, write_study
+
+NAMES = [
+    "folder",
+    "seed",
+    "status",
+    "hash",
+    "reconstruction",
+    "label",
+    "series",
+    "kl_0",
+    "beta_norm",
+    "",
+    "mig",
+]
+KEYS = [*NAMES, "$x$", "a.b:c", "results/evil.py:x", "new\nline", "\ud800", "mig_", "udr", "beta"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 def make_store(root: Path) -> Path:
@@ -82,3 +105,12 @@ def paths_in(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int
     """List the paths of all values in JSON."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [at, *(path for key, each in inner for path in paths_in(each, (*at, key)))]
+
+
+@st.composite
+def changes(draw, document):
+    """Draw a path in JSON, of a value or of a name that was not there, and a new value for it."""
+    at = draw(st.sampled_from(paths_in(document)))
+    if draw(st.booleans()):
+        at = (*at[:-1], draw(st.sampled_from(KEYS))) if at and isinstance(at[-1], str) else at
+    return at, draw(JSON | st.sampled_from([0.5, 1, "x", "linear", "1.5", {"v": 1}, 1e300, -1, 2**70]))

@@ -21,31 +21,16 @@ from dis_bench.runners.seal import seal
 from dis_bench.runners.store import Store, read_anchors, read_records, read_results, write_record
 from dis_bench.runners.study import Study
 from tests.runners.kept_store import (
+    NAMES,
+    changes,
     first_anchor,
     first_cell,
     make_store,
-    paths_in,
     put_anchor,
     put_record,
     replace_at,
 )
 from tests.runners.test_cell import CELL
-from tests.runners.test_seal import JSON
-
-NAMES = [
-    "folder",
-    "seed",
-    "status",
-    "hash",
-    "reconstruction",
-    "label",
-    "series",
-    "kl_0",
-    "beta_norm",
-    "",
-    "mig",
-]
-KEYS = [*NAMES, "$x$", "a.b:c", "results/evil.py:x", "new\nline", "\ud800", "mig_", "udr", "beta"]
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +49,6 @@ def record_in(root):
 
 def change(*path, to):
     return lambda record: replace_at(record, path, to)
-
-
-@st.composite
-def changes(draw, document):
-    """A function that changes JSON: another value at a place that it has, or one that it has not."""
-    at = draw(st.sampled_from(paths_in(document)))
-    if draw(st.booleans()):
-        at = (*at[:-1], draw(st.sampled_from(KEYS))) if at and isinstance(at[-1], str) else at
-    return at, draw(JSON | st.sampled_from([0.5, 1, "x", "linear", "1.5", {"v": 1}, 1e300, -1, 2**70]))
 
 
 @settings(max_examples=60, deadline=None)
@@ -161,16 +137,19 @@ def test_no_hyperparameter_hides_a_column(store, name):
     assert len(read_records(store)[0]) == 3
 
 
-def test_a_score_called_like_another_models_hyperparameter_is_left_out(store):
-    record = change("protocol", "gamma", to={})(change("scores", "gamma", to=0.5)(record_in(store)))
-    put_record(store, record)
-    assert "gamma" in read_results(store)
-    other = dataclasses.replace(CELL, hyperparameters={"gamma": 1.0})
+@pytest.mark.parametrize(("name", "left"), [("gamma", "betavae"), ("mig", "other")])
+def test_of_a_score_called_like_another_models_hyperparameter_the_fewer_are_left_out(store, name, left):
+    record = record_in(store)
+    put_record(store, change("protocol", "gamma", to={})(change("scores", "gamma", to=0.5)(record)))
+    other = dataclasses.replace(CELL, model="other", hyperparameters={name: 1.0})
     with Store(store).new_folder(other) as folder:
         write_record(folder, {**record, "cell": other.identity, "hash": other.hash, "scores": {}})
     records, [problem] = read_records(store)
     assert len(records) == 4
-    assert "its score 'gamma' is called like a hyperparameter of other cells" in problem
+    assert f"'{name}' is a score of some cells and a hyperparameter of others" in problem
+    assert f"-{left}-" in problem or left == "betavae"
+    with pytest.warns(UserWarning, match="is left out"):
+        assert read_results(store).columns.is_unique
 
 
 @pytest.mark.parametrize("value", ["linear", "$x_{$", True, 3, 2.5, "", "inf"])

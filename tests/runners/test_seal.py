@@ -19,13 +19,7 @@ from dis_bench.runners.kept import read_arrays, read_file
 from dis_bench.runners.schema import Damaged
 from dis_bench.runners.seal import KEPT, read_kept, read_record, read_regular, seal
 from dis_bench.runners.store import read_anchors, read_newest, read_records, read_results, write_record
-from tests.runners.kept_store import first_anchor, first_cell, make_store, paths_in, replace_at
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
-    max_leaves=4,
-)
+from tests.runners.kept_store import JSON, first_anchor, first_cell, make_store, paths_in, replace_at
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -138,6 +139,69 @@ def test_a_corrupt_newer_record_leaves_the_older_one(store):
     put(store, CELL)
     (store.folder(CELL) / "record.2.json").write_text("{")
     assert store.find(CELL)["status"] == "done"
+
+
+@pytest.mark.parametrize("number", [2, 3, 10, 999])
+def test_numbers_may_be_missing_between_records(store, number):
+    put(store, CELL)
+    write_record(store.folder(CELL), record_of(CELL, scores={"mig": 0.2}))
+    (store.folder(CELL) / "record.2.json").rename(store.folder(CELL) / f"record.{number}.json")
+    assert store.find(CELL)["scores"] == {"mig": 0.2}
+
+
+ODD_NAMES = [
+    "record.².json",
+    "record.²json",
+    "record.٣.json",
+    "record.1.json",
+    "record.02.json",
+    "record-2.json",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_what_is_not_named_like_a_record_is_named_and_none(store, name):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    write_record(folder, record_of(CELL, scores={"mig": 0.2}))
+    (folder / "record.2.json").rename(folder / name)
+    [record], [problem] = read_records(store.root)
+    assert record["scores"] == {"mig": 0.1}
+    assert f"{folder / name} cannot be read (no record has such a name)" in problem
+    (folder / "record.json").unlink()
+    assert store.find(CELL) is None
+
+
+def test_a_corrupt_newer_record_is_named_though_an_older_one_counts(store):
+    put(store, CELL)
+    (store.folder(CELL) / "record.2.json").write_text("{")
+    [record], [problem] = read_records(store.root)
+    assert record["scores"] == {"mig": 0.1}
+    assert "record.2.json cannot be read (" in problem
+    assert problem.endswith("an older record of its cell counts.")
+
+
+def test_a_copied_folder_counts_once_and_both_are_named(store):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    copy = folder.with_name(f"copy of {folder.name}")
+    shutil.copytree(folder, copy)
+    [record], [problem] = read_records(store.root)
+    assert record["folder"] == str(folder)
+    assert problem == f"{copy} and {folder} hold the same cell; only the second counts."
+    shutil.copytree(folder, folder.with_name(f"{folder.name} (copy)"))
+    assert len(read_records(store.root)[0]) == 1
+    assert len(read_records(store.root)[1]) == 2
+
+
+def test_a_record_in_the_folder_of_another_cell_is_neithers(store):
+    put(store, CELL)
+    put(store, with_beta(7.0))
+    shutil.copy(store.folder(CELL) / "record.json", store.folder(with_beta(7.0)) / "record.json")
+    assert store.find(with_beta(7.0)) is None
+    records, [problem] = read_records(store.root)
+    assert [record["hash"] for record in records] == [CELL.hash]
+    assert str(store.folder(with_beta(7.0)) / "record.json") in problem
 
 
 @pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir(), lambda root: foreign(root)])
