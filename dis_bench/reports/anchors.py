@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,14 @@ from dis_bench.runners.store import read_anchors
 
 
 def gather_anchors(folder: str | Path, problems: list[str]) -> list[dict[str, Any]]:
-    """The anchors under a result folder, as :func:`dis_bench.runners.store.read_anchors` gives them.
+    """Read the anchors under a result folder.
 
     Args:
         folder: of the results.
-        problems: gets a sentence where files cannot be used.
+        problems: gets a sentence for each file that cannot be used.
     """
-    kept = Path(folder) / "anchors"
-    files = len([*kept.glob("*.json")])
-    anchors = [anchor for anchor in read_anchors(folder) if _is_whole(anchor)]
-    damaged = files - len(anchors)
-    if damaged > 0:  # a run may add files between the two looks
-        count = "1 file" if damaged == 1 else f"{damaged} files"
-        problems.append(
-            f"{count} in {kept} cannot be read; what a perfect code and noise score is left out there."
-        )
+    anchors, unreadable = read_anchors(folder)
+    problems += unreadable
     return anchors
 
 
@@ -57,14 +49,3 @@ def match_anchors(
 
 
 _DECISIVE = ("dataset", "latent_size", "metric", "protocol")
-
-
-def _is_whole(anchor: dict[str, Any]) -> bool:
-    return all(name in anchor for name in _DECISIVE) and all(
-        isinstance(both, dict) and all(_is_finite(both.get(side)) for side in Anchor._fields)
-        for both in anchor["scores"].values()
-    )
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from dis_bench.runners.kept import read_file
+from dis_bench.runners.schema import Damaged
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
 MOST_POINTS = 200
@@ -34,11 +38,14 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
 
     path = Path(folder) / "training.csv"
     try:
-        table = pd.read_csv(path, usecols=["step", "reconstruction", "kl"], dtype=float)
+        content = io.BytesIO(read_file(folder, "training.csv"))
+        table = pd.read_csv(content, usecols=["step", "reconstruction", "kl"], dtype=float)
+        if not np.isfinite(table.to_numpy()).all():
+            raise Damaged("it holds numbers that are not finite")
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
         return None
-    except (OSError, ValueError) as error:
+    except (ValueError, OverflowError) as error:  # of which Damaged is one
         problems.append(f"{path} cannot be read ({error}); its training curve is left out.")
         return None
     if table.empty:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +11,8 @@ from matplotlib.figure import Figure
 from dis_bench.escape import visible
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.theme import DPI, INK, MUTED
+from dis_bench.runners.kept import read_arrays
+from dis_bench.runners.schema import Damaged
 
 # A latent below this many nats says nothing about the image: it is greyed and called frozen.
 FROZEN = 0.01
@@ -56,30 +56,13 @@ def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
     """
     path = Path(folder) / "pictures.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            pictures = Pictures(**{name: file[name] for name in Pictures.__dataclass_fields__})
-        _check(pictures)
+        return Pictures(**read_arrays(folder, "pictures.npz"))
     except FileNotFoundError:
         problems.append(f"{path} is missing; its pictures are left out.")
         return None
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
+    except Damaged as error:
         problems.append(f"{path} cannot be read ({error}); its pictures are left out.")
         return None
-    return pictures
-
-
-def _check(pictures: Pictures) -> None:
-    n, d = len(pictures.originals), len(pictures.kl_per_latent)
-    image = pictures.originals.shape[1:]
-    wanted = {
-        "originals": (n, *image),
-        "reconstructions": (n, *image),
-        "traversals": (d, len(pictures.traversal_values), *image),
-    }
-    for name, shape in wanted.items():
-        array = getattr(pictures, name)
-        if array.dtype != np.uint8 or array.shape != shape or len(image) != 3 or image[0] not in (1, 3):
-            raise ValueError(f"{name} is {array.dtype} {list(array.shape)}, not uint8 {list(shape)}")
 
 
 def draw_reconstructions(rows: list[tuple[str, Pictures]]) -> Figure:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +13,8 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.runners.kept import read_arrays
+from dis_bench.runners.schema import Damaged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,10 +84,9 @@ def _score_seeds(setting: Setting, label: str, problems: list[str]) -> tuple[flo
 def _read_codes(folder: str, problems: list[str]) -> np.ndarray | None:
     path = Path(folder) / "codes.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file["codes"])
+        return read_arrays(folder, "codes.npz", "codes")["codes"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
+    except Damaged as error:
         problems.append(f"{path} cannot be read ({error}); its cell is left out of UDR.")
         return None

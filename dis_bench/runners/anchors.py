@@ -6,7 +6,6 @@ model: it is computed once for each, and kept beside the results.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from typing import Any
@@ -19,7 +18,9 @@ from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.runners.pipeline import SCORING_SEED
 from dis_bench.runners.rows import ROWS, draw_rows
-from dis_bench.runners.store import SCHEMA, Store, write_whole
+from dis_bench.runners.schema import SCHEMA, Damaged, check_scores, key_of_anchor
+from dis_bench.runners.seal import read_anchor, sign
+from dis_bench.runners.store import Store, write_whole
 from dis_bench.runners.study import Plan
 
 
@@ -29,14 +30,14 @@ def keep_anchors(plan: Plan, store: Store) -> None:
         lacking = _find_lacking(plan, store)
         for key, anchor in bar(lacking.items(), "anchors", unit="metric", leave=True):
             anchor["scores"] = _score(plan, anchor)
-            text = json.dumps(anchor, indent=1, allow_nan=False) + "\n"
+            text = json.dumps(sign(anchor), indent=1, allow_nan=False) + "\n"
             write_whole(store.anchors / f"{key}.json", text.encode())
     except Exception as error:  # they are an extra: the records are written, and the next run tries again
         warnings.warn(f"no anchors were kept: {type(error).__name__}: {error}", stacklevel=2)
 
 
 def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
-    """Everything that anchors depend on, by its hash, for those that no file is there for."""
+    """List the inputs of the anchors that no file can be believed for, keyed by their hash."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
     lacking = {}
     for metric, used in protocol(plan.metrics.values()).items():
@@ -51,17 +52,24 @@ def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
                 "metric": metric,
                 "protocol": used,
             }
-            key = hashlib.sha256(json.dumps(anchor, sort_keys=True).encode()).hexdigest()[:12]
-            if not (store.anchors / f"{key}.json").exists():
+            key = key_of_anchor(anchor)
+            try:
+                read_anchor(store.anchors / f"{key}.json")
+            except (Damaged, FileNotFoundError):
                 lacking[key] = anchor
     return lacking
 
 
 def _score(plan: Plan, anchor: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """By score, what a perfect code and noise get; nothing for a metric that cannot score them."""
+    """Score a perfect code and noise; nothing where the metric cannot score them within its range."""
     dataset = plan.datasets[anchor["dataset"]]
     factors = np.asarray(dataset.factors(draw_rows(dataset)))
     codes = np.zeros((len(factors), anchor["latent_size"]))
     representation = Representation(codes, factors, log_variances=codes, seed=SCORING_SEED)
     scores = anchor_scores(representation, plan.metrics[anchor["metric"]])
+    try:
+        for side in zip(*scores.values(), strict=True):
+            check_scores(dict(zip(scores, side, strict=True)), {anchor["metric"]: anchor["protocol"]})
+    except Damaged:
+        return {}
     return {name: both._asdict() for name, both in scores.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,8 +53,7 @@ class Cell:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that differ wherever the identity does."""
-        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hash_identity(self.identity)
 
     @property
     def label(self) -> str:
@@ -65,6 +65,12 @@ class Cell:
     def folder(self) -> str:
         """A readable folder name that ends in the hash: ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``."""
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label.replace('=', ''))}-{self.hash}"
+
+
+def hash_identity(identity: Mapping[str, Any]) -> str:
+    """Return twelve hexadecimal digits that differ wherever two identities do."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _short(value: Any) -> str:

@@ -27,6 +27,8 @@ _MEASURED = (
         "failure",
     ),
     *("train_seconds", "score_seconds", "images_per_second"),
+    # and of the record and the report
+    *("optimiser", "recipe", "kl_per_latent", "series", "label", "model_name", "row", "dial", "level"),
 )
 RESERVED = {field.name for field in dataclasses.fields(Cell)} | set(_MEASURED)
 

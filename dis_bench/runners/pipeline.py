@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import time
 import traceback
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +22,12 @@ from dis_bench.metrics import protocol as describe_protocol
 from dis_bench.metrics.representation import Representation
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.evaluation import Evaluation, evaluate
+from dis_bench.runners.kept import read_arrays
 from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
-from dis_bench.runners.store import SCHEMA, Record, Store, write_record
+from dis_bench.runners.schema import SCHEMA, Damaged, check_scores
+from dis_bench.runners.store import Record, Store, write_record
 from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
@@ -153,10 +153,12 @@ class Pipeline:
         for name, metric in find_metrics(self.metrics[name] for name in names).items():
             tell(f"scoring {name}")
             try:
-                record["scores"].update(metric.scores(representation))
-                record["protocol"].update(describe_protocol([metric]))
+                scores, used = metric.scores(representation), describe_protocol([metric])
+                check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
+                record["scores"].update(scores)
+                record["protocol"].update(used)
                 record["unscored"].pop(name, None)
-            except InputError as error:  # which is all that a metric raises, even a stranger's
+            except (InputError, Damaged) as error:  # a metric raises the first, even a stranger's
                 record["unscored"][name] = str(error)
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
@@ -170,14 +172,11 @@ class Pipeline:
         assert old is not None, "a job for scores only is for a finished cell"
         record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
-        lacking = lacking_metrics(record, self.metrics)
+        lacking = lacking_metrics(record, describe_protocol(self.metrics.values()))
         try:
-            with open(folder / "codes.npz", "rb") as file, np.load(file, allow_pickle=False) as kept:
-                self._score(record, kept, lacking, tell)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-            reason = (
-                f"codes.npz cannot be read ({type(error).__name__}: {error}); --rerun always makes it anew"
-            )
+            self._score(record, read_arrays(folder, "codes.npz", record=old), lacking, tell)
+        except (FileNotFoundError, Damaged, InputError) as error:
+            reason = f"codes.npz cannot be read ({error}); --rerun always makes it anew"
             record["unscored"].update(dict.fromkeys(lacking, reason))
         if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):
             record["rescored"] = {
@@ -211,13 +210,14 @@ class Pipeline:
         }
 
 
-def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:
-    """The names of the metrics that a record has no score of, by today's protocol and version."""
-    return [
-        name
-        for name, protocol in describe_protocol(metrics.values()).items()
-        if record["protocol"].get(name) != protocol
-    ]
+def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """List the metrics whose scores are missing or follow another protocol.
+
+    Args:
+        record: of a cell.
+        protocol: of each metric that is wanted, as :func:`dis_bench.metrics.protocol` gives it.
+    """
+    return [name for name, used in protocol.items() if record["protocol"].get(name) != used]
 
 
 def _now() -> str:

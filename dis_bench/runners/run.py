@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dis_bench.errors import unknown
+from dis_bench.errors import InputError, unknown
+from dis_bench.metrics import protocol
 from dis_bench.metrics.threads import count_cores
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
@@ -21,6 +23,7 @@ from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
+from dis_bench.runners.schema import canonical, check_cell, check_column
 from dis_bench.runners.stacked_run import run_stacks
 from dis_bench.runners.stacks import choose_stacks, group_jobs, is_stackable, measure_stack, split_group
 from dis_bench.runners.store import Record, Store, tabulate
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RERUN = ("never", "missing", "always")
+MOST_WARNINGS = 20  # of records that cannot be read
 
 
 class Watcher:
@@ -108,17 +112,42 @@ def run_study(
 
 
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
-    """What is left to do of a plan, by the rule that ``rerun`` names."""
+    """List the jobs that a plan still needs under the given rerun policy.
+
+    A record that cannot be believed is named in a warning, and its cell is done again.
+
+    Raises:
+        InputError: a cell's values are none that a record can hold.
+    """
+    wanted = protocol(plan.metrics.values())
+    problems: list[str] = []
     jobs = []
     for cell in plan.cells:
-        record = None if rerun == "always" else store.find(cell)
+        _check_identity(cell, wanted)
+        record = None if rerun == "always" else store.find(cell, problems)
         if record is None or (rerun == "missing" and record["status"] == "failed"):
             jobs.append(Job(cell, again=rerun == "always"))
-        elif rerun == "missing" and lacking_metrics(record, plan.metrics):
+        elif rerun == "missing" and lacking_metrics(record, wanted):
             # Without its codes a finished cell must be trained again to be scored.
-            has_codes = (store.folder(cell) / "codes.npz").exists()
+            has_codes = "codes.npz" in record["files"] and (store.folder(cell) / "codes.npz").exists()
             jobs.append(Job(cell, scores_only=has_codes, again=not has_codes))
+    more = [f"{len(problems) - MOST_WARNINGS} more records cannot be read."]
+    for problem in problems[:MOST_WARNINGS] + (more if problems[MOST_WARNINGS:] else []):
+        warnings.warn(problem, stacklevel=2)
     return jobs
+
+
+def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
+    """Refuse, before it is trained, a cell whose record no reader would take."""
+    try:
+        check_cell(cell.identity)
+        canonical(cell.identity)
+        for name in cell.hyperparameters:
+            check_column("hyperparameter", name, taken=wanted)
+    except ValueError as error:
+        raise InputError(
+            f"model '{cell.model}' cannot be trained, as no record can hold it: {error}."
+        ) from None
 
 
 def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:

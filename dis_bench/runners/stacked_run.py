@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import torch
 
+from dis_bench.metrics import protocol
 from dis_bench.runners.capture import first_line
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.machine import check_device
@@ -44,6 +45,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
         WorkerDied: a worker was killed; the training went on, and what is lacking is scores.
     """
     training = dataclasses.replace(pipeline, metrics={})
+    wanted = protocol(pipeline.metrics.values())
     with Scoring(pipeline, workers, watch) as scoring:
 
         def emit(event: Any) -> None:
@@ -52,7 +54,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if record["status"] == "done" and lacking_metrics(record, pipeline.metrics):
+            if record["status"] == "done" and lacking_metrics(record, wanted):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record

@@ -19,22 +19,26 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.schema import SCHEMA, Damaged, Outdated
+from dis_bench.runners.seal import read_anchor, read_record, seal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
+__all__ = ["SCHEMA", "Record", "Store"]  # SCHEMA is made in runners/schema.py
 
 Record = dict[str, Any]
 
@@ -73,9 +77,15 @@ class Store:
         """Where a cell's results are, or will be."""
         return self.cells / cell.folder
 
-    def find(self, cell: Cell) -> Record | None:
-        """The newest readable record of a cell, or None."""
-        return next(_read_newest(self.folder(cell), problems=[]), None)
+    def find(self, cell: Cell, problems: list[str] | None = None) -> Record | None:
+        """Return the newest record of a cell that can be believed, or None.
+
+        Args:
+            cell: whose.
+            problems: gets a sentence for each record that cannot be.
+        """
+        folder = self.folder(cell)
+        return read_newest(folder, [] if problems is None else problems) if folder.is_dir() else None
 
     @contextmanager
     def new_folder(self, cell: Cell) -> Iterator[Path]:
@@ -110,13 +120,13 @@ class Store:
 
 def write_record(folder: Path, record: Record) -> None:
     """Add a record to a cell's folder: ``record.json``, or the next free number beside it."""
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(seal(record, folder), indent=1, allow_nan=False) + "\n"
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".record.", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
         os.chmod(file.name, 0o666 & ~_umask())
-        for number in itertools.count(1):
+        for number in itertools.count(_last_number(folder) + 1):
             try:  # a link, unlike a rename, never replaces what another run wrote meanwhile
                 os.link(file.name, folder / ("record.json" if number == 1 else f"record.{number}.json"))
                 return
@@ -141,7 +151,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
-    """All cells' newest records under a result folder, and a sentence for each that cannot be read.
+    """Read all cells' newest records under a result folder.
+
+    Returns:
+        The records, and a sentence for each that cannot be believed or is a copy of another.
 
     Raises:
         InputError: there is no such folder, or it holds no results.
@@ -149,9 +162,11 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     root = Path(path)
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; make results with `dis-bench run --out {root}`.")
-    problems: list[str] = []
     folders = sorted(f for f in (root / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
-    records = [record for folder in folders for record in _read_newest(folder, problems)]
+    read = [_read_newest(folder) for folder in folders]
+    problems = _tell([failure for _, failures in read for failure in failures])
+    records = _leave_out_copies([record for record, _ in read if record is not None], problems)
+    records = _leave_out_clashes(records, problems)
     if not records and not problems:
         raise InputError(
             f"the folder '{root}' holds no results; make some with `dis-bench run --out {root}`."
@@ -168,7 +183,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
     Returns:
         Settings (dataset, model, each hyperparameter, seed, ...), then what was measured
         (reconstruction and KL in nats per image, scores), by column; docs/results.md describes each.
-        Corrupt records are left out with a warning that names them.
+        Records that cannot be believed are left out, with a warning that names them.
 
     Raises:
         InputError: there is no such folder, or it holds no readable results.
@@ -176,33 +191,30 @@ def read_results(path: str | Path) -> pd.DataFrame:
     import warnings
 
     records, problems = read_records(path)
-    for problem in problems:
-        warnings.warn(problem, stacklevel=2)
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
     return tabulate(records)
 
 
-def read_anchors(path: str | Path) -> list[dict[str, Any]]:
-    """What a perfect code and noise score, by dataset and metric; :mod:`dis_bench.runners.anchors` writes it.
+def read_anchors(path: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read what a perfect code and noise score; :mod:`dis_bench.runners.anchors` writes it.
 
     Args:
         path: the ``--out`` folder of one or more runs.
 
     Returns:
-        Dictionaries with ``dataset``, ``latent_size``, ``metric``, its ``protocol`` as in the records, and
-        ``scores``: by score, ``{"perfect": ..., "chance": ...}``. What cannot be read is left out; a folder
-        without anchors gives none.
+        The anchors (:class:`dis_bench.runners.schema.KeptAnchor`), and a sentence for each file that cannot
+        be believed; nothing of a folder without anchors.
     """
-    anchors = []
+    anchors, failures = [], []
     for file in sorted((Path(path) / "anchors").glob("*.json")):
         try:
-            anchor = json.loads(file.read_text(encoding="utf-8"))
-            if anchor["schema"] == SCHEMA and isinstance(anchor["scores"], dict):
-                anchors.append(anchor)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return anchors
+            anchors.append(read_anchor(file))
+        except (Damaged, FileNotFoundError) as error:
+            failures.append(Failure(file, error, "what a perfect code and noise score is left out there"))
+    return anchors, _tell(failures)
 
 
 def tabulate(records: list[Record]) -> pd.DataFrame:
@@ -248,64 +260,112 @@ def _hyperparameters(records: list[Record]) -> list[str]:
     return sorted({name for record in records for name in record["cell"]["hyperparameters"]})
 
 
-def _read_newest(folder: Path, problems: list[str]) -> Iterator[Record]:
-    """The newest record of a cell's folder that is whole; each that is not adds a sentence to problems."""
+@dataclass(frozen=True)
+class Failure:
+    """A file in a result folder that cannot be read.
 
-    def number(path: Path) -> int:
-        middle = path.name.removeprefix("record").removesuffix(".json").lstrip(".")
-        return int(middle) if middle.isdigit() else 1
+    Attributes:
+        path: of the file, or of its folder.
+        error: why.
+        consequence: what becomes of it.
+    """
 
-    paths = sorted(folder.glob("record*.json"), key=number, reverse=True)
-    if folder.is_dir() and not paths:
-        problems.append(f"{folder} has no record.json; skipped.")
+    path: Path
+    error: Exception
+    consequence: str = "skipped"
+
+
+def read_newest(folder: Path, problems: list[str]) -> Record | None:
+    """Read the newest record in a cell's folder that can be believed.
+
+    Args:
+        folder: of the cell.
+        problems: gets a sentence for each newer one that cannot be.
+
+    Returns:
+        The record, with its ``folder``; None where there is none.
+    """
+    record, failures = _read_newest(folder)
+    problems += _tell(failures)
+    return record
+
+
+def _read_newest(folder: Path) -> tuple[Record | None, list[Failure]]:
+    failures: list[Failure] = []
+    try:
+        paths = _list_records(folder, failures)
+    except OSError as error:
+        return None, [Failure(folder, Damaged(error.strerror))]
+    if not paths and not failures:
+        return None, [Failure(folder, Damaged("it has no record.json"))]
     for path in paths:
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            _check(record)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(f"{path} is corrupt ({type(error).__name__}: {error}); skipped.")
+            record = read_record(path)
+        except (Damaged, FileNotFoundError) as error:
+            failures.append(Failure(path, error))
             continue
-        yield {**record, "folder": str(folder)}
-        return
+        older = "an older record of its cell counts"
+        return {**record, "folder": str(folder)}, [replace(each, consequence=older) for each in failures]
+    return None, failures
 
 
-def _check(record: Record) -> None:
-    """Refuse what is JSON, but no record of ours."""
-    if record["schema"] != SCHEMA:
-        raise ValueError(f"schema {record['schema']}, but this version reads schema {SCHEMA}")
-    if record["status"] not in ("done", "failed"):
-        raise ValueError(f"status {record['status']!r}")
-    missing = [name for name in _SETTINGS if name not in record["cell"]]
-    missing += [
-        name
-        for name in ("hash", "beta_norm", "evaluation", "scores", "protocol", "timing", "failure")
-        if name not in record
-    ]
-    if missing:
-        raise ValueError(f"no {', '.join(missing)}")
-    _check_kinds(record)
+def _tell(failures: list[Failure]) -> list[str]:
+    """Write a sentence for each failure, and one for all files of an earlier version."""
+    outdated = [each for each in failures if isinstance(each.error, Outdated)]
+    sentences = []
+    for each in failures:
+        if isinstance(each.error, Outdated) and each is not outdated[0]:
+            continue
+        others = f" and {len(outdated) - 1} more" if outdated[:1] == [each] and outdated[1:] else ""
+        reason = "it is gone" if isinstance(each.error, FileNotFoundError) else each.error
+        sentences.append(f"{each.path}{others} cannot be read ({reason}); {each.consequence}.")
+    return sentences
 
 
-def _check_kinds(record: Record) -> None:
-    tables = {name: record[name] for name in ("cell", "evaluation", "scores", "timing", "protocol")}
-    tables["cell's hyperparameters"] = record["cell"]["hyperparameters"]
-    wrong = [name for name, table in tables.items() if not isinstance(table, dict)]
-    wrong += [f"score {name}" for name, score in record["scores"].items() if not _is_number(score)]
-    wrong += [
-        f"evaluation {n}"
-        for n, v in record["evaluation"].items()
-        if not (_is_number(v) or n == "kl_per_latent")
-    ]
-    if not all(map(_is_number, record["evaluation"].get("kl_per_latent", []))):
-        wrong.append("kl_per_latent")
-    if record["failure"] is not None and not isinstance(record["failure"].get("reason"), str):
-        wrong.append("failure")
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)} of another kind")
+def _list_records(folder: Path, failures: list[Failure]) -> list[Path]:
+    """List the records in a folder, the newest first; numbers may be missing between them."""
+    names = [name for name in os.listdir(folder) if name.startswith("record")]
+    for name in names:
+        if not _NUMBERED.fullmatch(name):
+            failures.append(Failure(folder / name, Damaged("no record has such a name")))
+    return [folder / name for _, name in sorted(_number(names), reverse=True)]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _number(names: list[str]) -> list[tuple[int, str]]:
+    return [(int(match[1] or 1), name) for name in names if (match := _NUMBERED.fullmatch(name))]
+
+
+def _last_number(folder: Path) -> int:
+    """Return the number of the newest record: one that fills a gap would never count."""
+    return max((number for number, _ in _number(os.listdir(folder))), default=0)
+
+
+_NUMBERED = re.compile(r"record(?:\.([2-9]|[1-9][0-9]{1,8}))?\.json")
+
+
+def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record]:
+    """Keep one record of each cell: a folder may have been copied beside itself."""
+    kept: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: (len(record["folder"]), record["folder"])):
+        first = kept.setdefault(record["hash"], record)
+        if first is not record:
+            problems.append(
+                f"{record['folder']} and {first['folder']} hold the same cell; only the second counts."
+            )
+    return [record for record in records if kept[record["hash"]] is record]
+
+
+def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
+    """Leave out the fewer, where scores of some cells are called like a hyperparameter of others."""
+    scores = {name for record in records for name in record["scores"]}
+    for name in sorted(scores & {*_hyperparameters(records)}):
+        with_score = [record for record in records if name in record["scores"]]
+        with_hyperparameter = [record for record in records if name in record["cell"]["hyperparameters"]]
+        fewer = min(with_score, with_hyperparameter, key=len)
+        clash = f"'{name}' is a score of some cells and a hyperparameter of others"
+        problems += [f"{record['folder']} is left out: {clash}." for record in fewer]
+        records = [record for record in records if record not in fewer]
+    return records
 
 
 def _umask() -> int:

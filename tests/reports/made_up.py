@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.store import SCHEMA, Store, write_record
+from dis_bench.runners.schema import SCHEMA, key_of_anchor
+from dis_bench.runners.seal import seal, sign
+from dis_bench.runners.store import Store, write_record
 
 LATENTS = 10
 PROTOCOL = {
@@ -85,13 +87,27 @@ def write_study(
             record["environment"] = {**ENVIRONMENT, **(environment or {})}
             record["command"] = command
             with Store(root).new_folder(cell) as folder:
-                write_record(folder, record)
                 if record["status"] == "done":
                     write_training(folder / "training.csv", measures, steps, seed)
                     if pictures:
                         channels = 3 if dataset == "shapes3d" else 1
                         write_pictures(folder / "pictures.npz", kl_per_latent(measures), channels, seed)
+                write_record(folder, record)
     return root
+
+
+def write_cell(root: Path) -> Path:
+    """Write one finished cell without pictures; returns its folder."""
+    [folder] = (write_study(root, betas=[4], seeds=[0], pictures=False) / "cells").iterdir()
+    return folder
+
+
+def reseal(folder: Path | str, **change: Any) -> None:
+    """Change a cell's record, and let it vouch for itself and for the files that are beside it now."""
+    path = Path(folder, "record.json")
+    record = {**json.loads(path.read_text("utf-8")), **change}
+    del record["files"]
+    path.write_text(json.dumps(seal(record, path.parent)), "utf-8")
 
 
 def write_anchors(root: Path, scores: dict[str, tuple[float, float]], **change: Any) -> Path:
@@ -111,9 +127,9 @@ def write_anchors(root: Path, scores: dict[str, tuple[float, float]], **change: 
         },
         **change,
     }
-    path = root / "anchors" / f"{zlib.crc32(json.dumps(anchor).encode()):08x}.json"
+    path = root / "anchors" / f"{key_of_anchor(anchor)}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(anchor), encoding="utf-8")
+    path.write_text(json.dumps(sign(anchor)), encoding="utf-8")
     return path
 
 
@@ -165,6 +181,7 @@ def make_record(
         "evaluation": {name: measures[name] for name in evaluation},
         "scores": {name: measures[name] for name in scores},
         "protocol": protocol,
+        "unscored": {},
         "timing": {"train_seconds": 60.0, "score_seconds": 12.0, "images_per_second": 3200.0},
         "failure": None,
         "created": "2026-11-20T09:30:00+00:00",

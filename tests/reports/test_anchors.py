@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 
 import pytest
 
@@ -53,31 +52,13 @@ def test_what_contradicts_itself_is_left_out(folder):
     assert match_anchors(gather_anchors(folder, []), CELL, PROTOCOL) == {}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "{",
-        "[]",
-        {"schema": 99},
-        {"protocol": None},
-        {"scores": {"mig": {"perfect": 1.0}}},
-        {"scores": {"mig": [1.0, 0.0]}},
-        {"scores": {"mig": {"perfect": "1.0", "chance": 0.0}}},
-        {"scores": {"mig": {"perfect": float("nan"), "chance": 0.0}}},
-    ],
-)
+@pytest.mark.parametrize("damage", ["{", "[]", "", '{"schema": 2}'])
 def test_damaged_files_are_told_of(folder, damage):
-    [path] = (folder / "anchors").iterdir()
-    anchor = json.loads(path.read_text())
-    if isinstance(damage, dict):
-        anchor |= damage
-        anchor = {name: value for name, value in anchor.items() if value is not None}
-        damage = json.dumps(anchor)
     (folder / "anchors" / "damaged.json").write_text(damage)
     problems = []
     assert len(gather_anchors(folder, problems)) == 1
     [problem] = problems
-    assert problem.startswith(f"1 file in {folder}/anchors cannot be read;")
+    assert problem.startswith(f"{folder}/anchors/damaged.json cannot be read (")
 
 
 def test_a_folder_without_anchors_is_no_problem(tmp_path):
@@ -109,7 +90,7 @@ def test_cells_that_were_scored_in_two_ways_do_not_share_anchors(study, folder):
 
 def test_what_a_run_keeps_is_found(tmp_path):
     run_study(dataclasses.replace(TINY, seeds=1, betas=[1]), tmp_path, workers=0)
-    [kept] = read_anchors(tmp_path)
+    [kept], _ = read_anchors(tmp_path)
     problems = []
     [setting] = split_settings(read_records(tmp_path)[0], gather_anchors(tmp_path, problems))
     assert setting.anchors["mean_code"]._asdict() == kept["scores"]["mean_code"]

@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 
 from dis_bench.reports.curves import MOST_POINTS, read_curve
+from tests.reports.made_up import reseal, write_cell
 
 HEAD = "step,loss,reconstruction,kl,weighted_kl,kl_0\n"
 
 
-def write(folder, rows):
-    (folder / "training.csv").write_text(HEAD + "".join(f"{s},{r + k},{r},{k},{k},{k}\n" for s, r, k in rows))
+def write(root, rows):
+    return put(root, HEAD + "".join(f"{s},{r + k},{r},{k},{k},{k}\n" for s, r, k in rows))
+
+
+def put(root, content):
+    folder = write_cell(root)
+    (folder / "training.csv").write_text(content)
+    reseal(folder)
     return folder
 
 
@@ -36,13 +43,15 @@ def test_long_curves_are_averaged_over_equal_blocks(tmp_path):
         (HEAD, "is empty"),
         ("a,b\n1,2\n", "cannot be read"),
         (HEAD + "x,1,1,1,1,1\n", "cannot be read"),
+        (HEAD + "1,1,inf,1,1,1\n", "cannot be read"),
     ],
 )
 def test_unusable_files_are_told_of(tmp_path, content, words):
-    if content is not None:
-        (tmp_path / "training.csv").write_text(content)
+    folder = put(tmp_path, content or "")
+    if content is None:
+        (folder / "training.csv").unlink()
     problems = []
-    assert read_curve(tmp_path, problems) is None
+    assert read_curve(folder, problems) is None
     [problem] = problems
     assert words in problem
     assert "training.csv" in problem

@@ -7,6 +7,7 @@ import pytest
 
 from dis_bench.reports.pictures import Pictures, draw_reconstructions, draw_traversals, read_pictures
 from dis_bench.reports.theme import theme, to_png
+from tests.reports.made_up import LATENTS, reseal, write_cell
 
 RNG = np.random.default_rng(0)
 
@@ -88,17 +89,23 @@ def test_other_originals_are_shown_again():
     assert texts(figure) == ["original", "β = 1", "original", "β = 4"]
 
 
+@pytest.fixture
+def folder(tmp_path):
+    return write_cell(tmp_path)
+
+
 def save(folder, **change):
-    arrays = {**vars(make()), **change}
+    arrays = {**vars(make(np.ones(LATENTS))), **change}
     np.savez_compressed(
         folder / "pictures.npz", **{name: value for name, value in arrays.items() if value is not None}
     )
+    reseal(folder)
 
 
-def test_reading_gives_what_was_kept(tmp_path):
-    save(tmp_path)
+def test_reading_gives_what_was_kept(folder):
+    save(folder)
     problems = []
-    assert read_pictures(tmp_path, problems).traversals.shape == (3, 5, 1, 64, 64)
+    assert read_pictures(folder, problems).traversals.shape == (LATENTS, 5, 1, 64, 64)
     assert problems == []
 
 
@@ -108,21 +115,24 @@ def test_reading_gives_what_was_kept(tmp_path):
         ({"traversals": None}, "traversals"),
         ({"originals": np.zeros((4, 1, 64, 64))}, "float64"),
         ({"reconstructions": np.zeros((3, 1, 64, 64), np.uint8)}, "reconstructions is uint8 [3, 1, 64, 64]"),
-        ({"traversals": np.array([{"a": "pickle"}])}, "allow_pickle"),
+        ({"traversals": np.array([{"a": "pickle"}])}, "traversals is object [1]"),
+        ({"kl_per_latent": np.ones(3)}, "kl_per_latent is float64 [3], not float64 [10]"),
+        ({"kl_per_latent": np.full(LATENTS, np.nan)}, "kl_per_latent holds numbers that are not finite"),
     ],
 )
-def test_unusable_arrays_are_told_of(tmp_path, change, words):
-    save(tmp_path, **change)
+def test_unusable_arrays_are_told_of(folder, change, words):
+    save(folder, **change)
     problems = []
-    assert read_pictures(tmp_path, problems) is None
+    assert read_pictures(folder, problems) is None
     [problem] = problems
     assert words in problem
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip file"])
-def test_unusable_files_are_told_of(tmp_path, content):
+def test_unusable_files_are_told_of(folder, content):
     if content is not None:
-        (tmp_path / "pictures.npz").write_bytes(content)
+        (folder / "pictures.npz").write_bytes(content)
+        reseal(folder)
     problems = []
-    assert read_pictures(tmp_path, problems) is None
+    assert read_pictures(folder, problems) is None
     assert "pictures.npz" in problems[0]

@@ -3,18 +3,24 @@
 import csv
 import html
 import io
+import json
 import re
+import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
-from dis_bench.reports import write_report
+from dis_bench.reports import figures, write_report
 from dis_bench.reports.figures import Image
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report, make_report
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
+from tests.runners.kept_store import changes, first_cell, make_store, put_record, replace_at
 
 
 def kinds(report):
@@ -115,7 +121,7 @@ def test_broken_and_missing_files_are_told_and_left_out(tmp_path):
         warnings.simplefilter("error")
         report = build_report(tmp_path)
     text = " ".join(report.caveats)
-    assert f"{cells[0]}/record.json is corrupt" in text
+    assert f"{cells[0]}/record.json cannot be read" in text
     assert f"{cells[1]}/pictures.npz cannot be read" in text
     assert f"{cells[2]}/training.csv is missing" in text
     assert "too few seeds" in report.headlines[0][0].sentences[0]
@@ -152,8 +158,37 @@ def test_damaged_anchors_are_told_and_left_out(tmp_path):
     write_study(tmp_path, betas=[1], seeds=[0], pictures=False)
     write_anchors(tmp_path, {"mig": (0.8, 0.01)}).write_text("{")
     report = build_report(tmp_path)
-    assert any("1 file in" in caveat and "cannot be read" in caveat for caveat in report.caveats)
+    assert any("/anchors/" in caveat and "cannot be read" in caveat for caveat in report.caveats)
     assert 'class="anchor"' not in report.files["index.html"].decode()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_a_report_is_made_of_any_sealed_record(whole, tmp_path_factory, data):
+    root = Path(shutil.copytree(whole, tmp_path_factory.mktemp("changed") / "results"))
+    record = json.loads((first_cell(root) / "record.json").read_text())
+    put_record(root, replace_at(record, *data.draw(changes(record))))
+    drawn = figures.Image("kind", "plots/x.png", "", "", "", bytes(24))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures.Plan, "__call__", lambda plan: drawn)  # drawing takes seconds
+        report = build_report(root)
+    shutil.rmtree(root)
+    named = [caveat for caveat in report.caveats if "cannot be read" in caveat]
+    assert report.summary.startswith("4 cells" if not named else "3 cells")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.parametrize("name", ["codes.npz", "pictures.npz", "training.csv"])
+def test_kept_files_that_changed_are_named_and_left_out(whole, tmp_path, name):
+    root = Path(shutil.copytree(whole, tmp_path / "results"))
+    path = first_cell(root) / name
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    [caveat] = [caveat for caveat in build_report(root).caveats if str(path) in caveat]
+    assert caveat.startswith(f"{path} cannot be read (it has changed since it was written")
 
 
 def test_every_record_broken_is_an_error(tmp_path):

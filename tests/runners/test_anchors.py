@@ -17,7 +17,8 @@ def files(out):
 
 def test_a_study_leaves_anchors_once(tmp_path):
     run_study(STUDY, tmp_path, workers=0)
-    [anchor] = read_anchors(tmp_path)
+    [anchor], problems = read_anchors(tmp_path)
+    assert problems == []
     assert anchor["dataset"] == STUDY.plan().cells[0].dataset
     assert (anchor["latent_size"], anchor["rows"]) == (4, 256)
     assert (anchor["metric"], anchor["grid"]) == ("mean_code", [8, 8, 4])
@@ -33,7 +34,7 @@ def test_a_study_leaves_anchors_once(tmp_path):
 
 def test_a_metric_that_refuses_has_no_anchors(tmp_path):
     run_study(dataclasses.replace(STUDY, metrics=["mig"]), tmp_path, workers=0)  # wants 10,000 rows
-    assert [anchor["scores"] for anchor in read_anchors(tmp_path)] == [{}]
+    assert [anchor["scores"] for anchor in read_anchors(tmp_path)[0]] == [{}]
 
 
 def test_a_failure_does_not_cost_the_run(tmp_path):
@@ -43,9 +44,14 @@ def test_a_failure_does_not_cost_the_run(tmp_path):
     assert table["status"].tolist() == ["done"]
 
 
-def test_what_cannot_be_read_is_left_out(tmp_path):
-    assert read_anchors(tmp_path) == []
-    (tmp_path / "anchors").mkdir()
-    (tmp_path / "anchors" / "cut.json").write_text("{")
-    (tmp_path / "anchors" / "other.json").write_text("[1]")
-    assert read_anchors(tmp_path) == []
+def test_damaged_anchors_are_computed_again(tmp_path):
+    run_study(STUDY, tmp_path, workers=0)
+    [path] = (tmp_path / "anchors").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    run_study(STUDY, tmp_path, workers=0)
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_without_anchors_has_none(tmp_path):
+    assert read_anchors(tmp_path) == ([], [])

@@ -9,12 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
+from dis_bench import registry
 from dis_bench.errors import InputError
+from dis_bench.metrics import protocol
 from dis_bench.models import build_model
+from dis_bench.runners import store
 from dis_bench.runners.evaluation import evaluate
 from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
-from dis_bench.runners.store import Store, read_results
+from dis_bench.runners.seal import read_record
+from dis_bench.runners.store import Store, read_results, write_record
 from dis_bench.runners.study import Study
+from tests.runners.test_store import record_of
 from tests.tiny import Tiny
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
@@ -122,6 +127,40 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert records(tmp_path) == before
     more = dataclasses.replace(TINY, seeds=3)
     assert [job.cell.seed for job in choose_jobs(more.plan(), Store(tmp_path), "missing")] == [2, 2]
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_planning_reads_each_record_once_and_no_package_for_each(tmp_path, monkeypatch, seeds):
+    plan = dataclasses.replace(TINY, seeds=seeds).plan()
+    for cell in plan.cells:
+        with Store(tmp_path).new_folder(cell) as folder:
+            write_record(folder, record_of(cell, scores={}, protocol=protocol(plan.metrics.values())))
+    choose_jobs(plan, Store(tmp_path), "missing")
+    read, looks = [], []
+    monkeypatch.setattr(store, "read_record", lambda path: read.append(path) or read_record(path))
+    monkeypatch.setattr(registry, "plugins", lambda kind: looks.append(kind) or {})
+    assert choose_jobs(plan, Store(tmp_path), "missing") == []
+    assert len(read) == len(set(read)) == len(plan.cells)
+    assert len(looks) <= len(plan.metrics)  # to plan the study, however many cells are done
+
+
+def test_a_record_that_cannot_be_believed_is_named_and_its_cell_done_again(tmp_path):
+    table = run(dataclasses.replace(TINY, seeds=1), tmp_path)
+    damaged = Path(table["folder"][0]) / "record.json"
+    damaged.write_text(damaged.read_text().replace('"beta": 1.0', '"beta": 2.0'))
+    with pytest.warns(UserWarning, match=f"{damaged} cannot be read"):
+        again = run(dataclasses.replace(TINY, seeds=1), tmp_path)
+    pd.testing.assert_frame_equal(again[["beta", "kl"]], table[["beta", "kl"]])
+    assert len(list((tmp_path / "superseded").iterdir())) == 1
+
+
+def test_a_score_that_no_record_can_hold_costs_no_training(tmp_path):
+    metric = tmp_path / "odd.py"
+    metric.write_text("def odd(codes, factors):\n    return {'a/b': 0.5}\n")
+    table = run(dataclasses.replace(TINY, seeds=1, betas=[1], metrics=[f"{metric}:odd"]), tmp_path / "out")
+    assert table["status"].tolist() == ["done"]
+    record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
+    assert "score 'odd_a/b' has a name that can head no column" in record["unscored"]["odd"]
 
 
 def test_always_does_all_again_and_keeps_the_old(tmp_path):

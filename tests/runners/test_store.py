@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners.store import SCHEMA, Store, read_records, read_results, tabulate, write_record
+from dis_bench.runners.schema import SCHEMA
+from dis_bench.runners.store import Store, read_records, read_results, tabulate, write_record
 from tests.runners.test_cell import CELL
 
 
@@ -17,11 +19,22 @@ def record_of(cell, **changes):
         "hash": cell.hash,
         "cell": cell.identity,
         "beta_norm": cell.hyperparameters.get("beta"),
-        "evaluation": {"reconstruction": 20.0, "kl": 10.0, "kl_per_latent": [9.0, 1.0]},
+        "evaluation": {
+            "reconstruction": 20.0,
+            "mse": 0.01,
+            "kl": 10.0,
+            "elbo": -30.0,
+            "active_latents": 2,
+            "kl_per_latent": [9.0, 1.0, *[0.0] * (cell.latent_size - 2)],
+        },
         "scores": {"mig": 0.1},
         "protocol": {"mig": {"bins": 20}},
+        "unscored": {},
         "timing": {"train_seconds": 1.0},
         "failure": None,
+        "environment": {},
+        "command": "dis-bench run",
+        "created": "2026-11-20T09:30:00+00:00",
     } | changes
 
 
@@ -42,7 +55,7 @@ def with_beta(beta, seed=0):
 def test_a_record_comes_back(store):
     put(store, CELL)
     found = store.find(CELL)
-    assert {**found, "folder": ""} == {**record_of(CELL), "folder": ""}
+    assert record_of(CELL).items() <= found.items()
     assert found["folder"] == str(store.folder(CELL))
     assert store.find(with_beta(5.0)) is None
 
@@ -64,8 +77,8 @@ def test_what_is_replaced_is_kept(store):
 def test_further_records_stand_beside_the_first_and_the_newest_counts(store):
     put(store, CELL)
     for number in range(2, 12):  # past 10: numbers sort as numbers
-        write_record(store.folder(CELL), record_of(CELL, scores={"mig": number}))
-    assert store.find(CELL)["scores"] == {"mig": 11}
+        write_record(store.folder(CELL), record_of(CELL, scores={"mig": number / 100}))
+    assert store.find(CELL)["scores"] == {"mig": 0.11}
     assert len(list(store.folder(CELL).glob("record*.json"))) == 11
 
 
@@ -109,28 +122,7 @@ def test_failed_cells_say_why(store):
     assert read_results(store.root)["failure"].tolist() == [reason]
 
 
-WRONG_KINDS = [
-    record_of(CELL, evaluation=None),
-    record_of(CELL, timing=None),
-    record_of(CELL, scores=[1]),
-    record_of(CELL, scores={"mig": "0.1"}),
-    record_of(CELL, failure="text"),
-    record_of(CELL, evaluation={"kl_per_latent": 3}),
-    {**record_of(CELL), "cell": {**CELL.identity, "hyperparameters": None}},
-]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        '{"schema": 1}',
-        json.dumps(record_of(CELL, schema=99)),
-        json.dumps(record_of(CELL, status="?")),
-    ],
-)
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"schema": 2}', "\0" * 100, "[" * 100_000])
 def test_a_corrupt_record_is_named_and_skipped(store, content):
     put(store, CELL)
     put(store, with_beta(7.0))
@@ -139,7 +131,7 @@ def test_a_corrupt_record_is_named_and_skipped(store, content):
     records, [problem] = read_records(store.root)
     assert [r["cell"]["hyperparameters"]["beta"] for r in records] == [7.0]
     assert str(path) in problem
-    with pytest.warns(UserWarning, match="is corrupt"):
+    with pytest.warns(UserWarning, match="cannot be read"):
         assert len(read_results(store.root)) == 1
 
 
@@ -147,6 +139,69 @@ def test_a_corrupt_newer_record_leaves_the_older_one(store):
     put(store, CELL)
     (store.folder(CELL) / "record.2.json").write_text("{")
     assert store.find(CELL)["status"] == "done"
+
+
+@pytest.mark.parametrize("number", [2, 3, 10, 999])
+def test_numbers_may_be_missing_between_records(store, number):
+    put(store, CELL)
+    write_record(store.folder(CELL), record_of(CELL, scores={"mig": 0.2}))
+    (store.folder(CELL) / "record.2.json").rename(store.folder(CELL) / f"record.{number}.json")
+    assert store.find(CELL)["scores"] == {"mig": 0.2}
+
+
+ODD_NAMES = [
+    "record.².json",
+    "record.²json",
+    "record.٣.json",
+    "record.1.json",
+    "record.02.json",
+    "record-2.json",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_what_is_not_named_like_a_record_is_named_and_none(store, name):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    write_record(folder, record_of(CELL, scores={"mig": 0.2}))
+    (folder / "record.2.json").rename(folder / name)
+    [record], [problem] = read_records(store.root)
+    assert record["scores"] == {"mig": 0.1}
+    assert f"{folder / name} cannot be read (no record has such a name)" in problem
+    (folder / "record.json").unlink()
+    assert store.find(CELL) is None
+
+
+def test_a_corrupt_newer_record_is_named_though_an_older_one_counts(store):
+    put(store, CELL)
+    (store.folder(CELL) / "record.2.json").write_text("{")
+    [record], [problem] = read_records(store.root)
+    assert record["scores"] == {"mig": 0.1}
+    assert "record.2.json cannot be read (" in problem
+    assert problem.endswith("an older record of its cell counts.")
+
+
+def test_a_copied_folder_counts_once_and_both_are_named(store):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    copy = folder.with_name(f"copy of {folder.name}")
+    shutil.copytree(folder, copy)
+    [record], [problem] = read_records(store.root)
+    assert record["folder"] == str(folder)
+    assert problem == f"{copy} and {folder} hold the same cell; only the second counts."
+    shutil.copytree(folder, folder.with_name(f"{folder.name} (copy)"))
+    assert len(read_records(store.root)[0]) == 1
+    assert len(read_records(store.root)[1]) == 2
+
+
+def test_a_record_in_the_folder_of_another_cell_is_neithers(store):
+    put(store, CELL)
+    put(store, with_beta(7.0))
+    shutil.copy(store.folder(CELL) / "record.json", store.folder(with_beta(7.0)) / "record.json")
+    assert store.find(with_beta(7.0)) is None
+    records, [problem] = read_records(store.root)
+    assert [record["hash"] for record in records] == [CELL.hash]
+    assert str(store.folder(with_beta(7.0)) / "record.json") in problem
 
 
 @pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir(), lambda root: foreign(root)])

@@ -1,0 +1,107 @@
+"""Arrays of an npz file that was kept: unpacked only where name, type, shape and size are as expected."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dis_bench.runners.schema import Damaged
+
+MOST_BYTES = 1 << 29  # of one array, unpacked
+
+# By file and array: type, and sizes; a size of one name is the same in all arrays.
+LAYOUTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "codes.npz": {
+        "codes": ("<f4", ("images", "latents")),
+        "log_variances": ("<f4", ("images", "latents")),
+        "factors": ("<i4", ("images", "factors")),
+    },
+    "pictures.npz": {
+        "originals": ("|u1", ("examples", "channels", "height", "width")),
+        "reconstructions": ("|u1", ("examples", "channels", "height", "width")),
+        "traversals": ("|u1", ("latents", "values", "channels", "height", "width")),
+        "traversal_values": ("<f8", ("values",)),
+        "kl_per_latent": ("<f8", ("latents",)),
+    },
+}
+# What no study exceeds; the number of latents is the record's.
+_MOST = {
+    "images": 100_000,
+    "factors": 1000,
+    "examples": 64,
+    "channels": 3,
+    "height": 256,
+    "width": 256,
+    "values": 64,
+}
+
+
+def unpack(
+    content: bytes, file: str, sizes: Mapping[str, int], names: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Unpack arrays of an npz file.
+
+    Args:
+        content: of the file.
+        file: its name, a key of :data:`LAYOUTS`.
+        sizes: those that are known, by name.
+        names: of the arrays; all of the layout by default.
+
+    Raises:
+        Damaged: the first thing that is not as the layout says.
+    """
+    known = dict(sizes)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [member.filename for member in archive.infolist()]
+            return {
+                name: _read_array(archive, members, name, *LAYOUTS[file][name], known)
+                for name in names or LAYOUTS[file]
+            }
+    except Damaged:
+        raise
+    except Exception as error:  # zip, zlib and npy headers each have their own errors
+        raise Damaged(f"{type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+def _read_array(
+    archive: zipfile.ZipFile,
+    members: list[str],
+    name: str,
+    kind: str,
+    dimensions: tuple[str, ...],
+    known: dict[str, int],
+) -> np.ndarray:
+    if members.count(f"{name}.npy") != 1:
+        raise Damaged(f"it has {members.count(f'{name}.npy') or 'no'} array {name}")
+    member = archive.getinfo(f"{name}.npy")
+    if member.flag_bits & 1:
+        raise Damaged(f"its array {name} is encrypted")
+    with archive.open(member) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise Damaged(f"its array {name} is of an unknown format")
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype != np.dtype(kind) or not _fits(shape, dimensions, known):
+            wanted = ", ".join(str(known.get(size, size)) for size in dimensions)
+            raise Damaged(f"its {name} is {dtype} {list(shape)}, not {np.dtype(kind)} [{wanted}]")
+        if size > MOST_BYTES or size != member.file_size - file.tell():
+            raise Damaged(f"its array {name} claims {size:,} bytes")
+        array = np.frombuffer(file.read(size + 1), dtype)  # one more, so that its checksum is compared
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        raise Damaged(f"its {name} holds numbers that are not finite")
+    return array.reshape(shape, order="F" if is_fortran else "C").copy()
+
+
+def _fits(shape: tuple[int, ...], dimensions: tuple[str, ...], known: dict[str, int]) -> bool:
+    """Compare a shape with the known sizes; those that were not known become so."""
+    if len(shape) != len(dimensions):
+        return False
+    return all(
+        1 <= size <= _MOST.get(name, size) and size == known.setdefault(name, size)
+        for size, name in zip(shape, dimensions, strict=True)
+    )

@@ -1,0 +1,152 @@
+"""Seals: the digests by which records, anchors and the files beside them prove that they are as written.
+
+A digest finds damage and edits. It is no signature: who edits a record can seal it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dis_bench.runners.schema import Damaged, canonical, check_anchor, check_record, check_version
+
+KEPT = ("codes.npz", "training.csv", "pictures.npz", "weights.pt")
+
+# Sizes beyond which a file is not read; what a study keeps of a cell is a few megabytes.
+MOST_JSON = 1 << 24
+MOST_BYTES = 1 << 30
+
+
+def seal(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a record with the digests of the files beside it, and of itself.
+
+    A record that follows another of the same cell brings the digests of its files with it: they are not
+    computed again, since that would vouch for whatever became of the files.
+
+    Args:
+        record: to write.
+        folder: with the files that it is kept with.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    files = record.get("files")
+    if files is None:
+        files = {name: digest_file(folder / name) for name in KEPT if (folder / name).is_file()}
+    return sign({**record, "files": files})
+
+
+def sign(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record or an anchor with the digest of itself.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    unsigned = {name: each for name, each in value.items() if name != "digest"}
+    text = json.dumps(unsigned, ensure_ascii=False, allow_nan=False)
+    # Bytes of the command line that are no UTF-8 become question marks: no reader could take them.
+    plain = json.loads(text.encode("utf-8", "replace"))
+    return {**plain, "digest": _digest(plain)}
+
+
+def digest_file(path: Path) -> str:
+    """Compute the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record of the cell whose folder it is in.
+
+    Raises:
+        Damaged: it is not as it was written, or not of that cell.
+        FileNotFoundError: there is none.
+    """
+    record = _read_signed(path, "record")
+    check_record(record, path.parent.name)
+    return record
+
+
+def read_anchor(path: Path) -> dict[str, Any]:
+    """Read an anchor.
+
+    Raises:
+        Damaged: it is not as it was written.
+        FileNotFoundError: there is none.
+    """
+    anchor = _read_signed(path, "anchor")
+    check_anchor(anchor, path.stem)
+    return anchor
+
+
+def read_kept(folder: Path, record: Mapping[str, Any], name: str) -> bytes:
+    """Read a file beside a record, if it is the one that was written.
+
+    Args:
+        folder: of the cell.
+        record: a record of it, as :func:`read_record` gives it.
+        name: one of :data:`KEPT`.
+
+    Raises:
+        Damaged: it is not as it was written.
+        FileNotFoundError: there is none.
+    """
+    content = read_regular(folder / name, MOST_BYTES)
+    written = record["files"].get(name)
+    if written is None:
+        raise Damaged("its record does not list it")
+    if hashlib.sha256(content).hexdigest() != written:
+        raise Damaged("it has changed since it was written: its digest is another")
+    return content
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Read a regular file; a pipe or a device is never waited for.
+
+    Raises:
+        Damaged: it is something else, larger than ``most`` bytes, or cannot be read.
+        FileNotFoundError: there is none.
+    """
+    try:
+        _check_regular(path.stat(), most)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            _check_regular(os.fstat(file.fileno()), most)
+            return file.read(most)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"{error.strerror or type(error).__name__}") from None
+
+
+def _check_regular(status: os.stat_result, most: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Damaged("it is no regular file")
+    if status.st_size > most:
+        raise Damaged(f"it has {status.st_size:,} bytes, more than the {most:,} that are read")
+
+
+def _read_signed(path: Path, kind: str) -> dict[str, Any]:
+    content = read_regular(path, MOST_JSON)
+    if not content:
+        raise Damaged("it is empty, as a power cut leaves a file")
+    try:
+        value = json.loads(content.decode())
+        check_version(value, kind)
+        fits = value.get("digest") == _digest({name: value[name] for name in value if name != "digest"})
+    except Damaged:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{type(error).__name__}: {error}") from None
+    if not fits:
+        raise Damaged(f"it has changed since it was written: its digest is not that of this {kind}")
+    return value
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,237 @@
+"""A record that passes the schema can be tabulated and drawn, whatever else it says; any other is named."""
+
+import dataclasses
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dis_bench.errors import InputError
+from dis_bench.metrics import protocol
+from dis_bench.reports.anchors import match_anchors
+from dis_bench.runners import schema
+from dis_bench.runners.cell import Cell
+from dis_bench.runners.run import choose_jobs
+from dis_bench.runners.schema import RESERVED, SCHEMA, CellIdentity, Damaged, check_record, check_scores
+from dis_bench.runners.seal import seal
+from dis_bench.runners.store import Store, read_anchors, read_records, read_results, write_record
+from dis_bench.runners.study import Study
+from tests.runners.kept_store import (
+    NAMES,
+    changes,
+    first_anchor,
+    first_cell,
+    make_store,
+    put_anchor,
+    put_record,
+    replace_at,
+)
+from tests.runners.test_cell import CELL
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def store(whole, tmp_path):
+    return Path(shutil.copytree(whole, tmp_path / "results"))
+
+
+def record_in(root):
+    return json.loads((first_cell(root) / "record.json").read_text())
+
+
+def change(*path, to):
+    return lambda record: replace_at(record, path, to)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_sealed_record_is_read_or_named(whole, tmp_path_factory, data):
+    root = Path(shutil.copytree(whole, tmp_path_factory.mktemp("changed") / "results"))
+    record = record_in(root)
+    at, new = data.draw(changes(record))
+    put_record(root, replace_at(record, at, new))
+    records, problems = read_records(root)
+    assert len(records) + len(problems) == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table, before = read_results(root), read_results(whole)
+    assert table.columns.is_unique
+    assert set(before.columns) <= set(table.columns)  # nothing hides a column
+    for name in before.select_dtypes("number"):
+        assert table[name].dtype.kind in "fi" or name == "beta"
+    shutil.rmtree(root)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_any_sealed_anchor_is_read_or_named(whole, tmp_path_factory, data):
+    root = Path(shutil.copytree(whole, tmp_path_factory.mktemp("changed") / "results"))
+    anchor = json.loads(first_anchor(root).read_text())
+    at, new = data.draw(changes(anchor))
+    put_anchor(root, replace_at(anchor, at, new))
+    anchors, problems = read_anchors(root)
+    assert len(anchors) + len(problems) == 1
+    record = record_in(whole)
+    for both in match_anchors(anchors, record["cell"], record["protocol"]).values():
+        assert all(0 <= value <= 1 for value in both)
+    shutil.rmtree(root)
+
+
+LIES = {
+    "a hash of another cell": change("hash", to="0" * 12),
+    "a score beyond its range": change("scores", "mig", to=7.5),
+    "a score below its range": change("scores", "mig", to=-0.01),
+    "a score of no metric": change("scores", "mine", to=0.5),
+    "a score that is a path": lambda r: change("protocol", "a/b.py:x", to={})(
+        change("scores", "a/b.py:x", to=0.5)(r)
+    ),
+    "a score that is a module": lambda r: change("protocol", "os:x", to={})(
+        change("scores", "os:x", to=0.5)(r)
+    ),
+    "a score called like its hyperparameter": lambda r: change("protocol", "beta", to={})(
+        change("scores", "beta", to=0.5)(r)
+    ),
+    "a score that is true": change("scores", "mig", to=True),
+    "a score that is a text": change("scores", "mig", to="0.5"),
+    "a whole number beyond all tables": change("cell", "seed", to=2**70),
+    "digits without end": change("evaluation", "kl", to=10**400),
+    "too few KLs": change("evaluation", "kl_per_latent", to=[1.0]),
+    "done, with a failure": change("failure", to={"reason": "none"}),
+    "failed, without a reason": change("status", to="failed"),
+    "no evaluation": change("evaluation", to={}),
+    "a measure of its own": change("evaluation", "seed", to=1.0),
+    "a time below zero": change("timing", "train_seconds", to=-1.0),
+    "a date that is none": change("created", to="yesterday"),
+    "half a character": change("command", to="\ud800"),
+    "nested without end": change("environment", "x", to=json.loads("[" * 50 + "]" * 50)),
+    "nested hyperparameters": change("cell", "hyperparameters", "beta", to=[4.0]),
+    "a later schema": change("schema", to=SCHEMA + 1),
+    "a schema that is a truth": change("schema", to=True),
+    "no lists of files": change("files", to=["codes.npz"]),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_sealed_lie_is_named(store, lie):
+    put_record(store, LIES[lie](record_in(store)))
+    if lie == "a hash of another cell":  # which put_record has just made right
+        record = LIES[lie](record_in(store))
+        (first_cell(store) / "record.json").write_text(json.dumps(seal(record, first_cell(store))))
+    records, [problem] = read_records(store)
+    assert len(records) == 3
+    assert "record.json cannot be read (" in problem
+    assert len(problem) < 500
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES, *RESERVED, "kl_12"}))
+def test_no_hyperparameter_hides_a_column(store, name):
+    put_record(store, change("cell", "hyperparameters", name, to=1.0)(record_in(store)))
+    assert len(read_records(store)[0]) == 3
+
+
+@pytest.mark.parametrize(("name", "left"), [("gamma", "betavae"), ("mig", "other")])
+def test_of_a_score_called_like_another_models_hyperparameter_the_fewer_are_left_out(store, name, left):
+    record = record_in(store)
+    put_record(store, change("protocol", "gamma", to={})(change("scores", "gamma", to=0.5)(record)))
+    other = dataclasses.replace(CELL, model="other", hyperparameters={name: 1.0})
+    with Store(store).new_folder(other) as folder:
+        write_record(folder, {**record, "cell": other.identity, "hash": other.hash, "scores": {}})
+    records, [problem] = read_records(store)
+    assert len(records) == 4
+    assert f"'{name}' is a score of some cells and a hyperparameter of others" in problem
+    assert f"-{left}-" in problem or left == "betavae"
+    with pytest.warns(UserWarning, match="is left out"):
+        assert read_results(store).columns.is_unique
+
+
+@pytest.mark.parametrize("value", ["linear", "$x_{$", True, 3, 2.5, "", "inf"])
+@pytest.mark.parametrize("name", ["beta", "gamma", "kl_weight"])
+def test_words_truths_and_numbers_are_hyperparameters(store, name, value):
+    put_record(store, change("cell", "hyperparameters", name, to=value)(record_in(store)))
+    table = read_results(store)
+    assert value in table[name].tolist()
+    assert len(table) == 4
+
+
+@pytest.mark.parametrize("score", [1.0 + 1e-9, 1.0, 0.0, -1e-9])
+def test_a_score_may_leave_its_range_by_rounding(score):
+    check_scores({"mig": score}, protocol(["mig"]))
+
+
+@pytest.mark.parametrize("score", [1.01, -0.01, 7.5])
+def test_an_installed_metric_is_asked_for_its_range(score):
+    with pytest.raises(Damaged, match="outside the range 0 to 1 of mig"):
+        check_scores({"mig": score}, protocol(["mig"]))
+    check_scores({"mig": score}, {"mig": {"version": "of another range"}})
+
+
+def test_a_metric_that_is_not_installed_has_no_range():
+    check_scores({"mine_a": 7.5}, {"mine": {"version": 1}})
+
+
+def test_no_name_in_a_record_is_imported(store, monkeypatch):
+    (store / "evil.py").write_text("raise SystemExit('this ran')")
+    monkeypatch.chdir(store)
+    monkeypatch.syspath_prepend(store)
+    record = record_in(store)
+    for name in ("evil.py:x", "evil:x", "evil"):
+        put_record(store, change("protocol", name, to={})(change("scores", name, to=0.5)(record)))
+        assert len(read_records(store)[0]) == (4 if name == "evil" else 3)
+
+
+def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
+    for path in store.glob("cells/*/record.json"):
+        record = json.loads(path.read_text())
+        del record["digest"], record["files"]
+        path.write_text(json.dumps({**record, "schema": 1}))
+    records, [problem] = read_records(store)
+    assert records == []
+    assert f"{first_cell(store)}/record.json and 3 more cannot be read (an earlier version" in problem
+    assert "run the same command again, or read it with dis-bench 0.1" in problem
+
+
+def test_the_schema_has_every_field_of_a_cell():
+    assert set(CELL.identity) == set(CellIdentity.__annotations__)
+    assert {field.name for field in dataclasses.fields(Cell)} <= CellIdentity.__required_keys__
+
+
+def test_what_no_reader_would_take_is_refused_before_training(tmp_path):
+    plan = Study(models=["betavae"], betas=[4], seeds=1, steps=1, metrics=["mig"]).plan()
+    for hyperparameters in (
+        {"mig": 1.0},
+        {"label": 1.0},
+        {"beta": 2**70},
+        {"beta": "\udcff"},
+        {"beta": 1e200},
+    ):
+        cell = dataclasses.replace(plan.cells[0], hyperparameters=hyperparameters)
+        with pytest.raises(InputError, match="no record can hold it"):
+            choose_jobs(dataclasses.replace(plan, cells=(cell,)), Store(tmp_path), "missing")
+
+
+def test_a_record_needs_its_own_folder(store):
+    record = json.loads((first_cell(store) / "record.json").read_text())
+    check_record(record, first_cell(store).name)
+    for folder in ("", record["hash"], f"x{record['hash']}", f"x-{record['hash']}-copy"):
+        with pytest.raises(Damaged, match="its folder's name does not end in that"):
+            check_record(record, folder)
+
+
+def documented(heading):
+    """The keys of the JSON under a heading of docs/results.md."""
+    page = (Path(schema.__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
+    block = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [line.split('"')[1] for line in block.splitlines() if line.startswith('     "')]
+
+
+def test_the_document_lists_the_keys():
+    assert documented("record.json") == list(schema.KeptRecord.__annotations__)
+    assert documented("Anchors") == list(schema.KeptAnchor.__annotations__)
