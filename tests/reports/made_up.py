@@ -67,6 +67,7 @@ def write_study(
                 dataset=dataset,
                 source=source,
                 fingerprint=f"{dataset}-{source}-f00d",
+                dataset_version="dis-bench 0.1.0",
                 model=model,
                 model_version="dis-bench 0.1.0",
                 hyperparameters=hyperparameters,
@@ -77,6 +78,7 @@ def write_study(
                 batch_size=64,
                 lr=5e-4,
                 precision="fp32",
+                kernels="compiled",
                 seed=seed,
             )
             measures = make_values(1.0 if beta is None else beta, seed, noise, f"{model}{others}")
