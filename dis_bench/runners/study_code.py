@@ -58,7 +58,7 @@ class StudyCode:
             if wanted is not None and registry.find(kind, wanted).version != version:
                 raise CodeChanged(
                     f"the code of {kind.removesuffix('s')} '{name}' was changed after the study was planned; "
-                    "give the same command again"
+                    "start it again in a new process"
                 )
 
     @property

@@ -35,6 +35,11 @@ ENVIRONMENT = {
     "device": "cpu",
     "threads": 1,
     "precision": "fp32",
+    "kernels": "torch",
+    "instructions": "AVX512",
+    "switches": {},
+    "imported": {},
+    "unwatched": [],
 }
 
 
@@ -78,7 +83,7 @@ def write_study(
                 batch_size=64,
                 lr=5e-4,
                 precision="fp32",
-                kernels="compiled",
+                kernels="torch",
                 seed=seed,
             )
             measures = make_values(1.0 if beta is None else beta, seed, noise, f"{model}{others}")

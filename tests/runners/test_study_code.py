@@ -114,7 +114,7 @@ def test_code_that_changed_since_the_plan_fails_its_cell(changed, whose, study, 
     [job] = choose_jobs(plan, Store(folder / "results"), "missing")
     record = pipeline(job, lambda event: None)
     assert record["status"] == "failed"
-    reason = f"the code of {whose} was changed after the study was planned; give the same command again"
+    reason = f"the code of {whose} was changed after the study was planned; start it again in a new process"
     assert record["failure"] == {"reason": reason}
 
 
