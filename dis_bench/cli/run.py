@@ -163,7 +163,7 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
     for cell in plan.cells:
         print(f"{to_do.get(cell, 'done'):8}  {cell.label}  steps={cell.steps}  {cell.hash}")
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
-    if jobs and plan.code.warning:
+    if plan.code.warning:
         print(f"dis-bench: {plan.code.warning}", file=sys.stderr)
     if jobs:
         try:

@@ -96,7 +96,7 @@ def run_study(
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
     watcher = watcher or Watcher()
-    if jobs and plan.code.warning:
+    if plan.code.warning:
         watcher.warn(plan.code.warning)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
