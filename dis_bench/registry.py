@@ -12,17 +12,20 @@ Nothing is imported before it is asked for: looking at the names costs no torch.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.abc
 import importlib.metadata
-import importlib.util
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dis_bench
+from dis_bench import neighbours, plugin_code
 from dis_bench.errors import InputError, unknown
+from dis_bench.plugin_code import Code
 from dis_bench.requirements import lacks
 
 KINDS = ("datasets", "models", "metrics")
@@ -52,15 +55,25 @@ class Plugin:
         return self._loaded[0]
 
     @property
-    def version(self) -> str:
-        """What changes when the plug-in's code does: an installed package's version, else the file's hash."""
+    def code(self) -> Code:
+        """The code behind the plug-in; its version changes when the code does.
+
+        Of dis-bench's own plug-ins and of installed packages, it is the package's version.
+        """
         path = self.target.rpartition(":")[0]
-        if not self.is_file and self.origin.startswith("module "):
-            spec = importlib.util.find_spec(path)
-            path = spec.origin if spec and spec.origin else ""
-        if path.endswith(".py"):
-            return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-        return self.origin
+        if self.is_ours:
+            return Code(f"dis-bench {dis_bench.__version__}")
+        return _read_file(Path(path)) if self.is_file else _read_module(path)
+
+    @property
+    def version(self) -> str:
+        """The version of the code behind the plug-in."""
+        return self.code.version
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is part of dis-bench."""
+        return not self.is_file and self.target.startswith("dis_bench.")
 
     @property
     def is_file(self) -> bool:
@@ -86,32 +99,77 @@ def plugins(kind: str) -> dict[str, Plugin]:
     return dict(sorted(found.items()))
 
 
+def installed(kind: str, name: str) -> Plugin | None:
+    """Return the installed plug-in of this name, or None; for names that come from data.
+
+    Unlike :func:`find`, it takes no name for a file or a module: what a record calls a metric must not decide
+    which code is run.
+    """
+    return plugins(kind).get(name)
+
+
 def find(kind: str, name: str) -> Plugin:
     """The plug-in that ``name`` means: an installed name, ``module:attribute`` or ``path/file.py:attribute``.
+
+    Only for names that a user gave. A file that has changed since it was imported is imported again, except
+    inside :func:`keeping_code`.
 
     Raises:
         InputError: there is none; its file or attribute is missing; its name is taken by another.
     """
-    installed = plugins(kind)
+    there = plugins(kind)
     if ":" not in name:
         if name.endswith(".py"):
             raise InputError(f"'{name}' names a file; name what is in it as well: {name}:Name.")
-        if name not in installed:
-            raise unknown(_one(kind), name, installed)
-        return installed[name]
+        if name not in there:
+            raise unknown(_one(kind), name, there)
+        return there[name]
 
     path, _, attribute = name.rpartition(":")
     is_file = path.endswith(".py")
     target = f"{Path(path).resolve()}:{attribute}" if is_file else name
-    for plugin in installed.values():
+    for plugin in there.values():
         if plugin.target == target:
             return plugin
+    if is_file and not _keeps_code.get():
+        _forget_changed(Path(target.rpartition(":")[0]))
     loaded = import_target(_one(kind), target)
+    if is_file:
+        _read_file(Path(target.rpartition(":")[0]))  # now: it may change while the process has this one
     own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
     plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
-    if plugin.name in installed:
-        raise clash(kind, plugin.name, installed[plugin.name], plugin)
+    if plugin.name in there:
+        raise clash(kind, plugin.name, there[plugin.name], plugin)
     return plugin
+
+
+@contextmanager
+def keeping_code() -> Iterator[None]:
+    """Keep the plug-in files that are imported, in this block, even if somebody edits them meanwhile."""
+    token = _keeps_code.set(True)
+    try:
+        yield
+    finally:
+        _keeps_code.reset(token)
+
+
+_keeps_code: ContextVar[bool] = ContextVar("keeps_code", default=False)
+_codes: dict[Path, Code] = {}  # of the plug-in files as they were imported
+
+
+def _read_file(path: Path) -> Code:
+    if path not in _codes:
+        _codes[path] = plugin_code.read_file(path)
+    return _codes[path]
+
+
+_read_module = cache(plugin_code.read_module)
+
+
+def _forget_changed(path: Path) -> None:
+    if path in _codes and not _codes[path].is_current():
+        del _codes[path]
+        neighbours.forget_file(path)
 
 
 def import_target(kind: str, target: str) -> Any:
@@ -126,45 +184,21 @@ def import_target(kind: str, target: str) -> Any:
     """
     path, _, attribute = target.rpartition(":")
     what = f"{kind} '{target}'"
+    is_file = path.endswith(".py")
+    if is_file and not Path(path).is_file():
+        raise InputError(f"{what} cannot be loaded: there is no file '{path}'.")
     try:
-        module = _import_file(Path(path)) if path.endswith(".py") else importlib.import_module(path)
-    except FileNotFoundError:
-        raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
+        module = neighbours.import_file(Path(path).resolve()) if is_file else importlib.import_module(path)
     except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
-        raise InputError(
-            f"{what} cannot be imported: {lacks(error) or f'{type(error).__name__}: {error}'}".rstrip(".")
-            + "."
-        ) from error
+        message = lacks(error) or f"{type(error).__name__}: {neighbours.plain_names(str(error))}"
+        raise InputError(f"{what} cannot be imported: {message.rstrip('.')}.") from error
     if not hasattr(module, attribute):
         callables = [name for name, value in vars(module).items() if callable(value)]
         public = [name for name in callables if not name.startswith("_")]
+        if is_file:
+            neighbours.forget_file(Path(path).resolve())
         raise unknown(f"attribute of '{path}'", attribute, public)
     return getattr(module, attribute)
-
-
-def _import_file(path: Path) -> Any:
-    path = path.resolve()
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    return importlib.import_module(_FILE_PREFIX + str(path).encode().hex())
-
-
-class _FileFinder(importlib.abc.MetaPathFinder):
-    """Imports a plug-in file by a module name that spells its path.
-
-    So two files of one name do not replace each other, and what a file defines can be sent to worker
-    processes, which import it again from its name alone.
-    """
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if not fullname.startswith(_FILE_PREFIX):
-            return None
-        file = bytes.fromhex(fullname.removeprefix(_FILE_PREFIX)).decode()
-        return importlib.util.spec_from_file_location(fullname, file)
-
-
-_FILE_PREFIX = "dis_bench_plugin_"
-sys.meta_path.append(_FileFinder())
 
 
 def _one(kind: str) -> str:

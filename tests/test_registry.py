@@ -81,6 +81,32 @@ def test_two_files_of_one_name_do_not_mix(model_file, tmp_path):
     assert registry.find("models", f"{other}:Mine").name == "yours"
 
 
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_a_name_from_data_is_looked_up_and_never_loaded(kind, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\ndef x(c, f): return 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ["evil.py:x", f"{tmp_path}/evil.py:x", "evil:x", "os:system", "evil", "", ":", "a.py:", "\0"]
+    assert [registry.installed(kind, name) for name in names] == [None] * len(names)
+    assert not (tmp_path / "RAN").exists()
+    known = next(iter(registry.plugins(kind)))
+    assert registry.installed(kind, known) == registry.find(kind, known)
+
+
+def test_versions_of_our_own_are_ours_and_of_a_module_its_codes(tmp_path, monkeypatch):
+    assert registry.find("models", "betavae").version.startswith("dis-bench ")
+    assert registry.find("metrics", "dis_bench.metrics.mig:mig").version.startswith("dis-bench ")
+    (tmp_path / "some_models.py").write_text(MODEL_FILE)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(registry.find("models", "some_models:Mine").version) == 16
+
+
+def test_a_missing_file_inside_a_plug_in_is_not_its_own(model_file):
+    model_file.write_text("open('no such data')")
+    with pytest.raises(InputError, match=r"cannot be imported: FileNotFoundError: .*no such data"):
+        registry.find("models", f"{model_file}:Mine")
+
+
 def _name_of(pickled):
     return pickle.loads(pickled).name  # noqa: S301 - our own bytes
 

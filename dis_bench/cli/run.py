@@ -68,6 +68,7 @@ def _add_training(group: Any) -> None:
     add("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
     add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto, bf16 on CPUs, tf32 on GPUs)")
+    add("--kernels", metavar="auto|compiled|torch", help="what convolves (default: auto, compiled on CPUs)")
 
 
 def _add_data(group: Any) -> None:
@@ -163,6 +164,8 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
     for cell in plan.cells:
         print(f"{to_do.get(cell, 'done'):8}  {visible(cell.label)}  steps={cell.steps}  {cell.hash}")
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
+    if plan.code.warning:
+        print(f"dis-bench: {plan.code.warning}", file=sys.stderr)
     if jobs:
         try:
             cost = estimate(plan, jobs)

@@ -44,8 +44,8 @@ class Dataset:
         reference: factor classes of a telling image, around which ``dis-bench data show`` sweeps; by
             default the middle of every factor.
         source: where the pixels of this instance come from.
-        fingerprint: a short text that changes when the pixels can change; set it for the class, or in
-            ``__init__``.
+        fingerprint: a short text that changes when the pixels can change for another reason than the code,
+            such as a file that is read; set it for the class, or in ``__init__``.
     """
 
     name: ClassVar[str]

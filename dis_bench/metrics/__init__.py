@@ -190,9 +190,9 @@ def _find(wanted: str | Metric | Callable[..., Any]) -> Metric:
         return as_metric(wanted)
     plugin = registry.find("metrics", wanted)
     metric = as_metric(plugin.load(), plugin.name, plugin.version)
-    # Columns begin with the name that was registered, whatever the function is called. What is in a file has
-    # the file's content as its version: its author may change it without raising a number.
-    version = plugin.version if plugin.is_file else metric.version
+    # Columns begin with the name that was registered, whatever the function is called. The version of our own
+    # metrics is raised when their numbers change; that of others is the version of their code.
+    version = metric.version if plugin.is_ours else plugin.version
     return dataclasses.replace(metric, name=plugin.name, version=version)
 
 

@@ -6,8 +6,9 @@ give, up to rounding, with their gradients. Gradients of gradients are left to t
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -22,10 +23,60 @@ from dis_bench.models.patches import frame
 Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
 
+class KernelsFailed(RuntimeError):
+    """The compiled kernels were to be used, and cannot be compiled or run."""
+
+
+_choice: ContextVar[str] = ContextVar("kernels", default="auto")
+
+
+@contextmanager
+def convolving_with(kernels: str) -> Iterator[None]:
+    """Convolve with ``compiled`` kernels or by ``torch``'s layers in this block.
+
+    Outside, kernels are used where they can be. Inside, ones that cannot be used raise
+    :class:`KernelsFailed`: by torch's layers, numbers would differ in rounding.
+    """
+    token = _choice.set(kernels)
+    try:
+        yield
+    finally:
+        _choice.reset(token)
+
+
+def why_unavailable(precision: str) -> str:
+    """Return why the kernels cannot compute in a precision here; empty where they can."""
+    if isinstance(_load(), Exception):
+        return f"they cannot be loaded: {_in_one_line(_load())}"
+    reason: str = _load().why_unavailable(precision == "bf16")
+    return reason
+
+
+def check_available(kernels: str, precision: str) -> None:
+    """Check that this process can compute as planned.
+
+    Raises:
+        KernelsFailed: it is to use the compiled kernels, and cannot.
+    """
+    reason = why_unavailable(precision) if kernels == "compiled" else ""
+    if reason:
+        raise _failed(reason)
+
+
+def describe_instructions() -> str:
+    """Return which instructions the kernels are compiled to; they decide the rounding."""
+    return getattr(_load(), "INSTRUCTIONS", "none")
+
+
 def serves(images: Tensor, layers: Layers) -> bool:
-    """Whether the kernels can take this call; what they cannot, torch's own layers do, or refuse."""
+    """Whether the kernels take this call; what they do not, torch's own layers do, or refuse.
+
+    Raises:
+        KernelsFailed: they must be used, and cannot be loaded.
+    """
     return (
         _is_plain_call()
+        and _choice.get() != "torch"
         and _are_sound(images, layers)
         and _dtype() in _dtypes()
         and _make_tiles(images, layers)
@@ -139,7 +190,7 @@ class _Convolutions(torch.autograd.Function):
         for weight in weights:
             framed.append(_room(framed[-1], 0.5, weight.shape[0]))
         kernels = tuple(_pack(weight, dtype) for weight in weights)
-        _kernels().convolve(_arrays(framed), kernels, _arrays([bias.contiguous() for bias in biases]))
+        _run("convolve", _arrays(framed), kernels, _arrays([bias.contiguous() for bias in biases]))
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
         return _unframe(framed[-1])
@@ -151,7 +202,8 @@ class _Convolutions(torch.autograd.Function):
         _, weights, biases, framed = _saved(ctx)
         of_weights, of_biases = _sums(weights, biases)
         dtype = framed[0].dtype
-        _kernels().convolve_backward(
+        _run(
+            "convolve_backward",
             _arrays(framed),
             _array(_frame(gradient, dtype)),
             tuple(_pack_transposed(weight, dtype) for weight in weights[1:]),
@@ -176,7 +228,8 @@ class _TransposedConvolutions(torch.autograd.Function):
         shape = (count, weights[-1].shape[1], 2 * (height - 2), 2 * (width - 2))
         # Not a view of another tensor: who gets it may change it in place.
         result = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
-        _kernels().convolve_transposed(
+        _run(
+            "convolve_transposed",
             _arrays(framed),
             tuple(_pack_transposed(weight, dtype) for weight in weights[:-1]),
             thin_kernel,
@@ -198,7 +251,8 @@ class _TransposedConvolutions(torch.autograd.Function):
         dtype = framed[0].dtype
         of_result, of_images = _frame(gradient, dtype), torch.empty_like(framed[0])
         between = [images.new_zeros(images.shape[1:]) for images in (*framed[1:], of_result)]
-        _kernels().convolve_transposed_backward(
+        _run(
+            "convolve_transposed_backward",
             _arrays(framed),
             _array(of_result),
             tuple(_pack(weight, dtype) for weight in weights),
@@ -261,20 +315,42 @@ def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) ->
 
 
 @cache
-def _kernels() -> Any:
-    """The module; imported when it is first needed, as numba takes a third of a second."""
-    from dis_bench.models import kernels
-
+def _load() -> Any:
+    """Return the module, or the exception; imported when first needed, since numba takes 0.3 seconds."""
+    try:
+        from dis_bench.models import kernels
+    except Exception as error:  # of numba, llvmlite, or the dynamic linker
+        return error
     return kernels
 
 
-@cache
-def _dtypes() -> tuple[torch.dtype, ...]:
-    """What the kernels compute in on this processor."""
+def _kernels() -> Any:
+    module = _load()
+    if isinstance(module, Exception):
+        raise _failed(_in_one_line(module))
+    return module
+
+
+def _run(kernel: str, *arguments: Any) -> None:
     try:
-        _kernels()
-    except (ImportError, RuntimeError) as error:  # numba finds no folder to keep what it compiles
-        warnings.warn(f"networks train by torch's own layers, which are slower: {error}", stacklevel=2)
+        getattr(_kernels(), kernel)(*arguments)
+    except Exception as error:  # nearly always of its compilation
+        raise error if isinstance(error, KernelsFailed) else _failed(_in_one_line(error)) from error
+
+
+def _failed(reason: str) -> KernelsFailed:
+    return KernelsFailed(
+        f"the compiled kernels cannot be used ({reason}); --kernels torch trains without them"
+    )
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".: ")
+
+
+def _dtypes() -> tuple[torch.dtype, ...]:
+    """Return what the kernels compute in on this processor."""
+    if _choice.get() == "auto" and isinstance(_load(), Exception):
         return ()
     there = {torch.float32: _kernels().HAS_FLOAT32, torch.bfloat16: _kernels().HAS_BF16}
     return tuple(dtype for dtype, is_there in there.items() if is_there)

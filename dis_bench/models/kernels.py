@@ -10,18 +10,20 @@ They are float32, or bf16 held as uint16; of bf16, two products at a time are ad
 in words of 32 bits: one float32 number or two of bf16. Kernels are 4 or 2 wide, and :mod:`compiled` packs
 them.
 
-All that is compiled stands in this one file, as numba keeps it until the file changes.
+All compiled code is in this file: numba keeps it until the file changes, where it may write.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils, codegen
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -34,6 +36,10 @@ _FEATURES = set(
 HAS_FLOAT32 = {"+avx2", "+fma"} <= _FEATURES and not config.DISABLE_JIT
 HAS_BF16 = HAS_FLOAT32 and "+avx512bf16" in _FEATURES
 
+INSTRUCTIONS = "AVX2"
+if "+avx512f" in _FEATURES:
+    INSTRUCTIONS = "AVX-512 with BF16" if HAS_BF16 else "AVX-512"
+
 LANES = 16 if "+avx512f" in _FEATURES else 8  # float32 numbers in a register
 ROWS = LANES // 2  # of a tile: its sums are in half of all registers
 COLUMNS = 2 * LANES  # of a tile
@@ -43,6 +49,40 @@ RELU, LINEAR = np.float32(0), np.float32(-np.inf)  # what activations are at lea
 _WORD, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _WORDS, _FLOATS = ir.VectorType(_WORD, LANES), ir.VectorType(_FLOAT, LANES)
 _NUMBERS, _ROW = (ir.VectorType(ir.IntType(16), size) for size in (LANES, COLUMNS))  # of bf16
+
+
+def why_unavailable(in_bf16: bool) -> str:
+    """Return why nothing can be computed in float32 or bf16 here; empty where it can."""
+    if config.DISABLE_JIT:
+        return "NUMBA_DISABLE_JIT is set"
+    if not HAS_FLOAT32:
+        return "this processor has no AVX2 and FMA"
+    return "this processor has no AVX-512 BF16" if in_bf16 and not HAS_BF16 else ""
+
+
+class _Cache(FunctionCache):
+    """Compiled code on disk. Where it cannot be read or written, each process compiles its own."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # damaged: whatever unpickling may raise
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception:  # a full disk, or a folder that may only be read
+            self.disable()
+
+
+def _compiled(function: Any) -> Any:
+    """Compile a function when it is first called, and keep that for other processes where possible."""
+    dispatcher = njit(function)
+    if not config.DISABLE_JIT:
+        with suppress(OSError, RuntimeError):  # there is no folder to write into
+            dispatcher._cache = _Cache(function)
+    return dispatcher
 
 
 @intrinsic
@@ -311,7 +351,7 @@ def _clear_frame(image: Array) -> None:
 Arrays = tuple[Array, ...]  # one of each layer
 
 
-@njit(cache=True)
+@_compiled
 def convolve(images: Arrays, kernels: Arrays, biases: Arrays) -> None:
     """Layers of convolution and ReLU.
 
@@ -328,7 +368,7 @@ def convolve(images: Arrays, kernels: Arrays, biases: Arrays) -> None:
             _shrink(images[layer][image], kernels[layer], biases[layer], RELU, result)
 
 
-@njit(cache=True)
+@_compiled
 def convolve_backward(
     images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
     of_biases: Arrays,
@@ -354,7 +394,7 @@ def convolve_backward(
                 _grow(between[layer], kernels[layer - 1], None, LINEAR, between[layer - 1])
 
 
-@njit(cache=True)
+@_compiled
 def convolve_transposed(
     images: Arrays, kernels: Arrays, thin_kernel: Array, biases: Arrays, products: Array, result: Array
 ) -> None:
@@ -377,7 +417,7 @@ def convolve_transposed(
         _grow_thin(images[last][image], thin_kernel, biases[last], products, result[image])
 
 
-@njit(cache=True)
+@_compiled
 def convolve_transposed_backward(
     images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
     of_biases: Arrays, of_images: Array,

@@ -34,6 +34,9 @@ _CEILINGS = {
     "mig": ({"rows": 10_000, "bins": 20}, "about 0.895"),
     "sap": ({"train": 10_000, "test": 5_000}, "about 0.245"),
 }
+# What of a record's environment changes numbers and is no version of a package.
+_MACHINE = ("device", "precision", "kernels", "instructions")
+
 _SHORT_OF_TOP = 0.05  # a share of the scale; what a perfect code misses beyond it deserves a word
 
 _ROTATION = (
@@ -145,10 +148,10 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
             f"These results fall into {len(settings)} settings (another dataset, source, network, budget or "
             "protocol makes another): numbers of one must not be ranked against another's."
         )
-    for name in ("dis_bench", "python", "torch", "numpy", "scikit-learn", "device", "precision"):
+    for name in ("dis_bench", "python", "torch", "numpy", "scikit-learn", *_MACHINE):
         values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
         if len(values) > 1:
-            what = name if name in ("device", "precision") else f"versions of {name}"
+            what = name if name in _MACHINE else f"versions of {name}"
             counts = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
             yield f"Cells were made with different {what}: {counts}."
 

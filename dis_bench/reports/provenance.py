@@ -70,8 +70,10 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     """A value as it stands; a table of values without its lists, which are for those who read records."""
-    if not isinstance(value, dict):
-        return str(value)
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    if not isinstance(value, dict) or not value:
+        return "none" if value == {} else str(value)
     return ", ".join(
         f"{name} {format_value(each)}" for name, each in value.items() if not isinstance(each, list)
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dis_bench.errors import InputError
-from dis_bench.registry import find, plugins
+from dis_bench.registry import installed, plugins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,11 +133,14 @@ def metric_of(score: str) -> str:
 
 
 def _score(name: str) -> Quantity:
-    """A score with what its plug-in declares; a plug-in that is gone leaves range and direction unknown."""
+    """Return a score with what its plug-in declares; one that is not installed leaves that unknown."""
     label, short = _LABELS.get(name, name.replace("_", " ")), _SHORT.get(name, "")
     try:
-        metric = find("metrics", metric_of(name)).load()
+        plugin = installed("metrics", metric_of(name))
+        metric = None if plugin is None else plugin.load()
     except InputError:
+        metric = None
+    if metric is None:
         return Quantity(name, label, is_score=True, short=short)
     higher = getattr(metric, "higher_is_better", None)
     return Quantity(

@@ -21,18 +21,21 @@ class Cell:
         dataset: as the user named it, so that it can be loaded again.
         source: ``rendered`` or ``official``.
         fingerprint: of the dataset's pixels.
+        dataset_version: of the code behind the dataset.
         model: as the user named it.
-        model_version: of the plug-in's code.
+        model_version: of the code behind the model.
         hyperparameters: the objective's own, by name.
         network, likelihood, latent_size: the architecture.
         steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
         precision: ``fp32``, ``tf32`` or ``bf16``.
+        kernels: of the convolutions, ``compiled`` or ``torch``.
         seed: decides the weights, the batches and the noise.
     """
 
     dataset: str
     source: str
     fingerprint: str
+    dataset_version: str
     model: str
     model_version: str
     hyperparameters: dict[str, Any] = field(hash=False)
@@ -43,6 +46,7 @@ class Cell:
     batch_size: int
     lr: float
     precision: str
+    kernels: str
     seed: int
 
     @property

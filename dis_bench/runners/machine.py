@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,15 @@ from dis_bench.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+KERNELS = ("auto", "compiled", "torch")
+
+# Environment variables that make libraries round in another way.
+_ROUNDING = (
+    *("ATEN_CPU_CAPABILITY", "DNNL_DEFAULT_FPMATH_MODE", "DNNL_MAX_CPU_ISA", "MKL_CBWR"),
+    *("MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES", "NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME"),
+    *("NUMBA_DISABLE_JIT", "NUMBA_OPT", "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+)
 
 
 def choose_device(wanted: str) -> str:
@@ -51,14 +61,33 @@ def choose_precision(wanted: str, device: str) -> str:
     return wanted
 
 
-@contextmanager
-def computing(precision: str) -> Iterator[None]:
-    """How a GPU computes in this block.
+def choose_kernels(wanted: str, device: str, precision: str) -> str:
+    """Return ``compiled`` or ``torch``; ``auto`` takes the compiled kernels where they can be used.
 
-    It multiplies fp32 numbers as tf32 if that is the precision, and else exactly; sums of bf16 products are
-    fp32. cuDNN times its algorithms once for every shape, and takes the fastest.
+    Raises:
+        InputError: the compiled kernels were asked for, and cannot be used here.
+    """
+    from dis_bench.models.compiled import why_unavailable
+
+    reason = "a GPU trains by torch's layers" if device == "cuda" else why_unavailable(precision)
+    if wanted == "auto":
+        return "torch" if reason else "compiled"
+    if wanted == "compiled" and reason:
+        raise InputError(f"--kernels compiled was given, but {reason}; use torch or auto.")
+    return wanted
+
+
+@contextmanager
+def computing(precision: str, kernels: str) -> Iterator[None]:
+    """Set how numbers are computed in this block.
+
+    A GPU multiplies fp32 numbers as tf32 if that is the precision, and else exactly; sums of bf16 products
+    are fp32. cuDNN times its algorithms once for every shape, and takes the fastest. On a CPU, ``kernels``
+    says what computes the convolutions: ``compiled``, ``torch``, or ``auto`` for what is there.
     """
     import torch
+
+    from dis_bench.models.compiled import convolving_with
 
     switches = [
         *_tf32_switches(precision == "tf32"),
@@ -69,7 +98,8 @@ def computing(precision: str) -> Iterator[None]:
     try:
         for library, name, value in switches:
             setattr(library, name, value)
-        yield
+        with convolving_with(kernels):
+            yield
     finally:
         for (library, name, _), value in zip(switches, before, strict=True):
             setattr(library, name, value)
@@ -133,15 +163,16 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, 1 << 30)
 
 
-def describe_environment(device: str, precision: str) -> dict[str, Any]:
-    """Versions and hardware, for a record."""
+def describe_environment(device: str, precision: str, kernels: str) -> dict[str, Any]:
+    """Versions, hardware and switches of numerics, for a record."""
     from importlib.metadata import version
 
     import torch
 
     import dis_bench
+    from dis_bench.models.compiled import describe_instructions
 
-    packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
+    packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite")
     return {
         "dis_bench": dis_bench.__version__,
         "python": platform.python_version(),
@@ -151,7 +182,25 @@ def describe_environment(device: str, precision: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "precision": precision,
+        "kernels": f"compiled, {describe_instructions()}" if kernels == "compiled" else kernels,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "switches": _describe_switches(),
     }
+
+
+def _describe_switches() -> dict[str, str]:
+    """Return the switches of this process that change the rounding and are not as they are by default."""
+    import torch
+
+    states = {
+        "default dtype": (str(torch.get_default_dtype()), "torch.float32"),
+        "deterministic algorithms": (str(torch.are_deterministic_algorithms_enabled()), "False"),
+        "float32 matmul precision": (torch.get_float32_matmul_precision(), "highest"),
+        "oneDNN": (str(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()), "True"),
+        "flush denormal": (str(sys.float_info.min / 2 == 0.0), "False"),
+    }
+    changed = {name: state for name, (state, usual) in states.items() if state != usual}
+    return changed | {name: os.environ[name] for name in _ROUNDING if name in os.environ}
 
 
 def _cpuinfo(name: str) -> str:

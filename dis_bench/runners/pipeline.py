@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError
 from dis_bench.metrics import find_metrics
 from dis_bench.metrics import protocol as describe_protocol
 from dis_bench.metrics.representation import Representation
+from dis_bench.models.compiled import KernelsFailed
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.evaluation import Evaluation, evaluate
 from dis_bench.runners.kept import read_arrays
@@ -28,6 +30,7 @@ from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
 from dis_bench.runners.schema import SCHEMA, Damaged, check_scores
 from dis_bench.runners.store import Record, Store, write_record
+from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
@@ -62,6 +65,7 @@ class Pipeline:
         metrics: likewise, the metrics to score.
         device: ``cpu`` or ``cuda``.
         command: what the user typed, for the record.
+        code: behind the plug-ins, as it was planned.
     """
 
     store: Store
@@ -70,9 +74,14 @@ class Pipeline:
     metrics: dict[str, str]
     device: str
     command: str
+    code: StudyCode = field(default_factory=StudyCode)
 
     def __call__(self, job: Job, emit: Emit) -> Record:
         """Do one job; the record is in the store when this returns. A failure is a record too."""
+        with registry.keeping_code():
+            return self._do(job, emit)
+
+    def _do(self, job: Job, emit: Emit) -> Record:
         cell = job.cell
 
         def tell(what: Progress | str) -> None:
@@ -96,7 +105,12 @@ class Pipeline:
         return done if done is not None and done["status"] == "done" else None
 
     def prepare(self, cell: Cell) -> ReadyCell:
-        """Build what training a cell needs, on the device."""
+        """Build what training a cell needs, on the device.
+
+        Raises:
+            CodeChanged: its model's or dataset's code is not what was planned.
+        """
+        self.code.check(cell)
         return prepare(cell, self.models, self.datasets, self.device)
 
     @contextmanager
@@ -105,12 +119,12 @@ class Pipeline:
 
         What goes wrong in the block becomes a record of a failure, and is not raised.
         """
-        with self.store.new_folder(cell) as folder, computing("fp32"):
+        with self.store.new_folder(cell) as folder, computing("fp32", cell.kernels):
             record = self._new_record(cell)
             try:
                 yield folder, record
                 record["status"] = "done"
-            except TrainingDiverged as error:
+            except (TrainingDiverged, CodeChanged, KernelsFailed) as error:
                 record["failure"] = {"reason": str(error)}
             except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
                 reason = f"{type(error).__name__}: {error}"
@@ -181,7 +195,7 @@ class Pipeline:
         if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):
             record["rescored"] = {
                 "command": self.command,
-                "environment": describe_environment(self.device, cell.precision),
+                "environment": self._describe_environment(cell),
                 "created": _now(),
             }
             write_record(folder, record)
@@ -204,10 +218,14 @@ class Pipeline:
             "unscored": {},
             "timing": {},
             "failure": None,
-            "environment": describe_environment(self.device, cell.precision),
+            "environment": self._describe_environment(cell),
             "command": self.command,
             "created": _now(),
         }
+
+    def _describe_environment(self, cell: Cell) -> dict[str, Any]:
+        machine = describe_environment(self.device, cell.precision, cell.kernels)
+        return {**machine, **self.code.describe(cell, self.metrics)}
 
 
 def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,6 +33,10 @@ class ProgressBar(Watcher):
         self.bar: Any = None
         self._steps: dict[Cell, int] = {}
         self._refreshed = 0.0
+
+    def warn(self, sentence: str) -> None:
+        """Print it."""
+        print(f"dis-bench: {sentence}", file=sys.stderr)
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
         """Say what was done before, and open the bar."""

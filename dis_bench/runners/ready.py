@@ -50,6 +50,7 @@ class ReadyCell:
             lr=self.cell.lr,
             seed=self.cell.seed,
             precision=self.cell.precision,
+            kernels=self.cell.kernels,
             log=log,
             watch=watch,
         )

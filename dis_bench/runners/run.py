@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 import warnings
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dis_bench import registry
 from dis_bench.errors import InputError, unknown
 from dis_bench.metrics import protocol
 from dis_bench.metrics.threads import count_cores
@@ -39,6 +41,9 @@ MOST_WARNINGS = 20  # of records that cannot be read
 
 class Watcher:
     """Told what happens while a study runs; this one keeps quiet."""
+
+    def warn(self, sentence: str) -> None:
+        """Something to know before anything starts."""
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
         """The jobs that are about to be done, and how many cells were done before."""
@@ -88,11 +93,15 @@ def run_study(
     """
     if rerun not in RERUN:
         raise unknown("rerun", rerun, RERUN)
+    if stack:
+        study = _without_kernels(study)
     plan = study.plan()
     store = Store(out)
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
     watcher = watcher or Watcher()
+    if plan.code.warning:
+        watcher.warn(plan.code.warning)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
@@ -101,14 +110,24 @@ def run_study(
             if workers is None:  # a core is left for this process where it trains
                 workers = max(1, min(len(jobs), count_cores() - stacked))
             run = run_stacks if stacked else run_jobs
-            for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
-                watcher.finish(job.cell, record)
+            with registry.keeping_code():
+                for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
+                    watcher.finish(job.cell, record)
     finally:
         watcher.close()
         store.clean_up()
     keep_anchors(plan, store)
     records = [record for cell in plan.cells if (record := store.find(cell)) is not None]
     return tabulate(records)
+
+
+def _without_kernels(study: Study) -> Study:
+    """Return the study as it is trained in stacks, which torch's layers compute."""
+    if study.kernels == "compiled":
+        raise InputError(
+            "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
+        )
+    return dataclasses.replace(study, kernels="torch")
 
 
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
@@ -154,7 +173,7 @@ def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
     for dataset in plan.datasets.values():
         dataset.share_memory()
-    return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command)
+    return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command, plan.code)
 
 
 def count_trainers(device: str, jobs: int) -> int:
@@ -176,7 +195,7 @@ class Estimate:
 
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
-    pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, command="")
+    pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, "", plan.code)
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":
         measured = [(group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train)]

@@ -42,8 +42,9 @@ class CellIdentity(TypedDict):
     dataset: str  # as the user named it
     source: str  # rendered or official
     fingerprint: str  # of the dataset's pixels
+    dataset_version: str  # of the code behind the dataset
     model: str  # as the user named it
-    model_version: str  # of the plug-in's code
+    model_version: str  # of the code behind the model
     hyperparameters: dict[str, float | bool | str]  # the objective's own, by name
     network: str  # architecture of encoder and decoder
     likelihood: str  # bernoulli or gaussian
@@ -52,6 +53,7 @@ class CellIdentity(TypedDict):
     batch_size: int  # images per step
     lr: float  # learning rate
     precision: str  # fp32, tf32 or bf16
+    kernels: str  # of the convolutions: compiled or torch
     seed: int  # of weights, batches and noise
     optimiser: str  # adam
     recipe: int  # raised when the same settings would give other numbers

@@ -61,7 +61,7 @@ def train_stack(
     """
     first = cells[0].cell
     start = time.perf_counter()
-    with computing(first.precision):
+    with computing(first.precision, first.kernels):
         stack = Stack(cells, way, capture)
         log = StackLog(logs, first.latent_size, first.steps, watch)
         spans = split_steps(first.steps, log.every, len(cells), first.batch_size, first.latent_size)

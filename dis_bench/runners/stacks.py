@@ -203,7 +203,7 @@ def measure_stack(cells: Sequence[ReadyCell], way: str, steps: int, capture: boo
     if on_gpu:
         _free_memory()
     before = torch.cuda.memory_reserved() if on_gpu else 0
-    with computing(cells[0].cell.precision):
+    with computing(cells[0].cell.precision, cells[0].cell.kernels):
         stack = Stack(cells, way, capture)
         # Two more to capture and to replay once; then one that takes again what was freed.
         drawn = stack.draw_ahead([WARM_UP_CALLS + 2, 1, steps])

@@ -252,7 +252,7 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
 # The columns of the settings, in the order in which a person asks for them.
 _SETTINGS = (
     *("dataset", "source", "fingerprint", "model", "network", "likelihood", "latent_size"),
-    *("steps", "batch_size", "lr", "precision", "seed"),
+    *("steps", "batch_size", "lr", "precision", "kernels", "seed"),
 )
 
 

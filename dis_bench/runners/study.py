@@ -16,7 +16,15 @@ from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.contracts import check_dataset, check_metrics, check_models
-from dis_bench.runners.machine import DEVICES, PRECISIONS, choose_device, choose_precision
+from dis_bench.runners.machine import (
+    DEVICES,
+    KERNELS,
+    PRECISIONS,
+    choose_device,
+    choose_kernels,
+    choose_precision,
+)
+from dis_bench.runners.study_code import StudyCode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +78,7 @@ class Study:
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32``, ``tf32`` or ``bf16``.
+        kernels: of the convolutions: ``auto``, ``compiled`` or ``torch``.
         data_dir: where official files are, if not in the default places.
     """
 
@@ -89,6 +98,7 @@ class Study:
     budget: str = "quick"
     device: str = "auto"
     precision: str = "auto"
+    kernels: str = "auto"
     data_dir: str | None = None
 
     @names_missing_packages
@@ -102,12 +112,14 @@ class Study:
         budget = BUDGETS[self.budget]
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
+        kernels = choose_kernels(self.kernels, device, precision)
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
         check_models(models)
         check_metrics([_specification(plugin) for plugin in metrics.values()])
         grids = self._expand_hyperparameters(models)
-        datasets = self._load_datasets()
+        dataset_plugins = _find_all("datasets", self.datasets)
+        datasets = self._load_datasets(dataset_plugins)
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             for plugin in models.values():
@@ -117,6 +129,7 @@ class Study:
                 dataset=dataset_name,
                 source=dataset.source,
                 fingerprint=dataset.fingerprint,
+                dataset_version=dataset_plugins[dataset_name].version,
                 model=name,
                 model_version=models[name].version,
                 hyperparameters=hyperparameters,
@@ -127,6 +140,7 @@ class Study:
                 batch_size=self.batch_size,
                 lr=budget.lr if self.lr is None else float(self.lr),
                 precision=precision,
+                kernels=kernels,
                 seed=seed,
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
@@ -141,6 +155,7 @@ class Study:
             models={name: _specification(plugin) for name, plugin in models.items()},
             metrics={name: _specification(plugin) for name, plugin in metrics.items()},
             device=device,
+            code=_describe_code([*models.values(), *dataset_plugins.values(), *metrics.values()]),
         )
 
     @names_missing_packages
@@ -225,12 +240,12 @@ class Study:
                 likelihood=self.likelihood,
             )
 
-    def _load_datasets(self) -> dict[str, Dataset]:
+    def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset
 
         return {
             name: load_dataset(_specification(plugin), source=self.source, data_dir=self.data_dir)
-            for name, plugin in _find_all("datasets", self.datasets).items()
+            for name, plugin in plugins.items()
         }
 
 
@@ -244,6 +259,7 @@ class Plan:
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
         metrics: likewise.
         device: where they train: ``cpu`` or ``cuda``.
+        code: behind all plug-ins.
     """
 
     cells: tuple[Cell, ...]
@@ -251,6 +267,7 @@ class Plan:
     models: dict[str, str]
     metrics: dict[str, str]
     device: str
+    code: StudyCode
 
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -280,6 +297,7 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
 _CHOICES: dict[str, Sequence[str]] = {
     "budget": tuple(BUDGETS),
     "device": DEVICES,
+    "kernels": KERNELS,
     "likelihood": LIKELIHOODS,
     "network": NETWORKS,
     "precision": PRECISIONS,
@@ -305,6 +323,14 @@ def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
 def _specification(plugin: Plugin) -> str:
     """What loads this plug-in again: its name where it is installed, else where it is."""
     return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
+
+
+def _describe_code(plugins: Sequence[Plugin]) -> StudyCode:
+    by_name = {(plugin.kind, plugin.name): plugin for plugin in plugins}
+    return StudyCode(
+        {key: _specification(plugin) for key, plugin in by_name.items()},
+        {key: plugin.code for key, plugin in by_name.items()},
+    )
 
 
 def _combine(model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:

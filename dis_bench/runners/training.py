@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
+from dis_bench.models.compiled import check_available
 from dis_bench.models.model import Model
 from dis_bench.runners.draws import Draws, drawing
 from dis_bench.runners.machine import computing
@@ -45,6 +46,7 @@ def train(
     lr: float,
     seed: int,
     precision: str,
+    kernels: str = "auto",
     log: Path,
     watch: Callable[[Progress], None],
 ) -> float:
@@ -60,6 +62,8 @@ def train(
         seed: decides the batches and the noise.
         precision: ``fp32``, ``tf32`` for a GPU's products of fp32 numbers, or ``bf16`` for the networks'
             passes; weights and losses are fp32 in all.
+        kernels: ``compiled`` or ``torch``, which compute the convolutions of a CPU; ``auto`` takes
+            compiled ones where they can be used.
         log: the CSV file to write, with :data:`LOG_ROWS` rows at most.
         watch: called after each step.
 
@@ -68,14 +72,16 @@ def train(
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite; the log ends there.
+        KernelsFailed: the compiled kernels were asked for, and cannot be compiled.
     """
+    check_available(kernels, precision)
     device = next(networks.parameters()).device
     optimiser = torch.optim.Adam(networks.parameters(), lr=lr, fused=True)
     draws = Draws(len(dataset), batch_size, networks.latent_size, seed)
     rows = TrainingLog(log, networks.latent_size, steps)
     networks.train()
     start = time.perf_counter()
-    with drawing(seed, device), computing(precision):
+    with drawing(seed, device), computing(precision, kernels):
         for step in range(1, steps + 1):
             indices, noise = draws.next()
             images = dataset.images(indices).float() / dataset.pixel_max

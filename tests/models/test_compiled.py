@@ -2,6 +2,7 @@
 
 import copy
 import os
+import pickle
 import subprocess
 import sys
 
@@ -367,21 +368,6 @@ def test_who_looks_for_torchs_operations_finds_them(calls):
     assert not calls
 
 
-def test_where_numba_can_keep_nothing_torch_does_it(monkeypatch, calls):
-    def refuse():
-        raise RuntimeError("cannot cache function")
-
-    monkeypatch.setattr(compiled, "_kernels", refuse)
-    compiled._dtypes.cache_clear()
-    try:
-        stack, images = stack_and_images(Convolutions, "two channels, two layers")
-        with pytest.warns(UserWarning, match="torch's own layers, which are slower: cannot cache"):
-            torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
-    finally:
-        compiled._dtypes.cache_clear()
-    assert not calls
-
-
 @pytest.mark.slow
 def test_a_processor_with_avx2_alone_gives_the_same():
     # Kernels for its registers, of half the width, also run on newer processors.
@@ -400,10 +386,89 @@ def test_a_processor_with_avx2_alone_gives_the_same():
 
 def test_without_compiled_kernels_torch_does_it(monkeypatch, calls):
     monkeypatch.setattr(kernels, "HAS_FLOAT32", False)
-    compiled._dtypes.cache_clear()
-    try:
-        stack, images = stack_and_images(Convolutions, "two channels, two layers")
-        torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
-    finally:
-        compiled._dtypes.cache_clear()
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
     assert not calls
+
+
+@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+def test_by_torchs_layers_numbers_are_torchs_bit_for_bit(kind, case, calls):
+    stack, images = stack_and_images(kind, case)
+    with compiled.convolving_with("torch"):
+        ours = outputs_and_gradients(stack, images)
+    assert all(map(torch.equal, ours, outputs_and_gradients(plain_copy(stack), images)))
+    assert not calls
+
+
+FAULTS = [ImportError("no numba"), RuntimeError("cannot cache function"), OSError("libLLVM.so: no such file")]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_kernels_that_cannot_be_loaded_are_missed_only_where_they_were_promised(fault, monkeypatch, calls):
+    monkeypatch.setattr(compiled, "_load", lambda: fault)
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
+    with compiled.convolving_with("torch"):
+        torch.testing.assert_close(stack(images), nn.Sequential(*stack)(images))
+    assert str(fault) in compiled.why_unavailable("fp32")
+    compiled.check_available("torch", "fp32")
+    with compiled.convolving_with("compiled"), pytest.raises(compiled.KernelsFailed, match="--kernels torch"):
+        stack(images)
+    with pytest.raises(compiled.KernelsFailed, match="--kernels torch"):
+        compiled.check_available("compiled", "fp32")
+    assert not calls
+
+
+@pytest.mark.parametrize("choice", ["auto", "compiled"])
+@pytest.mark.parametrize("kernel", ["convolve", "convolve_backward"])
+def test_kernels_that_cannot_be_compiled_say_what_to_do(kernel, choice, monkeypatch):
+    def fail(*_):
+        raise MemoryError("LLVM\nwants more")
+
+    monkeypatch.setattr(kernels, kernel, fail)
+    stack, images = stack_and_images(Convolutions, "two channels, two layers")
+    with compiled.convolving_with(choice), pytest.raises(compiled.KernelsFailed) as caught:
+        stack(images).sum().backward()
+    reason = "the compiled kernels cannot be used (MemoryError: LLVM wants more)"
+    assert str(caught.value) == f"{reason}; --kernels torch trains without them"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), EOFError(), pickle.UnpicklingError("truncated")]
+)
+def test_compiled_code_that_cannot_be_kept_or_read_is_compiled_anew(error, monkeypatch):
+    def refuse(*_):
+        raise error
+
+    cache = kernels._Cache(kernels.convolve.py_func)
+    for method in ("load_overload", "save_overload"):
+        monkeypatch.setattr(kernels.FunctionCache, method, refuse)
+    assert cache.load_overload(None, None) is None
+    cache.save_overload(None, None)
+
+
+DIGEST = """
+import hashlib, torch
+from dis_bench.models import compiled
+from tests.models.test_compiled import Convolutions, outputs_and_gradients, stack_and_images
+with compiled.convolving_with("compiled"):
+    results = outputs_and_gradients(*stack_and_images(Convolutions, "two channels, two layers"))
+print(compiled._kernels().convolve.stats.cache_path)
+print(hashlib.sha256(b"".join(result.numpy().tobytes() for result in results)).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_numbers_do_not_depend_on_a_cache(tmp_path):
+    # Without a folder for it, numba has none of its own places left.
+    places = {"none": {}, "a folder": {"NUMBA_CACHE_DIR": str(tmp_path)}}
+    digests = []
+    for place in places.values():
+        environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"} | place
+        command = [sys.executable, "-c", DIGEST]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        kept, digest = done.stdout.split("\n")[:2]
+        assert kept.startswith(str(tmp_path)) if place else kept == "None"
+        digests.append(digest)
+    assert digests[0] == digests[1]

@@ -37,6 +37,11 @@ ENVIRONMENT = {
     "device": "cpu",
     "threads": 1,
     "precision": "fp32",
+    "kernels": "torch",
+    "instructions": "AVX512",
+    "switches": {},
+    "imported": {},
+    "unwatched": [],
 }
 
 
@@ -69,6 +74,7 @@ def write_study(
                 dataset=dataset,
                 source=source,
                 fingerprint=f"{dataset}-{source}-f00d",
+                dataset_version="dis-bench 0.1.0",
                 model=model,
                 model_version="dis-bench 0.1.0",
                 hyperparameters=hyperparameters,
@@ -79,6 +85,7 @@ def write_study(
                 batch_size=64,
                 lr=5e-4,
                 precision="fp32",
+                kernels="torch",
                 seed=seed,
             )
             measures = make_values(1.0 if beta is None else beta, seed, noise, f"{model}{others}")

