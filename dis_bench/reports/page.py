@@ -96,13 +96,8 @@ def describe_cells(records: list[Record], settings: list[Setting]) -> str:
     failed = sum(record["status"] == "failed" for record in records)
     models = sorted({plain_name(record["cell"]["model"]) for record in records})
     seeds = {record["cell"]["seed"] for record in records}
-    betas = sorted(
-        {
-            float(r["cell"]["hyperparameters"]["beta"])
-            for r in records
-            if "beta" in r["cell"]["hyperparameters"]
-        }
-    )
+    given = [record["cell"]["hyperparameters"].get("beta") for record in records]
+    betas = sorted({float(beta) for beta in given if isinstance(beta, (int, float))})  # others are words
     parts = [", ".join(models)]
     parts += [_list_betas(betas)] if betas else []
     parts += [_count(len(seeds), "seed")]

@@ -177,6 +177,14 @@ def test_a_report_is_made_of_any_sealed_record(whole, tmp_path_factory, data):
     assert report.summary.startswith("4 cells" if not named else "3 cells")
 
 
+@pytest.mark.parametrize("beta", ["linear", "$x_{$", True])
+def test_a_beta_that_is_no_number_has_a_report(whole, tmp_path, beta):
+    root = Path(shutil.copytree(whole, tmp_path / "results"))
+    record = json.loads((first_cell(root) / "record.json").read_text())
+    put_record(root, replace_at(record, ("cell", "hyperparameters", "beta"), beta))
+    assert build_report(root).summary.startswith("4 cells: betavae; β = 1, 4;")
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("whole"))
