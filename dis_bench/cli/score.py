@@ -62,12 +62,12 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
-    from dis_bench.cli.protocol import read_parameters
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.card import make_card
+    from dis_bench.runners.settings import parse_settings, resolve_settings
 
     metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])
-    parameters = read_parameters(args.set, metrics)
+    parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
     for metric in metrics.values():  # what cannot be is told before an encoder runs
         if args.encoder and metric.needs:
             raise InputError(
@@ -131,7 +131,7 @@ def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dic
     dataset = load_dataset(
         args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir
     )
-    for name, protocol in protocols.items():
-        check_rows(name, protocol, min(args.rows or ROWS, len(dataset)), args.allow_small)
+    rows = min(args.rows or ROWS, len(dataset))
+    check_rows(protocols, rows, args.allow_small)
     codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
     return {"codes": codes, "factors": factors}

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dis_bench.metrics import protocol
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.runners.evaluation import ROWS, draw_rows
-from dis_bench.runners.pipeline import SCORING_SEED
+from dis_bench.runners.scores import SCORING_SEED
 from dis_bench.runners.store import SCHEMA, Store, write_whole
 from dis_bench.runners.study import Plan
 
@@ -40,8 +39,8 @@ def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
     """Everything that anchors depend on, by its hash, for those that no file is there for."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
     lacking = {}
-    for metric, used in protocol(plan.metrics.values()).items():
-        for dataset, latent_size in sorted(widths):
+    for dataset, latent_size in sorted(widths):
+        for metric, used in plan.protocols[dataset].items():
             anchor = {
                 "schema": SCHEMA,
                 "dataset": dataset,
@@ -63,6 +62,10 @@ def _score(plan: Plan, anchor: dict[str, Any]) -> dict[str, dict[str, float]]:
     dataset = plan.datasets[anchor["dataset"]]
     factors = np.asarray(dataset.factors(draw_rows(dataset)))
     codes = np.zeros((len(factors), anchor["latent_size"]))
-    representation = Representation(codes, factors, log_variances=codes, seed=SCORING_SEED)
-    scores = anchor_scores(representation, plan.metrics[anchor["metric"]])
+    representation = Representation(
+        codes, factors, log_variances=codes, seed=SCORING_SEED, allow_small=plan.allow_small
+    )
+    metric = anchor["metric"]
+    parameters = {metric: plan.parameters.get(metric, {})}
+    scores = anchor_scores(representation, plan.metrics[metric], parameters)
     return {name: both._asdict() for name, both in scores.items()}

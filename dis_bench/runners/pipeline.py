@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,17 @@ import numpy as np
 import torch
 
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.errors import InputError
-from dis_bench.metrics import find_metrics
-from dis_bench.metrics import protocol as describe_protocol
-from dis_bench.metrics.representation import Representation
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.evaluation import Evaluation, evaluate
 from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
+from dis_bench.runners.scores import score_cell
 from dis_bench.runners.store import SCHEMA, Record, Store, write_record
 from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]
-
-SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,9 @@ class Pipeline:
         metrics: likewise, the metrics to score.
         device: ``cpu`` or ``cuda``.
         command: what the user typed, for the record.
+        parameters: of metrics, where they differ from the defaults.
+        allow_small: whether protocols are cut to the images that a dataset has.
+        protocols: version and parameters of each metric, by dataset.
     """
 
     store: Store
@@ -70,6 +68,9 @@ class Pipeline:
     metrics: dict[str, str]
     device: str
     command: str
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    allow_small: bool = False
+    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     def __call__(self, job: Job, emit: Emit) -> Record:
         """Do one job; the record is in the store when this returns. A failure is a record too."""
@@ -144,20 +145,12 @@ class Pipeline:
     def _score(self, record: Record, arrays: Mapping[str, Any], names: Iterable[str], tell: Tell) -> None:
         """Add to a record the scores of the named metrics, their protocols, and why any has none.
 
-        A metric that fails does not cost the training: the next run tries that score again.
+        What fails does not cost the training: the next run tries that score again.
         """
         start = time.perf_counter()
-        representation = Representation(
-            arrays["codes"], arrays["factors"], log_variances=arrays["log_variances"], seed=SCORING_SEED
-        )
-        for name, metric in find_metrics(self.metrics[name] for name in names).items():
-            tell(f"scoring {name}")
-            try:
-                record["scores"].update(metric.scores(representation))
-                record["protocol"].update(describe_protocol([metric]))
-                record["unscored"].pop(name, None)
-            except InputError as error:  # which is all that a metric raises, even a stranger's
-                record["unscored"][name] = str(error)
+        metrics = {name: self.metrics[name] for name in names}
+        if metrics:
+            score_cell(record, arrays, metrics, self.parameters, self.allow_small, tell)
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
@@ -170,10 +163,11 @@ class Pipeline:
         assert old is not None, "a job for scores only is for a finished cell"
         record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
-        lacking = lacking_metrics(record, self.metrics)
+        lacking = lacking_metrics(record, self.protocols[cell.dataset])
         try:
             with open(folder / "codes.npz", "rb") as file, np.load(file, allow_pickle=False) as kept:
-                self._score(record, kept, lacking, tell)
+                arrays = {name: kept[name] for name in ("codes", "factors", "log_variances")}
+            self._score(record, arrays, lacking, tell)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             reason = (
                 f"codes.npz cannot be read ({type(error).__name__}: {error}); --rerun always makes it anew"
@@ -203,6 +197,7 @@ class Pipeline:
             "scores": {},
             "protocol": {},
             "unscored": {},
+            "small": [],
             "timing": {},
             "failure": None,
             "environment": describe_environment(self.device, cell.precision),
@@ -211,13 +206,14 @@ class Pipeline:
         }
 
 
-def lacking_metrics(record: Record, metrics: dict[str, str]) -> list[str]:
-    """The names of the metrics that a record has no score of, by today's protocol and version."""
-    return [
-        name
-        for name, protocol in describe_protocol(metrics.values()).items()
-        if record["protocol"].get(name) != protocol
-    ]
+def lacking_metrics(record: Record, protocols: Mapping[str, Any]) -> list[str]:
+    """List the metrics whose scores a record lacks, or has by another protocol or version.
+
+    Args:
+        record: of a cell.
+        protocols: version and parameters of each metric, as a plan has them for the cell's dataset.
+    """
+    return [name for name, protocol in protocols.items() if record["protocol"].get(name) != protocol]
 
 
 def _now() -> str:

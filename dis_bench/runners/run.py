@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dis_bench.errors import unknown
+from dis_bench.errors import STUDY, worded_for
 from dis_bench.metrics.threads import count_cores
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.contracts import check_images
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory
+from dis_bench.runners.options import RERUN, check_choice
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked_run import run_stacks
@@ -29,8 +31,6 @@ from dis_bench.runners.training import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RERUN = ("never", "missing", "always")
 
 
 class Watcher:
@@ -82,12 +82,13 @@ def run_study(
         InputError: something that the user gave cannot be used; nothing was started.
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
-    if rerun not in RERUN:
-        raise unknown("rerun", rerun, RERUN)
-    plan = study.plan()
+    check_choice("rerun", rerun, RERUN)
     store = Store(out)
+    plan = study.plan()
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
+    if jobs:
+        check_all_images(plan)
     watcher = watcher or Watcher()
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
@@ -114,18 +115,39 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
         record = None if rerun == "always" else store.find(cell)
         if record is None or (rerun == "missing" and record["status"] == "failed"):
             jobs.append(Job(cell, again=rerun == "always"))
-        elif rerun == "missing" and lacking_metrics(record, plan.metrics):
+        elif rerun == "missing" and lacking_metrics(record, plan.protocols[cell.dataset]):
             # Without its codes a finished cell must be trained again to be scored.
             has_codes = (store.folder(cell) / "codes.npz").exists()
             jobs.append(Job(cell, scores_only=has_codes, again=not has_codes))
     return jobs
 
 
+def check_all_images(plan: Plan) -> None:
+    """Draw images of each dataset, to report before training one that cannot be drawn.
+
+    Raises:
+        InputError: it cannot, or draws something else.
+    """
+    with worded_for(STUDY):
+        for name, dataset in plan.datasets.items():
+            check_images(name, dataset)
+
+
 def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
     for dataset in plan.datasets.values():
         dataset.share_memory()
-    return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command)
+    return Pipeline(
+        store,
+        plan.datasets,
+        plan.models,
+        plan.metrics,
+        plan.device,
+        command,
+        plan.parameters,
+        plan.allow_small,
+        plan.protocols,
+    )
 
 
 def count_trainers(device: str, jobs: int) -> int:
@@ -147,6 +169,7 @@ class Estimate:
 
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
+    check_all_images(plan)
     pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, command="")
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":

@@ -52,7 +52,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if record["status"] == "done" and lacking_metrics(record, pipeline.metrics):
+            if record["status"] == "done" and lacking_metrics(record, pipeline.protocols[job.cell.dataset]):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
+from dis_bench.paths import check_path
 from dis_bench.runners.cell import Cell
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Store:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root = check_path("the output folder", root)
         self.cells = self.root / "cells"
         self._token = secrets.token_hex(4)  # in the temporary names of this store and its copies in workers
         self.anchors = self.root / "anchors"
@@ -146,7 +147,11 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     Raises:
         InputError: there is no such folder, or it holds no results.
     """
-    root = Path(path)
+    root = check_path("the result folder", path)
+    if root.exists() and not root.is_dir():
+        raise InputError(
+            f"'{root}' is no result folder, but a file; give the folder that `dis-bench run` wrote."
+        )
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; make results with `dis-bench run --out {root}`.")
     problems: list[str] = []
@@ -168,7 +173,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
     Returns:
         Settings (dataset, model, each hyperparameter, seed, ...), then what was measured
         (reconstruction and KL in nats per image, scores), by column; docs/results.md describes each.
-        Corrupt records are left out with a warning that names them.
+        Corrupt records are left out with a warning that names them. ``attrs["small"]`` lists the scores
+        of which some are from fewer rows than their protocol wants.
 
     Raises:
         InputError: there is no such folder, or it holds no readable results.
@@ -234,7 +240,9 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
         )
     table = pd.concat([pd.DataFrame(settings), pd.DataFrame(measured)], axis=1)
     order = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
-    return table.sort_values(order, ignore_index=True)
+    table = table.sort_values(order, ignore_index=True)
+    table.attrs["small"] = sorted({score for record in records for score in record.get("small", [])})
+    return table
 
 
 # The columns of the settings, in the order in which a person asks for them.

@@ -255,13 +255,19 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         (["codes.npz", "--set", "modularity.count_dead=0"], "must be True or False, but '0' was given"),
         (
             ["codes.npz", "--set", "mig.bins"],
-            "--set takes METRIC.NAME=VALUE, e.g. mig.bins=40, but 'mig.bins'",
+            "--set takes NAME.KEY=VALUE, e.g. mig.bins=40, but 'mig.bins'",
         ),
         (["codes.npz", "--set", "mig.bins="], "but 'mig.bins=' was given"),
         (["codes.npz", "--set", "bins=40"], "but 'bins=40' was given"),
-        (["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"], "--set mig.bins was given twice"),
-        (["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"], "odd.of, whose default is None"),
-        (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric (in --set"),
+        (
+            ["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"],
+            "mig.bins takes one value, as a metric is scored by one protocol at a time",
+        ),
+        (
+            ["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"],
+            "odd.of cannot be given as text, as its default is None",
+        ),
+        (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric 'mig_sampled'"),
         (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
         (["codes.npz", "--bootstrap", "x"], "invalid int value"),
