@@ -100,16 +100,17 @@ def worded_for(door: str) -> Iterator[None]:
 
 
 @contextmanager
-def blaming(what: str) -> Iterator[None]:
+def blaming(what: str, refusals: bool = True) -> Iterator[None]:
     """Turn whatever a stranger's code raises in this block into an InputError that says whose it is.
 
     Args:
         what: the subject of the sentence: ``model 'mine.py:Mine' cannot be built``.
+        refusals: whether InputErrors get it too; they may say whose they are.
     """
     try:
         yield
     except InputError as error:
-        raise error.prefixed(f"{what}: ") from None
+        raise (error.prefixed(f"{what}: ") if refusals else error) from None
     except (Exception, SystemExit) as error:  # strangers may raise anything, also sys.exit
         raise InputError(f"{what}: {describe(error)}.") from error
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, blaming, describe, unknown
+from dis_bench.paths import check_path
 
 KINDS = ("datasets", "models", "metrics")
 
@@ -101,13 +102,15 @@ def find(kind: str, name: str) -> Plugin:
 
     path, _, attribute = name.rpartition(":")
     is_file = path.endswith(".py")
+    check_path(f"the path of a {_one(kind)}", path)
     target = f"{Path(path).resolve()}:{attribute}" if is_file else name
     for plugin in installed.values():
         if plugin.target == target:
             return plugin
     loaded = import_target(_one(kind), target)
-    own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
-    plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
+    with blaming(f"{_one(kind)} '{name}' cannot tell its name"):
+        own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
+    plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
     if plugin.name in installed:
         raise clash(kind, plugin.name, installed[plugin.name], plugin)
     return plugin
@@ -124,16 +127,19 @@ def import_target(kind: str, target: str) -> Any:
         InputError: there is no such file, it cannot be imported, or it has no such attribute.
     """
     path, _, attribute = target.rpartition(":")
+    check_path(f"the path of a {kind}", path)
     what = f"{kind} '{target}'"
     try:
         module = _import_file(Path(path)) if path.endswith(".py") else importlib.import_module(path)
     except FileNotFoundError:
         raise InputError(f"{what} cannot be loaded: there is no file '{path}'.") from None
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
-        raise InputError(
-            f"{what} cannot be imported: {type(error).__name__}: {str(error).rstrip('.')}."
-        ) from error
-    if not hasattr(module, attribute):
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's module does, the user learns whose it is
+        raise InputError(f"{what} cannot be imported: {describe(error)}.") from error
+    with blaming(f"{what} cannot be looked up"):
+        is_there = hasattr(module, attribute)
+    if not is_there:
         callables = [name for name, value in vars(module).items() if callable(value)]
         public = [name for name in callables if not name.startswith("_")]
         raise unknown(f"attribute of '{path}'", attribute, public)

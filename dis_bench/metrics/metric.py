@@ -72,7 +72,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         _check_range(self.name, self.range)
-        functools.update_wrapper(self, self.function)
+        functools.update_wrapper(self, self.function, updated=())  # a function's attributes are its own
         by_keyword = inspect.Parameter.KEYWORD_ONLY
         first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
         rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, "allow_small": False}
@@ -275,7 +275,7 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
     defaults = read_defaults(target, own_name, ("codes", "factors"), filled=("seed",))
     takes_seed = "seed" in inspect.signature(target).parameters
 
-    @functools.wraps(target)
+    @functools.wraps(target, updated=())
     def function(representation: Representation, **parameters: Any) -> Any:
         if takes_seed:
             parameters["seed"] = representation.seed

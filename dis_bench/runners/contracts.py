@@ -44,27 +44,31 @@ def check_models(models: dict[str, Plugin]) -> None:
     Raises:
         InputError: the first one that is not, or does.
     """
+    for name, plugin in models.items():
+        with blaming(f"model '{name}'", refusals=False):
+            _check_model(f"model '{name}'", plugin.load())
+
+
+def _check_model(whose: str, model: Any) -> None:
     from dis_bench.models.model import Hyperparameter, Model
 
-    for name, plugin in models.items():
-        model, whose = plugin.load(), f"model '{name}'"
-        if not (inspect.isclass(model) and issubclass(model, Model)):
-            raise InputError(
-                f"{whose} must be a subclass of dis_bench.models.model.Model, but is {shown(model)}."
-            )
-        _check_text(whose, "name", getattr(model, "name", None))
-        declared = model.hyperparameters
-        if not isinstance(declared, Sequence) or not all(isinstance(h, Hyperparameter) for h in declared):
-            raise InputError(
-                f"{whose}: hyperparameters must be a tuple of Hyperparameter, but is {shown(declared)}."
-            )
-        names = [hyperparameter.name for hyperparameter in declared]
-        for hyperparameter in names:
-            _check_free("hyperparameter", hyperparameter, whose)
-            if names.count(hyperparameter) > 1:
-                raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
-        if model.loss is Model.loss:
-            raise InputError(f"{whose} must define loss(self, terms).")
+    if not (inspect.isclass(model) and issubclass(model, Model)):
+        raise InputError(
+            f"{whose} must be a subclass of dis_bench.models.model.Model, but is {shown(model)}."
+        )
+    _check_text(whose, "name", getattr(model, "name", None))
+    declared = model.hyperparameters
+    if not isinstance(declared, Sequence) or not all(isinstance(h, Hyperparameter) for h in declared):
+        raise InputError(
+            f"{whose}: hyperparameters must be a tuple of Hyperparameter, but is {shown(declared)}."
+        )
+    names = [hyperparameter.name for hyperparameter in declared]
+    for hyperparameter in names:
+        _check_free("hyperparameter", hyperparameter, whose)
+        if names.count(hyperparameter) > 1:
+            raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
+    if model.loss is Model.loss:
+        raise InputError(f"{whose} must define loss(self, terms).")
 
 
 def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:
@@ -91,10 +95,14 @@ def check_dataset(name: str, dataset: Any) -> None:
     Raises:
         InputError: it is not.
     """
+    with blaming(f"dataset '{name}'", refusals=False):
+        _check_dataset(f"dataset '{name}'", dataset)
+
+
+def _check_dataset(whose: str, dataset: Any) -> None:
     from dis_bench.datasets.dataset import Dataset
     from dis_bench.datasets.grid import FactorGrid
 
-    whose = f"dataset '{name}'"
     if not isinstance(dataset, Dataset):
         raise InputError(
             f"{whose} must be a subclass of dis_bench.datasets.dataset.Dataset, but is a "
@@ -109,6 +117,8 @@ def check_dataset(name: str, dataset: Any) -> None:
         raise InputError(f"{whose}: image_shape must be (C, H, W), but is {shown(shape)}.")
     if not isinstance(dataset.pixel_max, (int, float)) or not dataset.pixel_max > 0:
         raise InputError(f"{whose}: pixel_max must be above 0, but is {shown(dataset.pixel_max)}.")
+    if len(dataset) < 2:
+        raise InputError(f"{whose} must have at least 2 images, but has {len(dataset)}.")
 
 
 def check_images(name: str, dataset: Dataset) -> None:

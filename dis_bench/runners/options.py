@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 # Beyond these a number is a slip of the finger, or would not fit into any machine.
 MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
-RERUN = ("never", "missing", "always")
 MOST_CELLS = 100_000
+LARGEST_FLOAT = sys.float_info.max
+
+RERUN = ("never", "missing", "always")
 
 
 def check_options(study: Study, choices: Mapping[str, Sequence[str]]) -> None:
@@ -34,7 +37,7 @@ def check_options(study: Study, choices: Mapping[str, Sequence[str]]) -> None:
         value = getattr(study, name)
         if value is not None:
             _check_whole(name, value, most)
-    if study.lr is not None and not (_is_number(study.lr) and 0 < study.lr < float("inf")):
+    if study.lr is not None and not (_is_number(study.lr) and 0 < study.lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(study.lr)} was given.")
     if study.network == "tutorial" and study.batch_size < 2:
         raise InputError("network 'tutorial' normalises over the batch, so batch_size must be at least 2.")
