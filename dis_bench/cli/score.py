@@ -20,7 +20,8 @@ examples:
   dis-bench score codes.npz --metrics mig dci --set mig.bins=40 dci.estimator=sklearn
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
-An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
+An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D]. One that is a
+torch.nn.Module takes floats in [0, 1], in evaluation mode.
 """
 
 
