@@ -134,8 +134,6 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
 
     values: dict[str, Any] = read_study_file(file, also=_PLACES) if file is not None else {}
     flags = {name: value for name, value in given.items() if name != "set"}
-    if flags.get("metrics") == ["none"]:
-        flags["metrics"] = []
     from_file = values.get("settings", {})
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
     if "betas" in flags and isinstance(from_file, dict):  # --betas goes before betas that the file sets
@@ -144,6 +142,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
         values.pop("betas", None)
     settings = {**from_file, **typed} if isinstance(from_file, dict) else from_file
     values = {**values, **flags, "settings": settings}
+    if values.get("metrics") == ["none"]:
+        values["metrics"] = []
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
     check_path("the output folder", out)
     check_choice("rerun", rerun, RERUN)

@@ -33,6 +33,7 @@ _MEASURED = (
         "failure",
     ),
     *("train_seconds", "score_seconds", "images_per_second"),
+    *("label", "series"),  # which reports add
 )
 RESERVED = {field.name for field in dataclasses.fields(Cell)} | set(_MEASURED)
 _KL_OF_A_LATENT = re.compile(r"kl_\d+")
