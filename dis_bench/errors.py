@@ -156,10 +156,10 @@ def _shorten_word(text: str) -> str:
 
 
 def _shorten(text: str, most: int) -> str:
-    """The beginning and the end of a text, and how many characters are left out between them."""
+    """A text of at most that many characters: its beginning, its end, and how many are left out between."""
     if len(text) <= most:
         return text
-    first, last = most * 2 // 3, most // 6
+    first, last = most // 2, most // 8
     return f"{text[:first]}[... {len(text) - first - last:,} more ...]{text[-last:]}"
 
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, blaming, shown
 from dis_bench.paths import check_path
 
 if TYPE_CHECKING:
@@ -101,8 +101,12 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _find_archive(name: str) -> Archive:
+    from dis_bench.datasets.archives import Archive
+
     dataset = registry.find("datasets", name).load()
-    archive = getattr(dataset, "archive", None)
-    if archive is None:
-        raise InputError(f"dataset '{name}' has no archive to download: its sources are {dataset.sources}.")
+    with blaming(f"dataset '{name}' cannot be used"):
+        archive = getattr(dataset, "archive", None)
+        sources = getattr(dataset, "sources", ())
+    if not isinstance(archive, Archive):
+        raise InputError(f"dataset '{name}' has no archive to download: its sources are {shown(sources)}.")
     return archive

@@ -68,7 +68,9 @@ def encode_dataset(
             codes.append(_encode(take, dataset.images(some)))
             _check(codes[-1], some, codes[0])
             bar.update(len(some))
-    return np.concatenate(codes), np.asarray(dataset.factors(indices))
+    with blaming("the dataset cannot give its factors"):
+        factors = np.asarray(dataset.factors(indices))
+    return np.concatenate(codes), factors
 
 
 @contextmanager
