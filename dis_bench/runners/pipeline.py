@@ -170,7 +170,7 @@ class Pipeline:
             self._score(record, arrays, lacking, tell)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             reason = (
-                f"codes.npz cannot be read ({type(error).__name__}: {error}); --rerun always makes it anew"
+                f"codes.npz cannot be read ({type(error).__name__}: {error}); rerun 'always' makes it anew"
             )
             record["unscored"].update(dict.fromkeys(lacking, reason))
         if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):

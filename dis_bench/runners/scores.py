@@ -17,6 +17,8 @@ from dis_bench.runners.evaluation import ROWS, draw_rows
 
 SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
 
+TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to take no time
+
 Protocol = dict[str, dict[str, Any]]
 
 
@@ -54,7 +56,22 @@ def check_scoring(
     except InputError as error:
         without = ("; ", Option("metrics", ()), " trains without scores.")
         raise InputError(f"dataset '{name}' cannot be scored: {str(error).rstrip('.')}", *without) from None
+    _check_values(metrics, parameters, factors[:TRIED_ROWS])
     return protocol(metrics.values(), parameters, rows if allow_small else None)
+
+
+def _check_values(
+    metrics: Mapping[str, Metric], parameters: Mapping[str, Mapping[str, Any]], factors: np.ndarray
+) -> None:
+    """Refuse parameters with which a metric refuses a small table that it scores by its defaults."""
+    codes = np.random.default_rng(SCORING_SEED).standard_normal((len(factors), 2))
+    for name, given in parameters.items():
+        try:
+            table = Representation(codes, factors, log_variances=0 * codes, allow_small=True)
+            metrics[name].scores(table)
+        except InputError:  # then nothing can be told from a small table
+            continue
+        metrics[name].scores(table, **given)
 
 
 def score_cell(

@@ -28,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, Option
 from dis_bench.paths import check_path
 from dis_bench.runners.cell import Cell
 
@@ -60,7 +60,11 @@ class Store:
             InputError: it is a file, or may not be written.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise InputError(f"the output folder '{self.root}' is a file; give a folder, e.g. --out results.")
+            raise InputError(
+                f"the output folder '{self.root}' is a file; give a folder, e.g. ",
+                Option("out", "results"),
+                ".",
+            )
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cells):

@@ -128,6 +128,8 @@ def test_settings_go_to_models_and_metrics():
         ({"mig.bins": [2, 3]}, "mig.bins takes one value, as a metric is scored by one protocol at a time"),
         ({"mig.bins": "2,3"}, "bins of mig must be a whole number, but '2,3' was given"),
         ({"mig.bins": math.nan}, "bins of mig must be a whole number, but nan was given"),
+        ({"mig.bins": 0}, "mig: bins must be a whole number from 1 to 1000, but 0 was given"),
+        ({"downstream.penalty": -1.0}, "downstream: penalty must be at least 0, but -1.0 was given"),
         ({"mig.bin": 3}, "unknown parameter of mig 'bin': did you mean 'bins'?"),
         ({"sap.train": 3}, "unknown model or metric 'sap'"),
         ({"beta": 3}, "unknown model or metric 'beta'"),
