@@ -144,7 +144,7 @@ class Trial:
         try:
             return function(*arguments, **parameters)
         except MetricFailed as failure:
-            error = failure.__cause__
+            error = failure.__cause__ or failure
             raise Broken(f"given {given}, it raises {describe(error)}") from error
         except InputError:
             raise
