@@ -3,7 +3,66 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+# Where a user reads a message, which decides how an option is written there.
+METRIC, PYTHON, STUDY, COMMAND = "a metric's own call", "dis_bench.score", "a Study", "the command line"
+RECORD = "a record"  # which is read anywhere
+
+LONGEST_SHOWN = 100  # characters of one value
+LONGEST_PATH = 300  # characters of one word with a slash in it
+LONGEST_MESSAGE = 1_000  # characters
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that a message names; it is worded as its readers write it.
+
+    Attributes:
+        name: as a keyword in Python: ``allow_small``.
+        value: that it is given.
+    """
+
+    name: str
+    value: Any = True
+
+    def word(self, door: str) -> str:
+        """Return ``allow_small=True`` in Python, and ``--allow-small`` on the command line."""
+        if door != COMMAND:
+            return self.name if door == RECORD else f"{self.name}={self.value!r}"
+        flag = f"--{self.name.replace('_', '-')}"
+        return flag if self.value is True else f"{flag} {_write(self.value)}"
+
+
+@dataclass(frozen=True)
+class MetricParameters:
+    """Parameters of metrics that a message names, worded as its readers write them.
+
+    Attributes:
+        values: by metric and by name.
+    """
+
+    values: Mapping[str, Mapping[str, Any]] = field(hash=False)
+
+    def word(self, door: str) -> str:
+        """Return ``rows=120``, or how the parameters of several metrics are given at a door."""
+        by_key = {f"{of}.{name}": value for of, own in self.values.items() for name, value in own.items()}
+        if door in (COMMAND, RECORD):
+            texts = [f"{key}={_write(value)}" for key, value in by_key.items()]
+            return " ".join(["--set", *texts] if door == COMMAND else texts)
+        if door == STUDY:
+            return f"settings={by_key}"
+        if door == METRIC and len(self.values) == 1:
+            [own] = self.values.values()
+            return ", ".join(f"{name}={value!r}" for name, value in own.items())
+        return f"parameters={ {metric: dict(own) for metric, own in self.values.items()} }"
+
+
+Part = str | Option | MetricParameters
 
 
 class InputError(ValueError):
@@ -11,7 +70,102 @@ class InputError(ValueError):
 
     The message is one sentence: what was wrong, what was given, what is allowed. The command line
     prints it without a traceback and exits with code 2.
+
+    Args:
+        parts: the sentence, in order: texts, and the options that it names. Options are worded for the
+            outermost door that the error leaves through, so that each works where it is read.
     """
+
+    door = PYTHON
+
+    def __init__(self, *parts: Part) -> None:
+        super().__init__(*parts)
+
+    def __str__(self) -> str:
+        return clean("".join(part if isinstance(part, str) else part.word(self.door) for part in self.args))
+
+    def prefixed(self, text: str) -> Self:
+        """Return the same error with a text before its sentence."""
+        return type(self)(text, *self.args)
+
+
+@contextmanager
+def worded_for(door: str) -> Iterator[None]:
+    """Word the options in errors that leave this block as they are written at a door."""
+    try:
+        yield
+    except InputError as error:
+        error.door = door
+        raise
+
+
+@contextmanager
+def blaming(what: str, refusals: bool = True) -> Iterator[None]:
+    """Turn whatever a stranger's code raises in this block into an InputError that says whose it is.
+
+    Args:
+        what: the subject of the sentence: ``model 'mine.py:Mine' cannot be built``.
+        refusals: whether InputErrors get it too; they may say whose they are.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise (error.prefixed(f"{what}: ") if refusals else error) from None
+    except (Exception, SystemExit) as error:  # strangers may raise anything, also sys.exit
+        raise InputError(f"{what}: {describe(error)}.") from error
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's type and message as one line without a full stop."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # whose __str__ fails as well
+        text = ""
+    return f"{type(error).__name__}: {text}".rstrip(".: ")
+
+
+def shown(value: Any) -> str:
+    """Return the repr of something that was given, shortened to about 100 characters."""
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of more than 4,300 digits, or a stranger's __repr__
+        text = f"a {type(value).__name__}"
+    return _shorten(" ".join(text.split()), LONGEST_SHOWN)
+
+
+def clean(message: str) -> str:
+    """Return a message as one printable line in which nothing that was given is longer than a few lines.
+
+    Control characters, which could move a terminal's cursor, are written as escapes. What stands between
+    quotes, and words without a space, are shortened.
+    """
+    message = " ".join(message.splitlines())
+    message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    message = _QUOTED.sub(lambda match: _shorten_word(match[0]), message)
+    message = _LONG_WORD.sub(lambda match: _shorten_word(match[0]), message)
+    return _shorten(message, LONGEST_MESSAGE)
+
+
+_QUOTED = re.compile(r"(?<!\w)'[^']*'(?!\w)")
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_SHOWN + 1},}}")
+
+
+def _shorten_word(text: str) -> str:
+    is_path = "/" in text and " " not in text
+    return _shorten(text, LONGEST_PATH if is_path else LONGEST_SHOWN)
+
+
+def _shorten(text: str, most: int) -> str:
+    """A text of at most that many characters: its beginning, its end, and how many are left out between."""
+    if len(text) <= most:
+        return text
+    first, last = most // 2, most // 8
+    return f"{text[:first]}[... {len(text) - first - last:,} more ...]{text[-last:]}"
+
+
+def _write(value: Any) -> str:
+    """A value as the command line takes it."""
+    return (",".join(map(str, value)) or "none") if isinstance(value, (tuple, list)) else str(value)
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
@@ -22,7 +176,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
     """
     allowed = sorted(allowed)
     by_lower = {one.lower(): one for one in allowed}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), by_lower, n=1, cutoff=0.5)
     meant = f"did you mean '{by_lower[close[0]]}'? " if close else ""
     there = f"There are: {', '.join(allowed)}." if allowed else "There is none."
     return InputError(f"unknown {kind} '{name}': {meant}{there}")

@@ -24,7 +24,8 @@ from typing import Any
 
 import dis_bench
 from dis_bench import neighbours, plugin_code
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, blaming, describe, unknown
+from dis_bench.paths import check_path
 from dis_bench.plugin_code import Code
 from dis_bench.requirements import lacks
 
@@ -127,6 +128,7 @@ def find(kind: str, name: str) -> Plugin:
 
     path, _, attribute = name.rpartition(":")
     is_file = path.endswith(".py")
+    check_path(f"the path of a {_one(kind)}", path)
     target = f"{Path(path).resolve()}:{attribute}" if is_file else name
     for plugin in there.values():
         if plugin.target == target:
@@ -136,8 +138,9 @@ def find(kind: str, name: str) -> Plugin:
     loaded = import_target(_one(kind), target)
     if is_file:
         _read_file(Path(target.rpartition(":")[0]))  # now: it may change while the process has this one
-    own_name = getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute)
-    plugin = Plugin(kind, str(own_name), target, path if is_file else f"module {path}", [loaded])
+    with blaming(f"{_one(kind)} '{name}' cannot tell its name"):
+        own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
+    plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
     if plugin.name in there:
         raise clash(kind, plugin.name, there[plugin.name], plugin)
     return plugin
@@ -183,16 +186,21 @@ def import_target(kind: str, target: str) -> Any:
         InputError: there is no such file, it cannot be imported, or it has no such attribute.
     """
     path, _, attribute = target.rpartition(":")
+    check_path(f"the path of a {kind}", path)
     what = f"{kind} '{target}'"
     is_file = path.endswith(".py")
     if is_file and not Path(path).is_file():
         raise InputError(f"{what} cannot be loaded: there is no file '{path}'.")
     try:
         module = neighbours.import_file(Path(path).resolve()) if is_file else importlib.import_module(path)
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does, the user learns whose it is
-        message = lacks(error) or f"{type(error).__name__}: {neighbours.plain_names(str(error))}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's module does, the user learns whose it is
+        message = lacks(error) or neighbours.plain_names(describe(error))
         raise InputError(f"{what} cannot be imported: {message.rstrip('.')}.") from error
-    if not hasattr(module, attribute):
+    with blaming(f"{what} cannot be looked up"):
+        is_there = hasattr(module, attribute)
+    if not is_there:
         callables = [name for name, value in vars(module).items() if callable(value)]
         public = [name for name in callables if not name.startswith("_")]
         if is_file:

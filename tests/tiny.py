@@ -7,6 +7,7 @@ import torch
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor, FactorGrid
+from dis_bench.errors import InputError
 from dis_bench.models.betavae import BetaVAE
 from dis_bench.models.model import Hyperparameter
 
@@ -77,12 +78,12 @@ class Seeded(BetaVAE):
 
 
 class Broken(BetaVAE):
-    """A model with a mistake in its loss."""
+    """A model with a mistake in its loss that shows with more than two images."""
 
     name = "broken"
 
     def loss(self, terms):
-        return terms.no_such_term
+        return terms.no_such_term if len(terms.images) > 2 else super().loss(terms)
 
 
 def kl(codes, factors):
@@ -93,6 +94,13 @@ def kl(codes, factors):
 def deadly(codes, factors):
     """A score that ends its process as the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refusing(codes, factors):
+    """A score that refuses all codes of a study; those of an older one, of 60 rows, it takes."""
+    if len(codes) != 60:
+        raise InputError(f"{len(codes)} rows are not 60.")
+    return 0.0
 
 
 def mean_code(codes, factors):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, blaming, shown
+from dis_bench.paths import check_path
 
 if TYPE_CHECKING:
     from dis_bench.datasets.archives import Archive
@@ -54,6 +54,8 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Carry out one action."""
+    if args.data_dir is not None:
+        check_path("--data-dir", args.data_dir)
     args.act(args)
     return 0
 
@@ -80,22 +82,31 @@ def _verify(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    dataset = registry.find("datasets", args.name).load()(source=args.source, data_dir=args.data_dir)
-    out = Path(args.out or f"{dataset.name}.png")
+    from dis_bench.datasets import load_dataset
+    from dis_bench.runners.contracts import check_dataset, check_images
+
+    dataset = load_dataset(args.name, source=args.source, data_dir=args.data_dir)
+    check_dataset(args.name, dataset)
+    out = check_path("--out", f"{dataset.name}.png" if args.out is None else args.out)
     if out.suffix not in PICTURES:
         raise InputError(f"pictures are written as {', '.join(PICTURES)}; given: '{out}'.")
     if not out.parent.is_dir():
         raise InputError(f"the picture cannot be written: there is no directory '{out.parent}'.")
     from dis_bench.datasets.picture import draw_picture
 
+    check_images(args.name, dataset)
     path = draw_picture(dataset, out)
     renamed = f" ('{out}' was there already)" if path != out else ""
     print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
 
 
 def _find_archive(name: str) -> Archive:
+    from dis_bench.datasets.archives import Archive
+
     dataset = registry.find("datasets", name).load()
-    archive = getattr(dataset, "archive", None)
-    if archive is None:
-        raise InputError(f"dataset '{name}' has no archive to download: its sources are {dataset.sources}.")
+    with blaming(f"dataset '{name}' cannot be used"):
+        archive = getattr(dataset, "archive", None)
+        sources = getattr(dataset, "sources", ())
+    if not isinstance(archive, Archive):
+        raise InputError(f"dataset '{name}' has no archive to download: its sources are {shown(sources)}.")
     return archive

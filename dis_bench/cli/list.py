@@ -7,10 +7,11 @@ import textwrap
 from typing import Any
 
 from dis_bench import registry
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, blaming, unknown
 
 EXAMPLES = """\
 examples:
+  dis-bench list              a line each, of all three kinds
   dis-bench list models
   dis-bench list datasets
   dis-bench list metrics
@@ -21,30 +22,52 @@ def add_parser(subparsers: Any) -> None:
     """Add ``list`` to the command line."""
     parser = subparsers.add_parser(
         "list",
-        help="show the models, datasets or metrics that there are",
+        help="show the models, datasets and metrics that there are",
         description="Show the plug-ins that are installed: name, one line, parameters with defaults, origin.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("kind", metavar="models|datasets|metrics")
+    parser.add_argument("kind", nargs="?", default="all", metavar="models|datasets|metrics")
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print one paragraph per plug-in; one that cannot be imported is told of, and does not stop the list."""
-    if args.kind not in registry.KINDS:
-        raise unknown("kind", args.kind, registry.KINDS)
+    """Print a paragraph per plug-in of one kind, or a line per plug-in of all kinds.
+
+    A plug-in that cannot be imported is listed with the reason, and does not stop the list.
+    """
+    kinds = (*registry.KINDS, "all")
+    if args.kind not in kinds:
+        raise unknown("kind", args.kind, kinds)
+    if args.kind == "all":
+        _print_all()
+        return 0
     for plugin in registry.plugins(args.kind).values():
-        try:
-            lines = _describe(args.kind, plugin.load())
-        except InputError as error:
-            lines = [f"cannot be used: {error}"]
         print(f"{plugin.name}  ({plugin.origin}, {plugin.target})")
-        for line in lines:
+        for line in _describe(plugin):
             print(textwrap.fill(line, width=100, initial_indent="    ", subsequent_indent="        "))
     return 0
 
 
-def _describe(kind: str, plugin: Any) -> list[str]:
+def _print_all() -> None:
+    for kind in registry.KINDS:
+        found = registry.plugins(kind)
+        print(f"{kind} (`dis-bench list {kind}` has parameters and origins)")
+        width = max(map(len, found), default=0)
+        for plugin in found.values():
+            start = f"    {plugin.name:{width}}  "
+            summary = textwrap.shorten(_describe(plugin)[0], 110 - len(start), placeholder=" ...")
+            print(start + summary)
+
+
+def _describe(plugin: registry.Plugin) -> list[str]:
+    try:
+        with blaming("cannot be used"):
+            return _list_facts(plugin.kind, plugin.load())
+    except InputError as error:
+        return [str(error)]
+
+
+def _list_facts(kind: str, plugin: Any) -> list[str]:
     """The first line of the docstring, then a line per parameter."""
     summary = (plugin.__doc__ or "no description").strip().splitlines()[0]
     if kind == "models":

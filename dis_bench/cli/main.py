@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import dis_bench
 from dis_bench.cli import check, data, list, report, run, score
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
 from dis_bench.requirements import names_missing_packages
 
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code is 0, 1 (something failed), 2 (bad input) or 130 (Ctrl-C)."""
     words = sys.argv[1:] if arguments is None else [*arguments]
     try:
-        return _execute(words)
+        with worded_for(COMMAND):
+            return _execute(words)
     except InputError as error:
         print(f"dis-bench: error: {visible(str(error))}", file=sys.stderr)
         return 2

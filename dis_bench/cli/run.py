@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ examples:
   dis-bench run --models betavae --betas 1 4 10
   dis-bench run --models vae betavae --betas 4 --datasets dsprites shapes3d --seeds 5
   dis-bench run --models betavae --set betavae.beta=1,2,4,6,8,16 --budget paper --out results/paper
+  dis-bench run --models betavae --metrics mig dci --set betavae.beta=1,4 mig.bins=40
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags win over it
 
@@ -52,7 +53,13 @@ def _add_grid(group: Any) -> None:
     add = group.add_argument
     add("--models", nargs="+", metavar="NAME", help="by name or file.py:Class (default: betavae)")
     add("--betas", nargs="+", type=_number, metavar="BETA", help="for each model that has a beta")
-    add("--set", nargs="+", action="extend", metavar="MODEL.NAME=V1,V2", help="values of a hyperparameter")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        metavar="NAME.KEY=V1,V2",
+        help="values of a model's hyperparameter, or a metric's parameter",
+    )
     add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
     add("--seeds", type=_whole, metavar="N", help="how many, counted from 0 (default: the budget's)")
 
@@ -75,7 +82,8 @@ def _add_data(group: Any) -> None:
     add = group.add_argument
     add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
     add("--data-dir", metavar="DIR", help="where official files are")
-    add("--metrics", nargs="+", metavar="NAME", help="(default: betavae_score mig sap dci)")
+    add("--metrics", nargs="+", metavar="NAME", help="or none (default: betavae_score mig sap dci)")
+    add("--allow-small", action="store_true", help="score datasets of fewer images than published; marked")
 
 
 def _add_doing(group: Any) -> None:
@@ -121,43 +129,33 @@ def execute(args: argparse.Namespace) -> int:
 
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str]:
     """The study, the output folder and the rerun rule: flags over the file over the defaults."""
+    from dis_bench.paths import check_path
+    from dis_bench.runners.options import RERUN, check_choice
+    from dis_bench.runners.settings import parse_settings
     from dis_bench.runners.study import Study, read_study_file
 
-    values: dict[str, Any] = read_study_file(file, also=_PLACES) if file else {}
+    values: dict[str, Any] = read_study_file(file, also=_PLACES) if file is not None else {}
     flags = {name: value for name, value in given.items() if name != "set"}
-    from_file, typed = values.get("settings", {}), _parse_settings(given.get("set", []))
+    from_file = values.get("settings", {})
+    typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
     if "betas" in flags and isinstance(from_file, dict):  # --betas goes before betas that the file sets
         from_file = {key: value for key, value in from_file.items() if not key.endswith(".beta")}
     if any(key.endswith(".beta") for key in typed) and "betas" not in flags:
         values.pop("betas", None)
     settings = {**from_file, **typed} if isinstance(from_file, dict) else from_file
     values = {**values, **flags, "settings": settings}
+    if values.get("metrics") == ["none"]:
+        values["metrics"] = []
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
-    for name, value in (("out", out), ("rerun", rerun)):
-        if not isinstance(value, str):
-            raise InputError(f"{name} must be a text, but {value!r} was given.")
+    check_path("the output folder", out)
+    check_choice("rerun", rerun, RERUN)
     return Study(**values), out, rerun
 
 
-def _parse_settings(texts: list[str]) -> dict[str, list[str]]:
-    """``["betavae.beta=1,4"]`` as ``{"betavae.beta": ["1", "4"]}``."""
-    settings: dict[str, list[str]] = {}
-    for text in texts:
-        key, equals, values = text.partition("=")
-        if not equals or "." not in key or not values:
-            raise InputError(
-                f"--set takes MODEL.NAME=VALUE[,VALUE...], e.g. betavae.beta=1,4, but '{text}' was given."
-            )
-        settings.setdefault(key, []).extend(values.split(","))
-    return settings
-
-
 def _print_plan(study: Study, out: str, rerun: str) -> int:
-    from dis_bench.runners.run import RERUN, choose_jobs, estimate
+    from dis_bench.runners.run import choose_jobs, estimate
     from dis_bench.runners.store import Store
 
-    if rerun not in RERUN:
-        raise unknown("rerun", rerun, RERUN)
     plan = study.plan()
     jobs = choose_jobs(plan, Store(out), rerun)
     to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
@@ -169,8 +167,10 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
     if jobs:
         try:
             cost = estimate(plan, jobs)
+        except InputError:
+            raise
         except Exception as error:  # a plug-in's loss may raise anything
-            print(f"There is no estimate, as the first steps failed: {type(error).__name__}: {error}")
+            print(f"There is no estimate, as the first steps failed: {describe(error)}.")
             return 1
         print(
             f"Training takes about {_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
@@ -185,6 +185,8 @@ def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
     failed = table[table["status"] == "failed"]
     if len(failed) < len(table):
         print("\n" + summarise_text(table))
+    if table.attrs.get("small"):
+        print(f"\nFrom fewer rows than the protocol wants: {', '.join(table.attrs['small'])}.")
     for _, row in failed.iterrows():
         print(visible(f"failed: {row['folder']}: {row['failure']}"), file=sys.stderr)
     print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + shlex.quote(out)}")

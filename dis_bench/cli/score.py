@@ -20,7 +20,8 @@ examples:
   dis-bench score codes.npz --metrics mig dci --set mig.bins=40 dci.estimator=sklearn
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
-An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D].
+An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D]. One that is a
+torch.nn.Module takes floats in [0, 1], in evaluation mode.
 """
 
 
@@ -62,12 +63,12 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
-    from dis_bench.cli.protocol import read_parameters
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.card import make_card
+    from dis_bench.runners.settings import parse_settings, resolve_settings
 
     metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])
-    parameters = read_parameters(args.set, metrics)
+    parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
     for metric in metrics.values():  # what cannot be is told before an encoder runs
         if args.encoder and metric.needs:
             raise InputError(
@@ -89,14 +90,14 @@ def execute(args: argparse.Namespace) -> int:
     )
     encoding = sys.stdout.encoding or "utf-8"
     print(card.text.encode(encoding, "replace").decode(encoding))  # not every terminal has arrows
-    if args.out:
+    if args.out is not None:
         with open(args.out, "x", encoding="utf-8") as file:
             card.table.to_csv(file)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    from pathlib import Path
+    from dis_bench.paths import check_path
 
     if (args.file is None) == (args.encoder is None):
         raise InputError(
@@ -111,10 +112,14 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} must be a whole number of at least {least}, but {value} was given.")
     if args.bootstrap == 1:
         raise InputError("--bootstrap must be 0, for no intervals, or at least 2, but 1 was given.")
-    if args.out and Path(args.out).exists():
-        raise InputError(f"'{args.out}' is there already; name another file.")
-    if args.out and not Path(args.out).parent.is_dir():
-        raise InputError(f"there is no folder '{Path(args.out).parent}' to write '{args.out}' into.")
+    if args.data_dir is not None:
+        check_path("--data-dir", args.data_dir)
+    if args.out is not None:
+        out = check_path("--out", args.out)
+        if out.exists() or out.is_symlink():
+            raise InputError(f"'{out}' is there already; name another file.")
+        if not out.parent.is_dir():
+            raise InputError(f"there is no folder '{out.parent}' to write '{out}' into.")
 
 
 def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -125,13 +130,15 @@ def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dic
     if args.file is not None:
         return read_codes(args.file)
     from dis_bench.datasets import load_dataset
+    from dis_bench.runners.contracts import check_dataset, check_images
     from dis_bench.runners.rows import ROWS
 
     encode = load_encoder(args.encoder)
-    dataset = load_dataset(
-        args.dataset or "dsprites", source=args.source or "rendered", data_dir=args.data_dir
-    )
-    for name, protocol in protocols.items():
-        check_rows(name, protocol, min(args.rows or ROWS, len(dataset)), args.allow_small)
+    name = "dsprites" if args.dataset is None else args.dataset
+    dataset = load_dataset(name, source=args.source, data_dir=args.data_dir)
+    check_dataset(name, dataset)
+    check_images(name, dataset)
+    rows = min(args.rows or ROWS, len(dataset))
+    check_rows(protocols, rows, args.allow_small)
     codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
     return {"codes": codes, "factors": factors}

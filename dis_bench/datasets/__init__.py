@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dis_bench import registry
+from dis_bench.errors import InputError, blaming, shown
+from dis_bench.paths import check_path
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -34,4 +36,10 @@ def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path |
     >>> dataset.images([0, 737279]).shape
     torch.Size([2, 1, 64, 64])
     """
-    return registry.find("datasets", name).load()(source=source, data_dir=data_dir)
+    make = registry.find("datasets", name).load()
+    if not callable(make):
+        raise InputError(f"dataset '{name}' must be a subclass of Dataset, but is {shown(make)}.")
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
+    with blaming(f"dataset '{name}' cannot be made", refusals=False):
+        return make(source=source, data_dir=data_dir)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from dis_bench.bars import bar
 from dis_bench.datasets.part import Part
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, Option
 
 ENVIRONMENT = "DIS_BENCH_DATA"
 BLOCK = 1 << 20  # bytes read at a time
@@ -83,7 +83,9 @@ def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
     """The error for an archive that is not in the data directory: says where, and what to do."""
     return InputError(
         f"{archive.file} is not in '{data_directory(data_dir)}': run `dis-bench data fetch "
-        f"{archive.dataset}`, or name the directory that holds it by --data-dir or {ENVIRONMENT}."
+        f"{archive.dataset}`, or name the directory that holds it by ",
+        Option("data_dir", "DIR"),
+        f" or {ENVIRONMENT}.",
     )
 
 

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from dis_bench import registry
 from dis_bench.bars import bar
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import PYTHON, InputError, shown, unknown, worded_for
 from dis_bench.metrics.metric import Metric, MetricFailed, as_metric
-from dis_bench.metrics.protocol_rows import check_rows
+from dis_bench.metrics.protocol_rows import check_rows, cut_protocol
 from dis_bench.metrics.representation import Representation
 
 if TYPE_CHECKING:
@@ -86,10 +86,11 @@ def score(
     """
     import pandas as pd
 
-    representation = Representation(
-        codes, factors, log_variances=log_variances, seed=seed, allow_small=allow_small
-    )
-    values = score_representation(representation, metrics, parameters).values
+    with worded_for(PYTHON):
+        representation = Representation(
+            codes, factors, log_variances=log_variances, seed=seed, allow_small=allow_small
+        )
+        values = score_representation(representation, metrics, parameters).values
     scores = pd.Series(values, name="score", dtype=float)
     scores.attrs["small"] = [name for name in values if name in representation.small]
     return scores
@@ -107,9 +108,9 @@ def score_representation(
     if not found:
         raise InputError("no metric was named, so that there is nothing to score.")
     used = resolve_parameters(found, parameters)
-    for name, metric in found.items():
+    for metric in found.values():
         metric.check_needs(representation)
-        check_rows(name, used[name], len(representation), representation.allow_small)
+    check_rows(used, len(representation), representation.allow_small)
     values: dict[str, float] = {}
     for name, metric in bar(found.items(), "score", unit="metric"):
         values = add_columns(values, name, metric.scores(representation, **used[name]))
@@ -117,10 +118,21 @@ def score_representation(
     return Scores(values, _with_versions(found, scored))
 
 
-def protocol(metrics: Wanted = None, parameters: Parameters = None) -> dict[str, dict[str, Any]]:
-    """Version and parameters of each metric as scoring would use them; computes nothing."""
+def protocol(
+    metrics: Wanted = None, parameters: Parameters = None, rows: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return version and parameters of each metric as scoring would use them; compute nothing.
+
+    Args:
+        metrics: as in :func:`score`.
+        parameters: likewise.
+        rows: protocols are cut to so many where small tables are allowed; None leaves them as they are.
+    """
     found = find_metrics(metrics)
-    return _with_versions(found, resolve_parameters(found, parameters))
+    used = resolve_parameters(found, parameters)
+    if rows is not None:
+        used = {name: cut_protocol(one, rows) for name, one in used.items()}
+    return _with_versions(found, used)
 
 
 def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[str, Metric]:
@@ -142,7 +154,7 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
     elif isinstance(metrics, str | Metric) or callable(metrics):
         metrics = [metrics]
     elif not isinstance(metrics, Iterable):
-        raise InputError(f"metrics must be names or functions, but {metrics!r} was given.")
+        raise InputError(f"metrics must be names or functions, but {shown(metrics)} was given.")
     found: dict[str, Metric] = {}
     for metric in map(_find, metrics):
         same_name = found.setdefault(metric.name, metric)
@@ -165,7 +177,7 @@ def resolve_parameters(found: Mapping[str, Metric], parameters: Parameters) -> d
         if not isinstance(given, Mapping):
             raise InputError(
                 "parameters must be values by name by metric, such as {'mig': {'bins': 10}}, but "
-                f"{given!r} was given."
+                f"{shown(given)} was given."
             )
     for name in parameters:
         if name not in found:

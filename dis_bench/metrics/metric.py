@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import METRIC, InputError, describe, shown, unknown, worded_for
 from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows, cut_protocol
 from dis_bench.metrics.protocol_values import check_value, is_finite, read_defaults
 from dis_bench.metrics.representation import Representation
@@ -74,7 +73,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         _check_range(self.name, self.range)
-        functools.update_wrapper(self, self.function)
+        functools.update_wrapper(self, self.function, updated=())  # a function's attributes are its own
         by_keyword = inspect.Parameter.KEYWORD_ONLY
         first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
         rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, "allow_small": False}
@@ -117,10 +116,11 @@ class Metric:
         """
         options = {"seed": seed, "allow_small": allow_small}
         options |= {name: parameters.pop(name) for name in self.needs if name in parameters}
-        parameters = self.resolve(parameters)
-        representation = self._represent(codes, factors, options)
-        self.check_needs(representation)
-        check_rows(self.name, parameters, len(representation), representation.allow_small)
+        with worded_for(METRIC):
+            parameters = self.resolve(parameters)
+            representation = self._represent(codes, factors, options)
+            self.check_needs(representation)
+            check_rows({self.name: parameters}, len(representation), representation.allow_small)
         affordable = self.afford(representation, parameters)
         result = self._run(representation, affordable)
         drawn_from_few = self.draws_rows and len(representation) < STUDY_ROWS
@@ -132,10 +132,9 @@ class Metric:
         try:
             return self.function(representation, **parameters)
         except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
+            raise error.prefixed(f"{self.name}: ") from None
         except (Exception, SystemExit) as error:  # a stranger's function may raise whatever it likes
-            said = lacks(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
-            what = said.rstrip(".: ")
+            what = (lacks(error) or describe(error)).rstrip(".: ")
             raise MetricFailed(f"metric '{self.name}' failed: {what}.") from error
 
     def _represent(self, codes: Any, factors: Any, options: dict[str, Any]) -> Representation:
@@ -168,15 +167,15 @@ class Metric:
         """
         values = _by_key(result)
         if not values:
-            raise InputError(f"metric '{self.name}' returned {result!r}, which holds no score.")
+            raise InputError(f"metric '{self.name}' returned {shown(result)}, which holds no score.")
         if self.keys is not None and tuple(values) != (self.keys or ("",)):
             raise InputError(
-                f"metric '{self.name}' returned {result!r}, but declares {self.keys or 'one number'}."
+                f"metric '{self.name}' returned {shown(result)}, but declares {self.keys or 'one number'}."
             )
         for value in values.values():
             if not isinstance(value, Real) or isinstance(value, bool) or not is_finite(value):
                 raise InputError(
-                    f"metric '{self.name}' returned {reprlib.repr(value)} where a finite number must stand."
+                    f"metric '{self.name}' returned {shown(value)} where a finite number must stand."
                 )
         return {self._column(key): float(value) for key, value in values.items()}
 
@@ -272,13 +271,13 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
         return target
     if not callable(target):
         raise InputError(
-            f"metric '{name or target}' must be a function of codes and factors, not {target!r}."
+            f"metric '{name or target}' must be a function of codes and factors, not {shown(target)}."
         )
     own_name = str(name or getattr(target, "__name__", type(target).__name__))
     defaults = read_defaults(target, own_name, ("codes", "factors"), filled=("seed",))
     takes_seed = "seed" in inspect.signature(target).parameters
 
-    @functools.wraps(target)
+    @functools.wraps(target, updated=())
     def function(representation: Representation, **parameters: Any) -> Any:
         if takes_seed:
             parameters["seed"] = representation.seed
@@ -294,7 +293,8 @@ def _check_range(name: str, range: Any) -> None:
         low = high = 0.0
     if not low < high:  # not where either is NaN
         raise InputError(
-            f"the range of metric '{name}' must be its lowest and its highest score, but {range!r} was given."
+            f"the range of metric '{name}' must be its lowest and its highest score, but {shown(range)} was "
+            "given."
         )
 
 

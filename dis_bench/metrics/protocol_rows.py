@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, MetricParameters, Option
 
 ROW_PARAMETERS = ("rows", "train", "labels", "test")
+NAMED = 4  # metrics in a sentence about several
 STUDY_ROWS = 15_000  # 10,000 that train and 5,000 that test, as in Locatello et al. 2019
 
 
@@ -26,31 +27,60 @@ def row_blocks(parameters: Mapping[str, Any]) -> tuple[int, ...]:
     return (int(rows),) if isinstance(rows, Integral) else ()
 
 
-def check_rows(name: str, parameters: Mapping[str, Any], rows: int, allow_small: bool = False) -> None:
-    """Refuse a protocol that wants more rows than there are.
+def check_rows(
+    protocols: Mapping[str, Mapping[str, Any]],
+    rows: int,
+    allow_small: bool = False,
+    whose: str = "",
+) -> None:
+    """Refuse protocols that want more rows than there are.
 
     Args:
-        name: of the metric.
-        parameters: its protocol.
+        protocols: parameters by metric.
         rows: how many there are.
-        allow_small: whether the protocol is cut to them; then only so few are refused that no cut helps.
+        allow_small: whether protocols are cut to the rows; then only so few are refused that no cut helps.
+        whose: what the rows are of, where the reader cannot give more: ``dataset 'mine'``.
 
     Raises:
         InputError: it says what can be done about it.
     """
-    cut = cut_protocol(dict(parameters), rows)
-    ends = row_blocks(cut if allow_small else parameters)
-    if not ends or ends[-1] <= rows:
+    cuts = {name: cut_protocol(dict(parameters), rows) for name, parameters in protocols.items()}
+    wanting = [
+        name
+        for name, parameters in protocols.items()
+        if (ends := row_blocks(cuts[name] if allow_small else parameters)) and ends[-1] > rows
+    ]
+    if not wanting:
         return
     if allow_small:
-        raise InputError(f"{name}: at least {_count_rows(cut)} are needed, but there are {rows}.")
-    changed = (key for key in ROW_PARAMETERS if cut.get(key) != parameters.get(key))
-    fewer = " ".join(f"{name}.{key}={_plain(cut[key])}" for key in changed)
+        needs = ", ".join(
+            f"{name}: at least {_count_rows(cuts[name])} are needed" for name in wanting[:NAMED]
+        )
+        raise InputError(f"{needs}, but {f'{whose} has' if whose else 'there are'} {rows}.")
+    more = "" if whose else "give more rows, "
     raise InputError(
-        f"{name}: the protocol wants {_count_rows(parameters)}, but there are {rows}: give more rows, ask "
-        f"for fewer (--set {fewer}), or score what there is, marked as such (--allow-small; in Python "
-        "allow_small=True)."
+        f"{_describe_wants(protocols, wanting, rows, whose)}: {more}ask for fewer (",
+        MetricParameters({name: _changed(protocols[name], cuts[name]) for name in wanting[:NAMED]}),
+        " and so on" if len(wanting) > NAMED else "",
+        "), or score what there is, marked as such (",
+        Option("allow_small"),
+        ").",
     )
+
+
+def _describe_wants(
+    protocols: Mapping[str, Mapping[str, Any]], wanting: Sequence[str], rows: int, whose: str
+) -> str:
+    if len(wanting) == 1:
+        wants = f"{wanting[0]}: the protocol wants {_count_rows(protocols[wanting[0]])}"
+        return f"{wants}, but {f'{whose} has' if whose else 'there are'} {rows}"
+    wants = "; ".join(f"{name}: {_count_rows(protocols[name])}" for name in wanting[:NAMED])
+    more = f"; and {len(wanting) - NAMED} more" if len(wanting) > NAMED else ""
+    return f"{whose or 'the table'} has {rows} rows, fewer than the protocols want ({wants}{more})"
+
+
+def _changed(parameters: Mapping[str, Any], cut: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: cut[key] for key in ROW_PARAMETERS if cut.get(key) != parameters.get(key)}
 
 
 def cut_protocol(parameters: dict[str, Any], rows: int) -> dict[str, Any]:
@@ -77,11 +107,6 @@ def _count_rows(parameters: Mapping[str, Any]) -> str:
         return f"{ends[0]} rows"
     learned = "training" if "train" in parameters else "labelled"
     return f"{ends[0]} {learned} and {ends[1] - ends[0]} test rows"
-
-
-def _plain(value: Any) -> str:
-    """A value as the command line takes it."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _most(labels: Any) -> int | None:

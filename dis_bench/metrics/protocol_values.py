@@ -8,7 +8,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, shown
 
 TAKEN = ("codes", "factors", "seed", "allow_small")  # what every metric is called with
 
@@ -69,8 +69,36 @@ def check_value(what: str, value: Any, default: Any) -> Any:
     kind, words = allowed[type(default)]
     wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
     if wrong or (kind is Real and not is_finite(value)):
-        raise InputError(f"{what} must be {words}, but {value!r} was given.")
+        raise InputError(f"{what} must be {words}, but {shown(value)} was given.")
     return type(default)(value)
+
+
+def read_value(what: str, text: str, default: Any) -> Any:
+    """Read a text as a value of the type of a parameter's default; commas separate several for a list.
+
+    Args:
+        what: names the parameter in the error: ``mig.bins``.
+        text: as typed.
+        default: of the parameter.
+
+    Returns:
+        The text itself where it cannot be read, for :func:`check_value` to refuse.
+
+    Raises:
+        InputError: no text can give such a value.
+    """
+    if isinstance(default, tuple | list):
+        return tuple(read_value(what, one, default[0] if default else "") for one in text.split(","))
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(default, int | float):
+        try:
+            return type(default)(text)
+        except ValueError:
+            return text
+    if isinstance(default, str):
+        return text
+    raise InputError(f"{what} cannot be given as text, as its default is {shown(default)}: set it in Python.")
 
 
 def is_finite(value: Any) -> bool:
@@ -88,7 +116,7 @@ def _check_several(what: str, values: Any, defaults: tuple[Any, ...]) -> tuple[A
     except TypeError:
         given = None
     if given is None:
-        raise InputError(f"{what} must be a list such as {list(defaults)}, but {values!r} was given.")
+        raise InputError(f"{what} must be a list such as {list(defaults)}, but {shown(values)} was given.")
     return tuple(check_value(f"each of {what}", value, defaults[0]) for value in given)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, describe, shown
 
 LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
+SMALLEST_SPREAD = 1e-150  # a smaller spread has no square above 0
 LARGEST_FACTOR = 2**53  # above it a float does not hold every whole number
 LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
 ENOUGH_ROWS = 100  # to tell a factor of many values from a number that is another one in each row
@@ -32,25 +34,93 @@ class RankedFactors(NamedTuple):
     dropped: tuple[int, ...]
 
 
-def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
+def read_array(what: str, given: Any) -> NDArray[Any]:
+    """Read plain numbers from any container: arrays, tensors, frames, and lists of them.
+
+    Args:
+        what: names the table in errors: ``codes``.
+        given: by a user.
+
+    Returns:
+        An array of any shape and type; one of objects where they could not be read as numbers.
+
+    Raises:
+        InputError: the container cannot be read, or some of its values are masked.
+    """
+    if isinstance(given, np.ma.MaskedArray) or (
+        isinstance(given, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in given)
+    ):
+        given = _unmask(what, given)
+    if hasattr(given, "toarray") and hasattr(given, "nnz"):
+        raise InputError(f"{what} must be dense, but a sparse matrix was given: give its .toarray().")
+    try:
+        given = _plain(what, given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's words on what it reads: the checks here say their own
+            table = np.asarray(given)
+            if table.dtype.kind == "O" and table.ndim:
+                table = np.asarray(table.tolist())
+    except InputError:
+        raise
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise _unreadable(what, given, error) from None
+        raise InputError(f"{what} must be a table, but rows of different lengths were given.") from None
+    except Exception as error:  # containers of strangers may raise anything
+        raise _unreadable(what, given, error) from None
+    return table
+
+
+def _plain(what: str, given: Any) -> Any:
+    """Tensors and frames as arrays, also in lists of lists; anything else as it is."""
     if hasattr(given, "detach"):  # a torch tensor, without importing torch
-        given = given.detach().cpu()
-        if "strided" not in str(given.layout):
-            raise InputError(f"{what} must be a dense tensor, but one of {given.layout} was given.")
-        given = (given.double() if given.is_floating_point() else given).numpy()
-    if np.ma.is_masked(given):
+        return _read_tensor(what, given)
+    if hasattr(given, "columns") and hasattr(given, "iloc"):  # a pandas frame, without importing pandas
+        return np.column_stack([_read_column(given.iloc[:, i]) for i in range(given.shape[1])])
+    if isinstance(given, list | tuple) and given and not isinstance(given[0], int | float):
+        return [_plain(what, one) for one in given]
+    return given
+
+
+def _read_tensor(what: str, given: Any) -> NDArray[Any]:
+    given = given.detach().cpu()
+    if "strided" not in str(given.layout):
+        raise InputError(f"{what} must be a dense tensor, but one of {given.layout} was given.")
+    given = given.resolve_conj().resolve_neg()
+    return (given.double() if given.is_floating_point() else given).numpy()
+
+
+def _read_column(column: Any) -> NDArray[Any]:
+    """A column of a frame; missing values of pandas' own types become NaN."""
+    kind = getattr(column.dtype, "kind", "O")
+    if isinstance(column.dtype, np.dtype) or kind not in "fiub":
+        return column.to_numpy()
+    if column.isna().any():
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column.to_numpy(dtype=np.dtype(f"{kind}8") if kind != "b" else np.dtype(bool))
+
+
+def _unmask(what: str, given: Any) -> Any:
+    rows = [given] if isinstance(given, np.ma.MaskedArray) else given
+    if any(np.ma.is_masked(row) for row in rows):
         raise InputError(
             f"{what} must be a whole table, but a masked array was given: leave out the rows in which "
             "something is masked."
         )
-    try:
-        table = np.asarray(given)
-    except ValueError:
-        raise InputError(
-            f"{what} must be a table [N, {width}], but rows of different lengths were given."
-        ) from None
+    plain = [np.ma.getdata(row) for row in rows]
+    return plain[0] if isinstance(given, np.ma.MaskedArray) else plain
+
+
+def _unreadable(what: str, given: Any, error: Exception) -> InputError:
+    return InputError(f"{what} cannot be read from a {type(given).__name__}: {describe(error)}.")
+
+
+def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
+    table = read_array(what, given)
     if table.dtype.kind not in "fiub":
-        raise InputError(f"{what} must be numbers, but an array of {table.dtype} was given.")
+        raise InputError(
+            f"{what} must be numbers, but an array of {shown(str(table.dtype))[1:-1]} was given."
+        )
     if table.ndim != 2:
         raise InputError(
             f"{what} must be a table [N, {width}], but an array of shape {table.shape} was given."
@@ -68,7 +138,7 @@ def check_codes(given: ArrayLike) -> NDArray[np.float64]:
     Raises:
         InputError: they are no table of finite numbers; the message names the code and the row.
     """
-    codes = _check_table("codes", "D", given).astype(np.float64)
+    codes = _as_floats("codes", given)
     bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
     if bad.any():
         row, column = np.argwhere(bad)[0]
@@ -76,7 +146,20 @@ def check_codes(given: ArrayLike) -> NDArray[np.float64]:
             "codes must be finite and within float32, but code "
             f"{column} is {codes[row, column]} in row {row} ({bad.sum()} such values in all)."
         )
+    spread = np.ptp(codes, axis=0) if len(codes) else np.zeros(codes.shape[1])
+    tiny = np.flatnonzero((spread > 0) & (spread < SMALLEST_SPREAD))
+    if len(tiny):
+        raise InputError(
+            f"codes must vary by {SMALLEST_SPREAD:g} or more, or not at all, but code {tiny[0]} varies by "
+            f"{spread[tiny[0]]:.3g}: multiply it by a constant first."
+        )
     return codes
+
+
+def _as_floats(what: str, given: Any) -> NDArray[np.float64]:
+    table = _check_table(what, "D", given)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused by its row
+        return table.astype(np.float64)
 
 
 def check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -85,7 +168,7 @@ def check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.
     Raises:
         InputError: another shape, or a value that is not finite or far out.
     """
-    log_variances = _check_table("log_variances", "D", given).astype(np.float64)
+    log_variances = _as_floats("log_variances", given)
     if log_variances.shape != shape:
         raise InputError(
             f"log_variances must have the shape of the codes, {shape}, but an array of shape "
@@ -153,4 +236,4 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> N
     wrong = not isinstance(value, Integral) or isinstance(value, bool) or value < least
     if wrong or (most is not None and value > most):
         allowed = f"from {least} up" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {allowed}, but {value!r} was given.")
+        raise InputError(f"{name} must be a whole number {allowed}, but {shown(value)} was given.")

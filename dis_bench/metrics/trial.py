@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, describe
 from dis_bench.metrics.metric import Metric, MetricFailed
 from dis_bench.metrics.protocol_rows import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
@@ -144,12 +144,12 @@ class Trial:
         try:
             return function(*arguments, **parameters)
         except MetricFailed as failure:
-            error = failure.__cause__
-            raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
+            error = failure.__cause__ or failure
+            raise Broken(f"given {given}, it raises {describe(error)}") from error
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # the arrays' own function, which nothing is wrapped around
-            raise Broken(f"given {given}, it raises {type(error).__name__}: {error}") from error
+            raise Broken(f"given {given}, it raises {describe(error)}") from error
 
 
 def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:

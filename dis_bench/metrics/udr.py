@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.bars import bar
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.protocol_values import check_value
 from dis_bench.metrics.standardise import standardise
 from dis_bench.metrics.tables import check_codes
@@ -171,7 +171,9 @@ def _list(what: str, of_models: Sequence[ArrayLike]) -> list[ArrayLike]:
     try:
         return list(of_models)
     except TypeError:
-        raise InputError(f"udr needs {what} of each model in a list, but {of_models!r} was given.") from None
+        raise InputError(
+            f"udr needs {what} of each model in a list, but {shown(of_models)} was given."
+        ) from None
 
 
 def _check(codes: ArrayLike, model: int) -> Array:

@@ -22,12 +22,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, shown, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dis_bench.models.autoencoder import Autoencoder, Terms
+
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+}
+LARGEST_WHOLE = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,20 @@ class Hyperparameter:
     low: float | None = None
     high: float | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise InputError(f"a hyperparameter's name must be a Python name, but is {shown(self.name)}.")
+        if not isinstance(self.default, tuple(_KINDS)):
+            raise InputError(
+                f"the default of hyperparameter '{self.name}' must be a number, a text, True or False, "
+                f"but is {shown(self.default)}."
+            )
+        for bound in (self.low, self.high):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+                raise InputError(
+                    f"the bounds of hyperparameter '{self.name}' must be numbers, but {shown(bound)} is one."
+                )
+
     def parse(self, given: Any) -> float | int | bool | str:
         """``given``, a text or a value, as this hyperparameter's type.
 
@@ -56,27 +79,34 @@ class Hyperparameter:
         """
         value = self._convert(given)
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{self.name} must be finite, but '{given}' was given.")
+            raise InputError(f"{self.name} must be finite, but {shown(given)} was given.")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             below = self.low is not None and value < self.low
             above = self.high is not None and value > self.high
+            if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+                raise InputError(f"{self.name} must be below 2^63, but {shown(given)} was given.")
             if below or above:
-                raise InputError(f"{self.name} must be {self._bounds()}, but {given} was given.")
+                raise InputError(f"{self.name} must be {self._bounds()}, but {shown(given)} was given.")
         return value
 
     def _convert(self, given: Any) -> float | int | bool | str:
-        kind = type(self.default)
-        if kind is bool:
-            words = {"true": True, "false": False, "1": True, "0": False}
-            if str(given).lower() in words:
-                return words[str(given).lower()]
-        elif kind is str or not isinstance(given, bool):
-            try:
-                return kind(given)
-            except (TypeError, ValueError):
-                pass
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise InputError(f"{self.name} must be {wanted}, but '{given}' was given.")
+        kind = self._kind
+        try:
+            if kind is bool:
+                return {"true": True, "false": False, "1": True, "0": False}[str(given).lower()]
+            if isinstance(given, str) or kind is not str:
+                value = kind(given)
+                # int(1.5) is no reading of 1.5, and True is no number.
+                wrong = isinstance(given, bool) or (kind is int and value != given)
+                if isinstance(given, str) or not wrong:
+                    return value
+        except (TypeError, ValueError, OverflowError, KeyError):
+            pass
+        raise InputError(f"{self.name} must be {_KINDS[kind]}, but {shown(given)} was given.")
+
+    @property
+    def _kind(self) -> type:
+        return next(kind for kind in _KINDS if isinstance(self.default, kind))
 
     def _bounds(self) -> str:
         if self.low is not None and self.high is not None:

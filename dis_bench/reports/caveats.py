@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.errors import InputError
+from dis_bench.registry import plugins
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
@@ -61,6 +63,8 @@ def find_caveats(
     return [
         *_failures(settings, problems),
         *_unscored(settings, records),
+        *_small(records),
+        *_changed_protocols(settings),
         *_seeds(settings),
         *_budgets(settings),
         *_mixtures(settings, records),
@@ -95,6 +99,40 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
     for (metric, reason), cells in reasons.items():
         count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         yield f"{metric} gave no score of {count}: {_some(cells)}. Reason: {reason.rstrip('.')}."
+
+
+def _small(records: list[Record]) -> Iterator[str]:
+    """Scores that are from fewer images than their protocols want, by dataset."""
+    small: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        small[plain_name(record["cell"]["dataset"])].update(record.get("small", []))
+    for dataset, scores in small.items():
+        if scores:
+            yield (
+                f"{dataset} has fewer images than the published protocol reads: {', '.join(sorted(scores))} "
+                "are comparable only with scores of equally many images."
+            )
+
+
+def _changed_protocols(settings: list[Setting]) -> Iterator[str]:
+    """Parameters of installed metrics that differ from their defaults, other than rows that were cut."""
+    changed: dict[str, None] = {}
+    for setting in settings:
+        for metric, used in setting.protocol.items():
+            changed |= dict.fromkeys(_list_changes(metric, used))
+    if changed:
+        yield f"Not by the published protocol: {'; '.join(changed)}."
+
+
+def _list_changes(metric: str, used: dict[str, Any]) -> list[str]:
+    if metric not in plugins("metrics"):
+        return []
+    try:
+        defaults = plugins("metrics")[metric].load().parameters
+    except (InputError, AttributeError):  # it cannot be imported here, or is a plain function
+        return []
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
+    return [f"{metric} {name}={used[name]}" for name in plain if name in used and used[name] != plain[name]]
 
 
 def _seeds(settings: list[Setting]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, Option
 from dis_bench.runners.store import write_whole
 
 LIST = "report.json"
@@ -25,7 +25,9 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(
-            f"the report cannot be written to '{folder}', which is a file; give a folder with --out."
+            f"the report cannot be written to '{folder}', which is a file; give a folder, ",
+            Option("out", "DIR"),
+            ".",
         )
     _refuse_foreign(folder, [LIST, "index.html"], _read_list(folder))
 
@@ -53,7 +55,9 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         write_whole(folder / LIST, _list(now))
     except OSError as error:
         raise InputError(
-            f"the report cannot be written to '{folder}' ({error.strerror}); give another folder with --out."
+            f"the report cannot be written to '{folder}' ({error.strerror}); give another folder, ",
+            Option("out", "DIR"),
+            ".",
         ) from None
 
 
@@ -62,7 +66,9 @@ def _refuse_foreign(folder: Path, names: list[str], before: dict[str, str]) -> N
     if foreign:
         raise InputError(
             f"'{folder / foreign[0]}' was not written by `dis-bench report` and is left alone; "
-            "give another folder with --out."
+            "give another folder, ",
+            Option("out", "DIR"),
+            ".",
         )
 
 
@@ -73,7 +79,7 @@ def _read_list(folder: Path) -> dict[str, str]:
         if content["written_by"] != _WRITTEN_BY:
             return {}
         return {LIST: "", **{str(name): str(digest) for name, digest in content["files"].items()}}
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

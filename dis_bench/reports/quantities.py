@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -116,9 +117,8 @@ def find_quantities(table: pd.DataFrame, scores: Iterable[str]) -> list[Quantity
 
 def score_columns(table: pd.DataFrame) -> list[str]:
     """The scores of the store's tidy table, where records are not at hand: what stands after the KLs."""
-    measured = [
-        name for name in table.columns if name in {q.name for q in MEASURED} or name.startswith("kl_")
-    ]
+    losses = {q.name for q in MEASURED}
+    measured = [name for name in table.columns if name in losses or re.fullmatch(r"kl_\d+", name)]
     if not measured:
         return []
     last = max(table.columns.get_loc(name) for name in measured)

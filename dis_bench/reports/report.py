@@ -8,6 +8,7 @@ from typing import Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
+from dis_bench.paths import check_path
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures import Image, plan_figures
@@ -46,7 +47,8 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
     Returns:
         The report, and the path of its ``index.html``.
     """
-    out = Path(folder) / "report" if out is None else Path(out)
+    folder = check_path("the result folder", folder)
+    out = folder / "report" if out is None else check_path("the report's folder", out)
     check_folder(out)
     report = build_report(folder)
     publish(out, report.files)

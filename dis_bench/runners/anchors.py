@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from dis_bench.bars import bar
-from dis_bench.metrics import protocol
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
-from dis_bench.runners.pipeline import SCORING_SEED
 from dis_bench.runners.rows import ROWS, draw_rows
 from dis_bench.runners.schema import SCHEMA, Damaged, check_scores, key_of_anchor
+from dis_bench.runners.scores import SCORING_SEED
 from dis_bench.runners.seal import read_anchor, sign
 from dis_bench.runners.store import Store, write_whole
 from dis_bench.runners.study import Plan
@@ -40,8 +39,8 @@ def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
     """List the inputs of the anchors that no file can be believed for, keyed by their hash."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
     lacking = {}
-    for metric, used in protocol(plan.metrics.values()).items():
-        for dataset, latent_size in sorted(widths):
+    for dataset, latent_size in sorted(widths):
+        for metric, used in plan.protocols[dataset].items():
             anchor = {
                 "schema": SCHEMA,
                 "dataset": dataset,
@@ -65,11 +64,15 @@ def _score(plan: Plan, anchor: dict[str, Any]) -> dict[str, dict[str, float]]:
     dataset = plan.datasets[anchor["dataset"]]
     factors = np.asarray(dataset.factors(draw_rows(dataset)))
     codes = np.zeros((len(factors), anchor["latent_size"]))
-    representation = Representation(codes, factors, log_variances=codes, seed=SCORING_SEED)
-    scores = anchor_scores(representation, plan.metrics[anchor["metric"]])
+    representation = Representation(
+        codes, factors, log_variances=codes, seed=SCORING_SEED, allow_small=plan.allow_small
+    )
+    metric = anchor["metric"]
+    parameters = {metric: plan.parameters.get(metric, {})}
+    scores = anchor_scores(representation, plan.metrics[metric], parameters)
     try:
         for side in zip(*scores.values(), strict=True):
-            check_scores(dict(zip(scores, side, strict=True)), {anchor["metric"]: anchor["protocol"]})
+            check_scores(dict(zip(scores, side, strict=True)), {metric: anchor["protocol"]})
     except Damaged:
         return {}
     return {name: both._asdict() for name, both in scores.items()}

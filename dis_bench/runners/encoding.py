@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, blaming, describe, shown
+from dis_bench.metrics.tables import read_array
+from dis_bench.paths import check_path
 from dis_bench.registry import import_target
 from dis_bench.runners.rows import ROWS, draw_rows
 
@@ -43,7 +46,8 @@ def encode_dataset(
 
     Args:
         encode: takes a uint8 tensor [B, C, H, W] with the dataset's own pixel values, returns codes [B, D]
-            as a tensor or an array.
+            as a tensor or an array. A ``torch.nn.Module`` takes floats in [0, 1] instead, on its device and
+            in its precision; it runs in evaluation mode, and is left in the mode in which it was.
         dataset: what to encode.
         rows: the size of the sample, drawn by seed 0 without replacement: the rows on which runs are scored.
         batch: images per call.
@@ -58,37 +62,59 @@ def encode_dataset(
 
     indices = draw_rows(dataset, rows)
     codes: list[np.ndarray] = []
-    with torch.no_grad(), bar(total=len(indices), desc="encode", unit="image", leave=True) as progress:
+    progress = bar(total=len(indices), desc="encode", unit="image", leave=True)
+    with torch.no_grad(), progress, _taking_bytes(encode, dataset) as take:
         for some in torch.from_numpy(indices).split(batch):
-            codes.append(_encode(encode, dataset.images(some)))
+            codes.append(_encode(take, dataset.images(some)))
             _check(codes[-1], some, codes[0])
             progress.update(len(some))
-    return np.concatenate(codes), np.asarray(dataset.factors(indices))
+    with blaming("the dataset cannot give its factors"):
+        factors = np.asarray(dataset.factors(indices))
+    return np.concatenate(codes), factors
+
+
+@contextmanager
+def _taking_bytes(encode: Callable[[Any], Any], dataset: Dataset) -> Iterator[Callable[[Any], Any]]:
+    """An encoder of uint8 images; a network gets floats in [0, 1], in evaluation mode for this block."""
+    import torch
+
+    if not isinstance(encode, torch.nn.Module):
+        yield encode
+        return
+    weight = next((p for p in encode.parameters() if p.is_floating_point()), torch.empty(0))
+    modes = {module: module.training for module in encode.modules()}
+    encode.eval()
+    try:
+        yield lambda images: encode((images / dataset.pixel_max).to(weight.device, weight.dtype))
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def _encode(encode: Callable[[Any], Any], images: Any) -> np.ndarray:
     """What the encoder makes of images [B, C, H, W], as an array of any shape."""
-    try:
+    with blaming(f"the encoder failed on {list(images.shape)} images"):
         codes = encode(images)
-        if hasattr(codes, "detach"):
-            codes = codes.detach().cpu()
-            codes = codes.float() if codes.element_size() < 4 else codes  # numpy has no bfloat16
-        return np.asarray(codes)
-    except Exception as error:  # a stranger's code may raise anything
+    if codes is None:
+        raise InputError("the encoder must return codes, but it returned None.")
+    if isinstance(codes, tuple) and len(codes) != len(images):
         raise InputError(
-            f"the encoder failed on uint8 images {list(images.shape)}: {_one_line(error)}"
-        ) from error
+            f"the encoder must return codes alone, but it returned a tuple of {len(codes)}: wrap it in a "
+            "function that picks one of them."
+        )
+    return read_array("codes of the encoder", codes)
 
 
 def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:
     """Refuse what is no table of finite numbers [B, D], with the D of the first batch."""
+    if codes.dtype.kind not in "fiub":
+        kind = shown(str(codes.dtype))[1:-1]
+        raise InputError(f"the encoder must return numbers, but it returned an array of {kind}.")
     if codes.ndim != 2 or codes.size == 0 or codes.shape != (len(indices), *first.shape[1:]):
         raise InputError(
             f"the encoder must return codes [{len(indices)}, D], with one D for all images, but it returned "
             f"an array {list(codes.shape)}."
         )
-    if codes.dtype.kind not in "fiub":
-        raise InputError(f"the encoder must return numbers, but it returned an array of {codes.dtype}.")
     bad = np.argwhere(~np.isfinite(codes))
     if len(bad):
         row, code = bad[0]
@@ -104,7 +130,8 @@ def read_codes(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: no such file, no npz, objects in it (which would be pickles), or an array is missing.
     """
-    if not Path(path).is_file():
+    path = check_path("the file of codes", path)
+    if not path.is_file():
         raise InputError(f"there is no file '{path}'.")
     if not zipfile.is_zipfile(path):
         raise InputError(
@@ -118,12 +145,8 @@ def read_codes(path: str | Path) -> dict[str, np.ndarray]:
             for name in set(names) & {"codes", "factors", "log_variances"}:
                 arrays[name] = file[name]
     except Exception as error:  # zip, zlib, npy headers: each has its own errors
-        raise InputError(f"'{path}' cannot be read as plain arrays: {_one_line(error)}") from None
+        raise InputError(f"'{path}' cannot be read as plain arrays: {describe(error)}.") from None
     for name in ("codes", "factors"):
         if name not in arrays:
             raise InputError(f"'{path}' has no array '{name}'; it has: {', '.join(names) or 'none'}.")
     return arrays
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, Option
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
@@ -35,7 +35,8 @@ def choose_device(wanted: str) -> str:
 
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError(
-            "--device cuda was given, but torch sees no CUDA device here; use --device cpu or auto."
+            *(Option("device", "cuda"), " was given, but torch sees no CUDA device here; use "),
+            *(Option("device", "cpu"), " or ", Option("device", "auto"), "."),
         )
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,7 +57,8 @@ def choose_precision(wanted: str, device: str) -> str:
         return faster if allowed[faster] else "fp32"
     if not allowed[wanted]:
         raise InputError(
-            f"--precision {wanted} was given, but this {device} does not compute in it; use fp32 or auto."
+            *(Option("precision", wanted), f" was given, but this {device} does not compute in it; use "),
+            *(Option("precision", "fp32"), " or ", Option("precision", "auto"), "."),
         )
     return wanted
 

@@ -17,10 +17,6 @@ import torch
 
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.errors import InputError
-from dis_bench.metrics import find_metrics
-from dis_bench.metrics import protocol as describe_protocol
-from dis_bench.metrics.representation import Representation
 from dis_bench.models.compiled import KernelsFailed
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.evaluation import Evaluation, evaluate
@@ -28,15 +24,14 @@ from dis_bench.runners.kept import read_arrays
 from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
-from dis_bench.runners.schema import SCHEMA, Damaged, check_scores
+from dis_bench.runners.schema import SCHEMA, Damaged
+from dis_bench.runners.scores import score_cell
 from dis_bench.runners.store import Record, Store, write_record
 from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]
-
-SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,9 @@ class Pipeline:
         device: ``cpu`` or ``cuda``.
         command: what the user typed, for the record.
         code: behind the plug-ins, as it was planned.
+        parameters: of metrics, where they differ from the defaults.
+        allow_small: whether protocols are cut to the images that a dataset has.
+        protocols: version and parameters of each metric, by dataset.
     """
 
     store: Store
@@ -75,6 +73,9 @@ class Pipeline:
     device: str
     command: str
     code: StudyCode = field(default_factory=StudyCode)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    allow_small: bool = False
+    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     def __call__(self, job: Job, emit: Emit) -> Record:
         """Do one job; the record is in the store when this returns. A failure is a record too."""
@@ -158,22 +159,12 @@ class Pipeline:
     def _score(self, record: Record, arrays: Mapping[str, Any], names: Iterable[str], tell: Tell) -> None:
         """Add to a record the scores of the named metrics, their protocols, and why any has none.
 
-        A metric that fails does not cost the training: the next run tries that score again.
+        What fails does not cost the training: the next run tries that score again.
         """
         start = time.perf_counter()
-        representation = Representation(
-            arrays["codes"], arrays["factors"], log_variances=arrays["log_variances"], seed=SCORING_SEED
-        )
-        for name, metric in find_metrics(self.metrics[name] for name in names).items():
-            tell(f"scoring {name}")
-            try:
-                scores, used = metric.scores(representation), describe_protocol([metric])
-                check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
-                record["scores"].update(scores)
-                record["protocol"].update(used)
-                record["unscored"].pop(name, None)
-            except (InputError, Damaged) as error:  # a metric raises the first, even a stranger's
-                record["unscored"][name] = str(error)
+        metrics = {name: self.metrics[name] for name in names}
+        if metrics:
+            score_cell(record, arrays, metrics, self.parameters, self.allow_small, tell)
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
@@ -186,11 +177,11 @@ class Pipeline:
         assert old is not None, "a job for scores only is for a finished cell"
         record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
-        lacking = lacking_metrics(record, describe_protocol(self.metrics.values()))
+        lacking = lacking_metrics(record, self.protocols[cell.dataset])
         try:
             self._score(record, read_arrays(folder, "codes.npz", record=old), lacking, tell)
-        except (FileNotFoundError, Damaged, InputError) as error:
-            reason = f"codes.npz cannot be read ({error}); --rerun always makes it anew"
+        except (FileNotFoundError, Damaged) as error:
+            reason = f"codes.npz cannot be read ({error}); rerun 'always' makes it anew"
             record["unscored"].update(dict.fromkeys(lacking, reason))
         if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):
             record["rescored"] = {
@@ -216,6 +207,7 @@ class Pipeline:
             "scores": {},
             "protocol": {},
             "unscored": {},
+            "small": [],
             "timing": {},
             "failure": None,
             "environment": self._describe_environment(cell),

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from dis_bench import registry
-from dis_bench.errors import InputError, unknown
-from dis_bench.metrics import protocol
+from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.threads import count_cores
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.contracts import check_images
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory
+from dis_bench.runners.options import RERUN, check_choice
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.schema import canonical, check_cell, check_column
@@ -35,7 +36,6 @@ from dis_bench.runners.training import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-RERUN = ("never", "missing", "always")
 MOST_WARNINGS = 20  # of records that cannot be read
 
 
@@ -91,14 +91,15 @@ def run_study(
         InputError: something that the user gave cannot be used; nothing was started.
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
-    if rerun not in RERUN:
-        raise unknown("rerun", rerun, RERUN)
+    check_choice("rerun", rerun, RERUN)
     if stack:
         study = _without_kernels(study)
-    plan = study.plan()
     store = Store(out)
+    plan = study.plan()
     store.check_writable()
     jobs = choose_jobs(plan, store, rerun)
+    if jobs:
+        check_all_images(plan)
     watcher = watcher or Watcher()
     if plan.code.warning:
         watcher.warn(plan.code.warning)
@@ -138,10 +139,10 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     Raises:
         InputError: a cell's values are none that a record can hold.
     """
-    wanted = protocol(plan.metrics.values())
     problems: list[str] = []
     jobs = []
     for cell in plan.cells:
+        wanted = plan.protocols[cell.dataset]
         _check_identity(cell, wanted)
         record = None if rerun == "always" else store.find(cell, problems)
         if record is None or (rerun == "missing" and record["status"] == "failed"):
@@ -169,11 +170,33 @@ def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
         ) from None
 
 
+def check_all_images(plan: Plan) -> None:
+    """Draw images of each dataset, to report before training one that cannot be drawn.
+
+    Raises:
+        InputError: it cannot, or draws something else.
+    """
+    with worded_for(STUDY):
+        for name, dataset in plan.datasets.items():
+            check_images(name, dataset)
+
+
 def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
     for dataset in plan.datasets.values():
         dataset.share_memory()
-    return Pipeline(store, plan.datasets, plan.models, plan.metrics, plan.device, command, plan.code)
+    return Pipeline(
+        store,
+        plan.datasets,
+        plan.models,
+        plan.metrics,
+        plan.device,
+        command,
+        plan.code,
+        plan.parameters,
+        plan.allow_small,
+        plan.protocols,
+    )
 
 
 def count_trainers(device: str, jobs: int) -> int:
@@ -195,6 +218,7 @@ class Estimate:
 
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
+    check_all_images(plan)
     pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, "", plan.code)
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import torch
 
-from dis_bench.metrics import protocol
 from dis_bench.runners.capture import first_line
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.machine import check_device
@@ -45,7 +44,6 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
         WorkerDied: a worker was killed; the training went on, and what is lacking is scores.
     """
     training = dataclasses.replace(pipeline, metrics={})
-    wanted = protocol(pipeline.metrics.values())
     with Scoring(pipeline, workers, watch) as scoring:
 
         def emit(event: Any) -> None:
@@ -54,7 +52,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if record["status"] == "done" and lacking_metrics(record, wanted):
+            if record["status"] == "done" and lacking_metrics(record, pipeline.protocols[job.cell.dataset]):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record

@@ -30,7 +30,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, Option
+from dis_bench.paths import check_path
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.schema import SCHEMA, Damaged, Outdated
 from dis_bench.runners.seal import read_anchor, read_record, seal
@@ -51,7 +52,7 @@ class Store:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root = check_path("the output folder", root)
         self.cells = self.root / "cells"
         self._token = secrets.token_hex(4)  # in the temporary names of this store and its copies in workers
         self.anchors = self.root / "anchors"
@@ -63,7 +64,11 @@ class Store:
             InputError: it is a file, or may not be written.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise InputError(f"the output folder '{self.root}' is a file; give a folder, e.g. --out results.")
+            raise InputError(
+                f"the output folder '{self.root}' is a file; give a folder, e.g. ",
+                Option("out", "results"),
+                ".",
+            )
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cells):
@@ -159,7 +164,11 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     Raises:
         InputError: there is no such folder, or it holds no results.
     """
-    root = Path(path)
+    root = check_path("the result folder", path)
+    if root.exists() and not root.is_dir():
+        raise InputError(
+            f"'{root}' is no result folder, but a file; give the folder that `dis-bench run` wrote."
+        )
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; make results with `dis-bench run --out {root}`.")
     folders = sorted(f for f in (root / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
@@ -183,7 +192,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
     Returns:
         Settings (dataset, model, each hyperparameter, seed, ...), then what was measured
         (reconstruction and KL in nats per image, scores), by column; docs/results.md describes each.
-        Records that cannot be believed are left out, with a warning that names them.
+        Records that cannot be believed are left out, with a warning that names them. ``attrs["small"]`` lists
+        the scores of which some are from fewer rows than their protocol wants.
 
     Raises:
         InputError: there is no such folder, or it holds no readable results.
@@ -246,7 +256,9 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
         )
     table = pd.concat([pd.DataFrame(settings), pd.DataFrame(measured)], axis=1)
     order = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
-    return table.sort_values(order, ignore_index=True)
+    table = table.sort_values(order, ignore_index=True)
+    table.attrs["small"] = sorted({score for record in records for score in record.get("small", [])})
+    return table
 
 
 # The columns of the settings, in the order in which a person asks for them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.paths import check_path
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.contracts import check_dataset, check_metrics, check_models
+from dis_bench.runners.contracts import check_dataset, check_loss, check_metrics, check_models
 from dis_bench.runners.machine import (
     DEVICES,
     KERNELS,
@@ -24,6 +26,8 @@ from dis_bench.runners.machine import (
     choose_kernels,
     choose_precision,
 )
+from dis_bench.runners.options import MOST_CELLS, check_options
+from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ BUDGETS = {
     "paper": Budget(steps=PUBLISHED_STEPS, lr=1e-4, seeds=5),
 }
 
-MOST_SEEDS = 10_000
+LARGEST_FILE = 1_000_000  # bytes of a study file
 
 NETWORKS = ("burgess", "locatello", "tutorial")
 LIKELIHOODS = ("bernoulli", "gaussian")
@@ -73,8 +77,10 @@ class Study:
         latent_size: number of latents.
         network: ``burgess``, ``locatello`` or ``tutorial``.
         likelihood: ``bernoulli`` or ``gaussian``.
-        metrics: names, as for models.
-        settings: values of any declared hyperparameter, by ``model.name``: ``{"betavae.beta": [1, 4]}``.
+        metrics: names, as for models; an empty list trains without scores.
+        settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
+            ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate several.
+        allow_small: score also where a protocol wants more rows than a dataset has images; marked as such.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32``, ``tf32`` or ``bf16``.
@@ -94,7 +100,8 @@ class Study:
     network: str = "burgess"
     likelihood: str = "bernoulli"
     metrics: Sequence[str] = ("betavae_score", "mig", "sap", "dci")
-    settings: dict[str, Sequence[Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    allow_small: bool = False
     budget: str = "quick"
     device: str = "auto"
     precision: str = "auto"
@@ -108,23 +115,62 @@ class Study:
         Raises:
             InputError: the first thing that cannot be used.
         """
-        self._check_options()
-        budget = BUDGETS[self.budget]
+        with worded_for(STUDY):
+            return self._plan()
+
+    def _plan(self) -> Plan:
+        from dis_bench.metrics import find_metrics, protocol
+        from dis_bench.runners.scores import check_scoring
+
+        check_options(self, _CHOICES)
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
         check_models(models)
-        check_metrics([_specification(plugin) for plugin in metrics.values()])
-        grids = self._expand_hyperparameters(models)
+        found = find_metrics([_specification(plugin) for plugin in metrics.values()])
+        declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
+        settings = resolve_settings(self.settings, declared, found)
+        check_metrics(found, protocol(found.values(), settings.parameters))
+        grids = self._expand_hyperparameters(models, declared, settings.hyperparameters)
         dataset_plugins = _find_all("datasets", self.datasets)
         datasets = self._load_datasets(dataset_plugins)
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
-            for plugin in models.values():
-                self._check_build(plugin, dataset)
-        cells = [
+            for model, plugin in models.items():
+                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset)
+        protocols = {
+            name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
+            for name, dataset in datasets.items()
+        }
+        return Plan(
+            cells=self._list_cells(models, grids, dataset_plugins, datasets, precision, kernels),
+            datasets=datasets,
+            models={name: _specification(plugin) for name, plugin in models.items()},
+            metrics={name: _specification(plugin) for name, plugin in metrics.items()},
+            device=device,
+            code=_describe_code([*models.values(), *dataset_plugins.values(), *metrics.values()]),
+            parameters=settings.parameters,
+            allow_small=self.allow_small,
+            protocols=protocols,
+        )
+
+    def _list_cells(
+        self,
+        models: dict[str, Plugin],
+        grids: dict[str, list[dict[str, Any]]],
+        dataset_plugins: dict[str, Plugin],
+        datasets: dict[str, Dataset],
+        precision: str,
+        kernels: str,
+    ) -> tuple[Cell, ...]:
+        budget = BUDGETS[self.budget]
+        seeds = budget.seeds if self.seeds is None else self.seeds
+        count = seeds * len(datasets) * sum(map(len, grids.values()))
+        if count > MOST_CELLS:
+            raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
+        return tuple(
             Cell(
                 dataset=dataset_name,
                 source=dataset.source,
@@ -144,18 +190,10 @@ class Study:
                 seed=seed,
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
-            for seed in range(budget.seeds if self.seeds is None else self.seeds)
+            for seed in range(seeds)
             for dataset_name, dataset in datasets.items()
             for name in models
             for hyperparameters in grids[name]
-        ]
-        return Plan(
-            cells=tuple(cells),
-            datasets=datasets,
-            models={name: _specification(plugin) for name, plugin in models.items()},
-            metrics={name: _specification(plugin) for name, plugin in metrics.items()},
-            device=device,
-            code=_describe_code([*models.values(), *dataset_plugins.values(), *metrics.values()]),
         )
 
     @names_missing_packages
@@ -172,73 +210,46 @@ class Study:
 
         return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
 
-    def _check_options(self) -> None:
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise unknown(name, str(getattr(self, name)), allowed)
-        for name in ("seeds", "steps", "batch_size", "latent_size"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise InputError(f"{name} must be a whole number of at least 1, but {value!r} was given.")
-        if self.lr is not None and not (_is_number(self.lr) and 0 < self.lr < float("inf")):
-            raise InputError(f"lr must be a positive number, but {self.lr!r} was given.")
-        if self.network == "tutorial" and self.batch_size < 2:
-            raise InputError(
-                "network 'tutorial' normalises over the batch, so batch_size must be at least 2."
-            )
-        if self.seeds is not None and self.seeds > MOST_SEEDS:
-            raise InputError(f"seeds must be at most {MOST_SEEDS:,}, but {self.seeds:,} was given.")
-        for name in ("models", "datasets", "metrics", "betas"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not isinstance(value, Sequence):
-                raise InputError(f"{name} must be a list, but {value!r} was given.")
-            if not value and name in ("models", "datasets"):
-                raise InputError(f"{name} is empty; name at least one.")
-            if name != "betas" and not all(isinstance(one, str) for one in value):
-                raise InputError(f"{name} must be a list of names, but {value!r} was given.")
-        if not isinstance(self.settings, dict):
-            raise InputError(f"settings must be a table by model.name, but {self.settings!r} was given.")
-
-    def _expand_hyperparameters(self, models: dict[str, Plugin]) -> dict[str, list[dict[str, Any]]]:
+    def _expand_hyperparameters(
+        self,
+        models: dict[str, Plugin],
+        declared: dict[str, list[str]],
+        settings: dict[str, dict[str, Sequence[Any]]],
+    ) -> dict[str, list[dict[str, Any]]]:
         """For each model, every combination of the values that the study gives its hyperparameters."""
-        values: dict[str, dict[str, Sequence[Any]]] = {name: {} for name in models}
-        declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
+        values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
         if self.betas:
             with_beta = [name for name in models if "beta" in declared[name]]
             if not with_beta:
                 raise InputError(f"betas were given, but no chosen model has a beta ({', '.join(models)}).")
             for name in with_beta:
+                if "beta" in values[name]:
+                    raise InputError(
+                        f"the betas of {name} were given twice, as betas and as setting '{name}.beta'."
+                    )
                 values[name]["beta"] = self.betas
-        for key, given in self.settings.items():
-            model, _, name = str(key).rpartition(".")
-            if isinstance(given, dict):  # betavae.beta without quotes is a table in TOML
-                raise InputError(
-                    f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
-                )
-            if model not in models:
-                raise unknown("model (in --set model.name=value)", model or key, models)
-            if name not in declared[model]:
-                raise unknown(f"hyperparameter of {model}", name, declared[model])
-            if name in values[model]:
-                raise InputError(f"the betas of {model} were given twice, by --betas and by --set {key}.")
-            values[model][name] = [given] if isinstance(given, (str, int, float, bool)) else given
-            if not isinstance(values[model][name], Sequence) or not values[model][name]:
-                raise InputError(
-                    f"settings: {key} must be a value or a list of values, but {given!r} was given."
-                )
-        return {name: _combine(plugin.load(), values[name]) for name, plugin in models.items()}
+        return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
 
-    def _check_build(self, plugin: Plugin, dataset: Dataset) -> None:
-        """Build a model's networks once, so that what does not fit is told before anything starts."""
+    def _check_build(
+        self, whose: str, model: Callable, hyperparameters: dict[str, Any], name: str, dataset: Dataset
+    ) -> None:
+        """Build the networks once and compute the loss, to report what cannot be before training starts."""
         import torch
 
-        with torch.random.fork_rng(devices=[]):
-            plugin.load()().build(
-                dataset.image_shape,
-                network=self.network,
-                latent_size=self.latent_size,
-                likelihood=self.likelihood,
-            )
+        from dis_bench.models.autoencoder import Autoencoder
+
+        architecture = {
+            "network": self.network,
+            "latent_size": self.latent_size,
+            "likelihood": self.likelihood,
+        }
+        with torch.random.fork_rng(devices=[]), blaming(f"{whose} cannot be built for dataset '{name}'"):
+            objective = model(**hyperparameters)
+            networks = objective.build(dataset.image_shape, **architecture)
+        if not isinstance(networks, torch.nn.Module):
+            raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
+        if type(networks).forward is Autoencoder.forward:  # others make terms of their own
+            check_loss(whose, objective, dataset.image_shape, self.latent_size)
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset
@@ -260,6 +271,9 @@ class Plan:
         metrics: likewise.
         device: where they train: ``cpu`` or ``cuda``.
         code: behind all plug-ins.
+        parameters: of metrics, where they differ from the defaults.
+        allow_small: whether protocols are cut to the images that a dataset has.
+        protocols: version and parameters of each metric, by dataset.
     """
 
     cells: tuple[Cell, ...]
@@ -268,6 +282,9 @@ class Plan:
     metrics: dict[str, str]
     device: str
     code: StudyCode
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    allow_small: bool = False
+    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -280,13 +297,20 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
     Raises:
         InputError: no such file, not TOML, or a key that is no option of a study.
     """
+    path = check_path("the study file", path)
     try:
+        if path.exists() and not path.is_file():  # a device may never end, and a pipe may never begin
+            raise InputError(f"the study file '{path}' is no file.")
         with open(path, "rb") as file:
-            values = tomllib.load(file)
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the study file '{path}' is not TOML: {error}.") from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"the study file '{path}' is larger than {LARGEST_FILE:,} bytes: it is none.")
+    try:
+        values = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # of syntax, characters, digits, or brackets in brackets
+        raise InputError(f"the study file '{path}' is not TOML: {describe(error)}.") from None
     names = [*(f.name for f in dataclasses.fields(Study)), *also]
     for key in values:
         if key not in names:
@@ -302,10 +326,6 @@ _CHOICES: dict[str, Sequence[str]] = {
     "network": NETWORKS,
     "precision": PRECISIONS,
 }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
@@ -333,11 +353,16 @@ def _describe_code(plugins: Sequence[Plugin]) -> StudyCode:
     )
 
 
-def _combine(model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination as a full set of hyperparameters, checked by the model; equal ones once."""
-    combinations: list[dict[str, Any]] = []
+    count = math.prod(map(len, values.values()))
+    if count > MOST_CELLS:
+        raise InputError(
+            f"a study may have {MOST_CELLS:,} cells at most, but model '{name}' has {count:,} combinations."
+        )
+    combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
     for chosen in itertools.product(*values.values()):
-        combination = model(**dict(zip(values, chosen, strict=True))).values
-        if combination not in combinations:
-            combinations.append(combination)
-    return combinations
+        with blaming(f"model '{name}'"):
+            combination = model(**dict(zip(values, chosen, strict=True))).values
+            combinations.setdefault(tuple(combination.items()), combination)
+    return [*combinations.values()]

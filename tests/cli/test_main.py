@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, versions, and one sentence for every mistake."""
 
+import os
 import subprocess
 import sys
 
@@ -93,7 +94,7 @@ def test_no_command_prints_help(capsys):
         (["run", "--lr", "nan"], "lr must be a positive number"),
         (["run", "--network", "tutorial", "--batch-size", "1"], "batch_size must be at least 2"),
         (["run", "--models", "vae", "--betas", "4"], "no chosen model has a beta (vae)"),
-        (["run", "--set", "betavae.beta"], "--set takes MODEL.NAME=VALUE"),
+        (["run", "--set", "betavae.beta"], "--set takes NAME.KEY=VALUE, e.g. betavae.beta=1,4, but"),
         (["run", "--set", "betavae.bta=1"], "unknown hyperparameter of betavae 'bta': did you mean 'beta'?"),
         (["run", "--set", "vae.beta=1"], "'vae': did you mean 'betavae'?"),
         (["run", "--set", "betavae.beta=x"], "beta must be a number, but 'x' was given."),
@@ -101,7 +102,6 @@ def test_no_command_prints_help(capsys):
         (["run", "--study", "no-such.toml"], "'no-such.toml' cannot be read"),
         (["run", "--dry-run", "--rerun", "x"], "unknown rerun 'x'"),
         (["list", "modles"], "unknown kind 'modles': did you mean 'models'?"),
-        (["list"], "the following arguments are required"),
     ],
 )
 def test_mistakes(capsys, tmp_path, monkeypatch, words, sentence):
@@ -135,3 +135,74 @@ def test_study_file_with_an_unknown_key(capsys, tmp_path):
 def test_study_file_that_is_not_toml(capsys, tmp_path):
     (tmp_path / "study.toml").write_text("betas = [1,\n")
     assert "is not TOML" in fails(capsys, "run", "--study", str(tmp_path / "study.toml"))
+
+
+BAD = [
+    "",
+    "a\0b",
+    "x" * 300,
+    "y/" * 3_000,
+    "\x1b[2J",
+    "9" * 5_000,
+    "a\udc80b",
+    "/dev/null",
+    "pipe",
+    "text",
+    "text/in",
+]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report"],
+        ["report", "results", "--out"],
+        ["score"],
+        ["score", "codes.npz", "--metrics"],
+        ["score", "codes.npz", "--out"],
+        ["score", "codes.npz", "--seed"],
+        ["score", "codes.npz", "--set"],
+        ["score", "--encoder"],
+        ["check", "metric"],
+        ["check"],
+        ["list"],
+        ["data", "show"],
+        ["data", "show", "dsprites", "--out"],
+        ["data", "verify", "dsprites", "--data-dir"],
+        ["run", "--models"],
+        ["run", "--out"],
+        ["run", "--study"],
+        ["run", "--data-dir", "here", "--betas"],
+        ["run", "--set"],
+        ["run", "--source"],
+        ["run", "--steps"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_bad_words_end_in_one_short_printable_line(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "codes.npz").write_text("text")
+    os.mkfifo(tmp_path / "pipe")
+    for word in BAD:
+        if words == ["run", "--out"] and word in ("\x1b[2J", "a\udc80b"):
+            continue  # folders that can be made
+        line = fails(capsys, *words, word)
+        assert line.isprintable()
+        assert len(line) < 700
+
+
+def test_a_folder_that_is_a_file(capsys, tmp_path):
+    (tmp_path / "text").write_text("text")
+    assert "is no result folder, but a file" in fails(capsys, "report", str(tmp_path / "text"))
+
+
+def test_list_alone_has_everything_in_a_line_each(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    for name in ("betavae", "dsprites", "shapes3d", "mig", "dci_forest"):
+        assert f"    {name} " in out
+    assert len(out.splitlines()) < 40
+    assert main(["list", "all"]) == 0
+    assert capsys.readouterr().out == out

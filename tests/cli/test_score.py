@@ -163,7 +163,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys):
 
 
 ENCODERS = """
-import numpy as np
+import numpy as np, torch
 constant = 3
 def encode(images): return images.flatten(1)[:, :2] * 1.0
 def raises(images): raise RuntimeError("CUDA out of\\nmemory")
@@ -171,6 +171,10 @@ def one_row(images): return np.zeros((1, 4))
 def flat(images): return np.zeros(len(images))
 def nothing(images): return None
 def ragged(images): return [[1.0], [1.0, 2.0]]
+def ends(images): raise SystemExit(3)
+def both(images): return images.flatten(1) * 1.0, images.flatten(1) * 0.0
+def lazy(images): return (image for image in images)
+network = torch.nn.Linear(3, 2)
 def words(images): return np.full((len(images), 2), "a")
 def not_a_number(images):
     codes = np.zeros((len(images), 4))
@@ -184,14 +188,19 @@ class Model: pass
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("encoder.py:raises", "failed on uint8 images [256, 1, 64, 64]: RuntimeError: CUDA out of memory"),
+        ("encoder.py:raises", "failed on [256, 1, 64, 64] images: RuntimeError: CUDA out of memory."),
         (
             "encoder.py:one_row",
             "must return codes [256, D], with one D for all images, but it returned an array [1, 4]",
         ),
         ("encoder.py:flat", "it returned an array [256]"),
-        ("encoder.py:nothing", "it returned an array []"),
-        ("encoder.py:ragged", "failed on uint8 images"),
+        ("encoder.py:nothing", "but it returned None"),
+        ("encoder.py:ragged", "rows of different lengths were given"),
+        ("encoder.py:ends", "the encoder failed on [256, 1, 64, 64] images: SystemExit: 3."),
+        ("encoder.py:both", "returned a tuple of 2: wrap it"),
+        ("encoder.py:lazy", "but it returned an array of object"),
+        ("encoder.py:Failing()", "unknown attribute"),
+        ("encoder.py:network", "failed on [256, 1, 64, 64] images: RuntimeError"),
         ("encoder.py:words", "must return numbers, but it returned an array of <U1"),
         ("encoder.py:not_a_number", "finite numbers, but code 2 of image "),
         ("encoder.py:encod", "did you mean 'encode'?"),
@@ -255,13 +264,19 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         (["codes.npz", "--set", "modularity.count_dead=0"], "must be True or False, but '0' was given"),
         (
             ["codes.npz", "--set", "mig.bins"],
-            "--set takes METRIC.NAME=VALUE, e.g. mig.bins=40, but 'mig.bins'",
+            "--set takes NAME.KEY=VALUE, e.g. mig.bins=40, but 'mig.bins'",
         ),
         (["codes.npz", "--set", "mig.bins="], "but 'mig.bins=' was given"),
         (["codes.npz", "--set", "bins=40"], "but 'bins=40' was given"),
-        (["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"], "--set mig.bins was given twice"),
-        (["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"], "odd.of, whose default is None"),
-        (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric (in --set"),
+        (
+            ["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"],
+            "mig.bins takes one value, as a metric is scored by one protocol at a time",
+        ),
+        (
+            ["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"],
+            "odd.of cannot be given as text, as its default is None",
+        ),
+        (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric 'mig_sampled'"),
         (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
         (["codes.npz", "--bootstrap", "x"], "invalid int value"),

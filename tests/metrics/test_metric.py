@@ -250,7 +250,7 @@ def test_whatever_a_metric_raises_is_one_sentence_with_its_name(error, words):
 
 def test_leave_to_score_a_small_table():
     assert mig(CODES, FACTORS, allow_small=True) == mig(CODES, FACTORS, rows=6)
-    with pytest.raises(InputError, match=r"--set mig.rows=6.*--allow-small; in Python allow_small=True"):
+    with pytest.raises(InputError, match=r"ask for fewer \(rows=6\), .* as such \(allow_small=True\)"):
         mig(CODES, FACTORS)
 
 

@@ -75,7 +75,7 @@ def test_what_draws_from_all_rows_is_small_below_the_rows_of_a_study(name):
 
 def test_without_leave_the_refusal_says_how_many_rows_are_wanted(small):
     for name, wanted in (("mig", "10000 rows"), ("sap", "10000 training and 5000 test rows")):
-        with pytest.raises(InputError, match=rf"wants {wanted}, but there are 300: .*--allow-small"):
+        with pytest.raises(InputError, match=rf"wants {wanted}, but there are 300: .*allow_small=True"):
             score(*small, name)
 
 
@@ -103,20 +103,19 @@ def test_every_built_in_metric_scores_a_small_table_and_says_so(small):
         (
             {"rows": 500},
             "own: the protocol wants 500 rows, but there are 300: give more rows, ask for fewer "
-            "(--set own.rows=300), or score what there is, marked as such (--allow-small; in Python "
-            "allow_small=True).",
+            "(parameters={'own': {'rows': 300}}), or score what there is, marked as such (allow_small=True).",
         ),
-        ({"train": 300, "test": 100}, "(--set own.train=225 own.test=75)"),
+        ({"train": 300, "test": 100}, "(parameters={'own': {'train': 225, 'test': 75}})"),
         ({"labels": (10, 400), "test": 100}, "wants 400 labelled and 100 test rows, but there are 300"),
-        ({"labels": (10, 400), "test": 100}, "(--set own.labels=10 own.test=60)"),
+        ({"labels": (10, 400), "test": 100}, "(parameters={'own': {'labels': (10,), 'test': 60}})"),
     ],
 )
 def test_a_refusal_says_what_helps(parameters, sentence):
     with pytest.raises(InputError) as refusal:
-        check_rows("own", parameters, 300)
+        check_rows({"own": parameters}, 300)
     assert sentence in str(refusal.value)
-    check_rows("own", parameters, 300, allow_small=True)
-    check_rows("own", parameters, 500)
+    check_rows({"own": parameters}, 300, allow_small=True)
+    check_rows({"own": parameters}, 500)
 
 
 def test_what_no_leave_can_help_is_not_advised():

@@ -193,7 +193,7 @@ def with_value(value, row=4, column=1):
         (CODES[:, :0], FACTORS, r"at least one column, but an array of shape \(6, 0\)"),
         (CODES[:, 0], FACTORS, r"table \[N, D\], but an array of shape \(6,\)"),
         (CODES.astype(str), FACTORS, "codes must be numbers, but an array of <U"),
-        (CODES.astype(object), FACTORS, "codes must be numbers, but an array of object"),
+        ([[None]] * 6, FACTORS, "codes must be numbers, but an array of object"),
         (CODES + 1j, FACTORS, "codes must be numbers, but an array of complex128"),
         ([[1.0], [2.0, 3.0]], FACTORS, "rows of different lengths"),
         (CODES, FACTORS + 0.5, r"factor 0 is 0.5 in row 0"),

@@ -47,17 +47,27 @@ def test_a_fault_gives_its_caveat_and_no_other(study, change, words):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "changed"),
     [
-        {"protocol": {"mig": {**PROTOCOL["mig"], "bins": 40}}},
-        {"protocol": {"mig": {**PROTOCOL["mig"], "rows": 300}}},
-        {"protocol": {"sap": {**PROTOCOL["sap"], "train": 300}}},
-        {"protocol": {"mig": PROTOCOL["mig"], "sap": PROTOCOL["sap"]}, "dataset": "shapes3d"},
-        {"dataset": "cars3d", "source": "rendered"},
+        ({"protocol": {"mig": {**PROTOCOL["mig"], "bins": 40}}}, "mig bins=40"),
+        ({"protocol": {"mig": {**PROTOCOL["mig"], "rows": 300}}}, "mig rows=300"),
+        ({"protocol": {"sap": {**PROTOCOL["sap"], "train": 300}}}, "sap train=300"),
+        ({"protocol": {"mig": PROTOCOL["mig"], "sap": PROTOCOL["sap"]}, "dataset": "shapes3d"}, ""),
+        ({"dataset": "cars3d", "source": "rendered"}, ""),
     ],
 )
-def test_limits_of_dsprites_are_said_of_dsprites_only(study, change):
-    assert find_caveats(study(**{**SOUND, **change})) == []
+def test_limits_of_dsprites_are_said_of_dsprites_only(study, change, changed):
+    expected = [f"Not by the published protocol: {changed}."] if changed else []
+    assert find_caveats(study(**{**SOUND, **change})) == expected
+
+
+def test_scores_from_fewer_images_are_named(study):
+    records = study(**SOUND)
+    for record in records:
+        record["small"] = ["mig", "sap"]
+    [caveat] = find_caveats(records)
+    assert caveat.startswith(f"{records[0]['cell']['dataset']} has fewer images than the published protocol")
+    assert "mig, sap are comparable only" in caveat
 
 
 @pytest.fixture

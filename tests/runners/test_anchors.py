@@ -6,7 +6,7 @@ import pytest
 
 from dis_bench.runners.run import run_study
 from dis_bench.runners.store import read_anchors
-from tests.runners.test_run import TINY
+from tests.runners.test_run import HERE, TINY
 
 STUDY = dataclasses.replace(TINY, seeds=1, betas=[1])
 
@@ -33,7 +33,7 @@ def test_a_study_leaves_anchors_once(tmp_path):
 
 
 def test_a_metric_that_refuses_has_no_anchors(tmp_path):
-    run_study(dataclasses.replace(STUDY, metrics=["mig"]), tmp_path, workers=0)  # wants 10,000 rows
+    run_study(dataclasses.replace(STUDY, metrics=[f"{HERE}:refusing"]), tmp_path, workers=0)
     assert [anchor["scores"] for anchor in read_anchors(tmp_path)[0]] == [{}]
 
 

@@ -92,3 +92,43 @@ def test_read_codes_gives_the_arrays_that_are_there(tmp_path):
     arrays = read_codes(tmp_path / "codes.npz")
     assert arrays.keys() == {"codes", "factors"}
     assert np.array_equal(arrays["codes"], codes)
+
+
+class Network(torch.nn.Module):
+    """Mean brightness, which remembers what it was given and in which mode."""
+
+    def __init__(self, kind=torch.float32):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones((), dtype=kind))
+        self.noise = torch.nn.Dropout(0.5)
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append((images.dtype, float(images.max()), self.noise.training, torch.is_grad_enabled()))
+        return self.noise(self.scale * images.mean((1, 2, 3)))[:, None]
+
+
+class Bytes(Tiny):
+    """Tiny with white pixels of 255."""
+
+    pixel_max = 255
+
+    def draw(self, indices):
+        return super().draw(indices) * 255
+
+
+@pytest.mark.parametrize(("dataset", "kind"), [(Tiny(), torch.float32), (Bytes(), torch.float64)])
+def test_a_network_takes_floats_and_is_left_as_it_was(dataset, kind):
+    network = Network(kind)
+    network.noise.eval()
+    codes, factors = encode_dataset(network, dataset, rows=20)
+    assert codes[:, 0] == pytest.approx((6 + 4 * factors[:, 2]) ** 2 / 64**2, rel=1e-5)
+    assert set(network.seen) == {(kind, 1.0, False, False)}
+    assert (network.training, network.noise.training) == (True, False)
+
+
+def test_a_network_that_fails_is_left_as_it_was():
+    network = torch.nn.Linear(3, 2)
+    with pytest.raises(InputError, match="the encoder failed on"):
+        encode_dataset(network, Tiny(), rows=20)
+    assert network.training

@@ -40,12 +40,12 @@ def test_what_was_asked_for_is_taken(gpu):
 
 
 def test_what_a_device_does_not_compute_in_is_refused(gpu):
-    refusal = "--precision tf32 was given, but this cpu does not compute in it; use fp32 or auto."
+    refusal = "precision='tf32' was given, but this cpu does not compute in it; use precision='fp32' or "
     with pytest.raises(InputError, match=refusal):
         choose_precision("tf32", "cpu")
     gpu((7, 5))
     for precision in ("tf32", "bf16"):
-        with pytest.raises(InputError, match=f"--precision {precision} was given, but this cuda does not"):
+        with pytest.raises(InputError, match=f"precision='{precision}' was given, but this cuda does not"):
             choose_precision(precision, "cuda")
 
 

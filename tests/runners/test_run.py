@@ -186,11 +186,11 @@ def test_new_metrics_are_scored_without_training(tmp_path):
 
 
 def test_a_metric_that_fails_does_not_cost_the_training(tmp_path):
-    study = dataclasses.replace(TINY, metrics=["mig"], seeds=1)  # wants 10,000 rows; Tiny has 256
+    study = dataclasses.replace(TINY, metrics=[f"{HERE}:refusing"], seeds=1)
     table = run(study, tmp_path)
     assert table["status"].tolist() == ["done"] * 2
     record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
-    assert "256" in record["unscored"]["mig"]
+    assert record["unscored"] == {"refusing": "refusing: 256 rows are not 60."}
     assert [job.scores_only for job in choose_jobs(study.plan(), Store(tmp_path), "missing")] == [True, True]
 
 
@@ -222,7 +222,7 @@ def test_a_loss_that_draws_numbers_is_decided_by_the_seed(tmp_path):
 
 
 def test_a_metric_that_keeps_failing_leaves_one_record(tmp_path):
-    study = dataclasses.replace(TINY, metrics=["mig"], seeds=1, betas=[1])
+    study = dataclasses.replace(TINY, metrics=[f"{HERE}:refusing"], seeds=1, betas=[1])
     for _ in range(3):
         run(study, tmp_path)
     assert len(records(tmp_path)) == 1

@@ -1,0 +1,41 @@
+"""Paths that a user gives: refused before they are used where no file system can have them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from dis_bench.errors import InputError, shown
+
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on Linux and about so elsewhere
+
+
+def check_path(what: str, given: Any) -> Path:
+    """Return a path that a file system can have.
+
+    Args:
+        what: names it in the error: ``the output folder``.
+        given: by a user.
+
+    Raises:
+        InputError: it is no text or path, is empty, holds a NUL, or has too long a name.
+    """
+    if not isinstance(given, (str, os.PathLike)) or not isinstance(os.fspath(given), str):
+        raise InputError(f"{what} must be a path as text, but {shown(given)} was given.")
+    text = os.fspath(given)
+    if not text:
+        raise InputError(f"{what} must be a path, but an empty text was given.")
+    if "\0" in text:
+        raise InputError(f"{what} must be a path, but {shown(text)} holds a NUL character.")
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InputError(f"{what} must be a path, but {shown(text)} holds half a character.") from None
+    longest = max(map(len, encoded.split(os.fsencode(os.sep))))
+    if longest > LONGEST_NAME or len(encoded) > LONGEST_PATH:
+        raise InputError(
+            f"{what} is too long: names may have {LONGEST_NAME} bytes and paths {LONGEST_PATH:,}, but "
+            f"{shown(text)} has {longest:,} and {len(encoded):,}."
+        )
+    return Path(text)

@@ -1,0 +1,91 @@
+"""The options of a study, one by one: types and limits, before anything is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.errors import InputError, shown, unknown
+from dis_bench.paths import check_path
+
+if TYPE_CHECKING:
+    from dis_bench.runners.study import Study
+
+# Beyond these a number is a slip of the finger, or would not fit into any machine.
+MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
+MOST_CELLS = 100_000
+LARGEST_FLOAT = sys.float_info.max
+
+RERUN = ("never", "missing", "always")
+
+
+def check_options(study: Study, choices: Mapping[str, Sequence[str]]) -> None:
+    """Check the types and the limits of all options of a study.
+
+    Args:
+        study: whose options.
+        choices: what is allowed, for options that are one of a few words.
+
+    Raises:
+        InputError: the first one that cannot be used.
+    """
+    for name, allowed in choices.items():
+        check_choice(name, getattr(study, name), allowed)
+    for name, most in MOST.items():
+        value = getattr(study, name)
+        if value is not None:
+            _check_whole(name, value, most)
+    if study.lr is not None and not (_is_number(study.lr) and 0 < study.lr <= LARGEST_FLOAT):
+        raise InputError(f"lr must be a positive number, but {shown(study.lr)} was given.")
+    if study.network == "tutorial" and study.batch_size < 2:
+        raise InputError("network 'tutorial' normalises over the batch, so batch_size must be at least 2.")
+    for name in ("models", "datasets", "metrics", "betas"):
+        _check_list(name, getattr(study, name))
+    if not isinstance(study.settings, dict):
+        raise InputError(f"settings must be a table by name.key, but {shown(study.settings)} was given.")
+    if not isinstance(study.allow_small, bool):
+        raise InputError(f"allow_small must be true or false, but {shown(study.allow_small)} was given.")
+    if study.source is not None and not isinstance(study.source, str):
+        raise InputError(f"source must be a text, but {shown(study.source)} was given.")
+    if study.data_dir is not None:
+        check_path("data_dir", study.data_dir)
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """Check that an option is one of a few words.
+
+    Raises:
+        InputError: it is no text, or another one.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be one of {', '.join(allowed)}, but {shown(value)} was given.")
+    if value not in allowed:
+        raise unknown(name, value, allowed)
+
+
+def _check_whole(name: str, value: Any, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} must be a whole number of at least 1, but {shown(value)} was given.")
+    if value > most:
+        raise InputError(f"{name} must be at most {most:,}, but {shown(value)} was given.")
+
+
+def _check_list(name: str, value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise InputError(f"{name} must be a list, but {shown(value)} was given.")
+    if not value and name in ("models", "datasets"):
+        raise InputError(f"{name} is empty; name at least one.")
+    if name == "betas":
+        wrong = [one for one in value if isinstance(one, bool) or not isinstance(one, (Real, str))]
+        what = "a list of numbers"
+    else:
+        wrong = [one for one in value if not isinstance(one, str)]
+        what = "a list of names"
+    if wrong:
+        raise InputError(f"{name} must be {what}, but {shown(wrong[0])} is in it.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,148 @@
+"""How a study scores: what its datasets allow, by which protocols, and the scores of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.errors import RECORD, InputError, Option, blaming, describe
+from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
+from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows
+from dis_bench.metrics.representation import Representation
+from dis_bench.runners.rows import ROWS, draw_rows
+
+SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
+
+TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to take no time
+
+Protocol = dict[str, dict[str, Any]]
+
+
+def check_scoring(
+    name: str,
+    dataset: Dataset,
+    metrics: Mapping[str, Metric],
+    parameters: Mapping[str, Mapping[str, Any]],
+    allow_small: bool,
+) -> Protocol:
+    """Check that metrics can score the images of a dataset, whatever the codes are.
+
+    Args:
+        name: of the dataset.
+        dataset: whose factors are read; no image is drawn.
+        metrics: by name.
+        parameters: where their protocols differ from the defaults.
+        allow_small: whether protocols are cut to the images that there are.
+
+    Returns:
+        Version and parameters of each metric, as cells of this dataset will record them.
+
+    Raises:
+        InputError: there are too few images, or no factor varies.
+    """
+    if not metrics:
+        return {}
+    rows = min(ROWS, len(dataset))
+    used = resolve_parameters(metrics, parameters)
+    check_rows(used, rows, allow_small, whose=f"dataset '{name}'")
+    with blaming(f"dataset '{name}' cannot give its factors"):
+        factors = np.asarray(dataset.factors(draw_rows(dataset)))
+    try:
+        Representation(np.zeros((rows, 1)), factors)
+    except InputError as error:
+        without = ("; ", Option("metrics", ()), " trains without scores.")
+        raise InputError(f"dataset '{name}' cannot be scored: {str(error).rstrip('.')}", *without) from None
+    _check_values(metrics, parameters, factors[:TRIED_ROWS])
+    return protocol(metrics.values(), parameters, rows if allow_small else None)
+
+
+def _check_values(
+    metrics: Mapping[str, Metric], parameters: Mapping[str, Mapping[str, Any]], factors: np.ndarray
+) -> None:
+    """Refuse parameters with which a metric refuses a small table that it scores by its defaults."""
+    codes = np.random.default_rng(SCORING_SEED).standard_normal((len(factors), 2))
+    for name, given in parameters.items():
+        try:
+            table = Representation(codes, factors, log_variances=0 * codes, allow_small=True)
+            metrics[name].scores(table)
+        except InputError:  # then nothing can be told from a small table
+            continue
+        metrics[name].scores(table, **given)
+
+
+def score_cell(
+    record: dict[str, Any],
+    arrays: Mapping[str, Any],
+    metrics: Mapping[str, str],
+    parameters: Mapping[str, Mapping[str, Any]],
+    allow_small: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Add to a record the scores of metrics, their protocols, and why any has none.
+
+    Nothing that goes wrong here is raised: it must not cost the training. The next run tries again.
+
+    Args:
+        record: gets ``scores``, ``protocol``, ``unscored`` and ``small``.
+        arrays: codes, factors and log_variances.
+        metrics: what to load for each name: itself, or ``path/file.py:name``.
+        parameters: where their protocols differ from the defaults.
+        allow_small: whether protocols are cut to the rows that there are.
+        tell: called with each stage.
+    """
+    try:
+        representation = Representation(
+            arrays["codes"],
+            arrays["factors"],
+            log_variances=arrays["log_variances"],
+            seed=SCORING_SEED,
+            allow_small=allow_small,
+        )
+    except Exception as error:  # codes may be beyond what metrics take
+        record["unscored"].update(dict.fromkeys(metrics, _reason(error)))
+        return
+    own: dict[str, float] = {}
+    for name, specification in metrics.items():
+        tell(f"scoring {name}")
+        try:
+            [metric] = find_metrics([specification]).values()
+            given = {name: parameters.get(name, {})}
+            scores = metric.scores(representation, **given[name])
+            own = add_columns(own, name, scores)
+            used = protocol([metric], given, len(representation) if allow_small else None)
+            check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything when it is loaded
+            record["unscored"][name] = _reason(error)
+            continue
+        _replace_scores(record, name, scores, _list_small(metric, scores, representation))
+        record["protocol"].update(used)
+        record["unscored"].pop(name, None)
+
+
+def _replace_scores(
+    record: dict[str, Any], name: str, scores: dict[str, float], small: Iterable[str]
+) -> None:
+    """Put the scores of a metric in place of those that it had by another protocol."""
+    names = {*record["protocol"], name}
+
+    def owner(column: str) -> str:
+        return max((n for n in names if column == n or column.startswith(f"{n}_")), key=len, default="")
+
+    record["scores"] = {c: value for c, value in record["scores"].items() if owner(c) != name} | scores
+    record["small"] = sorted({c for c in record.get("small", []) if owner(c) != name} | {*small})
+
+
+def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:
+    """The scores that are from fewer rows than a study has where its dataset is large."""
+    drawn_from_few = metric.draws_rows and len(representation) < STUDY_ROWS
+    return [column for column in scores if drawn_from_few or column in representation.small]
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, InputError):
+        error.door = RECORD
+    return str(error) if isinstance(error, (InputError, Damaged)) else describe(error)

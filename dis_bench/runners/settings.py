@@ -1,0 +1,122 @@
+"""Settings by ``name.key``: hyperparameters of models, and parameters of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dis_bench.errors import InputError, shown, unknown
+from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.protocol_values import read_value
+
+Given = Mapping[str, Any]
+
+
+class Settings(NamedTuple):
+    """What settings mean, sorted by whose they are.
+
+    Attributes:
+        hyperparameters: the values to try, by model and by name.
+        parameters: the protocol's, by metric and by name.
+    """
+
+    hyperparameters: dict[str, dict[str, Sequence[Any]]]
+    parameters: dict[str, dict[str, Any]]
+
+
+def parse_settings(texts: Sequence[str], example: str) -> dict[str, str | list[str]]:
+    """Split what follows ``--set`` into keys and texts; a key given twice has a list of them.
+
+    Args:
+        texts: each ``NAME.KEY=VALUE``.
+        example: for the error: ``mig.bins=40``.
+
+    Raises:
+        InputError: not of this form.
+    """
+    settings: dict[str, str | list[str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, of = key.rpartition(".")
+        if not (equals and dot and name and of and value):
+            raise InputError(f"--set takes NAME.KEY=VALUE, e.g. {example}, but '{text}' was given.")
+        before = settings.get(key)
+        settings[key] = value if before is None else [*_split(before), *_split(value)]
+    return settings
+
+
+def resolve_settings(
+    settings: Given, models: Mapping[str, Collection[str]], metrics: Mapping[str, Metric]
+) -> Settings:
+    """Find out whose each setting is, and read and check the parameters of metrics.
+
+    Args:
+        settings: a value, or several in a list, by ``name.key``. A text is read as after ``--set``: commas
+            separate the values of a hyperparameter, or of a parameter that is a list.
+        models: the names of the hyperparameters, by model.
+        metrics: those that are scored, by name.
+
+    Raises:
+        InputError: a key without a name, a name that is no model and no metric here or is both, an unknown
+            hyperparameter or parameter, no value, or a parameter's value of another type than its default.
+    """
+    found = Settings({}, {})
+    for key, given in settings.items():
+        name, _, of = str(key).rpartition(".")
+        if isinstance(given, Mapping):  # betavae.beta without quotes is a table in TOML
+            raise InputError(
+                f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
+            )
+        if name in models and name in metrics:
+            raise InputError(
+                f"setting '{key}' may mean model '{name}' or metric '{name}': rename one of the two."
+            )
+        if name in models:
+            if of not in models[name]:
+                raise unknown(f"hyperparameter of {name}", of, models[name])
+            found.hyperparameters.setdefault(name, {})[of] = _list_values(key, given)
+        elif name in metrics:
+            metric = metrics[name]
+            if of not in metric.parameters:
+                raise unknown(f"parameter of {name}", of, metric.parameters)
+            found.parameters.setdefault(name, {})[of] = _read_parameter(key, given, metric.parameters[of])
+        else:
+            raise unknown("model or metric" if models else "metric", name or str(key), [*models, *metrics])
+    for name, parameters in found.parameters.items():
+        found.parameters[name] = {of: metrics[name].resolve(parameters)[of] for of in parameters}
+    return found
+
+
+def _list_values(key: str, given: Any) -> Sequence[Any]:
+    """The values of a hyperparameter, at least one."""
+    if isinstance(given, str):
+        given = given.split(",")
+    values = [given] if isinstance(given, (int, float)) else given
+    if not isinstance(values, Sequence) or isinstance(values, bytes) or not values:
+        raise InputError(
+            f"settings: {key} must be a value or a list of values, but {shown(given)} was given."
+        )
+    return values
+
+
+def _read_parameter(key: str, given: Any, default: Any) -> Any:
+    """The value of a metric's parameter; texts are read as the type of the default."""
+    if isinstance(default, tuple | list):
+        if isinstance(given, str):
+            return read_value(key, given, default)
+        if isinstance(given, Sequence):
+            example = default[0] if default else ""
+            return tuple(read_value(key, one, example) if isinstance(one, str) else one for one in given)
+        return given
+    if isinstance(given, list | tuple):
+        if len(given) != 1:
+            raise InputError(
+                f"{key} takes one value, as a metric is scored by one protocol at a time, but "
+                f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
+            )
+        [given] = given
+    return read_value(key, given, default) if isinstance(given, str) else given
+
+
+def _split(given: str | list[str]) -> list[str]:
+    return given.split(",") if isinstance(given, str) else given

@@ -1,0 +1,136 @@
+"""Plug-ins that are wrong in any part are refused in a sentence that says whose they are, before training."""
+
+import pytest
+
+from dis_bench.cli.main import main
+from dis_bench.errors import InputError
+from dis_bench.runners.study import Study
+from tests.runners.test_run import HERE
+
+PLUGINS = """
+import sys
+import torch
+from dis_bench.datasets.grid import Factor, FactorGrid
+from dis_bench.models.betavae import BetaVAE
+from dis_bench.models.model import Hyperparameter, Model
+from tests.tiny import Tiny
+
+def fail(self, *arguments, **options): raise RuntimeError("not\\ntoday")
+def leave(self, *arguments, **options): sys.exit(0)
+def one(name, size): return FactorGrid([Factor(name, size, tuple(range(size)), "ordinal")])
+
+def model(name, **members): return type(BetaVAE)(name, (BetaVAE,), {"name": name, **members})
+Init, InitExit = model("Init", __init__=fail), model("InitExit", __init__=leave)
+Build, BuildNone = model("Build", build=fail), model("BuildNone", build=lambda self, *a, **k: None)
+Loss, LossExit = model("Loss", loss=fail), model("LossExit", loss=leave)
+LossNumber, LossMany = model("LossNumber", loss=lambda s, t: 3.0), model("LossMany", loss=lambda s, t: t.kl)
+LossFixed = model("LossFixed", loss=lambda s, t: torch.zeros(()))
+Tuples, Number = model("Tuples", hyperparameters=[("beta", 1.0)]), model("Number", hyperparameters=3)
+Twice = model("Twice", hyperparameters=(Hyperparameter("a", 1.0, ""), Hyperparameter("a", 1.0, "")))
+Column = model("Column", hyperparameters=(Hyperparameter("kl_17", 1.0, ""),))
+KL = (Hyperparameter("kl_weight", 1.0, ""), Hyperparameter("kl_", 1.0, ""))
+KlWeight = model("KlWeight", hyperparameters=KL, loss=lambda s, t: s.kl_weight * t.kl.sum())
+Named = model("Named"); Named.name = 3
+class NoLoss(Model): name = "noloss"
+class NoName(Model):
+    def loss(self, terms): return terms.kl.sum()
+
+def data(name, **members): return type(name, (Tiny,), {"name": name, "__doc__": "", **members})
+DInit, DInitExit = data("DInit", __init__=fail), data("DInitExit", __init__=leave)
+Grid, GridList = data("Grid", grid=None), data("GridList", grid=[8, 8])
+Shape, Flat = data("Shape", image_shape=None), data("Flat", image_shape=(64, 64))
+Size = data("Size", image_shape=(1, 32, 32))
+Print, Source = data("Print", fingerprint=3), data("Source", sources=())
+Draw, DrawNone = data("Draw", draw=fail), data("DrawNone", draw=lambda self, i: None)
+Floats = data("Floats", draw=lambda self, i: torch.zeros(len(i), 1, 64, 64))
+Shapes = data("Shapes", draw=lambda self, i: torch.zeros(len(i), 64, 64, dtype=torch.uint8))
+Length, Factors = data("Length", __len__=fail), data("Factors", factors=fail)
+Constant = data("Constant", grid=one("x", 1))
+Continuous = data("Continuous", grid=one("x", 9_000), draw=lambda self, i: Tiny().images(i % 256))
+
+number = 3
+def kl_0(codes, factors): return 0.0
+def label_free(codes, factors, *, power): return 0.0
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    (tmp_path / "plugins.py").write_text(PLUGINS)
+    monkeypatch.chdir(tmp_path)
+
+
+def refuse(capsys, *words):
+    assert main(["run", "--dry-run", "--seeds", "1", "--steps", "1", *words]) == 2
+    _, err = capsys.readouterr()
+    [line] = err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Init", "model 'Init': RuntimeError: not today."),
+        ("InitExit", "model 'InitExit': SystemExit: 0."),
+        ("Build", "model 'Build' cannot be built for dataset 'tiny': RuntimeError: not today."),
+        ("BuildNone", "must build a torch.nn.Module, but builds a NoneType"),
+        ("Loss", "the loss of model 'Loss' fails: RuntimeError: not today."),
+        ("LossExit", "the loss of model 'LossExit' fails: SystemExit: 0."),
+        ("LossNumber", "must be a tensor of one number with a gradient, but is 3.0."),
+        ("LossMany", "but is one of shape [2, 10]."),
+        ("LossFixed", "but is one without a gradient."),
+        ("Tuples", "hyperparameters must be a tuple of Hyperparameter, but is [('beta', 1.0)]."),
+        ("Number", "hyperparameters must be a tuple of Hyperparameter, but is 3."),
+        ("Twice", "declares the hyperparameter 'a' twice"),
+        ("Column", "a hyperparameter called 'kl_17', which is the name of a column"),
+        ("Named", "model '3': name must be a text, but is 3."),
+        ("NoLoss", "model 'noloss' must define loss(self, terms)."),
+        ("NoName", "model 'NoName': name must be a text, but is None."),
+        ("one", "must be a subclass of dis_bench.models.model.Model"),
+    ],
+)
+def test_models(plugins, capsys, name, sentence):
+    words = ["--datasets", f"{HERE}:Tiny", "--metrics", "none", "--models", f"plugins.py:{name}"]
+    assert sentence in refuse(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("DInit", "plugins.py:DInit' cannot be made: RuntimeError: not today."),
+        ("DInitExit", "cannot be made: SystemExit: 0."),
+        ("Grid", "dataset 'Grid': grid must be a FactorGrid, but is None."),
+        ("GridList", "grid must be a FactorGrid, but is [8, 8]."),
+        ("Shape", "image_shape must be (C, H, W), but is None."),
+        ("Flat", "image_shape must be (C, H, W), but is (64, 64)."),
+        ("Size", "cannot be built for dataset 'Size': the networks take images of 64x64 pixels"),
+        ("Print", "fingerprint must be a text, but is 3."),
+        ("Source", "cannot be made: IndexError"),
+        ("Draw", "dataset 'Draw' cannot draw its images: RuntimeError: not today."),
+        ("DrawNone", "must draw a uint8 tensor [2, 1, 64, 64], but draws a NoneType."),
+        ("Floats", "but draws a float32 tensor [2, 1, 64, 64]."),
+        ("Shapes", "but draws a uint8 tensor [2, 64, 64]."),
+        ("Length", "dataset 'Length': RuntimeError: not today."),
+        ("Factors", "cannot give its factors: RuntimeError: not today."),
+        ("Constant", "must have at least 2 images, but has 1."),
+        ("Continuous", "cannot be scored: factor 0 looks continuous"),
+        ("fail", "cannot be made: TypeError: fail() missing 1 required"),
+        ("number", "must be a subclass of Dataset, but is 3."),
+        ("Grod", "plugins.py' 'Grod': did you mean 'Grid'?"),
+    ],
+)
+def test_datasets(plugins, capsys, name, sentence):
+    words = ["--metrics", f"{HERE}:mean_code", "--datasets", f"plugins.py:{name}"]
+    assert sentence in refuse(capsys, *words)
+
+
+def test_what_cannot_be_scored_can_be_trained(plugins, capsys):
+    words = ["--datasets", "plugins.py:Continuous", "--metrics"]
+    assert "--metrics none trains without scores." in refuse(capsys, *words, f"{HERE}:mean_code")
+    assert main(["run", "--dry-run", "--seeds", "1", "--steps", "1", *words, "none"]) == 0
+
+
+def test_names_that_only_begin_like_columns_are_free(plugins):
+    Study(models=["plugins.py:KlWeight"], datasets=[f"{HERE}:Tiny"], metrics=()).plan()
+    with pytest.raises(InputError, match="metric called 'kl_0', which is the name of a column"):
+        Study(datasets=[f"{HERE}:Tiny"], metrics=["plugins.py:kl_0"]).plan()

@@ -1,0 +1,156 @@
+"""What a study is given: types and limits of every option, and settings sorted to their owners."""
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+
+from dis_bench.cli.main import main
+from dis_bench.errors import InputError
+from dis_bench.runners.study import Study, read_study_file
+from tests.runners.test_run import HERE, TINY
+
+VALUES = [
+    *("3", "''", '"a\\u0000b"', "true", "[1]", "[[1]]", "[true]", "{a = 1}", "2020-01-01", "nan", "inf"),
+    *("-1", "1.5", "1" + "0" * 30, "1" + "0" * 400, '"' + "long " * 900 + '"', '["a\\u0000b"]', '[""]'),
+]
+KEYS = [*(field.name for field in dataclasses.fields(Study)), "out", "rerun", "surprise", "'a.b'"]
+BASE = {
+    "models": '["betavae"]',
+    "datasets": f'["{HERE}:Tiny"]',
+    "metrics": f'["{HERE}:mean_code"]',
+    "seeds": "1",
+    "steps": "1",
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_study_file_with_any_value_is_planned_or_refused_in_a_sentence(key, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dis_bench.cli.run._print_plan", lambda study, out, rerun: bool(study.plan()) - 1)
+    refused = 0
+    for value in VALUES:
+        lines = [f"{name} = {text}" for name, text in ({**BASE, key: value}).items()]
+        (tmp_path / "study.toml").write_text("\n".join(lines))
+        code = main(["run", "--dry-run", "--study", "study.toml"])
+        _, err = capsys.readouterr()
+        assert code in (0, 2)
+        if code == 2:
+            [line] = err.splitlines()
+            assert line.isprintable()
+            assert len(line) < 1_100
+            refused += 1
+    assert refused >= len(VALUES) - 4  # three values at most fit any one option
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"[", b"a", b"\0", b"models = ['\xe9']", b"models = []\nmodels = []"),
+        *(b"x=" + b"[" * 5_000 + b"]" * 5_000, b"x = 1" + b"0" * 5_000, b"# " + b"x" * 2_000_000),
+    ],
+    ids=range(8),
+)
+def test_a_file_that_is_no_study(content, tmp_path):
+    (tmp_path / "study.toml").write_bytes(content)
+    with pytest.raises(InputError, match=r"the study file '.*' is "):
+        read_study_file(tmp_path / "study.toml")
+
+
+def test_what_is_no_file(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    for path in (
+        tmp_path / "pipe",
+        tmp_path,
+        "/dev/zero",
+        tmp_path / "none",
+        "",
+        "a\0b",
+        "x" * 300,
+        3,
+        "\ud800",
+    ):
+        with pytest.raises(InputError, match="the study file"):
+            read_study_file(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"latent_size": 10**10}, "latent_size must be at most 4,096, but 10000000000 was given"),
+        ({"steps": 10**30}, "steps must be at most 1,000,000,000"),
+        ({"batch_size": 10**6}, "batch_size must be at most 100,000"),
+        ({"lr": 10**400}, "lr must be a positive number"),
+        ({"betas": range(1, 60_000)}, "a study may have 100,000 cells at most, but this one has 119,998"),
+        ({"betas": [10**400]}, "beta must be a number"),
+        ({"betas": [float("nan")]}, "beta must be finite"),
+        ({"betas": [True]}, "betas must be a list of numbers, but True is in it"),
+        ({"source": 3}, "source must be a text, but 3 was given"),
+        ({"data_dir": "a\0b"}, "data_dir must be a path, but 'a\\x00b' holds a NUL"),
+        ({"models": ["a" * 300 + ".py:X"]}, "is too long: names may have 255 bytes"),
+        ({"allow_small": 1}, "allow_small must be true or false"),
+        ({"network": ["burgess"]}, "network must be one of burgess, locatello, tutorial"),
+    ],
+)
+def test_options_beyond_their_limits(changes, sentence):
+    with pytest.raises(InputError) as refusal:
+        dataclasses.replace(TINY, **changes).plan()
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("out", ["", "a\0b", "x" * 300, "\ud800", 3, None])
+def test_folders_that_cannot_be(out):
+    with pytest.raises(InputError, match="the output folder"):
+        TINY.run(out)
+
+
+def plan(**changes):
+    return dataclasses.replace(TINY, **{"metrics": ["mig", "downstream"], "betas": (), **changes}).plan()
+
+
+SMALL = {"mig.rows": 200, "downstream.labels": "10,50", "downstream.test": [100]}
+
+
+def test_settings_go_to_models_and_metrics():
+    found = plan(settings={**SMALL, "betavae.beta": "1,4", "mig.bins": "7"})
+    assert {cell.hyperparameters["beta"] for cell in found.cells} == {1.0, 4.0}
+    [protocol] = found.protocols.values()
+    assert protocol["mig"] == {"version": 1, "rows": 200, "bins": 7}
+    assert (protocol["downstream"]["labels"], protocol["downstream"]["test"]) == ([10, 50], 100)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"mig.bins": [2, 3]}, "mig.bins takes one value, as a metric is scored by one protocol at a time"),
+        ({"mig.bins": "2,3"}, "bins of mig must be a whole number, but '2,3' was given"),
+        ({"mig.bins": math.nan}, "bins of mig must be a whole number, but nan was given"),
+        ({"mig.bins": 0}, "mig: bins must be a whole number from 1 to 1000, but 0 was given"),
+        ({"downstream.penalty": -1.0}, "downstream: penalty must be at least 0, but -1.0 was given"),
+        ({"mig.bin": 3}, "unknown parameter of mig 'bin': did you mean 'bins'?"),
+        ({"sap.train": 3}, "unknown model or metric 'sap'"),
+        ({"beta": 3}, "unknown model or metric 'beta'"),
+        ({"mig": {"bins": 3}}, 'write the key in quotes, "mig.bins"'),
+        ({"downstream.labels": 3}, "labels of downstream must be a list"),
+    ],
+)
+def test_settings_that_fit_nothing(settings, sentence):
+    with pytest.raises(InputError) as refusal:
+        plan(settings={**SMALL, **settings})
+    assert sentence in str(refusal.value)
+
+
+def test_a_name_of_a_model_and_a_metric_is_refused(tmp_path):
+    (tmp_path / "mig.py").write_text(
+        "from dis_bench.models.betavae import BetaVAE\nclass Mig(BetaVAE):\n    name = 'mig'\n"
+    )
+    with pytest.raises(InputError, match=r"setting 'mig.rows' may mean model 'mig' or metric 'mig'"):
+        plan(models=[f"{tmp_path / 'mig.py'}:Mig"], settings={**SMALL, "mig.bins": 3})
+
+
+def test_equal_hyperparameters_in_any_order_are_one_cell():
+    given = itertools.chain.from_iterable([(1, "1"), (1.0, "1.0")])
+    assert len(plan(metrics=(), settings={"betavae.beta": [*given]}).cells) == 2  # two seeds
