@@ -16,7 +16,8 @@ from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
-from dis_bench.runners.store import read_records, tabulate
+from dis_bench.runners.store import Store, read_records, tabulate
+from dis_bench.runners.sweep import sweep
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
     """
     out = Path(folder) / "report" if out is None else Path(out)
     check_folder(out)
+    sweep(Store(folder))
     report = build_report(folder)
     publish(out, report.files)
     return report, out / "index.html"

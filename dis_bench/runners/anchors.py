@@ -16,9 +16,10 @@ import numpy as np
 from dis_bench.metrics import protocol
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
+from dis_bench.runners.durable import write_whole
 from dis_bench.runners.evaluation import ROWS, draw_rows
 from dis_bench.runners.pipeline import SCORING_SEED
-from dis_bench.runners.store import SCHEMA, Store, write_whole
+from dis_bench.runners.store import SCHEMA, Store
 from dis_bench.runners.study import Plan
 
 

@@ -24,6 +24,7 @@ class ProgressBar(Watcher):
         self.bar: tqdm | None = None
         self._steps: dict[Cell, int] = {}
         self._refreshed = 0.0
+        self._waiting = ""
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
         """Say what was done before, and open the bar."""
@@ -70,6 +71,15 @@ class ProgressBar(Watcher):
             print(f"cell {self.kept} of {self.total} done: {cell.label}", flush=True)
         for metric, reason in record["unscored"].items():
             self.bar.write(f"{cell.label} has no {metric}: {reason}")
+
+    def wait(self, cells: int) -> None:
+        """Say that nothing is left but what other runs do."""
+        text = f"waiting for {cells} cell{'s' * (cells != 1)} that other runs are training"
+        if self.bar is not None and text != self._waiting:
+            self._waiting = text
+            self.bar.set_postfix_str(text)
+            if self.bar.disable:
+                print(text, flush=True)
 
     def close(self) -> None:
         """Close the bar."""

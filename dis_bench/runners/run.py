@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import tempfile
+import errno
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from dis_bench.errors import unknown
+from dis_bench.errors import InputError, unknown
 from dis_bench.metrics.threads import count_cores
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory
-from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
+from dis_bench.runners.pipeline import Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
+from dis_bench.runners.sharing import Engine, share_jobs
+from dis_bench.runners.space import check_study_space, find_space, measure_cell
 from dis_bench.runners.stacked_run import run_stacks
 from dis_bench.runners.stacks import choose_stacks, group_jobs, is_stackable, measure_stack, split_group
-from dis_bench.runners.store import Record, Store, tabulate
+from dis_bench.runners.store import Record, Store, StoreLost, tabulate
 from dis_bench.runners.study import Plan, Study
+from dis_bench.runners.sweep import sweep, sweep_unfinished
 from dis_bench.runners.training import Progress
 
 if TYPE_CHECKING:
@@ -44,6 +49,9 @@ class Watcher:
 
     def finish(self, cell: Cell, record: Record) -> None:
         """A cell's record was written."""
+
+    def wait(self, cells: int) -> None:
+        """Nothing is left but this many cells that other runs have; called again every second."""
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -80,6 +88,7 @@ def run_study(
 
     Raises:
         InputError: something that the user gave cannot be used; nothing was started.
+        StoreLost: nothing more can be written; what was finished is in the store.
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
     if rerun not in RERUN:
@@ -87,37 +96,113 @@ def run_study(
     plan = study.plan()
     store = Store(out)
     store.check_writable()
+    sweep(store)
     jobs = choose_jobs(plan, store, rerun)
     watcher = watcher or Watcher()
+    failed: dict[Cell, Record] = {}
+    if jobs:
+        pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
+        needed = _check_space(jobs, pipeline)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
-            pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
-            stacked = plan.device == "cuda" if stack is None else stack
-            if workers is None:  # a core is left for this process where it trains
-                workers = max(1, min(len(jobs), count_cores() - stacked))
-            run = run_stacks if stacked else run_jobs
-            for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
-                watcher.finish(job.cell, record)
+            failed = _do(
+                jobs, pipeline, _choose_engine(jobs, pipeline, workers, stack, watcher), watcher, needed
+            )
     finally:
         watcher.close()
-        store.clean_up()
+        sweep_unfinished(store)
     keep_anchors(plan, store)
-    records = [record for cell in plan.cells if (record := store.find(cell)) is not None]
-    return tabulate(records)
+    records = [failed.get(cell) or store.find(cell) for cell in plan.cells]
+    return tabulate([record for record in records if record is not None])
+
+
+def _choose_engine(
+    jobs: Sequence[Job], pipeline: Pipeline, workers: int | None, stack: bool | None, watcher: Watcher
+) -> Engine:
+    stacked = pipeline.device == "cuda" if stack is None else stack
+    if workers is None:  # a core is left for this process where it trains
+        workers = max(1, min(len(jobs), count_cores() - stacked))
+    if stacked:
+        return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.event)
+    return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.event)
+
+
+def _do(
+    jobs: Sequence[Job], pipeline: Pipeline, engine: Engine, watcher: Watcher, needed: int
+) -> dict[Cell, Record]:
+    """Do jobs; return the records of the cells that failed, some of which could not be written.
+
+    Args:
+        needed: bytes that a cell takes.
+
+    Raises:
+        StoreLost: nothing more can be written.
+    """
+    failed: dict[Cell, Record] = {}
+    store = pipeline.store
+    for job, record in share_jobs(jobs, pipeline, engine, watcher.wait):
+        watcher.finish(job.cell, record)
+        if record["status"] == "failed":
+            failed[job.cell] = {"folder": str(store.folder(job.cell)), **record}
+            _check_still_writable(store, needed)
+    for cell in {job.cell for job in jobs} - failed.keys():
+        if store.find(cell) is None:
+            gone = FileNotFoundError(
+                errno.ENOENT, "its folder was removed while the study ran", str(store.folder(cell))
+            )
+            failed[cell] = pipeline.describe_failure(cell, gone)
+    return failed
+
+
+def _check_still_writable(store: Store, needed: int) -> None:
+    """Stop a run of which no further cell could be kept.
+
+    Raises:
+        StoreLost: nothing more can be written.
+    """
+    kept = "the finished cells are kept, and the same command goes on from there."
+    try:
+        store.check_writable()
+    except InputError as error:
+        raise StoreLost(f"{str(error).rstrip('.')}; {kept}") from None
+    if find_space(store.root) < needed:
+        raise StoreLost(f"the disk of '{store.root}' is full; {kept}")
+
+
+def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:
+    """Compare what the cells left to train take with what is free; return the bytes of the smallest.
+
+    Raises:
+        InputError: there is no space for a single one.
+    """
+    kinds: dict[tuple[str, str], list[Cell]] = {}
+    for job in jobs:
+        if not job.scores_only:
+            kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job.cell)
+    sizes = {_measure(cells[0], pipeline): len(cells) for cells in kinds.values()}
+    return check_study_space(pipeline.store.root, sizes)
+
+
+def _measure(cell: Cell, pipeline: Pipeline) -> int:
+    try:
+        return measure_cell(replace(pipeline, device="cpu").prepare(cell))
+    except Exception:  # what is wrong with these cells shows again in training
+        return 0
 
 
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     """What is left to do of a plan, by the rule that ``rerun`` names."""
     jobs = []
     for cell in plan.cells:
-        record = None if rerun == "always" else store.find(cell)
-        if record is None or (rerun == "missing" and record["status"] == "failed"):
-            jobs.append(Job(cell, again=rerun == "always"))
+        record = store.find(cell)
+        before = "" if record is None else identify(record)
+        if record is None or rerun == "always" or (rerun == "missing" and record["status"] == "failed"):
+            jobs.append(Job(cell, before=before))
         elif rerun == "missing" and lacking_metrics(record, plan.metrics):
             # Without its codes a finished cell must be trained again to be scored.
             has_codes = (store.folder(cell) / "codes.npz").exists()
-            jobs.append(Job(cell, scores_only=has_codes, again=not has_codes))
+            jobs.append(Job(cell, scores_only=has_codes, before=before))
     return jobs
 
 
@@ -179,8 +264,7 @@ def _one_thread() -> Iterator[None]:
 def _measure_step(ready: ReadyCell, steps: int) -> float:
     """Seconds of a step of a cell that is trained alone."""
     times: list[float] = []
-    with tempfile.NamedTemporaryFile("w") as log:
-        ready.train(Path(log.name), lambda _: times.append(time.perf_counter()), steps)
+    ready.train(Path(os.devnull), lambda _: times.append(time.perf_counter()), steps)
     gaps = sorted(late - early for early, late in pairwise(times))
     return gaps[len(gaps) // 2]
 
