@@ -112,9 +112,13 @@ def run_study(
     finally:
         watcher.close()
         sweep_unfinished(store)
-    keep_anchors(plan, store)
-    records = [failed.get(cell) or store.find(cell) for cell in plan.cells]
-    return tabulate([record for record in records if record is not None])
+    found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
+    records = [record for record in found if record is not None]
+    # A metric that scored no cell may be one that kills its process.
+    scored = {name for record in records for name in record["protocol"]}
+    metrics = {name: target for name, target in plan.metrics.items() if name in scored}
+    keep_anchors(replace(plan, metrics=metrics), store)
+    return tabulate(records)
 
 
 def _choose_engine(
