@@ -114,9 +114,9 @@ def run_study(
         sweep_unfinished(store)
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
-    # A metric that scored no cell may be one that kills its process.
-    scored = {name for record in records for name in record["protocol"]}
-    metrics = {name: target for name, target in plan.metrics.items() if name in scored}
+    # A metric of which no record knows anything may be one that kills its process.
+    tried = {name for record in records for name in (*record["protocol"], *record["unscored"])}
+    metrics = {name: target for name, target in plan.metrics.items() if name in tried}
     keep_anchors(replace(plan, metrics=metrics), store)
     return tabulate(records)
 
