@@ -207,6 +207,8 @@ class Workers:
         self._stop.value = 1
         for worker in self._workers:
             worker.pipe.close()
+            if not worker.started:  # it imports, and reaches no event
+                worker.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))

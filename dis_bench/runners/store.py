@@ -68,7 +68,7 @@ class Store:
         Raises:
             InputError: it is a file, may not be written, or its file system lacks something.
         """
-        if self.root.exists() and not self.root.is_dir():
+        if os.path.exists(self.root) and not os.path.isdir(self.root):  # these take any path
             raise InputError(f"the output folder '{self.root}' is a file; give a folder, e.g. --out results.")
         refusal = try_file_system(self.unfinished, self.cells)
         if refusal is not None:

@@ -61,5 +61,5 @@ def _try_files(folder: Path) -> None:
 def _trying(what: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise Refused(f"it cannot {what} ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the path
+        raise Refused(f"it cannot {what} ({getattr(error, 'strerror', None) or error})") from error
