@@ -70,6 +70,17 @@ class Alone(Diverging):
     stackable = False
 
 
+class Deadly(BetaVAE):
+    """A beta-VAE whose training ends its process where beta is above 5."""
+
+    name = "deadly"
+
+    def loss(self, terms):
+        if self.beta > 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss(terms)
+
+
 class Seeded(BetaVAE):
     """A model with a hyperparameter that would hide a column."""
 

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, describe
@@ -105,9 +106,11 @@ def execute(args: argparse.Namespace) -> int:
     if getattr(args, "dry_run", False):
         return _print_plan(study, out, rerun)
 
+    from dis_bench.runners.durable import explain
     from dis_bench.runners.engine import WorkerDied
     from dis_bench.runners.progress import ProgressBar
     from dis_bench.runners.run import run_study
+    from dis_bench.runners.store import StoreLost
 
     for name in ("SIGTERM", "SIGHUP"):  # `kill` and a closed terminal stop as cleanly as Ctrl-C
         number = getattr(signal, name, None)
@@ -121,8 +124,13 @@ def execute(args: argparse.Namespace) -> int:
             f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command goes on."
         )
         return 130
-    except WorkerDied as error:
+    except (WorkerDied, StoreLost) as error:
         print(f"dis-bench: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of the folder, between two cells
+        print(f"dis-bench: stopped: {explain(error)}.", file=sys.stderr)
         return 1
     return _print_results(table, out, bar)
 
@@ -153,14 +161,19 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
 
 
 def _print_plan(study: Study, out: str, rerun: str) -> int:
+    from dis_bench.runners.claims import find_owners
     from dis_bench.runners.run import choose_jobs, estimate
     from dis_bench.runners.store import Store
 
     plan = study.plan()
-    jobs = choose_jobs(plan, Store(out), rerun)
+    store = Store(out)
+    jobs = choose_jobs(plan, store, rerun)
     to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
+    owners = find_owners(store.unfinished, now=time.time())
     for cell in plan.cells:
-        print(f"{to_do.get(cell, 'done'):8}  {visible(cell.label)}  steps={cell.steps}  {cell.hash}")
+        owner = owners.get(cell.folder)
+        state, by = ("held", f"  by {owner}") if owner else (to_do.get(cell, "done"), "")
+        print(visible(f"{state:8}  {cell.label}  steps={cell.steps}  {cell.hash}{by}"))
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if plan.code.warning:
         print(f"dis-bench: {plan.code.warning}", file=sys.stderr)

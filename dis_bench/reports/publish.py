@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from dis_bench.errors import InputError, Option
-from dis_bench.runners.store import write_whole
+from dis_bench.runners.durable import remove_temporaries, write_whole
 
 LIST = "report.json"
 _WRITTEN_BY = "dis-bench report"
@@ -51,6 +51,8 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         write_whole(folder / LIST, _list(before | now))
         for name in sorted(files, key=lambda name: name == "index.html"):
             write_whole(folder / name, files[name])
+        for written in {(folder / name).parent for name in files}:
+            remove_temporaries(written)
         _remove_stale(folder, {name: digest for name, digest in before.items() if name not in now})
         write_whole(folder / LIST, _list(now))
     except OSError as error:

@@ -19,7 +19,8 @@ from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
-from dis_bench.runners.store import read_records, tabulate
+from dis_bench.runners.store import Store, read_records, tabulate
+from dis_bench.runners.sweep import sweep
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
     folder = check_path("the result folder", folder)
     out = folder / "report" if out is None else check_path("the report's folder", out)
     check_folder(out)
+    sweep(Store(folder))
     report = build_report(folder)
     publish(out, report.files)
     return report, out / "index.html"

@@ -188,14 +188,13 @@ def _title(cell: dict[str, Any]) -> str:
     return f"{plain_name(cell['dataset'])} ({cell['source']}), {cell['steps']:,} steps"
 
 
+LONGEST_SLUG = 80  # characters: a file's name may have 143 bytes on some disks, and more is put around this
+
+
 def _slug(cell: dict[str, Any]) -> str:
     text = f"{plain_name(cell['dataset'])}-{cell['source']}-{cell['steps']}steps".lower()
     plain = "".join(character if character.isalnum() and character.isascii() else "-" for character in text)
-    return plain[:_LONGEST_SLUG]
-
-
-# A figure's file name has a kind before and a number after it; file systems take 255 bytes.
-_LONGEST_SLUG = 160
+    return plain[:LONGEST_SLUG]
 
 
 def _unique(slugs: list[str]) -> list[str]:

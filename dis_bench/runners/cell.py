@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+LONGEST_FOLDER = 100  # characters, and bytes: what else is put before or after it still fits in 143
+
 # Raise it whenever the same settings would give other numbers: finished cells then count as not done.
 RECIPE = 3
 
@@ -67,8 +69,19 @@ class Cell:
 
     @property
     def folder(self) -> str:
-        """A readable folder name that ends in the hash: ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``."""
-        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label.replace('=', ''))}-{self.hash}"
+        """A readable folder name that ends in the hash: ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``.
+
+        It is cut in front of the hash where it is long, and is a plain name on every system.
+        """
+        readable = re.sub(r"[^A-Za-z0-9.]+", "-", self.label.replace("=", "")).lstrip(".-")
+        if readable.partition(".")[0].lower() in _DEVICES:
+            readable = f"x-{readable}"
+        room = LONGEST_FOLDER - len(self.hash) - 1
+        return f"{readable[:room].rstrip('.-')}-{self.hash}"
+
+
+# Windows takes these for devices, with any ending after a dot.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 def hash_identity(identity: Mapping[str, Any]) -> str:

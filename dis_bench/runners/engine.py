@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Any, Self
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol, Self
 
 from dis_bench.runners.machine import keep_freed_memory
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI
+MOST_DEATHS = 2  # of workers over one job
+MOST_FALSE_STARTS = 3  # one after the other
 
 Emit = Callable[[Any], None]
-Work = Callable[[Any, Emit], Any]
 
 
 class Stopped(BaseException):
@@ -33,19 +38,28 @@ class WorkerDied(RuntimeError):
     """A worker process was killed from outside, most often for want of memory."""
 
 
+class Work(Protocol):
+    """What is done with each job; it travels to each worker once, its tensors shared, not copied."""
+
+    def __call__(self, job: Any, emit: Emit, /) -> Any:
+        """Do a job; ``emit(event)`` is called often, which is where an interruption reaches it."""
+
+    def give_up(self, job: Any, reason: str, /) -> Any:
+        """Return the result of a job whose worker was killed each time; called in the parent."""
+
+
 def run_jobs(jobs: Sequence[Any], work: Work, *, workers: int, watch: Emit) -> Iterator[tuple[Any, Any]]:
     """Yield (job, work's result) for each job, in the order in which they finish.
 
     Args:
         jobs: any picklable values.
-        work: called as ``work(job, emit)``; it calls ``emit(event)`` often, which is where an
-            interruption reaches it. It travels to each worker once, its tensors shared, not copied.
+        work: does them.
         workers: processes with one thread each; 0 runs the jobs in this process.
         watch: called here with every event that a job emits.
 
     Raises:
         KeyboardInterrupt: after the workers were stopped.
-        WorkerDied: a worker was killed; what it had finished stays.
+        WorkerDied: workers end before they take a job.
     """
     if workers == 0:
         yield from ((job, work(job, watch)) for job in jobs)
@@ -60,8 +74,29 @@ def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) 
             yield from pool.collect(POLL_SECONDS)
 
 
+@dataclass
+class _Task:
+    """A job, and how many workers were killed over it."""
+
+    job: Any
+    deaths: int = 0
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker process, the parent's end of its pipe, whether it has started, and what it is at work on."""
+
+    process: BaseProcess
+    pipe: Connection
+    started: bool = False
+    task: _Task | None = None
+
+
 class Workers:
     """Worker processes that take jobs at any time; leaving the block stops them.
+
+    Each has a pipe of its own, and shares no lock with the others: one that is killed costs the job that
+    it had. That job is tried once more, after the others.
 
     Args:
         work, watch: as for :func:`run_jobs`.
@@ -71,67 +106,170 @@ class Workers:
     def __init__(self, work: Work, count: int, watch: Emit) -> None:
         import torch.multiprocessing  # a start method that shares tensors instead of copying them
 
-        context = torch.multiprocessing.get_context("spawn")
-        # A plain pipe: what a job emits has arrived here before its result has.
-        self._events, self._stop = context.SimpleQueue(), context.Event()
-        self._pool = ProcessPoolExecutor(count, context, _start_worker, (work, self._events, self._stop))
-        self._watch = watch
-        self._others = set(multiprocessing.active_children())  # the caller's own: none of our business
-        self.pending: dict[Future, Any] = {}
+        self._context = torch.multiprocessing.get_context("spawn")
+        self._stop = self._context.RawValue("b", 0)  # without a lock, which a killed worker would keep
+        self._work, self._count, self._watch = work, count, watch
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._false_starts = 0
+
+    @property
+    def pending(self) -> int:
+        """How many jobs are not done yet."""
+        return len(self._waiting) + sum(worker.task is not None for worker in self._workers)
 
     def submit(self, jobs: Sequence[Any]) -> None:
-        """Add jobs; they start as workers are free.
-
-        Raises:
-            WorkerDied: a worker was killed before.
-        """
-        with _clean_start(), _telling_of_deaths():
-            self.pending.update({self._pool.submit(_work_on, job): job for job in jobs})
+        """Add jobs; they start as workers are free."""
+        self._waiting.extend(map(_Task, jobs))
+        self._assign()
 
     def collect(self, seconds: float = 0.0) -> Iterator[tuple[Any, Any]]:
         """Pass on what the jobs emitted, and yield (job, result) of those that finished.
 
         Args:
-            seconds: to wait for one to finish.
+            seconds: to wait for news.
 
         Raises:
-            WorkerDied: a worker was killed.
+            WorkerDied: workers end before they take a job.
         """
-        done, _ = wait(self.pending, seconds, FIRST_COMPLETED)
-        while not self._events.empty():
-            self._watch(self._events.get())
-        for future in done:
-            with _telling_of_deaths():
-                result = future.result()
-            yield self.pending.pop(future), result
+        self._assign()
+        wait([one for worker in self._workers for one in (worker.pipe, worker.process.sentinel)], seconds)
+        for worker in list(self._workers):
+            yield from self._read(worker)
+        self._assign()
+
+    def _assign(self) -> None:
+        """Give each waiting job to a free worker, or to a new one while there are fewer than wanted."""
+        while self._waiting:
+            worker = next((one for one in self._workers if one.task is None), None)
+            if worker is None:
+                if len(self._workers) == self._count:
+                    return
+                worker = self._start()
+            worker.task = self._waiting.popleft()
+            with suppress(OSError):  # it was killed just now, which is seen when its pipe is read
+                worker.pipe.send(worker.task.job)
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(self._work, theirs, self._stop))
+        with _clean_start():
+            process.start()
+        theirs.close()  # so that the pipe ends with the worker
+        self._workers.append(_Worker(process, ours))
+        return self._workers[-1]
+
+    def _read(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
+        """Take in what a worker has sent, and that it has ended."""
+        ended = worker.process.exitcode is not None  # asked first: all that it sent is in the pipe by then
+        for kind, value in _receive(worker.pipe):
+            if kind == "event":
+                self._watch(value)
+            elif kind == "started":
+                worker.started, self._false_starts = True, 0
+            elif kind == "raised":
+                raise value
+            elif kind == "closed":
+                ended = True
+            elif worker.task is not None:
+                job, worker.task = worker.task.job, None
+                yield job, value
+        if ended:
+            yield from self._bury(worker)
+
+    def _bury(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
+        """Put the job of a worker that was killed behind the others, or give it up if that was the second."""
+        worker.process.join(STOP_SECONDS)
+        worker.pipe.close()
+        self._workers.remove(worker)
+        task, how = worker.task, _describe_end(worker.process.exitcode)
+        if not worker.started:
+            self._false_starts += 1
+            if self._false_starts == MOST_FALSE_STARTS:
+                raise WorkerDied(
+                    f"worker processes end as they start ({how}), most often for want of memory; "
+                    "the finished cells are kept, and the same command goes on from there."
+                )
+        elif task is not None:
+            task.deaths += 1
+        if task is None:
+            return
+        if task.deaths < MOST_DEATHS:
+            self._waiting.append(task)
+            return
+        reason = f"its worker process was killed {task.deaths} times ({how}), most often for want of memory"
+        yield task.job, self._work.give_up(task.job, reason)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - self._others:
-            process.join(STOP_SECONDS)
-            process.terminate()
+        self._stop.value = 1
+        for worker in self._workers:
+            worker.pipe.close()
+            if not worker.started:  # it imports, and reaches no event
+                worker.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.process.terminate()
+            worker.process.join(STOP_SECONDS)
+            worker.process.kill()
+            worker.process.join()
 
 
-@contextmanager
-def _telling_of_deaths() -> Iterator[None]:
+def _receive(pipe: Connection) -> Iterator[tuple[str, Any]]:
+    """Yield the messages that have arrived; the last is ("closed", None) where no more can come."""
+    while True:
+        try:
+            if not pipe.poll():
+                return
+            message = pipe.recv()
+        except (EOFError, OSError):
+            yield "closed", None
+            return
+        yield message
+
+
+def _describe_end(code: int | None) -> str:
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return f"by {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _serve(work: Work, pipe: Connection, stop: Any) -> None:
+    """Do the jobs that come through the pipe, in a worker process, until it is closed."""
+    _start_worker()
+
+    def emit(event: Any) -> None:
+        if stop.value:
+            raise Stopped
+        try:
+            pipe.send(("event", event))
+        except OSError:
+            raise Stopped from None
+
+    with suppress(Stopped, EOFError, OSError):
+        pipe.send(("started", None))
+        while True:
+            job = pipe.recv()
+            try:
+                answer = ("done", work(job, emit))
+            except Exception as error:
+                answer = ("raised", _picklable(error))
+            pipe.send(answer)
+
+
+def _picklable(error: Exception) -> Exception:
     try:
-        yield
-    except BrokenProcessPool:
-        raise WorkerDied(
-            "a worker process was killed, most often for want of memory; "
-            "the finished cells are kept, and the same command goes on from there."
-        ) from None
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
-# What a worker process holds, set once by _start_worker.
-_worker: dict[str, Any] = {}
-
-
-def _start_worker(work: Work, events: Any, stop: Any) -> None:
+def _start_worker() -> None:
     """One thread a worker: results do not depend on how many cells run beside each other, and two
     single-threaded workers train faster than one with two threads."""
     import threadpoolctl
@@ -145,13 +283,6 @@ def _start_worker(work: Work, events: Any, stop: Any) -> None:
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    def emit(event: Any) -> None:
-        if stop.is_set():
-            raise Stopped
-        events.put(event)
-
-    _worker.update(work=work, emit=emit)
-
 
 def _end_with_parent() -> None:
     """End this worker when its parent is gone, however that came about: nobody could take its results."""
@@ -159,10 +290,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _work_on(job: Any) -> Any:
-    return _worker["work"](job, _worker["emit"])
 
 
 @contextmanager

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import errno
+import io
+import json
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,19 +23,25 @@ from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.compiled import KernelsFailed
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.claims import Claim, ClaimLost
+from dis_bench.runners.durable import explain, remove, sync_files
+from dis_bench.runners.engine import WorkerDied
 from dis_bench.runners.evaluation import Evaluation, evaluate
 from dis_bench.runners.kept import read_arrays
 from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
-from dis_bench.runners.schema import SCHEMA, Damaged
+from dis_bench.runners.schema import SCHEMA
 from dis_bench.runners.scores import score_cell
-from dis_bench.runners.store import Record, Store, write_record
+from dis_bench.runners.space import check_space, measure_cell
+from dis_bench.runners.store import NotPlaced, Record, Store, write_record
 from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training import Progress, TrainingDiverged
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]
+
+_KEPT = ("codes.npz", "pictures.npz", "weights.pt")
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,13 @@ class Job:
     Attributes:
         cell: which.
         scores_only: it was trained before, and lacks only some scores.
-        again: do it even where it is done.
+        before: what :func:`identify` gives of the record that is to be replaced; any other was written
+            since the job was planned, by another run, and there is nothing left to do.
     """
 
     cell: Cell
     scores_only: bool = False
-    again: bool = False
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,33 +88,69 @@ class Pipeline:
     allow_small: bool = False
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
-    def __call__(self, job: Job, emit: Emit) -> Record:
-        """Do one job; the record is in the store when this returns. A failure is a record too."""
-        with registry.keeping_code():
-            return self._do(job, emit)
+    def __call__(self, job: Job, emit: Emit) -> Record | None:
+        """Do one job, and return its record; None if another live run has the cell.
 
-    def _do(self, job: Job, emit: Emit) -> Record:
+        The record is in the store when this returns. A failure is a record too; one that could not be
+        written is returned all the same.
+        """
+        try:
+            claim = self.store.claim(job.cell)
+            if claim is None:
+                return None
+            with claim, registry.keeping_code():
+                return self._do(job, claim, emit)
+        except ClaimLost:
+            return None
+        except (Exception, SystemExit) as error:
+            return self.describe_failure(job.cell, error)
+
+    def _do(self, job: Job, claim: Claim, emit: Emit) -> Record:
         cell = job.cell
 
         def tell(what: Progress | str) -> None:
+            if claim.lost:
+                raise ClaimLost
             emit((cell, what))
 
         if job.scores_only:
-            return self._score_again(cell, tell)
+            return self._score_again(cell, claim, tell)
         done = self.find_done(job)
         if done is not None:
-            return done
-        with self.recording(cell) as (folder, record):
+            is_whole = done["status"] == "failed" or not lacking_metrics(
+                done, self.protocols[job.cell.dataset]
+            )
+            return done if is_whole else self._score_again(cell, claim, tell)
+        with self.recording(cell, claim) as record:
             ready = self.prepare(cell)
-            seconds = ready.train(folder / "training.csv", tell)
-            evaluation = self.keep(ready, seconds, folder, record, tell)
+            check_space(claim.folder, measure_cell(ready))
+            seconds = ready.train(claim.folder / "training.csv", tell)
+            evaluation = self.keep(ready, seconds, claim.folder, record, tell)
+            self._keep_training(claim, record)
             self._score(record, vars(evaluation), self.metrics, tell)
         return record
 
     def find_done(self, job: Job) -> Record | None:
-        """The record of a cell that need not be trained: another run on this folder was faster."""
-        done = None if job.again else self.store.find(job.cell)
-        return done if done is not None and done["status"] == "done" else None
+        """Return the record of a cell that another run has done since the job was planned."""
+        found = self.store.find(job.cell)
+        return found if found is not None and identify(found) != job.before else None
+
+    def give_up(self, job: Job, reason: str) -> Record | None:
+        """Record that a job killed its workers; None if another live run has the cell."""
+        try:
+            claim = self.store.claim(job.cell)
+            if claim is None:
+                return None
+            with claim:
+                if job.scores_only or self.find_done(job) is not None:
+                    raise WorkerDied(f"{reason}, while it was scored; its training is kept")
+                with self.recording(job.cell, claim) as record:
+                    raise WorkerDied(reason)
+                return record
+        except ClaimLost:
+            return None
+        except Exception as error:
+            return self.describe_failure(job.cell, error)
 
     def prepare(self, cell: Cell) -> ReadyCell:
         """Build what training a cell needs, on the device.
@@ -115,22 +162,50 @@ class Pipeline:
         return prepare(cell, self.models, self.datasets, self.device)
 
     @contextmanager
-    def recording(self, cell: Cell) -> Iterator[tuple[Path, Record]]:
-        """A cell's folder and record to fill; both are in the store when the block ends.
+    def recording(self, cell: Cell, claim: Claim) -> Iterator[Record]:
+        """A cell's record to fill; it is in the store when the block ends, with the claim's folder.
 
         What goes wrong in the block becomes a record of a failure, and is not raised.
+
+        Raises:
+            ClaimLost: another process has the cell now; nothing was written.
+            NotPlaced: the folder is complete, and could not be moved into place.
+            OSError: the record could not be written.
         """
-        with self.store.new_folder(cell) as folder, computing("fp32", cell.kernels):
+        with computing("fp32", cell.kernels):
             record = self._new_record(cell)
             try:
-                yield folder, record
+                yield record
                 record["status"] = "done"
-            except (TrainingDiverged, CodeChanged, KernelsFailed) as error:
-                record["failure"] = {"reason": str(error)}
+            except ClaimLost:
+                raise
             except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
-                reason = f"{type(error).__name__}: {error}"
-                record["failure"] = {"reason": reason, "traceback": traceback.format_exc()}
-            write_record(folder, record)
+                claim.check()  # without its folder, that is all that went wrong
+                record["failure"] = _explain_failure(error)
+            self._write(cell, claim, record)
+
+    def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
+        keeps = ("training.csv",) if record["failure"] else ("training.csv", *_KEPT)
+        for path in claim.folder.iterdir():
+            if path.name not in (*keeps, "record.json"):
+                remove(path)
+        try:
+            sync_files(claim.folder)
+            write_record(claim.folder, record, replace=True)
+        except OSError:  # what was kept before it was scored is moved into place by the next run
+            claim.release(keep=not record["failure"] and (claim.folder / "record.json").exists())
+            raise
+        self.store.place(claim, cell.folder)
+
+    def _keep_training(self, claim: Claim, record: Record) -> None:
+        """Write the record without scores: a kill while these are computed costs no training."""
+        sync_files(claim.folder)
+        write_record(claim.folder, {**record, "status": "done"}, replace=True)
+
+    def describe_failure(self, cell: Cell, error: BaseException) -> Record:
+        """Return the record of a failure that cannot be written, or is of a cell whose training is kept."""
+        record = {**self._new_record(cell), "failure": _explain_failure(error)}
+        return {**record, "folder": str(self.store.folder(cell))}
 
     def keep(self, ready: ReadyCell, seconds: float, folder: Path, record: Record, tell: Tell) -> Evaluation:
         """Encode with trained networks, and write weights, codes and pictures.
@@ -144,7 +219,9 @@ class Pipeline:
             "images_per_second": cell.steps * cell.batch_size / seconds,
         }
         weights = {name: value.cpu() for name, value in networks.state_dict().items()}
-        torch.save(weights, folder / "weights.pt")  # to be loaded where there is no GPU
+        content = io.BytesIO()  # torch tells of a full disk without saying so
+        torch.save(weights, content)  # to be loaded where there is no GPU
+        (folder / "weights.pt").write_bytes(content.getbuffer())
         tell("encoding")
         evaluation = evaluate(networks, dataset)
         if not np.isfinite([evaluation.measures["elbo"], evaluation.measures["mse"]]).all():
@@ -168,41 +245,45 @@ class Pipeline:
         seconds = time.perf_counter() - start
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
-    def _score_again(self, cell: Cell, tell: Tell) -> Record:
+    def _score_again(self, cell: Cell, claim: Claim, tell: Tell) -> Record:
         """Add the scores that a finished cell lacks, from the codes that were kept; a further record.
 
         What trained the cell stays in the record; what added scores stands beside it.
         """
         old = self.store.find(cell)
-        assert old is not None, "a job for scores only is for a finished cell"
+        if old is None:
+            raise FileNotFoundError(errno.ENOENT, "the record is gone", str(self.store.folder(cell)))
         record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
         lacking = lacking_metrics(record, self.protocols[cell.dataset])
         try:
-            self._score(record, read_arrays(folder, "codes.npz", record=old), lacking, tell)
-        except (FileNotFoundError, Damaged) as error:
+            arrays = read_arrays(folder, "codes.npz", record=old)
+        except Exception as error:  # a damaged file shows in as many ways as there are bytes
             reason = f"codes.npz cannot be read ({error}); rerun 'always' makes it anew"
             record["unscored"].update(dict.fromkeys(lacking, reason))
-        if (record["scores"], record["unscored"]) != (old["scores"], old["unscored"]):
+        else:
+            self._score(record, arrays, lacking, tell)
+        if any(record[name] != old[name] for name in ("scores", "protocol", "unscored")):
             record["rescored"] = {
                 "command": self.command,
                 "environment": self._describe_environment(cell),
                 "created": _now(),
             }
+            claim.check()
             write_record(folder, record)
         return record
 
     def _new_record(self, cell: Cell) -> Record:
-        channels, height, width = self.datasets[cell.dataset].image_shape
         beta = cell.hyperparameters.get("beta")
-        beta = beta if isinstance(beta, (int, float)) else None
+        beta = beta if isinstance(beta, (int, float)) and cell.dataset in self.datasets else None
+        pixels = 1 if beta is None else math.prod(self.datasets[cell.dataset].image_shape)
         return {
             "schema": SCHEMA,
             "status": "failed",  # until it is done
             "hash": cell.hash,
             "cell": cell.identity,
             # beta in units of the data (Higgins et al. 2017, sec. 4.2): comparable across image sizes
-            "beta_norm": None if beta is None else beta * cell.latent_size / (channels * height * width),
+            "beta_norm": None if beta is None else beta * cell.latent_size / pixels,
             "evaluation": {},
             "scores": {},
             "protocol": {},
@@ -228,6 +309,21 @@ def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -
         protocol: of each metric that is wanted, as :func:`dis_bench.metrics.protocol` gives it.
     """
     return [name for name, used in protocol.items() if record["protocol"].get(name) != used]
+
+
+def identify(record: Record) -> str:
+    """Return a text that no two records of a cell share: when it was made, and what it took."""
+    return json.dumps([record.get("created"), record["timing"]])
+
+
+def _explain_failure(error: BaseException) -> dict[str, str]:
+    """Return what a record says of an error: a sentence, and where an unforeseen one came from."""
+    if isinstance(error, (TrainingDiverged, CodeChanged, KernelsFailed, WorkerDied, NotPlaced)):
+        return {"reason": str(error)}
+    if isinstance(error, OSError):
+        return {"reason": explain(error)}
+    where = "".join(traceback.format_exception(error))
+    return {"reason": f"{type(error).__name__}: {error}", "traceback": where}
 
 
 def _now() -> str:

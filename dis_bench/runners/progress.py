@@ -33,6 +33,7 @@ class ProgressBar(Watcher):
         self.bar: Any = None
         self._steps: dict[Cell, int] = {}
         self._refreshed = 0.0
+        self._waiting = ""
 
     def warn(self, sentence: str) -> None:
         """Print it."""
@@ -83,6 +84,15 @@ class ProgressBar(Watcher):
             print(f"cell {self.kept} of {self.total} done: {visible(cell.label)}", flush=True)
         for metric, reason in record["unscored"].items():
             self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
+
+    def wait(self, cells: int) -> None:
+        """Say that nothing is left but what other runs do."""
+        text = f"waiting for {cells} cell{'s' * (cells != 1)} that other runs are training"
+        if self.bar is not None and text != self._waiting:
+            self._waiting = text
+            self.bar.set_postfix_str(text)
+            if self.bar.disable:
+                print(text, flush=True)
 
     def close(self) -> None:
         """Close the bar."""

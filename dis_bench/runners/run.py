@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
+import errno
+import os
 import time
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +25,16 @@ from dis_bench.runners.contracts import check_images
 from dis_bench.runners.engine import run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory
 from dis_bench.runners.options import RERUN, check_choice
-from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
+from dis_bench.runners.pipeline import Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.schema import canonical, check_cell, check_column
+from dis_bench.runners.sharing import Engine, share_jobs
+from dis_bench.runners.space import check_study_space, find_space, measure_cell
 from dis_bench.runners.stacked_run import run_stacks
 from dis_bench.runners.stacks import choose_stacks, group_jobs, is_stackable, measure_stack, split_group
-from dis_bench.runners.store import Record, Store, tabulate
+from dis_bench.runners.store import Record, Store, StoreLost, tabulate
 from dis_bench.runners.study import Plan, Study
+from dis_bench.runners.sweep import sweep, sweep_unfinished
 from dis_bench.runners.training import Progress
 
 if TYPE_CHECKING:
@@ -53,6 +57,9 @@ class Watcher:
 
     def finish(self, cell: Cell, record: Record) -> None:
         """A cell's record was written."""
+
+    def wait(self, cells: int) -> None:
+        """Nothing is left but this many cells that other runs have; called again every second."""
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -89,6 +96,7 @@ def run_study(
 
     Raises:
         InputError: something that the user gave cannot be used; nothing was started.
+        StoreLost: nothing more can be written; what was finished is in the store.
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
     check_choice("rerun", rerun, RERUN)
@@ -97,28 +105,32 @@ def run_study(
     store = Store(out)
     plan = study.plan()
     store.check_writable()
+    sweep(store)
     jobs = choose_jobs(plan, store, rerun)
     if jobs:
         check_all_images(plan)
     watcher = watcher or Watcher()
+    failed: dict[Cell, Record] = {}
+    if jobs:
+        pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
+        needed = _check_space(jobs, pipeline)
     if plan.code.warning:
         watcher.warn(plan.code.warning)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
-            pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
-            stacked = plan.device == "cuda" if stack is None else stack
-            if workers is None:  # a core is left for this process where it trains
-                workers = max(1, min(len(jobs), count_cores() - stacked))
-            run = run_stacks if stacked else run_jobs
+            engine = _choose_engine(jobs, pipeline, workers, stack, watcher)
             with registry.keeping_code():
-                for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
-                    watcher.finish(job.cell, record)
+                failed = _do(jobs, pipeline, engine, watcher, needed)
     finally:
         watcher.close()
-        store.clean_up()
-    keep_anchors(plan, store)
-    records = [record for cell in plan.cells if (record := store.find(cell)) is not None]
+        sweep_unfinished(store)
+    found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
+    records = [record for record in found if record is not None]
+    # A metric of which no record knows anything may be one that kills its process.
+    tried = {name for record in records for name in (*record["protocol"], *record["unscored"])}
+    metrics = {name: target for name, target in plan.metrics.items() if name in tried}
+    keep_anchors(replace(plan, metrics=metrics), store)
     return tabulate(records)
 
 
@@ -128,7 +140,81 @@ def _without_kernels(study: Study) -> Study:
         raise InputError(
             "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
         )
-    return dataclasses.replace(study, kernels="torch")
+    return replace(study, kernels="torch")
+
+
+def _choose_engine(
+    jobs: Sequence[Job], pipeline: Pipeline, workers: int | None, stack: bool | None, watcher: Watcher
+) -> Engine:
+    stacked = pipeline.device == "cuda" if stack is None else stack
+    if workers is None:  # a core is left for this process where it trains
+        workers = max(1, min(len(jobs), count_cores() - stacked))
+    if stacked:
+        return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.event)
+    return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.event)
+
+
+def _do(
+    jobs: Sequence[Job], pipeline: Pipeline, engine: Engine, watcher: Watcher, needed: int
+) -> dict[Cell, Record]:
+    """Do jobs; return the records of the cells that failed, some of which could not be written.
+
+    Args:
+        needed: bytes that a cell takes.
+
+    Raises:
+        StoreLost: nothing more can be written.
+    """
+    failed: dict[Cell, Record] = {}
+    store = pipeline.store
+    for job, record in share_jobs(jobs, pipeline, engine, watcher.wait):
+        watcher.finish(job.cell, record)
+        if record["status"] == "failed":
+            failed[job.cell] = {"folder": str(store.folder(job.cell)), **record}
+            _check_still_writable(store, needed)
+    for cell in {job.cell for job in jobs} - failed.keys():
+        if store.find(cell) is None:
+            gone = FileNotFoundError(
+                errno.ENOENT, "its folder was removed while the study ran", str(store.folder(cell))
+            )
+            failed[cell] = pipeline.describe_failure(cell, gone)
+    return failed
+
+
+def _check_still_writable(store: Store, needed: int) -> None:
+    """Stop a run of which no further cell could be kept.
+
+    Raises:
+        StoreLost: nothing more can be written.
+    """
+    kept = "the finished cells are kept, and the same command goes on from there."
+    try:
+        store.check_writable()
+    except InputError as error:
+        raise StoreLost(f"{str(error).rstrip('.')}; {kept}") from None
+    if find_space(store.root) < needed:
+        raise StoreLost(f"the disk of '{store.root}' is full; {kept}")
+
+
+def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:
+    """Compare what the cells left to train take with what is free; return the bytes of the smallest.
+
+    Raises:
+        InputError: there is no space for a single one.
+    """
+    kinds: dict[tuple[str, str], list[Cell]] = {}
+    for job in jobs:
+        if not job.scores_only:
+            kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job.cell)
+    sizes = {_measure(cells[0], pipeline): len(cells) for cells in kinds.values()}
+    return check_study_space(pipeline.store.root, sizes)
+
+
+def _measure(cell: Cell, pipeline: Pipeline) -> int:
+    try:
+        return measure_cell(replace(pipeline, device="cpu").prepare(cell))
+    except Exception:  # what is wrong with these cells shows again in training
+        return 0
 
 
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
@@ -144,13 +230,14 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     for cell in plan.cells:
         wanted = plan.protocols[cell.dataset]
         _check_identity(cell, wanted)
-        record = None if rerun == "always" else store.find(cell, problems)
-        if record is None or (rerun == "missing" and record["status"] == "failed"):
-            jobs.append(Job(cell, again=rerun == "always"))
+        record = store.find(cell, problems)
+        before = "" if record is None else identify(record)
+        if record is None or rerun == "always" or (rerun == "missing" and record["status"] == "failed"):
+            jobs.append(Job(cell, before=before))
         elif rerun == "missing" and lacking_metrics(record, wanted):
             # Without its codes a finished cell must be trained again to be scored.
             has_codes = "codes.npz" in record["files"] and (store.folder(cell) / "codes.npz").exists()
-            jobs.append(Job(cell, scores_only=has_codes, again=not has_codes))
+            jobs.append(Job(cell, scores_only=has_codes, before=before))
     more = [f"{len(problems) - MOST_WARNINGS} more records cannot be read."]
     for problem in problems[:MOST_WARNINGS] + (more if problems[MOST_WARNINGS:] else []):
         warnings.warn(problem, stacklevel=2)
@@ -251,8 +338,7 @@ def _one_thread() -> Iterator[None]:
 def _measure_step(ready: ReadyCell, steps: int) -> float:
     """Seconds of a step of a cell that is trained alone."""
     times: list[float] = []
-    with tempfile.NamedTemporaryFile("w") as log:
-        ready.train(Path(log.name), lambda _: times.append(time.perf_counter()), steps)
+    ready.train(Path(os.devnull), lambda _: times.append(time.perf_counter()), steps)
     gaps = sorted(late - early for early, late in pairwise(times))
     return gaps[len(gaps) // 2]
 

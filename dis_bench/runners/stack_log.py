@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dis_bench.runners.training import Progress, TrainingDiverged, TrainingLog, diverged, progress_of
+from dis_bench.runners.training import Progress, TrainingLog, diverged, progress_of
 
 
 class RunningLosses:
@@ -51,7 +51,7 @@ class StackLog:
     def __init__(
         self, paths: Sequence[Path], latent_size: int, steps: int, watch: Callable[[int, Progress], None]
     ) -> None:
-        self.failures: list[TrainingDiverged | None] = [None] * len(paths)
+        self.failures: list[Exception | None] = [None] * len(paths)
         self._logs = [TrainingLog(path, latent_size, steps) for path in paths]
         self._watch = watch
         self._done = 0
@@ -82,13 +82,16 @@ class StackLog:
         for number, broke_at in enumerate(losses.broke_at.tolist()):
             if self.failures[number] is not None:
                 continue
-            if broke_at:
-                self._logs[number].write(broke_at, sums[number], broke_at - 1 - self._row_start)
-                self.failures[number] = diverged(broke_at, broken[number])
-                continue
-            if due:
-                self._logs[number].write(self._done, sums[number], self._done - self._row_start)
-            self._watch(number, progress_of(self._done, latest[number]))
+            try:
+                if broke_at:
+                    self.failures[number] = diverged(broke_at, broken[number])
+                    self._logs[number].write(broke_at, sums[number], broke_at - 1 - self._row_start)
+                elif due:
+                    self._logs[number].write(self._done, sums[number], self._done - self._row_start)
+            except OSError as error:  # it costs this cell, and no other of the stack
+                self.failures[number] = error
+            if self.failures[number] is None:
+                self._watch(number, progress_of(self._done, latest[number]))
         if due:
             losses.sums.zero_()
             self._row_start = self._done

@@ -24,7 +24,7 @@ from dis_bench.runners.draws import Draws, draw_ahead, split_steps
 from dis_bench.runners.machine import computing
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stack_log import RunningLosses, StackLog
-from dis_bench.runners.training import Progress, TrainingDiverged, measure
+from dis_bench.runners.training import Progress, measure
 
 
 class Trained(NamedTuple):
@@ -36,7 +36,7 @@ class Trained(NamedTuple):
         captured: whether a GPU replayed the steps.
     """
 
-    failures: list[TrainingDiverged | None]
+    failures: list[Exception | None]
     seconds: float
     captured: bool
 

@@ -7,31 +7,32 @@ from the codes that were kept. What a kill in between costs is only the scoring.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import torch
 
 from dis_bench.runners.capture import first_line
+from dis_bench.runners.claims import Claim, ClaimLost
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.machine import check_device
 from dis_bench.runners.pipeline import Emit, Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
+from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stacked import train_stack
 from dis_bench.runners.stacks import LARGEST, Choice, choose_stacks, group_jobs, is_stackable, split_group
-from dis_bench.runners.store import Record
-from dis_bench.runners.training import Progress, TrainingDiverged
+from dis_bench.runners.store import NotPlaced, Record
+from dis_bench.runners.training import Progress
 
-Finished = Iterator[tuple[Job, Record]]
+Finished = Iterator[tuple[Job, Record | None]]
 
 
 def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: Emit) -> Finished:
-    """Yield (job, record) for each job, in the order in which they finish.
+    """Yield (job, record) for each job, in the order in which they finish; None where another run has it.
 
     Args:
         jobs: as for :func:`dis_bench.runners.engine.run_jobs`.
@@ -41,7 +42,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
     Raises:
         KeyboardInterrupt: after the workers were stopped.
-        WorkerDied: a worker was killed; the training went on, and what is lacking is scores.
+        WorkerDied: workers end as they start; the training went on, and what is lacking is scores.
     """
     training = dataclasses.replace(pipeline, metrics={})
     with Scoring(pipeline, workers, watch) as scoring:
@@ -52,7 +53,11 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if record["status"] == "done" and lacking_metrics(record, pipeline.protocols[job.cell.dataset]):
+            if (
+                record is not None
+                and record["status"] == "done"
+                and lacking_metrics(record, pipeline.protocols[job.cell.dataset])
+            ):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record
@@ -74,7 +79,7 @@ class Scoring:
         self._pipeline = dataclasses.replace(pipeline, device="cpu", datasets={})
         self._watch = watch
         self._workers = Workers(self._pipeline, workers, watch) if workers else None
-        self._finished: list[tuple[Job, Record]] = []
+        self._finished: list[tuple[Job, Record | None]] = []
         self._death: WorkerDied | None = None
         self._looked = 0.0
 
@@ -83,15 +88,12 @@ class Scoring:
         if self._workers is None:
             self._finished += [(job, self._pipeline(job, self._watch)) for job in jobs]
         elif self._death is None:
-            try:
-                self._workers.submit(jobs)
-            except WorkerDied as death:
-                self._death = death
+            self._workers.submit(jobs)
 
     def look(self) -> None:
         """Pass on what the workers emitted, if the last look was not just now.
 
-        A worker that died is told of at the end: training goes on.
+        If no worker can be started, that is told at the end: training goes on.
         """
         if time.monotonic() - self._looked > POLL_SECONDS:
             self._look(seconds=0.0)
@@ -114,7 +116,7 @@ class Scoring:
         """Yield the rest as it finishes.
 
         Raises:
-            WorkerDied: a worker was killed.
+            WorkerDied: workers end as they start.
         """
         yield from self.take()
         while self._workers is not None and self._workers.pending and self._death is None:
@@ -160,36 +162,54 @@ def _check_each(finished: Finished, pipeline: Pipeline) -> Finished:
     """Stop at a failure that broke the device: it is none of the cells that would follow."""
     for job, record in finished:
         yield job, record
-        if record["status"] == "failed":
+        if record is not None and record["status"] == "failed":
             check_device(pipeline.device)
 
 
 def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
-    """One stack; in halves where it is too large for the memory, one by one where it cannot be stacked."""
-    done = {job: record for job in stack if (record := pipeline.find_done(job)) is not None}
-    yield from done.items()
-    stack = [job for job in stack if job not in done]
-    if not stack:
-        return
+    """One stack, of the cells that no other run has and that none has done meanwhile."""
+    with ExitStack() as held:
+        claimed: dict[Job, Claim] = {}
+        for job in stack:
+            try:
+                claim = pipeline.store.claim(job.cell)
+                done = None if claim is None else pipeline.find_done(job)
+            except (OSError, NotPlaced, ClaimLost) as error:
+                yield job, pipeline.describe_failure(job.cell, error)
+                continue
+            if claim is not None and done is None:
+                claimed[job] = held.enter_context(claim)
+                continue
+            if claim is not None:
+                claim.release()
+            yield job, done
+        if claimed:
+            yield from _train_claimed(claimed, choice, pipeline, emit)
+
+
+def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
+    """Train cells together; in halves where they are too large for the memory, or one by one."""
     trained: list[TrainedCell] = []
     too_large = False
     try:
-        trained = _train_together(stack, choice, pipeline, emit)
+        trained = _train_together(claimed, choice, pipeline, emit)
     except torch.cuda.OutOfMemoryError:
-        too_large = len(stack) > 1
+        too_large = len(claimed) > 1
     except Exception as error:  # a plug-in's loss may not be made for stacks
         check_device(pipeline.device)
-        names = f"{len(stack)} cells of model {stack[0].cell.model}"
+        names = f"{len(claimed)} cells of model {next(iter(claimed)).cell.model}"
         warnings.warn(f"{names} are trained one by one: {type(error).__name__}: {error}", stacklevel=2)
     # Here, and not before, an exception and the memory of its stack are gone.
     if trained:
         yield from _check_each(((one.job, _keep(one, pipeline, emit)) for one in trained), pipeline)
     elif too_large:
-        half = len(stack) // 2
-        for part in (stack[:half], stack[half:]):
-            yield from _do_stack(part, choice, pipeline, emit)
+        pairs, half = list(claimed.items()), len(claimed) // 2
+        for part in (pairs[:half], pairs[half:]):
+            yield from _train_claimed(dict(part), choice, pipeline, emit)
     else:
-        yield from _do_one_by_one(stack, pipeline, emit)
+        for claim in claimed.values():
+            claim.release()
+        yield from _do_one_by_one(list(claimed), pipeline, emit)
 
 
 @dataclass(frozen=True)
@@ -198,8 +218,8 @@ class TrainedCell:
 
     Attributes:
         job: which.
+        claim: on it; its folder has the log.
         ready: with its trained networks.
-        log: the text of its training.csv.
         failure: why it failed, if it did.
         seconds: its share of what the stack took.
         stack: what the record says of it: the number of cells, the way of convolving, whether the steps were
@@ -207,25 +227,24 @@ class TrainedCell:
     """
 
     job: Job
+    claim: Claim
     ready: ReadyCell
-    log: str
-    failure: TrainingDiverged | None
+    failure: Exception | None
     seconds: float
     stack: dict[str, Any]
 
 
 def _train_together(
-    stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Emit
+    claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit
 ) -> list[TrainedCell]:
-    cells = [pipeline.prepare(job.cell) for job in stack]
+    cells = [pipeline.prepare(job.cell) for job in claimed]
+    check_space(pipeline.store.root, measure_cell(cells[0]))
 
     def watch(number: int, progress: Progress) -> None:
         emit((cells[number].cell, progress))
 
-    with tempfile.TemporaryDirectory() as folder:
-        logs = [Path(folder, f"{number}.csv") for number in range(len(cells))]
-        trained = train_stack(cells, logs=logs, watch=watch, way=choice.way, capture=choice.capture)
-        texts = [log.read_text("utf-8") for log in logs]
+    logs = [claim.folder / "training.csv" for claim in claimed.values()]
+    trained = train_stack(cells, logs=logs, watch=watch, way=choice.way, capture=choice.capture)
     about = {
         "cells": len(cells),
         "convolutions": choice.way,
@@ -233,18 +252,22 @@ def _train_together(
         "measured": [str(cost) for cost in choice.measured],
     }
     return [
-        TrainedCell(job, ready, text, failure, trained.seconds / len(cells), about)
-        for job, ready, text, failure in zip(stack, cells, texts, trained.failures, strict=True)
+        TrainedCell(job, claim, ready, failure, trained.seconds / len(cells), about)
+        for (job, claim), ready, failure in zip(claimed.items(), cells, trained.failures, strict=True)
     ]
 
 
-def _keep(trained: TrainedCell, pipeline: Pipeline, emit: Emit) -> Record:
-    """Encode with a trained cell, and write its folder."""
-    cell = trained.job.cell
-    with pipeline.recording(cell) as (folder, record):
-        record["environment"]["stack"] = trained.stack
-        (folder / "training.csv").write_text(trained.log, "utf-8")
-        if trained.failure is not None:
-            raise trained.failure
-        pipeline.keep(trained.ready, trained.seconds, folder, record, lambda what: emit((cell, what)))
-    return record
+def _keep(trained: TrainedCell, pipeline: Pipeline, emit: Emit) -> Record | None:
+    """Encode with a trained cell, and write its folder; None if another run took it over."""
+    cell, folder = trained.job.cell, trained.claim.folder
+    try:
+        with pipeline.recording(cell, trained.claim) as record:
+            record["environment"]["stack"] = trained.stack
+            if trained.failure is not None:
+                raise trained.failure
+            pipeline.keep(trained.ready, trained.seconds, folder, record, lambda what: emit((cell, what)))
+        return record
+    except ClaimLost:
+        return None
+    except (OSError, NotPlaced) as error:
+        return pipeline.describe_failure(cell, error)

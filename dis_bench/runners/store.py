@@ -6,12 +6,13 @@
         codes.npz       the representation that was scored
         pictures.npz    reconstructions and traversals, for the report
         weights.pt      the trained networks
+    DIR/unfinished/     cells that are being trained or scored, and which process does that
     DIR/anchors/        what a perfect code and noise score on the same images, a file per metric
     DIR/superseded/     what ``--rerun`` replaced: nothing is deleted
 
-A cell is written under a temporary name and renamed when it is complete, so a reader never sees half of
-one, and two runs on one folder do not harm each other. Further records of a cell (``record.2.json``, ...)
-hold scores that were added later; the newest counts.
+A cell is claimed, filled in ``unfinished/`` and renamed when it is complete, so a reader never sees half of
+one, and runs on one folder share the work. Further records of a cell (``record.2.json``, ...) hold scores
+that were added later; the newest counts.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ import itertools
 import json
 import os
 import re
-import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,9 +30,13 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, Option
 from dis_bench.paths import check_path
+from dis_bench.runners import claims
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.claims import Claim
+from dis_bench.runners.durable import exchange, remove_file, sync_files, sync_folder, write_new, write_whole
 from dis_bench.runners.schema import SCHEMA, Damaged, Outdated
 from dis_bench.runners.seal import read_anchor, read_record, seal
+from dis_bench.runners.writable import try_file_system
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Record", "Store"]  # SCHEMA is made in runners/schema.py
 
 Record = dict[str, Any]
+
+
+class StoreLost(RuntimeError):
+    """Nothing more can be written to a result folder; the message is one sentence."""
+
+
+class NotPlaced(RuntimeError):
+    """A finished folder could not be moved into place; it is kept, and the next run moves it."""
 
 
 class Store:
@@ -54,29 +64,26 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = check_path("the output folder", root)
         self.cells = self.root / "cells"
-        self._token = secrets.token_hex(4)  # in the temporary names of this store and its copies in workers
+        self.unfinished = self.root / "unfinished"
         self.anchors = self.root / "anchors"
 
     def check_writable(self) -> None:
-        """Make the folder, or say in one sentence why nothing can be written there.
+        """Make the folder, or say in one sentence what cannot be done there that the results need.
 
         Raises:
-            InputError: it is a file, or may not be written.
+            InputError: it is a file, may not be written, or its file system lacks something.
         """
-        if self.root.exists() and not self.root.is_dir():
+        if os.path.exists(self.root) and not os.path.isdir(self.root):  # these take any path
             raise InputError(
                 f"the output folder '{self.root}' is a file; give a folder, e.g. ",
                 Option("out", "results"),
                 ".",
             )
-        try:
-            self.cells.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.cells):
-                pass
-        except OSError as error:
+        refusal = try_file_system(self.unfinished, self.cells)
+        if refusal is not None:
             raise InputError(
-                f"the output folder '{self.root}' cannot be written: {error.strerror}."
-            ) from None
+                f"the output folder '{self.root}' cannot be written: {refusal}; give another one with --out."
+            )
 
     def folder(self, cell: Cell) -> Path:
         """Where a cell's results are, or will be."""
@@ -92,67 +99,157 @@ class Store:
         folder = self.folder(cell)
         return read_newest(folder, [] if problems is None else problems) if folder.is_dir() else None
 
+    def claim(self, cell: Cell) -> Claim | None:
+        """Claim a cell, to train or to score it; None where another live run has it.
+
+        What an owner that ended had finished is moved into place first; the claimed folder is empty, but
+        for checkpoints.
+
+        Raises:
+            NotPlaced: the finished folder could not be moved.
+            OSError: the folder cannot be written.
+        """
+        while (claim := claims.claim(self.unfinished, cell.folder)) is not None:
+            try:
+                if not self.recover(claim, cell.folder):
+                    claim.clear()
+                    for half in self.folder(cell).glob(".record.*"):  # nobody else writes there now
+                        remove_file(half)
+                    return claim
+            except BaseException:
+                claim.release()
+                raise
+            claim.release()
+        return None
+
     @contextmanager
     def new_folder(self, cell: Cell) -> Iterator[Path]:
         """A folder to fill; it becomes the cell's own, at once and whole, when the block ends well.
 
         What was there before moves to ``superseded/``. If the block fails, nothing has changed.
+
+        Raises:
+            BlockingIOError: another run has the cell.
         """
-        self.cells.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{self._token}.{cell.folder}.", dir=self.cells))
+        claim = self.claim(cell)
+        if claim is None:
+            raise BlockingIOError(f"another run is at work on {cell.folder}")
+        with claim:
+            yield claim.folder
+            self.place(claim, cell.folder)
+
+    def place(self, claim: Claim, name: str, *, recovered: bool = False) -> None:
+        """Move a complete folder into ``cells/``; what it replaces goes to ``superseded/``.
+
+        A failed cell replaces no finished one: it goes to ``superseded/`` itself, and so does a recovered
+        one that is older than what is there.
+
+        Args:
+            claim: of the folder; over when this returns.
+            name: of the cell's folder.
+            recovered: another process made it.
+
+        Raises:
+            ClaimLost: another process has it.
+            NotPlaced: it could not be moved; it stays in ``unfinished/``.
+        """
+        claim.check()
         try:
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes it private; results are for sharing
-            self._supersede(cell)
-            temporary.rename(self.folder(cell))
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+            sync_files(claim.folder)
+            self._move(claim.folder, name, recovered)
+            for parent in (self.cells, self.unfinished):
+                sync_folder(parent)
+        except OSError as error:
+            claim.release(keep=True)
+            raise NotPlaced(
+                f"its finished folder could not be moved to '{self.cells / name}' ({error.strerror}); "
+                f"it is kept in '{self.unfinished}', and the next run moves it"
+            ) from error
 
-    def clean_up(self) -> None:
-        """Remove what workers that were killed left half written; other runs' folders stay."""
-        for half in self.cells.glob(f".{self._token}.*"):
-            shutil.rmtree(half, ignore_errors=True)
+    def recover(self, claim: Claim, name: str) -> bool:
+        """Move what an earlier owner of a claim had finished into place; return False if there is nothing."""
+        record = _read_newest(claim.folder)[0]
+        if record is None or not name.endswith(record["hash"]):
+            return False
+        self.place(claim, name, recovered=True)
+        return True
 
-    def _supersede(self, cell: Cell) -> None:
-        old = self.folder(cell)
-        if old.exists():
-            superseded = self.root / "superseded"
-            superseded.mkdir(exist_ok=True)
-            stamp = datetime.now().strftime("%Y%m%dT%H%M%S.%f")
-            old.rename(superseded / f"{old.name}.{stamp}")
+    def _move(self, folder: Path, name: str, recovered: bool) -> None:
+        self.cells.mkdir(parents=True, exist_ok=True)
+        target = self.cells / name
+        try:
+            os.rename(folder, target)  # refused where there are files
+            return
+        except OSError:
+            if not target.is_dir():
+                raise
+        superseded = self.root / "superseded"
+        superseded.mkdir(exist_ok=True)
+        old = superseded / f"{name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}"
+        # Where the two can be exchanged, the cell is in the tables at every moment.
+        if not _replaces(folder, target, recovered) or exchange(folder, target):
+            os.rename(folder, old)
+        else:
+            os.rename(target, old)
+            try:
+                os.rename(folder, target)
+            except OSError:
+                os.rename(old, target)
+                raise
 
 
-def write_record(folder: Path, record: Record) -> None:
-    """Add a record to a cell's folder: ``record.json``, or the next free number beside it."""
+def _replaces(folder: Path, target: Path, recovered: bool) -> bool:
+    """Return True if a complete folder is to replace the one that is there."""
+    new, old = (_read_newest(one)[0] for one in (folder, target))
+    if old is None or new is None:
+        return old is None
+    if new["status"] != old["status"]:
+        return new["status"] == "done"
+    # Where a run was killed while it exchanged the two, the one in unfinished/ may be either.
+    return not recovered or _written(folder) > _written(target)
+
+
+def _written(folder: Path) -> int:
+    """Return when a cell was trained, by the file system's clock, in ns."""
+    return (folder / "record.json").stat().st_mtime_ns
+
+
+def write_record(folder: Path, record: Record, *, replace: bool = False) -> None:
+    """Add a record to a cell's folder: ``record.json``, or the next free number beside it.
+
+    Args:
+        folder: of the cell.
+        record: to write.
+        replace: write ``record.json`` anew, in a folder that is not in ``cells/`` yet.
+    """
     text = json.dumps(seal(record, folder), indent=1, allow_nan=False) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".record.", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        os.chmod(file.name, 0o666 & ~_umask())
-        for number in itertools.count(_last_number(folder) + 1):
-            try:  # a link, unlike a rename, never replaces what another run wrote meanwhile
-                os.link(file.name, folder / ("record.json" if number == 1 else f"record.{number}.json"))
-                return
-            except FileExistsError:
-                continue
+    if replace:
+        write_whole(folder / "record.json", text.encode())
+    else:
+        _write_next(folder, text.encode())
+    sync_folder(folder)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: temporary name, flush to disk, rename. Makes its folder too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; results are for sharing
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _write_next(folder: Path, content: bytes) -> None:
+    """Write a record under the first number that is free, without ever replacing another writer's.
+
+    Whoever makes ``.record.2.json`` has the number 2, until he renames it: so he must look once more whether
+    the number was given away before he made it.
+    """
+    for number in itertools.count(_last_number(folder) + 1):
+        path = folder / ("record.json" if number == 1 else f"record.{number}.json")
+        half = folder / f".{path.name}"
+        if path.exists():
+            continue
+        try:
+            write_new(half, content)
+        except FileExistsError:
+            continue
+        if path.exists():
+            remove_file(half)
+            continue
+        os.rename(half, path)
+        return
 
 
 def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
@@ -378,9 +475,3 @@ def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Recor
         problems += [f"{record['folder']} is left out: {clash}." for record in fewer]
         records = [record for record in records if record not in fewer]
     return records
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

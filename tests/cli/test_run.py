@@ -11,13 +11,23 @@ from pathlib import Path
 import pytest
 
 import dis_bench
+from dis_bench.cli import run
 from dis_bench.cli.main import main
+from dis_bench.runners import claims
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
 TINY = [
     *("--datasets", f"{HERE}:Tiny", "--metrics", f"{HERE}:mean_code", "--steps", "3", "--seeds", "1"),
     *("--batch-size", "4", "--latent-size", "3"),
 ]
+STUDY = {
+    "datasets": [f"{HERE}:Tiny"],
+    "metrics": [f"{HERE}:mean_code"],
+    "steps": 3,
+    "seeds": 1,
+    "batch_size": 4,
+    "latent_size": 3,
+}
 
 
 def command(*words, **options):
@@ -57,6 +67,63 @@ def test_dry_run_lists_the_cells_and_an_estimate_and_writes_nothing(capsys, tmp_
     assert "2 cells, 2 of them to do." in out
     assert re.search(r"Training takes about \d+ s on \d+ worker", out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_says_which_cells_other_runs_have(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    claim = claims.claim(Path("results/unfinished"), "tiny-betavae-beta2-seed0-000000000000")
+    words = ["run", "--dry-run", "--betas", "2", "4", *TINY]
+    assert main(words) == 0
+    assert "held" not in capsys.readouterr().out  # of another hash
+    folder = next(iter(Path("results/unfinished").glob("owner.*")))
+    cell = run._read_study({"betas": [2.0], **STUDY}, None)[0].plan().cells[0]
+    folder.rename(str(folder).replace("tiny-betavae-beta2-seed0-000000000000", cell.folder))
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"^held +tiny betavae beta=2 seed=0 .* by process {os.getpid()} on \S+$", out, re.M)
+    assert re.search(r"^to do +tiny betavae beta=4 seed=0 ", out, re.M)
+    claim.release()
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+from dis_bench.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_same_command_goes_on(tmp_path):
+    # A limit on the size of files stands for a full disk: weights do not fit, a record does.
+    words = ["run", "--betas", "1", "4", *TINY]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("File too large; where larger files are allowed, the same command goes on") == 2
+    folders = cells(tmp_path / "results")
+    assert len(folders) == 2
+    assert all({path.name for path in one.iterdir()} == {"record.json", "training.csv"} for one in folders)
+    assert command(*words, cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_killed_command_leaves_nothing_behind_the_next_one(tmp_path):
+    words = ["run", "--betas", "1", "4", *TINY, "--steps", "4000"]
+    process = subprocess.Popen([sys.executable, "-m", "dis_bench", *words], cwd=tmp_path)
+    unfinished = tmp_path / "results" / "unfinished"
+    deadline = time.monotonic() + 100
+    while not list(unfinished.glob("owner.*/training.csv")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert list(unfinished.glob("owner.*"))
+    while any(not owner.is_stale(0) for owner in claims._list_claims(unfinished)):
+        time.sleep(0.05)  # the workers end with their parent
+    assert main(["report", str(tmp_path / "results")]) == 2  # no results, and nothing left behind
+    assert list(unfinished.iterdir()) == []
 
 
 def test_flags_win_over_the_study_file(capsys, tmp_path, monkeypatch):

@@ -6,6 +6,8 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.reports.publish import check_folder, publish
+from dis_bench.runners.processes import make_stamp
+from tests.runners.abandoned import DEAD
 
 
 def tree(folder):
@@ -95,3 +97,14 @@ def test_folders_that_cannot_be_used_are_refused_early(tmp_path):
         check_folder(tmp_path)
     with pytest.raises(InputError, match="cannot be written"):
         publish(tmp_path / "file" / "report", {"index.html": b""})
+
+
+def test_what_a_killed_report_left_goes_with_the_next(tmp_path):
+    names = [f".index.html.{DEAD}", f"plots/.a.png.{DEAD}", f".report.json.{DEAD}"]
+    publish(tmp_path, {"index.html": b"page", "plots/a.png": b"a"})
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+    live = tmp_path / f".index.html.{make_stamp()}"  # another report is being written
+    live.write_bytes(b"half")
+    publish(tmp_path, {"index.html": b"page", "plots/a.png": b"a"})
+    assert set(tree(tmp_path)) == {"index.html", "plots/a.png", "report.json", live.name}

@@ -1,10 +1,12 @@
 """A cell's hash covers everything that determines its result, and nothing else."""
 
 import dataclasses
+import re
 
 import pytest
 
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.store import Store
 
 CELL = Cell(
     dataset="dsprites",
@@ -67,3 +69,39 @@ def test_folder_is_a_plain_file_name(name):
     folder = dataclasses.replace(CELL, model=name, dataset=name).folder
     assert "/" not in folder
     assert " " not in folder
+
+
+NAMES = [
+    {"hyperparameters": {f"weight_of_the_term_{n}": 1.25 for n in range(13)}},
+    {"hyperparameters": {"path": "/a/very/long/path" * 50}},
+    {"hyperparameters": {"mark": "..." * 100}},
+    {"dataset": "x" * 300, "model": "y" * 300},
+    {"model": "file.py:" + "ü" * 200},
+    {"dataset": "con.v2"},
+    {"dataset": "NUL"},
+    {"dataset": ".hidden"},
+    {"dataset": "-rf"},
+    {"dataset": "..", "model": "../../etc:..\\x\0\n"},
+]
+
+
+@pytest.mark.parametrize("change", NAMES)
+def test_folder_fits_on_every_disk(change, tmp_path):
+    cell = dataclasses.replace(CELL, **change)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", cell.folder)
+    assert len(cell.folder) <= 100
+    assert cell.folder.endswith(f"-{cell.hash}")
+    assert cell.folder.partition(".")[0].lower() not in ("con", "nul")
+    store = Store(tmp_path)
+    with store.claim(cell) as claim:
+        assert len(claim.folder.name.encode()) <= 143
+    for _ in range(2):
+        with store.new_folder(cell) as folder:
+            (folder / "record.json").write_text("{}")
+    assert all(len(path.name.encode()) <= 143 for path in tmp_path.rglob("*"))
+
+
+def test_no_two_cells_share_a_folder():
+    long = {f"weight_of_the_term_{n}": 1.25 for n in range(13)}
+    cells = [dataclasses.replace(CELL, hyperparameters=long | {"z": z}) for z in range(20)]
+    assert len({cell.folder.lower() for cell in cells}) == 20

@@ -24,6 +24,8 @@ class Work:
         if "PIDS" in os.environ:
             with open(os.environ["PIDS"], "a", encoding="utf-8") as file:
                 file.write(f"{os.getpid()}\n")
+        if job == "mistake":
+            raise KeyError("mistake")
         if job == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if job == "write":
@@ -31,7 +33,13 @@ class Work:
         while job == "forever":
             time.sleep(0.01)
             emit("still here")
+        if job == "die once" and not os.path.exists(os.environ["MARK"]):
+            open(os.environ["MARK"], "x").close()
+            os.kill(os.getpid(), signal.SIGKILL)
         return job, os.getpid(), torch.get_num_threads()
+
+    def give_up(self, job, reason):
+        return job, reason
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -63,9 +71,39 @@ def test_tensors_are_shared_with_workers_not_copied():
     assert tensor.tolist() == [2, 2, 2]
 
 
-def test_a_killed_worker_is_told_of():
-    with pytest.raises(WorkerDied, match="want of memory"):
-        list(run_jobs(["die"], Work(), workers=1, watch=lambda _: None))
+def test_a_job_that_kills_its_workers_is_given_up_and_the_others_are_done():
+    events = []
+    jobs = ["die", *range(4)]
+    results = dict(run_jobs(jobs, Work(), workers=2, watch=events.append))
+    job, reason = results.pop("die")
+    assert job == "die"
+    assert "killed 2 times (by SIGKILL), most often for want of memory" in reason
+    assert set(results) == set(range(4))
+    assert events.count(("started", "die")) == 2
+    assert [events.count(("started", n)) for n in range(4)] == [1] * 4  # a death costs no other job
+
+
+def test_a_job_whose_worker_was_killed_by_chance_is_done_after_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("MARK", str(tmp_path / "mark"))
+    finished = [job for job, _ in run_jobs(["die once", 1, 2], Work(), workers=1, watch=lambda _: None)]
+    assert finished == [1, 2, "die once"]
+
+
+class Unstartable(Work):
+    """Work that ends a worker before it takes a job."""
+
+    def __setstate__(self, state):
+        os._exit(3)
+
+
+def test_workers_that_end_as_they_start_are_told_of_and_not_tried_for_ever():
+    with pytest.raises(WorkerDied, match=r"end as they start \(exit code 3\)"):
+        list(run_jobs([1], Unstartable(), workers=1, watch=lambda _: None))
+
+
+def test_an_error_of_the_work_itself_is_raised_here():
+    with pytest.raises(KeyError, match="mistake"):
+        list(run_jobs(["mistake"], Work(), workers=1, watch=lambda _: None))
 
 
 def test_an_interruption_stops_the_workers():

@@ -1,14 +1,29 @@
 """Records are whole or absent, never overwritten, and come back as a tidy table."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from dis_bench.errors import InputError
+from dis_bench.runners import store as module
 from dis_bench.runners.schema import SCHEMA
-from dis_bench.runners.store import Store, read_records, read_results, tabulate, write_record
+from dis_bench.runners.store import (
+    NotPlaced,
+    Store,
+    read_records,
+    read_results,
+    tabulate,
+    write_record,
+)
+from dis_bench.runners.sweep import sweep
+from tests.runners.abandoned import DEAD, abandon, leftovers
 from tests.runners.test_cell import CELL
 
 
@@ -63,7 +78,8 @@ def test_a_record_comes_back(store):
 def test_a_failed_block_leaves_nothing_behind(store):
     with pytest.raises(RuntimeError), store.new_folder(CELL) as folder:
         raise RuntimeError((folder / "half.csv").write_text("x"))
-    assert list(store.cells.iterdir()) == []
+    assert list(store.unfinished.iterdir()) == []
+    assert not store.cells.exists()
 
 
 def test_what_is_replaced_is_kept(store):
@@ -82,12 +98,261 @@ def test_further_records_stand_beside_the_first_and_the_newest_counts(store):
     assert len(list(store.folder(CELL).glob("record*.json"))) == 11
 
 
-def test_two_writers_of_one_cell_do_no_harm(store):
+def test_a_cell_has_one_writer_at_a_time(store):
     with store.new_folder(CELL) as one:
         write_record(one, record_of(CELL))
-        put(store, CELL)
+        with pytest.raises(BlockingIOError, match="another run is at work"):
+            put(store, CELL)
     assert store.find(CELL)["status"] == "done"
-    assert len(list((store.root / "superseded").iterdir())) == 1
+    assert not (store.root / "superseded").exists()
+
+
+@pytest.fixture(params=["exchange", "two renames"])
+def way(request, monkeypatch):
+    """Both ways of replacing a folder; a file system may know only the second."""
+    if request.param == "two renames":
+        monkeypatch.setattr(module, "exchange", lambda one, other: False)
+    return request.param
+
+
+def test_a_result_is_replaced_and_the_old_one_kept(store, way):
+    for score in (0.1, 0.2, 0.3):
+        put(store, CELL, scores={"mig": score})
+    assert store.find(CELL)["scores"] == {"mig": 0.3}
+    old = [json.loads((one / "record.json").read_text()) for one in (store.root / "superseded").iterdir()]
+    assert sorted(record["scores"]["mig"] for record in old) == [0.1, 0.2]
+    assert leftovers(store) == []
+
+
+def test_a_result_that_is_replaced_is_in_the_table_at_every_moment(store, monkeypatch):
+    put(store, CELL)
+    seen, rename, exchange = [], os.rename, module.exchange
+
+    def look(do):
+        def looking(*given):
+            done = do(*given)
+            seen.append(store.find(CELL) is not None)
+            return done
+
+        return looking
+
+    monkeypatch.setattr(os, "rename", look(rename))
+    monkeypatch.setattr(module, "exchange", look(exchange))
+    put(store, CELL)
+    assert len(seen) >= 3
+    assert all(seen)
+
+
+class Killed(BaseException):
+    """What stands for a kill: nothing is cleaned up after it."""
+
+
+def kill_at(monkeypatch, name, number):
+    """Let the ``number``-th call of a function of ``os`` be the last thing that happens."""
+    function, calls = getattr(os, name), []
+
+    def dying(*given, **options):
+        calls.append(given)
+        if len(calls) == number:
+            raise Killed
+        return function(*given, **options)
+
+    monkeypatch.setattr(os, name, dying)
+    monkeypatch.setattr(module.Claim, "release", lambda claim, keep=False: None)
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_kill_while_a_result_is_replaced_is_mended_by_the_next_run(store, way, number):
+    put(store, CELL, scores={"mig": 0.1})
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, "rename", number)
+        try:
+            put(store, CELL, scores={"mig": 0.2})
+            was_killed = False
+        except Killed:
+            was_killed = True
+    assert was_killed or number > 4
+    written = len(list(store.root.rglob("record.json")))
+    abandon(store)
+    sweep(store)
+    assert leftovers(store) == []
+    assert store.find(CELL)["scores"] == {"mig": 0.2 if written == 2 else 0.1}
+    assert len(list((store.root / "superseded").glob("*"))) == written - 1
+
+
+def test_a_folder_that_cannot_be_moved_into_place_is_moved_by_the_next_run(store, monkeypatch):
+    rename = os.rename
+
+    def refuse(old, new):
+        if "cells" in str(new):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        with pytest.raises(NotPlaced, match="the next run moves it"):
+            put(store, CELL)
+    assert store.find(CELL) is None
+    sweep(store)
+    assert store.find(CELL)["status"] == "done"
+    assert leftovers(store) == []
+
+
+def test_a_failure_replaces_no_finished_result(store):
+    put(store, CELL)
+    put(store, CELL, status="failed", failure={"reason": "disk full"})
+    assert store.find(CELL)["status"] == "done"
+    [kept] = (store.root / "superseded").iterdir()
+    assert json.loads((kept / "record.json").read_text())["status"] == "failed"
+    other = with_beta(5.0)
+    put(store, other, status="failed", failure={"reason": "disk full"})
+    put(store, other)
+    assert store.find(other)["status"] == "done"
+
+
+def test_half_a_cell_goes_and_a_checkpoint_stays(store):
+    for cell, name in ((CELL, "half.csv"), (with_beta(5.0), "checkpoint.pt")):
+        (store.claim(cell).folder / name).write_text("x")
+    abandon(store)
+    sweep(store)
+    assert [str(one.relative_to(store.unfinished)) for one in leftovers(store)] == [
+        with_beta(5.0).folder,
+        f"{with_beta(5.0).folder}/checkpoint.pt",
+    ]
+    with store.new_folder(with_beta(5.0)) as folder:
+        assert (folder / "checkpoint.pt").read_text() == "x"
+        write_record(folder, record_of(with_beta(5.0)))
+
+
+def test_what_a_live_run_is_at_work_on_is_not_swept(store):
+    claim = store.claim(CELL)
+    write_record(claim.folder, record_of(CELL))
+    sweep(store)
+    assert (claim.folder / "record.json").exists()
+    assert store.find(CELL) is None
+    claim.release()
+
+
+def test_a_record_of_another_cell_is_not_moved_into_place(store):
+    claim = store.claim(CELL)
+    write_record(claim.folder, record_of(with_beta(9.0)))
+    abandon(store)
+    sweep(store)
+    assert store.find(CELL) is None
+    assert leftovers(store) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "stays"),
+    [
+        ("cells/.0a1b2c3d.dsprites-seed0-1a2b3c4d5e6f.abcd/weights.pt", 2, False),  # of earlier versions
+        ("cells/.0a1b2c3d.dsprites-seed0-1a2b3c4d5e6f.abcd/weights.pt", 0, True),
+        (f"cells/{CELL.folder}/.record.a8d_q2", 2, False),
+        (f"cells/{CELL.folder}/.record.2.json", 2, False),
+        (f"cells/{CELL.folder}/.record.2.json", 0, True),
+        (f"unfinished/.try.{DEAD}.xxx/one", 0, False),
+        (f"unfinished/.clock.{DEAD}", 0, False),
+        (f"unfinished/.beat.{DEAD.rpartition('-')[0]}", 0, False),
+        (f"anchors/.abc.json.{DEAD}", 0, False),
+        ("unfinished/mine/notes.txt", 2, True),
+        ("unfinished/.hidden", 2, True),
+        ("notes.txt", 2, True),
+    ],
+)
+def test_leftovers_are_swept_and_nothing_else(store, name, days, stays):
+    put(store, CELL)
+    path = store.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    then = time.time() - days * 24 * 3600
+    os.utime(path, (then, then))
+    if path.parent.parent == store.cells and path.parent.name.startswith("."):
+        os.utime(path.parent, (then, then))
+    sweep(store)
+    assert path.exists() == stays
+    assert store.find(CELL) is not None
+
+
+def test_records_are_numbered_without_replacing_any(store):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    (folder / ".record.2.json").write_text("half")  # of a writer that is at work, or was killed
+    write_record(folder, record_of(CELL, scores={"mig": 0.5}))
+    assert (folder / ".record.2.json").read_text() == "half"
+    assert not (folder / "record.2.json").exists()
+    assert store.find(CELL)["scores"] == {"mig": 0.5}
+
+
+def test_many_writers_of_further_records_lose_none(store):
+    put(store, CELL)
+    folder = store.folder(CELL)
+    threads = [
+        threading.Thread(
+            target=lambda n=n: [write_record(folder, record_of(CELL, scores={"mig": n})) for _ in range(20)]
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    scores = [json.loads(path.read_text())["scores"]["mig"] for path in folder.glob("record.*.json")]
+    assert sorted(scores) == sorted([n for n in range(4) for _ in range(20)])
+
+
+def test_no_link_is_needed(store, monkeypatch):
+    def refuse(*given, **options):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
+    store.check_writable()
+    put(store, CELL)
+    write_record(store.folder(CELL), record_of(CELL, scores={"mig": 0.5}))
+    assert store.find(CELL)["scores"] == {"mig": 0.5}
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF])
+def test_a_file_system_without_flushing_is_good_enough(store, monkeypatch, code):
+    def refuse(handle):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    store.check_writable()
+    put(store, CELL)
+    assert store.find(CELL) is not None
+
+
+def test_a_disk_that_fails_while_it_flushes_is_told(store, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputError, match="No space left on device"):
+        store.check_writable()
+
+
+def test_all_is_flushed_before_the_record_and_the_record_before_the_cell_is_there(store, monkeypatch):
+    flushed = []
+    names = {}
+
+    def name_of(handle):
+        return os.readlink(f"/proc/self/fd/{handle}")
+
+    fsync, rename = os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(name_of(handle)) or fsync(handle))
+
+    def renaming(old, new):
+        names[str(new)] = [Path(one).name for one in flushed]
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", renaming)
+    with store.new_folder(CELL) as folder:
+        (folder / "weights.pt").write_text("weights")
+        write_record(folder, record_of(CELL))
+    assert {"weights.pt", "record.json", folder.name} <= set(names[str(store.folder(CELL))])
+    assert Path(flushed[-1]).name == "unfinished"
+    assert Path(flushed[-2]).name == "cells"
 
 
 def test_nan_is_no_number_for_a_record(store):

@@ -1,0 +1,148 @@
+"""Files and folders that are on the disk, whole, before anything vouches for them.
+
+None of this needs links. What a file system refuses and a crash alone would miss (flushing a folder) is
+done without.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from dis_bench.runners.processes import STAMP, make_stamp, parse_stamp
+
+LONGEST_NAME = 143  # bytes in a file's name that fit everywhere: eCryptfs allows the fewest
+
+DAY = 24 * 3600
+
+_TEMPORARY = re.compile(rf"\..+\.{STAMP}")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: temporary name, flush to disk, rename. Makes its folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:80]}.{make_stamp()}")
+    try:
+        write_new(temporary, content)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, to the disk.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    file = open(path, "xb")  # noqa: SIM115
+    try:
+        with file:
+            file.write(content)
+            file.flush()
+            _flush(file.fileno())
+    except BaseException:
+        remove_file(path)
+        raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a process that ended left of :func:`write_whole` in a folder.
+
+    Of a process on another machine nothing is known, and its file goes when it is a day old.
+    """
+    for path in folder.glob(".*"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and (parse_stamp(match).has_ended() or is_old(path)):
+            remove_file(path)
+
+
+def is_old(path: Path) -> bool:
+    """Return True if a file was last changed more than a day ago: no write takes that long."""
+    try:
+        return time.time() - path.stat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that nobody needs; one that cannot be removed stays."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def sync_files(folder: Path) -> None:
+    """Flush the files of a folder to the disk, and the list of them."""
+    for path in filter(Path.is_file, folder.iterdir()):
+        _sync(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush to the disk which files a folder holds, where the system can."""
+    if os.name == "posix":  # Windows opens no folders
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, mode: int) -> None:
+    handle = os.open(path, mode)
+    try:
+        _flush(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush(handle: int) -> None:
+    """Flush to the disk; a file system that knows no flushing is no failure, a full or broken disk is."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno in _LOSSES:
+            raise
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders at once; return False where the system or the file system cannot."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):  # not Linux, or an old C library
+        return False
+    here, exchanging = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchanging)) == 0
+
+
+def explain(error: OSError) -> str:
+    """Return a sentence on what a write failed of, and what to do."""
+    what = error.strerror or type(error).__name__
+    where = f" ('{error.filename}')" if error.filename else ""
+    advice = _ADVICE.get(error.errno or 0, "when that is mended")
+    return f"{what}{where}; {advice}, the same command goes on"
+
+
+_LOSSES = (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+_FULL = "once there is space on the disk, or with another --out"
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL,
+    errno.EFBIG: "where larger files are allowed",
+    errno.EROFS: "once the folder can be written",
+    errno.EACCES: "once the folder can be written",
+    errno.EPERM: "once the folder can be written",
+    errno.ENAMETOOLONG: "with an --out of a shorter path",
+}

@@ -1,0 +1,94 @@
+"""The name of a process on its machine, from which any other process can tell whether it has ended."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+STAMP = r"(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{6}"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, on whichever machine it runs.
+
+    Attributes:
+        host: eight digits for the machine, its boot and the namespace of its process ids.
+        pid: its id there.
+        start: when it started, as pids are used again; 0 where that cannot be found out.
+    """
+
+    host: str
+    pid: int
+    start: int
+
+    def __str__(self) -> str:
+        return f"{self.host}-{self.pid}-{self.start}"
+
+    def has_ended(self) -> bool:
+        """Return True if it certainly ended; False for a process of another machine.
+
+        Outside POSIX systems nothing is certain: ``kill`` with signal 0 would end the process there.
+        """
+        if self.host != _this_host() or os.name != "posix":
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # it runs, and belongs to somebody else
+            return False
+        state, start = _read_stat(self.pid)
+        return state == "Z" or (0 not in (start, self.start) and start != self.start)
+
+
+def this_process() -> Process:
+    """Return the process that calls this."""
+    return _describe(os.getpid())  # asked for anew each time, since a fork has another
+
+
+def make_stamp() -> str:
+    """Return a new suffix for a file's name that says which process made it; :data:`STAMP` matches it."""
+    return f"{this_process()}-{secrets.token_hex(3)}"
+
+
+def parse_stamp(match: re.Match[str]) -> Process:
+    """Return the process that a match of :data:`STAMP` names."""
+    return Process(match["host"], int(match["pid"]), int(match["start"]))
+
+
+@functools.cache
+def _describe(pid: int) -> Process:
+    return Process(_this_host(), pid, _read_stat(pid)[1])
+
+
+@functools.cache
+def _this_host() -> str:
+    # Containers can share a host's name without sharing its process ids, and a boot makes all pids new.
+    parts = [platform.node()]
+    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), _read_namespace):
+        try:
+            parts.append(read())
+        except OSError:  # not Linux
+            parts.append("")
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _read_namespace() -> str:
+    return os.readlink("/proc/self/ns/pid")
+
+
+def _read_stat(pid: int) -> tuple[str, int]:
+    """Return the state and the start time of a running process, or ("", 0) where /proc does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        fields = text.rpartition(")")[2].split()  # a program's name may hold spaces and brackets
+        return fields[0], int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return "", 0

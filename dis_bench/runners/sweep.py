@@ -1,0 +1,71 @@
+"""What runs that were killed left behind: finished cells are moved into place, halves removed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from dis_bench.runners import claims
+from dis_bench.runners.durable import is_old, remove_file, remove_temporaries
+from dis_bench.runners.processes import STAMP, parse_stamp
+from dis_bench.runners.store import NotPlaced, Store
+
+_CELL = re.compile(r".*-[0-9a-f]{12}")
+_TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
+
+
+def sweep(store: Store) -> None:
+    """Clear a result folder of what dead runs left; what a live run is at work on stays.
+
+    What cannot be removed stays too: a folder may be readable only.
+    """
+    sweep_unfinished(store)
+    with suppress(OSError):
+        remove_temporaries(store.anchors)
+        for path in store.cells.iterdir() if store.cells.is_dir() else ():
+            if path.name.startswith("."):
+                _remove_hidden(path)
+            elif path.is_dir():
+                _remove_half_records(path)
+
+
+def sweep_unfinished(store: Store) -> None:
+    """Take over the cells that dead runs had, and those that nobody has; checkpoints stay."""
+    with suppress(OSError):
+        for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
+            with suppress(OSError, NotPlaced, claims.ClaimLost):
+                _take_over(store, name)
+        for path in store.unfinished.glob(".*"):
+            _remove_hidden(path)
+    claims.tidy(store.unfinished)
+
+
+def _take_over(store: Store, name: str) -> None:
+    claim = claims.claim(store.unfinished, name)
+    if claim is None:
+        return
+    with claim:
+        if not store.recover(claim, name):
+            claim.clear()
+            if any(claim.folder.iterdir()):
+                claim.release(keep=True)
+
+
+def _remove_hidden(path: Path) -> None:
+    """Remove what a trial of the file system left, and what versions before ``unfinished/`` did."""
+    trial = _TRIAL.fullmatch(path.name)
+    if trial is None and path.parent.name == "unfinished":
+        return
+    if is_old(path) or (trial is not None and parse_stamp(trial).has_ended()):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            remove_file(path)
+
+
+def _remove_half_records(folder: Path) -> None:
+    for half in folder.glob(".record.*"):
+        if is_old(half):
+            remove_file(half)

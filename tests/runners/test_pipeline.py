@@ -1,0 +1,303 @@
+"""One cell's trouble is one cell's failure: it is told in a sentence, and costs no finished work."""
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.runners import claims, pipeline, space, store
+from dis_bench.runners import run as running
+from dis_bench.runners.claims import Claim
+from dis_bench.runners.run import Watcher, run_study
+from dis_bench.runners.store import Store, StoreLost, read_results
+from tests.runners.abandoned import abandon, leftovers
+from tests.runners.test_run import HERE, TINY
+
+TWO = dataclasses.replace(TINY, seeds=1)  # beta 1 and beta 4
+
+
+def run(study, out, **options):
+    return run_study(study, out, workers=0, **options)
+
+
+class Seen(Watcher):
+    """Keeps which cells took their first step, and does something at an event of one's choice."""
+
+    def __init__(self, when=None, do=None):
+        self.trained, self.when, self.do = [], when, do
+
+    def event(self, event):
+        cell, what = event
+        beta = cell.hyperparameters["beta"]
+        if getattr(what, "step", None) == 1:
+            self.trained.append(beta)
+        if self.when is not None and beta == 1 and self.when in (what, getattr(what, "step", None)):
+            self.when = None
+            self.do()
+
+
+def failing(function, code, once=False):
+    """A stand-in for a function that fails for the cell with beta 1."""
+    left = [1 if once else 10**9]
+
+    def fail(*given, **options):
+        if any("beta1-" in str(one) for one in given) and left[0]:
+            left[0] -= 1
+            raise OSError(code, os.strerror(code), str(given[0]))
+        return function(*given, **options)
+
+    return fail
+
+
+STAGES = {
+    "the log": (pipeline.ReadyCell, "train", errno.ENOSPC),
+    "weights": (Path, "write_bytes", errno.ENOSPC),
+    "codes": (pipeline.Evaluation, "save", errno.EDQUOT),
+    "pictures": (pipeline, "save_pictures", errno.EFBIG),
+    "flushing": (pipeline, "sync_files", errno.EIO),
+    "every record": (pipeline, "write_record", errno.ENOSPC),
+    "moving": (store.Store, "_move", errno.EACCES),
+    "claiming": (claims, "_take", errno.ENOSPC),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_cannot_be_written_is_that_cell_s_failure(stage, tmp_path, monkeypatch):
+    owner, name, code = STAGES[stage]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, failing(getattr(owner, name), code))
+        table = run(TWO, tmp_path).set_index("beta")
+    assert table["status"].to_dict() == {1.0: "failed", 4.0: "done"}
+    assert os.strerror(code) in table["failure"][1.0]
+    assert "the same command goes on" in table["failure"][1.0] or "the next run" in table["failure"][1.0]
+    seen = Seen()
+    assert run(TWO, tmp_path, watcher=seen)["status"].tolist() == ["done"] * 2
+    assert seen.trained == ([] if stage == "moving" else [1.0])
+    assert leftovers(Store(tmp_path)) == []
+
+
+@pytest.mark.parametrize("stage", ["weights", "codes", "pictures"])
+def test_a_failed_cell_keeps_its_record_and_its_log_and_nothing_large(stage, tmp_path, monkeypatch):
+    owner, name, code = STAGES[stage]
+    monkeypatch.setattr(owner, name, failing(getattr(owner, name), code))
+    table = run(TWO, tmp_path).set_index("beta")
+    names = {path.name for path in Path(table["folder"][1.0]).iterdir()}
+    assert names == {"record.json", "training.csv"}
+
+
+def test_scores_that_cannot_be_written_cost_no_training(tmp_path, monkeypatch):
+    write, calls = pipeline.write_record, []
+
+    def second_fails(folder, record, **options):
+        calls.append(folder)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(folder, record, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "write_record", second_fails)
+        assert run(TWO, tmp_path).set_index("beta")["status"][1.0] == "failed"
+    seen = Seen()
+    assert run(TWO, tmp_path, watcher=seen)["mean_code"].notna().all()
+    assert seen.trained == []
+
+
+def test_a_run_that_can_write_nothing_more_stops_and_keeps_what_is_finished(tmp_path, monkeypatch):
+    study = dataclasses.replace(TINY, betas=[4, 1, 8, 9], seeds=1)
+
+    def make_read_only():
+        def refuse(*given):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(store, "try_file_system", lambda *given: "it cannot write a file (Read-only)")
+        for owner, name in ((claims, "_take"), (pipeline, "write_record"), (os, "rename")):
+            monkeypatch.setattr(owner, name, refuse)
+
+    seen = Seen("encoding", make_read_only)
+    with pytest.raises(StoreLost, match=r"cannot be written: .*; the finished cells are kept"):
+        run(study, tmp_path, watcher=seen)
+    assert seen.trained == [4.0, 1.0]
+    assert read_results(tmp_path)["beta"].tolist() == [4.0]
+
+
+def test_a_disk_that_is_full_stops_the_run_before_the_next_training(tmp_path, monkeypatch):
+    free = iter([10**12] * 3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(next(free, 1000)))
+    study = dataclasses.replace(TINY, betas=[1, 4, 8, 9], seeds=1)
+    seen = Seen()
+    with pytest.raises(StoreLost, match="is full; the finished cells are kept"):
+        run(study, tmp_path, watcher=seen)
+    assert len(read_results(tmp_path)) == len(seen.trained) + 1
+    assert 1 <= len(seen.trained) < 3
+
+
+class Usage:
+    """What shutil.disk_usage returns, as far as it matters."""
+
+    def __init__(self, free):
+        self.free = free
+
+
+def test_a_study_that_cannot_fit_is_told_before_it_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(3 * 10**6))
+    with pytest.warns(
+        UserWarning, match="has 3.0 MB of free space, but the 4 cells to train take .* at least"
+    ):
+        assert len(run(dataclasses.replace(TINY, betas=[1, 4]), tmp_path / "warned")) == 4
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**5))
+    with pytest.raises(InputError, match=r"no space for a single cell .* 0\.1 MB are free"):
+        run(TWO, tmp_path / "refused")
+
+
+def test_what_a_cell_takes_is_not_overestimated(tmp_path):
+    [folder] = map(Path, run(dataclasses.replace(TWO, betas=[1]), tmp_path)["folder"])
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    plan = TWO.plan()
+    ready = running.build_pipeline(plan, Store(tmp_path), "").prepare(plan.cells[0])
+    assert 0.7 * size < space.measure_cell(ready) <= size
+
+
+def test_a_folder_that_is_removed_while_it_runs_is_made_again_or_told(tmp_path):
+    out = tmp_path / "results"
+    seen = Seen(2, lambda: shutil.rmtree(out))
+    table = run(dataclasses.replace(TINY, betas=[4, 1], seeds=1), out, watcher=seen).set_index("beta")
+    assert table["status"].to_dict() == {4.0: "failed", 1.0: "done"}
+    assert "its folder was removed while the study ran" in table["failure"][4.0]
+    assert seen.trained == [4.0, 1.0, 1.0]
+    assert leftovers(Store(out)) == []
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "zeros": lambda content: bytes(len(content)),
+    "flipped": lambda content: content[:200] + bytes(byte ^ 255 for byte in content[200:400]) + content[400:],
+    "another zip": lambda content: b"PK\x05\x06" + bytes(18),
+    "text": lambda content: b"codes",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_codes_cost_no_other_cell_its_scores(damage, tmp_path):
+    table = run(dataclasses.replace(TWO, metrics=()), tmp_path)
+    codes = Path(table["folder"][0]) / "codes.npz"
+    codes.write_bytes(DAMAGES[damage](codes.read_bytes()))
+    table = run(TWO, tmp_path)
+    assert table["mean_code"].notna().tolist() == [False, True]
+    assert table["status"].tolist() == ["done"] * 2
+
+
+def test_codes_of_other_shapes_cost_no_other_cell_its_scores(tmp_path):
+    table = run(dataclasses.replace(TWO, metrics=()), tmp_path)
+    codes = Path(table["folder"][0]) / "codes.npz"
+    np.savez(codes, codes=np.zeros(3), factors=np.zeros((2, 2)), log_variances=np.zeros(1))
+    assert run(TWO, tmp_path)["mean_code"].notna().tolist() == [False, True]
+
+
+@pytest.mark.slow
+def test_a_cell_that_kills_its_worker_fails_and_the_others_are_done(tmp_path):
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Deadly"], betas=[6, 1, 2], seeds=1)
+    table = run_study(study, tmp_path, workers=2).set_index("beta")
+    assert table["status"].to_dict() == {1.0: "done", 2.0: "done", 6.0: "failed"}
+    assert "killed 2 times (by SIGKILL)" in table["failure"][6.0]
+    assert read_results(tmp_path).set_index("beta")["status"][6.0] == "failed"
+    assert leftovers(Store(tmp_path)) == []
+
+
+@pytest.mark.slow
+def test_a_metric_that_kills_its_worker_costs_no_training(tmp_path):
+    study = dataclasses.replace(TWO, betas=[1], metrics=[f"{HERE}:deadly"])
+    table = run_study(study, tmp_path, workers=1)
+    assert "while it was scored; its training is kept" in table["failure"][0]
+    seen = Seen()
+    assert run(TWO, tmp_path, watcher=seen)["mean_code"].notna().all()
+    assert seen.trained == [4.0]
+
+
+class Killed(BaseException):
+    """What stands for a kill: nothing is cleaned up after it."""
+
+
+def kill():
+    raise Killed
+
+
+@pytest.mark.parametrize(("when", "trained"), [(1, [1.0, 4.0]), (3, [1.0, 4.0]), ("encoding", [1.0, 4.0])])
+def test_after_a_kill_the_next_run_trains_what_was_not_trained(when, trained, tmp_path, monkeypatch):
+    seen = killed_at(when, tmp_path, monkeypatch)
+    assert run(TWO, tmp_path, watcher=seen)["status"].tolist() == ["done"] * 2
+    assert seen.trained == trained
+    assert leftovers(Store(tmp_path)) == []
+
+
+@pytest.mark.parametrize("rerun", ["missing", "never"])
+def test_after_a_kill_while_scoring_the_next_run_trains_nothing_again(rerun, tmp_path, monkeypatch):
+    seen = killed_at("scoring mean_code", tmp_path, monkeypatch)
+    table = run(TWO, tmp_path, watcher=seen, rerun=rerun).set_index("beta")
+    assert seen.trained == [4.0]
+    assert table["mean_code"].notna().to_dict() == {1.0: rerun == "missing", 4.0: True}
+    assert leftovers(Store(tmp_path)) == []
+
+
+def killed_at(when, out, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "release", lambda claim, keep=False: None)
+        patch.setattr(running, "sweep_unfinished", lambda store: None)
+        with pytest.raises(Killed):
+            run(TWO, out, watcher=Seen(when, kill))
+    abandon(Store(out))
+    return Seen()
+
+
+KILLED = """
+import os, signal, sys
+from dis_bench.runners.run import run_study
+from tests.runners.test_pipeline import TWO, Seen
+run_study(TWO, sys.argv[1], workers=0, watcher=Seen(2, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_really_killed_leaves_what_the_next_run_clears(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert leftovers(Store(tmp_path)) != []
+    assert run(TWO, tmp_path)["status"].tolist() == ["done"] * 2
+    assert leftovers(Store(tmp_path)) == []
+
+
+def test_a_claim_that_is_lost_ends_its_cell_and_harms_nobody(tmp_path):
+    results = Store(tmp_path)
+
+    def take_over():
+        [owner] = results.unfinished.glob("owner.*beta1-*")
+        abandon(results)
+        taken = results.claim(TWO.plan().cells[0])
+        assert not owner.exists()
+        taken.release()
+
+    seen = Seen(2, take_over)
+    table = run(TWO, tmp_path, watcher=seen)
+    assert table["status"].tolist() == ["done"] * 2
+    assert seen.trained == [1.0, 4.0, 1.0]  # again, when nobody had it any more
+    for folder in table["folder"]:
+        log = (Path(folder) / "training.csv").read_text().splitlines()
+        assert len(log) == 1 + TWO.steps
+    assert not (tmp_path / "superseded").exists()
+
+
+def test_what_stands_in_the_table_of_a_failure_is_what_the_record_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "write_bytes", failing(Path.write_bytes, errno.ENOSPC))
+    table = run(TWO, tmp_path).set_index("beta")
+    record = json.loads((Path(table["folder"][1.0]) / "record.json").read_text())
+    assert record["failure"]["reason"] == table["failure"][1.0]
+    assert table["failure"][1.0].startswith("No space left on device")
