@@ -117,9 +117,7 @@ class Pipeline:
             return self._score_again(cell, claim, tell)
         done = self.find_done(job)
         if done is not None:
-            is_whole = done["status"] == "failed" or not lacking_metrics(
-                done, self.protocols[job.cell.dataset]
-            )
+            is_whole = done["status"] == "failed" or not self.list_lacking(done, cell)
             return done if is_whole else self._score_again(cell, claim, tell)
         with self.recording(cell, claim) as record:
             ready = self.prepare(cell)
@@ -129,6 +127,10 @@ class Pipeline:
             self._keep_training(claim, record)
             self._score(record, vars(evaluation), self.metrics, tell)
         return record
+
+    def list_lacking(self, record: Record, cell: Cell) -> list[str]:
+        """List the metrics of this study whose scores a record lacks."""
+        return lacking_metrics(record, self.protocols[cell.dataset])
 
     def find_done(self, job: Job) -> Record | None:
         """Return the record of a cell that another run has done since the job was planned."""
@@ -255,7 +257,7 @@ class Pipeline:
             raise FileNotFoundError(errno.ENOENT, "the record is gone", str(self.store.folder(cell)))
         record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
         folder = self.store.folder(cell)
-        lacking = lacking_metrics(record, self.protocols[cell.dataset])
+        lacking = self.list_lacking(record, cell)
         try:
             arrays = read_arrays(folder, "codes.npz", record=old)
         except Exception as error:  # a damaged file shows in as many ways as there are bytes

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from dis_bench.runners import claims
-from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
+from dis_bench.runners.pipeline import Job, Pipeline
 from dis_bench.runners.store import Record
 
 WAIT_SECONDS = 1.0
@@ -51,9 +51,7 @@ def _wait(
         for job in [job for job in held if job.cell.folder not in owners]:
             held.remove(job)
             done = pipeline.find_done(job)
-            if done is None or (
-                done["status"] == "done" and lacking_metrics(done, pipeline.protocols[job.cell.dataset])
-            ):
+            if done is None or (done["status"] == "done" and pipeline.list_lacking(done, job.cell)):
                 free.append(job)
             else:
                 yield job, done

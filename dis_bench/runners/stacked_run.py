@@ -20,7 +20,7 @@ from dis_bench.runners.capture import first_line
 from dis_bench.runners.claims import Claim, ClaimLost
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.machine import check_device
-from dis_bench.runners.pipeline import Emit, Job, Pipeline, lacking_metrics
+from dis_bench.runners.pipeline import Emit, Job, Pipeline
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stacked import train_stack
@@ -53,11 +53,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if (
-                record is not None
-                and record["status"] == "done"
-                and lacking_metrics(record, pipeline.protocols[job.cell.dataset])
-            ):
+            if record is not None and record["status"] == "done" and pipeline.list_lacking(record, job.cell):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record
