@@ -166,12 +166,21 @@ def _do(
         StoreLost: nothing more can be written.
     """
     failed: dict[Cell, Record] = {}
+    finished: set[Cell] = set()
     store = pipeline.store
-    for job, record in share_jobs(jobs, pipeline, engine, watcher.wait):
-        watcher.finish(job.cell, record)
-        if record["status"] == "failed":
-            failed[job.cell] = {"folder": str(store.folder(job.cell)), **record}
-            _check_still_writable(store, needed)
+    try:
+        for job, record in share_jobs(jobs, pipeline, engine, watcher.wait):
+            finished.add(job.cell)
+            watcher.finish(job.cell, record)
+            if record["status"] == "failed":
+                failed[job.cell] = {"folder": str(store.folder(job.cell)), **record}
+                _check_still_writable(store, needed)
+    except KeyboardInterrupt:
+        for job in jobs:  # workers that were just moving a cell into place have told nobody
+            done = None if job.cell in finished else pipeline.find_done(job)
+            if done is not None:
+                watcher.finish(job.cell, done)
+        raise
     for cell in {job.cell for job in jobs} - failed.keys():
         if store.find(cell) is None:
             gone = FileNotFoundError(

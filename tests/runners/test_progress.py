@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from dis_bench.runners.pipeline import Job
 from dis_bench.runners.progress import ProgressBar, describe_event
 from dis_bench.runners.training import Progress
+from tests.runners.test_cell import CELL
 
 LOSSES = Progress(step=540, loss=151.2, reconstruction=131.1, kl=20.05)
 LABEL = "dsprites betavae beta=4 seed=0"
@@ -80,3 +82,15 @@ def test_without_a_terminal_each_cell_gets_a_line(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out == "cell 1 of 2 done: tiny vae seed=0\ncell 2 of 2 done: tiny vae seed=1\n"
     assert err == ""
+
+
+def test_waiting_for_other_runs_is_said_once_for_each_number(capsys):
+    bar = ProgressBar()
+    bar.start([Job(CELL)], done=0)
+    for cells in (2, 2, 1, 1):
+        bar.wait(cells)
+    bar.close()
+    assert capsys.readouterr().out.splitlines() == [
+        "waiting for 2 cells that other runs are training",
+        "waiting for 1 cell that other runs are training",
+    ]
