@@ -17,6 +17,7 @@ import importlib
 import importlib.abc
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +145,7 @@ def _import_file(path: Path) -> Any:
     path = path.resolve()
     if not path.is_file():
         raise FileNotFoundError(path)
-    return importlib.import_module(_FILE_PREFIX + str(path).encode().hex())
+    return importlib.import_module(_FILE_PREFIX + os.fsencode(path).hex())
 
 
 class _FileFinder(importlib.abc.MetaPathFinder):
@@ -157,7 +158,7 @@ class _FileFinder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if not fullname.startswith(_FILE_PREFIX):
             return None
-        file = bytes.fromhex(fullname.removeprefix(_FILE_PREFIX)).decode()
+        file = os.fsdecode(bytes.fromhex(fullname.removeprefix(_FILE_PREFIX)))
         return importlib.util.spec_from_file_location(fullname, file)
 
 

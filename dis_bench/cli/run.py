@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, unknown
+from dis_bench.printing import as_utf8
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,12 +184,20 @@ def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
         print("\n" + summarise_text(table))
     for _, row in failed.iterrows():
         print(f"failed: {row['folder']}: {row['failure']}", file=sys.stderr)
-    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + shlex.quote(out)}")
+    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + _quote(out)}")
     return 1 if len(failed) else 0
 
 
 def _typed() -> str:
-    return "dis-bench " + shlex.join(sys.argv[1:])
+    return " ".join(["dis-bench", *map(_quote, sys.argv[1:])])
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell; one that is not UTF-8 in the way of bash and zsh, ``$'r\\xe9s'``."""
+    if as_utf8(word) == word:
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{as_utf8(escaped)}'"
 
 
 def _duration(seconds: float) -> str:

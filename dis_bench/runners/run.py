@@ -15,6 +15,7 @@ import torch
 
 from dis_bench.errors import unknown
 from dis_bench.metrics.threads import count_cores
+from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.engine import run_jobs
@@ -92,7 +93,7 @@ def run_study(
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
-            pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
+            pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"))
             stacked = plan.device == "cuda" if stack is None else stack
             if workers is None:  # a core is left for this process where it trains
                 workers = max(1, min(len(jobs), count_cores() - stacked))
@@ -179,7 +180,7 @@ def _one_thread() -> Iterator[None]:
 def _measure_step(ready: ReadyCell, steps: int) -> float:
     """Seconds of a step of a cell that is trained alone."""
     times: list[float] = []
-    with tempfile.NamedTemporaryFile("w") as log:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as log:
         ready.train(Path(log.name), lambda _: times.append(time.perf_counter()), steps)
     gaps = sorted(late - early for early, late in pairwise(times))
     return gaps[len(gaps) // 2]

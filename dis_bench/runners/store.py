@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
+from dis_bench.printing import as_utf8
 from dis_bench.runners.cell import Cell
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Store:
 
 def write_record(folder: Path, record: Record) -> None:
     """Add a record to a cell's folder: ``record.json``, or the next free number beside it."""
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(as_utf8(record), indent=1, allow_nan=False) + "\n"
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".record.", encoding="utf-8") as file:
         file.write(text)
         file.flush()
