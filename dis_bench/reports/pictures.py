@@ -8,8 +8,8 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from dis_bench.plotting import Figure
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.theme import DPI, INK, MUTED
 
