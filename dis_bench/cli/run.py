@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, unknown
 from dis_bench.printing import as_utf8
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,8 @@ def execute(args: argparse.Namespace) -> int:
             signal.signal(number, signal.default_int_handler)
     bar = ProgressBar()
     try:
-        table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
+        with temporary_files_in(out):
+            table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
     except KeyboardInterrupt:
         print(
             f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command goes on."

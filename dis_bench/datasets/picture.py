@@ -9,6 +9,7 @@ import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     from dis_bench.plotting import Axes, Figure
@@ -28,12 +29,13 @@ def draw_picture(dataset: Dataset, path: Path) -> Path:
     Returns:
         The file written.
     """
-    from dis_bench.plotting import drawing
+    with temporary_files_in(path.parent):
+        from dis_bench.plotting import drawing
 
-    with drawing({"font.family": "DejaVu Sans"}):
-        figure = _draw_sweeps(dataset)
-        path = _free_name(path)
-        figure.savefig(path)
+        with drawing({"font.family": "DejaVu Sans"}):
+            figure = _draw_sweeps(dataset)
+            path = _free_name(path)
+            figure.savefig(path)
     return path
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import torch
 
 from dis_bench.errors import unknown
 from dis_bench.metrics.threads import count_cores
 from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
-from dis_bench.runners.engine import run_jobs
-from dis_bench.runners.machine import check_device, keep_freed_memory
+from dis_bench.runners.engine import can_start_workers, run_jobs
+from dis_bench.runners.machine import check_device, keep_freed_memory, one_thread
 from dis_bench.runners.pipeline import Job, Pipeline, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked_run import run_stacks
@@ -96,7 +93,7 @@ def run_study(
             pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"))
             stacked = plan.device == "cuda" if stack is None else stack
             if workers is None:  # a core is left for this process where it trains
-                workers = max(1, min(len(jobs), count_cores() - stacked))
+                workers = max(1, min(len(jobs), count_cores() - stacked)) if can_start_workers() else 0
             run = run_stacks if stacked else run_jobs
             for job, record in run(jobs, pipeline, workers=workers, watch=watcher.event):
                 watcher.finish(job.cell, record)
@@ -157,7 +154,7 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
         for job in to_train:
             kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job)
         keep_freed_memory()
-        with _one_thread():
+        with one_thread():
             measured = [
                 (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
             ]
@@ -166,22 +163,10 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As a worker has it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _measure_step(ready: ReadyCell, steps: int) -> float:
     """Seconds of a step of a cell that is trained alone."""
     times: list[float] = []
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as log:
-        ready.train(Path(log.name), lambda _: times.append(time.perf_counter()), steps)
+    ready.train(Path(os.devnull), lambda _: times.append(time.perf_counter()), steps)
     gaps = sorted(late - early for early, late in pairwise(times))
     return gaps[len(gaps) // 2]
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import InputError, unknown
+from dis_bench.printing import printable
 from dis_bench.registry import Plugin
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.contracts import check_dataset, check_metrics, check_models
 from dis_bench.runners.machine import DEVICES, PRECISIONS, choose_device, choose_precision
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +148,8 @@ class Study:
         from dis_bench.runners.progress import ProgressBar
         from dis_bench.runners.run import run_study
 
-        return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
+        with printable(), temporary_files_in(out):
+            return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
 
     def _check_options(self) -> None:
         for name, allowed in _CHOICES.items():
