@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dis_bench import registry
+from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
     from dis_bench.datasets.dataset import Dataset
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["load_dataset"]
 
 
+@neutral()
 def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
     """A dataset by name.
 

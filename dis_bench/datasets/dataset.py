@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dis_bench.datasets.grid import FactorGrid
 from dis_bench.errors import unknown
+from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +91,7 @@ class Dataset:
             self._tables = {name: table.to(self.device) for name, table in self.build().items()}
         return self._tables
 
+    @neutral()
     def images(self, indices: Any) -> torch.Tensor:
         """The images at the given indices of the grid.
 
@@ -129,6 +131,7 @@ class Dataset:
             self._tables = {name: table.to(device) for name, table in self._tables.items()}
         return self
 
+    @neutral()
     def share_memory(self) -> Self:
         """Build the tables in shared memory, for workers that torch.multiprocessing hands this dataset to.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor
+from dis_bench.neutral import neutral
 from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ TILE = 0.9  # inches
 FRAME = "#d1495b"
 
 
+@neutral()
 def draw_picture(dataset: Dataset, path: Path) -> Path:
     """Draw every factor of more than one class, swept around one reference image.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
+from dis_bench.neutral import neutral
 from dis_bench.printing import SPELL
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
@@ -54,6 +55,7 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
     return report, out / "index.html"
 
 
+@neutral(warn=True)
 def build_report(folder: str | Path) -> Report:
     """Read a result folder and make every file of its report, in memory.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
+from dis_bench.neutral import neutral
 
 ROWS = 15_000  # 10,000 to train the metrics' classifiers, 5,000 to test them (Locatello et al. 2019)
 SEED = 0  # of the rows: every model of a study is scored on the same images
@@ -49,6 +50,7 @@ def draw_rows(dataset: Dataset, rows: int = ROWS) -> np.ndarray:
     return np.random.default_rng(SEED).choice(len(dataset), size=min(rows, len(dataset)), replace=False)
 
 
+@neutral()
 @torch.no_grad()
 def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evaluation:
     """Encode and reconstruct a random sample of a dataset.

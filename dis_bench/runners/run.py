@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dis_bench.errors import unknown
 from dis_bench.metrics.threads import count_cores
+from dis_bench.neutral import neutral
 from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
@@ -47,6 +48,7 @@ class Watcher:
         """Nothing more will come."""
 
 
+@neutral(warn=True)
 def run_study(
     study: Study,
     out: str | Path = "results",
@@ -143,6 +145,7 @@ class Estimate:
     workers: int
 
 
+@neutral(warn=True)
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
     pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, command="")

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
+from dis_bench.neutral import neutral
 from dis_bench.printing import as_utf8
 from dis_bench.runners.cell import Cell
 
@@ -160,6 +161,7 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
+@neutral()
 def read_results(path: str | Path) -> pd.DataFrame:
     """A tidy table of the results under a folder: one row per cell, numbers as numbers.
 
@@ -178,7 +180,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
 
     records, problems = read_records(path)
     for problem in problems:
-        warnings.warn(problem, stacklevel=2)
+        warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
     return tabulate(records)

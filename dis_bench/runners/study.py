@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import InputError, unknown
+from dis_bench.neutral import neutral, own_streams
 from dis_bench.printing import printable
 from dis_bench.registry import Plugin
 from dis_bench.runners.cell import Cell
@@ -86,6 +87,7 @@ class Study:
     precision: str = "auto"
     data_dir: str | None = None
 
+    @neutral()
     def plan(self) -> Plan:
         """Check everything, and expand the grid; nothing has been started when this returns.
 
@@ -209,10 +211,11 @@ class Study:
 
     def _check_build(self, plugin: Plugin, dataset: Dataset) -> None:
         """Build a model's networks once, so that what does not fit is told before anything starts."""
-        import torch
+        import torch  # noqa: F401 -- before its stream is seeded
 
-        with torch.random.fork_rng(devices=[]):
-            plugin.load()().build(
+        model = plugin.load()()
+        with neutral(), own_streams(0):
+            model.build(
                 dataset.image_shape,
                 network=self.network,
                 latent_size=self.latent_size,

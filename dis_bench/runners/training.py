@@ -15,6 +15,7 @@ from torch import Tensor
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
 from dis_bench.models.model import Model
+from dis_bench.neutral import neutral
 from dis_bench.runners.draws import Draws, drawing
 from dis_bench.runners.machine import computing
 
@@ -35,6 +36,7 @@ class Progress:
     kl: float
 
 
+@neutral()
 def train(
     model: Model,
     networks: Autoencoder,
