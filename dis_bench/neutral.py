@@ -47,6 +47,7 @@ def neutral(*, warn: bool = False) -> Iterator[None]:
             no warning should end.
     """
     with ExitStack() as stack:
+        stack.enter_context(_undecided_start_method())
         for switch in _switches():
             value = switch.get()
             if value != switch.neutral:
@@ -57,6 +58,18 @@ def neutral(*, warn: bool = False) -> Iterator[None]:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("default")
         yield
+
+
+@contextmanager
+def _undecided_start_method() -> Iterator[None]:
+    """Leave it to the caller how processes start: a lock of tqdm or joblib's decides it for good."""
+    module = "multiprocessing"
+    decided = module in sys.modules and sys.modules[module].get_start_method(allow_none=True) is not None
+    try:
+        yield
+    finally:
+        if not decided and module in sys.modules:
+            sys.modules[module].set_start_method(None, force=True)
 
 
 def _switches() -> Iterator[Switch]:

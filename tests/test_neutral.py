@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import subprocess
 import sys
 import threading
 import warnings
@@ -272,6 +273,18 @@ def test_a_metric_that_draws_from_global_streams_says_the_same_every_time():
     np.random.seed(77)  # noqa: NPY002
     assert dis_bench.score(CODES, FACTORS, [legacy])["legacy"] == first
     assert dis_bench.score(CODES, FACTORS, [legacy], seed=1)["legacy"] != first
+
+
+def test_the_way_in_which_processes_start_stays_undecided():
+    code = """
+import multiprocessing, numpy, dis_bench
+factors = numpy.arange(400)[:, None] % [3, 4]
+dis_bench.score(factors + 0.1, factors, ["mig", "sap", "dci_lasso"], allow_small=True)
+multiprocessing.set_start_method("spawn")
+dis_bench.score(factors + 0.1, factors, ["sap"], allow_small=True)
+assert multiprocessing.get_start_method() == "spawn"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_streams_go_on_where_they_were():

@@ -6,6 +6,9 @@ import argparse
 import shlex
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, unknown
@@ -101,13 +104,9 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.runners.progress import ProgressBar
     from dis_bench.runners.run import run_study
 
-    for name in ("SIGTERM", "SIGHUP"):  # `kill` and a closed terminal stop as cleanly as Ctrl-C
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, signal.default_int_handler)
     bar = ProgressBar()
     try:
-        with temporary_files_in(out):
+        with _stopped_by_signals(), temporary_files_in(out):
             table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
     except KeyboardInterrupt:
         print(
@@ -118,6 +117,25 @@ def execute(args: argparse.Namespace) -> int:
         print(f"dis-bench: {error}", file=sys.stderr)
         return 1
     return _print_results(table, out, bar)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let `kill` and a closed terminal stop the block as cleanly as Ctrl-C."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    # Under nohup a signal is ignored, and stays so; only the main thread may handle any.
+    if threading.current_thread() is threading.main_thread():
+        handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    else:
+        handled = {}
+    for number in handled:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, old in handled.items():
+            signal.signal(number, old)
 
 
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str]:
