@@ -43,7 +43,9 @@ def median_ms(function: Callable[[], Any], seconds: float) -> float:
 def resident_mb() -> float:
     """Memory of this process that is in RAM, where Linux tells it."""
     status = Path("/proc/self/statm")
-    return int(status.read_text().split()[1]) * 4096 / 1e6 if status.exists() else float("nan")
+    return (
+        int(status.read_text(encoding="utf-8").split()[1]) * 4096 / 1e6 if status.exists() else float("nan")
+    )
 
 
 def measure_drawing(name: str, threads: int, results: Any) -> None:

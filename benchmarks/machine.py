@@ -24,7 +24,7 @@ DIS_BENCH = (sys.executable, "-m", "dis_bench")  # the command, of the environme
 def describe_machine(*packages: str) -> dict[str, Any]:
     """Where and when, and by what versions of Python and the given packages."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.machine(),
@@ -65,7 +65,7 @@ def _parents() -> dict[int, int]:
 
 def _pss_kb(pid: int) -> float:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0.0
     return next((int(line.split()[1]) * 1.024 for line in lines if line.startswith("Pss:")), 0.0)
@@ -90,7 +90,7 @@ def run_command(*arguments: str, until: Callable[[], bool] | None = None) -> Cos
         RuntimeError: the command failed; with the last lines that it wrote.
     """
     peak = 0.0
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         begin = time.perf_counter()
         process = subprocess.Popen([*DIS_BENCH, *arguments], stdout=output, stderr=subprocess.STDOUT)
         try:

@@ -27,8 +27,8 @@ def bar(
         delay: seconds before it shows, so that quick work shows none.
         leave: keep it on the screen when it is full.
     """
-    if os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or sys.stderr is None:
-        return SilentBar(iterable, total)
+    if os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or not (_on_terminal() or in_notebook()):
+        return SilentBar(iterable, total)  # tqdm would start a thread even for a bar that is disabled
     try:
         kind, where = _find_kind()
         return kind(iterable, desc, total, delay=delay, leave=leave, **{**options, **where})
@@ -41,13 +41,20 @@ def _find_kind() -> tuple[Any, dict[str, Any]]:
     from tqdm import tqdm
 
     if not in_notebook():
-        return tqdm, {"disable": None}  # off unless stderr is a terminal
+        return tqdm, {"disable": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of old versions of its widgets
         from tqdm import notebook
     if getattr(notebook, "IProgress", None) is not None:
         return notebook.tqdm, {"disable": False}
     return tqdm, {"disable": False, "file": sys.stdout, "ncols": NOTEBOOK_COLUMNS, "dynamic_ncols": False}
+
+
+def _on_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # there is none, or it was closed
+        return False
 
 
 def in_notebook() -> bool:

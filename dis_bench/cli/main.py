@@ -7,13 +7,15 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import dis_bench
 from dis_bench.cli import check, data, list, report, run, score
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
+from dis_bench.printing import unbreakable
 from dis_bench.requirements import names_missing_packages
 
 EXAMPLES = """\
@@ -57,8 +59,18 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code is 0, 1 (something failed), 2 (bad input) or 130 (Ctrl-C)."""
     words = sys.argv[1:] if arguments is None else [*arguments]
+    with unbreakable() as lost:
+        code = _report_errors(words)
+        sys.stdout.flush()
+        if lost:
+            print(f"dis-bench: error: the output could not be written: {lost[0].strerror}.", file=sys.stderr)
+            return code or 1
+        return code
+
+
+def _report_errors(words: Sequence[str]) -> int:
     try:
-        with worded_for(COMMAND):
+        with worded_for(COMMAND), _importing_from_here():
             return _execute(words)
     except InputError as error:
         print(f"dis-bench: error: {visible(str(error))}", file=sys.stderr)
@@ -66,15 +78,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dis-bench: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader, such as `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit fail
+    except BrokenPipeError:  # of a stream that a caller has put in place of stdout
         return 1
+
+
+@contextmanager
+def _importing_from_here() -> Iterator[None]:
+    """Let module:Name find a module of this folder, as ``python -m`` does."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # the folder was deleted
+        here = ""
+    is_new = here not in ("", *sys.path)
+    if is_new:
+        sys.path.append(here)
+    try:
+        yield
+    finally:
+        if is_new and here in sys.path:
+            sys.path.remove(here)
 
 
 @names_missing_packages
 def _execute(words: Sequence[str]) -> int:
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # so that module:Name finds a module of this folder, as `python -m` does
     parser, commands = build_parser()
     if words and not words[0].startswith("-") and words[0] not in commands:
         raise unknown("command", words[0], commands)

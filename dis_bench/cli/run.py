@@ -6,11 +6,16 @@ import argparse
 import shlex
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
+from dis_bench.printing import as_utf8
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,13 +117,10 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.runners.run import run_study
     from dis_bench.runners.store import StoreLost
 
-    for name in ("SIGTERM", "SIGHUP"):  # `kill` and a closed terminal stop as cleanly as Ctrl-C
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, signal.default_int_handler)
     bar = ProgressBar()
     try:
-        table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
+        with _stopped_by_signals(), temporary_files_in(out):
+            table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
     except KeyboardInterrupt:
         print(
             f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command goes on."
@@ -133,6 +135,25 @@ def execute(args: argparse.Namespace) -> int:
         print(f"dis-bench: stopped: {explain(error)}.", file=sys.stderr)
         return 1
     return _print_results(table, out, bar)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let `kill` and a closed terminal stop the block as cleanly as Ctrl-C."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    # Under nohup a signal is ignored, and stays so; only the main thread may handle any.
+    if threading.current_thread() is threading.main_thread():
+        handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    else:
+        handled = {}
+    for number in handled:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, old in handled.items():
+            signal.signal(number, old)
 
 
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str]:
@@ -202,12 +223,20 @@ def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
         print(f"\nFrom fewer rows than the protocol wants: {', '.join(table.attrs['small'])}.")
     for _, row in failed.iterrows():
         print(visible(f"failed: {row['folder']}: {row['failure']}"), file=sys.stderr)
-    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + shlex.quote(out)}")
+    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + _quote(out)}")
     return 1 if len(failed) else 0
 
 
 def _typed() -> str:
-    return "dis-bench " + shlex.join(sys.argv[1:])
+    return " ".join(["dis-bench", *map(_quote, sys.argv[1:])])
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell; one that is not UTF-8 in the way of bash and zsh, ``$'r\\xe9s'``."""
+    if as_utf8(word) == word:
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{as_utf8(escaped)}'"
 
 
 def _duration(seconds: float) -> str:

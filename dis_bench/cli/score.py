@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
@@ -88,8 +87,7 @@ def execute(args: argparse.Namespace) -> int:
         parameters=parameters,
         anchors=not args.no_anchors,
     )
-    encoding = sys.stdout.encoding or "utf-8"
-    print(card.text.encode(encoding, "replace").decode(encoding))  # not every terminal has arrows
+    print(card.text)
     if args.out is not None:
         with open(args.out, "x", encoding="utf-8") as file:
             card.table.to_csv(file)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dis_bench import registry
 from dis_bench.errors import InputError, blaming, shown
+from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
 from dis_bench.requirements import names_missing_packages
 
@@ -17,6 +18,7 @@ __all__ = ["load_dataset"]
 
 
 @names_missing_packages
+@neutral()
 def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
     """A dataset by name.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dis_bench.datasets.grid import FactorGrid
 from dis_bench.errors import unknown
+from dis_bench.neutral import neutral
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Dataset:
         return self._tables
 
     @names_missing_packages
+    @neutral()
     def images(self, indices: Any) -> torch.Tensor:
         """The images at the given indices of the grid.
 
@@ -130,17 +133,19 @@ class Dataset:
             self._tables = {name: table.to(device) for name, table in self._tables.items()}
         return self
 
+    @neutral()
     def share_memory(self) -> Self:
         """Build the tables in shared memory, for workers that torch.multiprocessing hands this dataset to.
 
-        Where shared memory is too small for them (containers often have 64 MB), this only builds them, and
+        Where shared memory is missing or too small (containers often have 64 MB), this only builds them, and
         each worker builds its own. Returns this dataset.
         """
         size = sum(table.nbytes for table in self.tables.values())
         shared = Path("/dev/shm")
         if not shared.is_dir() or shutil.disk_usage(shared).free > 2 * size:
-            for table in self.tables.values():
-                table.share_memory_()
+            with suppress(RuntimeError):  # it may not be written
+                for table in self.tables.values():
+                    table.share_memory_()
         return self
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,15 +9,18 @@ import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor
+from dis_bench.neutral import neutral
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from dis_bench.plotting import Axes, Figure
 
 COLUMNS = 10  # images in a row, at most
 TILE = 0.9  # inches
 FRAME = "#d1495b"
 
 
+@neutral()
 def draw_picture(dataset: Dataset, path: Path) -> Path:
     """Draw every factor of more than one class, swept around one reference image.
 
@@ -28,7 +31,18 @@ def draw_picture(dataset: Dataset, path: Path) -> Path:
     Returns:
         The file written.
     """
-    from matplotlib.figure import Figure
+    with temporary_files_in(path.parent):
+        from dis_bench.plotting import drawing
+
+        with drawing({"font.family": "DejaVu Sans"}):
+            figure = _draw_sweeps(dataset)
+            path = _free_name(path)
+            figure.savefig(path)
+    return path
+
+
+def _draw_sweeps(dataset: Dataset) -> Figure:
+    from dis_bench.plotting import Figure
 
     reference = dataset.reference or tuple(size // 2 for size in dataset.grid.sizes)
     swept = [(column, factor) for column, factor in enumerate(dataset.grid) if factor.size > 1]
@@ -49,9 +63,7 @@ def draw_picture(dataset: Dataset, path: Path) -> Path:
             _show(axis, image / dataset.pixel_max, _label(factor, class_), class_ == reference[column])
         title = f"{factor.name}\n{factor.size} classes"
         row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
-    path = _free_name(path)
-    figure.savefig(path)
-    return path
+    return figure
 
 
 def _spread(size: int, reference: int) -> np.ndarray:

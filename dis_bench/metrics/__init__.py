@@ -19,6 +19,7 @@ from dis_bench.errors import PYTHON, InputError, shown, unknown, worded_for
 from dis_bench.metrics.metric import Metric, MetricFailed, as_metric
 from dis_bench.metrics.protocol_rows import check_rows, cut_protocol
 from dis_bench.metrics.representation import Representation
+from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,7 @@ class Scores(NamedTuple):
     protocol: dict[str, dict[str, Any]]
 
 
+@neutral()
 def score(
     codes: ArrayLike,
     factors: ArrayLike,
@@ -96,6 +98,7 @@ def score(
     return scores
 
 
+@neutral()
 def score_representation(
     representation: Representation, metrics: Wanted = None, parameters: Parameters = None
 ) -> Scores:

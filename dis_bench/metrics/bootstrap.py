@@ -19,6 +19,7 @@ from dis_bench.metrics import Parameters, Wanted, add_columns, find_metrics, res
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocol_rows import row_blocks
 from dis_bench.metrics.representation import Representation
+from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 
 
+@neutral()
 def bootstrap(
     representation: Representation,
     metrics: Wanted = None,

@@ -14,6 +14,7 @@ from dis_bench.metrics.anchors import Anchor, anchor_scores
 from dis_bench.metrics.bootstrap import bootstrap as resample
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.representation import Representation
+from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ class Card(NamedTuple):
     text: str
 
 
+@neutral()
 def make_card(
     codes: ArrayLike,
     factors: ArrayLike,

@@ -153,7 +153,7 @@ def score_fits(fits: Fits, least_r2: float) -> DCI:
 def _fit_lasso(codes: Array, factor: Array, test_codes: Array, _: int, *, alpha: float) -> Regression:
     from sklearn.linear_model import Lasso
 
-    model = Lasso(alpha=alpha, max_iter=10_000).fit(codes, factor)
+    model = Lasso(alpha=alpha, max_iter=10_000, random_state=0).fit(codes, factor)
     return Regression(np.abs(model.coef_), model.predict(test_codes))
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -29,6 +30,7 @@ from dis_bench.errors import METRIC, InputError, describe, shown, unknown, worde
 from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows, cut_protocol
 from dis_bench.metrics.protocol_values import check_value, is_finite, read_defaults
 from dis_bench.metrics.representation import Representation
+from dis_bench.neutral import neutral, own_streams
 from dis_bench.requirements import lacks
 
 NOT_GIVEN: Any = object()
@@ -91,6 +93,7 @@ class Metric:
         """The columns that it fills; ``None`` where only running it can tell."""
         return None if self.keys is None else tuple(self._column(key) for key in self.keys or ("",))
 
+    @neutral()
     def __call__(
         self,
         codes: Any,
@@ -129,8 +132,10 @@ class Metric:
         return result
 
     def _run(self, representation: Representation, parameters: dict[str, Any]) -> Any:
+        is_own = self.function.__module__.startswith("dis_bench.")
         try:
-            return self.function(representation, **parameters)
+            with nullcontext() if is_own else own_streams(representation.seed or 0):
+                return self.function(representation, **parameters)
         except InputError as error:
             raise error.prefixed(f"{self.name}: ") from None
         except (Exception, SystemExit) as error:  # a stranger's function may raise whatever it likes

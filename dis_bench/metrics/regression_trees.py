@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numba import njit
 
+from dis_bench.compiling import compiled
+
 if TYPE_CHECKING:
     from dis_bench.metrics.tree_bins import Bins
 
@@ -74,7 +76,7 @@ def allocate_trees(n_trees: int, depth: int) -> Trees:
     return Trees(np.empty(inner, np.int64), np.empty(inner), np.empty(inner), np.empty(nodes))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def grow_trees(trees: Trees, residuals: Array, bins: Bins, sums: Array, trial_orders: Array) -> None:
     """Grow one tree on each row of the residuals `[T, N]`.
 
@@ -280,7 +282,7 @@ def _set_leaves(value: Array, residuals: Array, node_of: Array) -> None:
         value[leaf] = slope / curvature if curvature > FLAT else 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def add_trees(scores: Array, trees: Trees, codes: Array) -> None:
     """Add to the scores `[T, N]` what the trees say of the codes `[D, N]`."""
     node_of = np.empty(codes.shape[1], np.uint8)

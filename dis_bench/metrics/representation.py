@@ -22,6 +22,7 @@ from dis_bench.metrics.tables import (
     check_log_variances,
     rank_factors,
 )
+from dis_bench.neutral import neutral
 
 T = TypeVar("T")
 Codes = NDArray[np.float64]
@@ -68,6 +69,7 @@ class Representation:
         InputError: the arrays cannot be scored; the message names the code or factor, and the row.
     """
 
+    @neutral()
     def __init__(
         self,
         codes: ArrayLike,

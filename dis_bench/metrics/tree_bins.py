@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numba import njit
 
+from dis_bench.compiling import compiled
 from dis_bench.metrics.regression_trees import SAME_CODE
 
 Array: TypeAlias = np.ndarray
@@ -52,7 +52,7 @@ def cut_into_bins(codes: Array) -> Bins:
     return Bins(codes, sorted_rows, bin_of, np.array(first), *per_bin)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def sum_in_bins(residuals: Array, bins: Bins) -> Array:
     """Sums of the positive and of the negative residuals `[T, N]` in each bin `[2, bins, T]`.
 

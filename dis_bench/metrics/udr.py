@@ -17,6 +17,7 @@ from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.protocol_values import check_value
 from dis_bench.metrics.standardise import standardise
 from dis_bench.metrics.tables import check_codes
+from dis_bench.neutral import neutral
 
 CORRELATIONS = ("lasso", "spearman")
 TOLERANCE = 1e-6  # the lasso stops when no weight changes by more,
@@ -25,6 +26,7 @@ SWEEPS = 1_000  # or after so many times over all codes
 Array = NDArray[np.float64]
 
 
+@neutral()
 def udr(
     codes_of_models: Sequence[ArrayLike],
     kl: Sequence[ArrayLike] | None = None,
@@ -61,6 +63,7 @@ def udr(
     return np.array([np.median(pairs[others[:, model], model]) for model in range(len(pairs))])
 
 
+@neutral()
 def udr_of_pairs(
     codes_of_models: Sequence[ArrayLike],
     kl: Sequence[ArrayLike] | None = None,

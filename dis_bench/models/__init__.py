@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
+from dis_bench.neutral import neutral, own_streams
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -40,10 +41,9 @@ def build_model(
     Raises:
         InputError: an unknown name or a value that is not allowed.
     """
-    import torch
+    import torch  # noqa: F401 -- before its stream is seeded
 
     model = registry.find("models", name).load()(**hyperparameters)
-    with torch.random.fork_rng(devices=[]):  # leave the caller's own random stream alone
-        torch.default_generator.manual_seed(seed)  # and no GPU's, as torch.manual_seed would
+    with neutral(), own_streams(seed):
         networks = model.build(image_shape, network=network, latent_size=latent_size, likelihood=likelihood)
     return model, networks

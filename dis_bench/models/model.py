@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dis_bench.errors import InputError, shown, unknown
+from dis_bench.printing import as_utf8
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,6 +81,8 @@ class Hyperparameter:
         value = self._convert(given)
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{self.name} must be finite, but {shown(given)} was given.")
+        if isinstance(value, str) and as_utf8(value) != value:
+            raise InputError(f"{self.name} must be text in UTF-8, but {shown(value)} was given.")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             below = self.low is not None and value < self.low
             above = self.high is not None and value > self.high

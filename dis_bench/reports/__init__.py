@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dis_bench.scratch import temporary_files_in
+
 __all__ = ["write_report"]
 
 
@@ -23,6 +25,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises:
         InputError: there are no results, or the report cannot be written there.
     """
-    from dis_bench.reports.report import make_report
+    with temporary_files_in(folder if out is None else out):
+        from dis_bench.reports.report import make_report
 
-    return make_report(folder, out)[1]
+        return make_report(folder, out)[1]

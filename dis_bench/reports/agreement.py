@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from dis_bench.escape import visible
+from dis_bench.plotting import load_seaborn
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.theme import panels
@@ -51,10 +52,9 @@ def chance_correlation(cells: int) -> float:
 def draw_agreement(correlations: pd.DataFrame) -> Figure:
     """The table of :func:`correlate_ranks` as a heat map with its numbers; each pair once."""
     import numpy as np
-    import seaborn
 
     figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))
-    seaborn.heatmap(
+    load_seaborn().heatmap(
         correlations.rename(index=visible, columns=visible).iloc[1:, :-1],
         mask=np.triu(np.ones((len(correlations) - 1,) * 2, dtype=bool), k=1),
         vmin=-1,

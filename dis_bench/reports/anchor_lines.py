@@ -6,11 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.patheffects import withStroke
 
 from dis_bench.metrics.anchors import Anchor
+from dis_bench.plotting import Axes, LineCollection, PathCollection, withStroke
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.theme import MUTED
 

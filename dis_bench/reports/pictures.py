@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dis_bench.escape import visible
+from dis_bench.plotting import Figure
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.theme import DPI, INK, MUTED
 from dis_bench.runners.kept import read_arrays

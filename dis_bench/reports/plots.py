@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from dis_bench.escape import visible
+from dis_bench.plotting import Axes, Figure, Line2D
 from dis_bench.reports.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.quantities import Quantity

@@ -8,7 +8,9 @@ from typing import Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
+from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
+from dis_bench.printing import SPELL
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures import Image, plan_figures
@@ -57,6 +59,7 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
     return report, out / "index.html"
 
 
+@neutral(warn=True)
 def build_report(folder: str | Path) -> Report:
     """Read a result folder and make every file of its report, in memory.
 
@@ -82,10 +85,10 @@ def build_report(folder: str | Path) -> Report:
     page = render_page(settings, tables, quantities, headlines, images, caveats, records)
     files = {image.path: image.png for some in images for image in some}
     files |= {
-        "table.csv": write_csv(settings, tables).encode(),
-        "table.md": write_markdown(settings, tables, quantities).encode(),
-        "table.tex": write_latex(settings, tables, quantities).encode(),
-        "index.html": page.encode(),
+        "table.csv": write_csv(settings, tables).encode(errors=SPELL),
+        "table.md": write_markdown(settings, tables, quantities).encode(errors=SPELL),
+        "table.tex": write_latex(settings, tables, quantities).encode(errors=SPELL),
+        "index.html": page.encode(errors=SPELL),
     }
     return Report(files, describe_cells(records, settings), settings, headlines, caveats)
 

@@ -1,7 +1,7 @@
 """How every figure looks: seaborn's theme, the colours of beta, and the way to PNG.
 
 Figures are matplotlib ``Figure`` objects without pyplot: nothing is shown, nothing is left open, and the
-caller's own plot settings stay as they are.
+caller's own plot settings neither show in them nor change.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import matplotlib
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_hex
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-
 from dis_bench.escape import visible
+from dis_bench.plotting import (
+    Axes,
+    ConstrainedLayoutEngine,
+    Figure,
+    Line2D,
+    LinearSegmentedColormap,
+    drawing,
+    load_seaborn,
+    to_hex,
+)
+
+seaborn = load_seaborn()
 
 # Device pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
 DPI = 192
@@ -65,8 +69,7 @@ _RC: dict[str, Any] = {
 
 def theme() -> AbstractContextManager[None]:
     """The look of every figure, for the length of a ``with`` block."""
-    rc: Any = {**seaborn.axes_style("whitegrid"), **seaborn.plotting_context("paper"), **_RC}
-    return matplotlib.rc_context(rc)
+    return drawing({**seaborn.axes_style("whitegrid"), **seaborn.plotting_context("paper"), **_RC})
 
 
 def to_png(figure: Figure) -> bytes:

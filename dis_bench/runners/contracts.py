@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, blaming, shown
+from dis_bench.neutral import neutral, own_streams
 from dis_bench.registry import Plugin
 from dis_bench.runners.cell import Cell
 
@@ -153,7 +154,7 @@ def check_loss(whose: str, model: Model, image_shape: tuple[int, int, int], late
 
     from dis_bench.models.autoencoder import Terms, gaussian_kl
 
-    with torch.random.fork_rng(devices=[]):
+    with neutral(), own_streams(0):
         images = torch.rand(2, *image_shape)
         mean, logvar, codes = (torch.randn(2, latent_size, requires_grad=True) for _ in range(3))
         logits = torch.randn(2, *image_shape, requires_grad=True)

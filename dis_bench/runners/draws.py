@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dis_bench.neutral import own_streams
+
 MEMORY = 64 << 20  # bytes of indices and noise that are drawn ahead, at most
 MOST_AHEAD = 50  # steps
 
@@ -43,14 +45,14 @@ class Draws:
 
 @contextmanager
 def drawing(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global streams for a loss that draws from them; after the block they are as before.
+    """Seed the global streams for a loss that draws from them; after the block they are as before.
 
     Args:
         seed: of the cell.
         device: that trains; no other device's stream is touched, as ``torch.manual_seed`` would.
     """
     on_gpu = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+    with own_streams(seed), torch.random.fork_rng(devices=[device] if on_gpu else []):
         torch.default_generator.manual_seed(seed)
         if on_gpu:
             torch.cuda.manual_seed(seed)

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, Self
 
-from dis_bench.runners.machine import keep_freed_memory
+from dis_bench.runners.machine import keep_freed_memory, one_thread
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI
@@ -62,7 +62,8 @@ def run_jobs(jobs: Sequence[Any], work: Work, *, workers: int, watch: Emit) -> I
         WorkerDied: workers end before they take a job.
     """
     if workers == 0:
-        yield from ((job, work(job, watch)) for job in jobs)
+        with one_thread():
+            yield from ((job, work(job, watch)) for job in jobs)
     else:
         yield from _run_in_workers(jobs, work, min(workers, len(jobs)), watch)
 
@@ -72,6 +73,15 @@ def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) 
         pool.submit(jobs)
         while pool.pending:
             yield from pool.collect(POLL_SECONDS)
+
+
+def can_start_workers() -> bool:
+    """Return True where processes can share an event: it needs shared memory that may be written."""
+    try:
+        multiprocessing.get_context("spawn").Event()
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 @dataclass

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
+from dis_bench.neutral import neutral
 from dis_bench.runners.rows import ROWS, SEED, draw_rows
 
 BATCH = {"cpu": 64, "cuda": 2048}  # images a pass: on a CPU as many as stay in its caches
@@ -43,6 +44,7 @@ class Evaluation:
         np.savez_compressed(path, codes=self.codes, log_variances=self.log_variances, factors=factors)
 
 
+@neutral()
 @torch.no_grad()
 def evaluate(networks: Autoencoder, dataset: Dataset, rows: int = ROWS) -> Evaluation:
     """Encode and reconstruct a random sample of a dataset.

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder
+from dis_bench.neutral import neutral
 
 SEED = 0  # of the images: every model of a study shows the same ones
 COUNT = 8  # originals beside reconstructions
 TRAVERSAL = np.linspace(-3, 3, 9)  # the values that one latent takes while the others stay
 
 
+@neutral()
 @torch.no_grad()
 def save_pictures(path: Path, networks: Autoencoder, dataset: Dataset, kl_per_latent: list[float]) -> None:
     """Write originals, reconstructions (of the posterior mean) and traversals as an npz of uint8 images.

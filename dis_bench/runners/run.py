@@ -6,24 +6,23 @@ import errno
 import os
 import time
 import warnings
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.threads import count_cores
+from dis_bench.neutral import neutral
+from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.contracts import check_images
-from dis_bench.runners.engine import run_jobs
-from dis_bench.runners.machine import check_device, keep_freed_memory
+from dis_bench.runners.engine import can_start_workers, run_jobs
+from dis_bench.runners.machine import check_device, keep_freed_memory, one_thread
 from dis_bench.runners.options import RERUN, check_choice
 from dis_bench.runners.pipeline import Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
@@ -65,6 +64,7 @@ class Watcher:
         """Nothing more will come."""
 
 
+@neutral(warn=True)
 def run_study(
     study: Study,
     out: str | Path = "results",
@@ -112,7 +112,7 @@ def run_study(
     watcher = watcher or Watcher()
     failed: dict[Cell, Record] = {}
     if jobs:
-        pipeline = build_pipeline(plan, store, command or f"dis_bench.{study!r}")
+        pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"))
         needed = _check_space(jobs, pipeline)
     if plan.code.warning:
         watcher.warn(plan.code.warning)
@@ -148,7 +148,7 @@ def _choose_engine(
 ) -> Engine:
     stacked = pipeline.device == "cuda" if stack is None else stack
     if workers is None:  # a core is left for this process where it trains
-        workers = max(1, min(len(jobs), count_cores() - stacked))
+        workers = max(1, min(len(jobs), count_cores() - stacked)) if can_start_workers() else 0
     if stacked:
         return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.event)
     return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.event)
@@ -312,6 +312,7 @@ class Estimate:
     workers: int
 
 
+@neutral(warn=True)
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
     check_all_images(plan)
@@ -324,24 +325,13 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
         for job in to_train:
             kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job)
         keep_freed_memory()
-        with _one_thread():
+        with one_thread():
             measured = [
                 (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
             ]
     total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
     workers = count_trainers(plan.device, len(jobs))
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As a worker has it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _measure_step(ready: ReadyCell, steps: int) -> float:

@@ -19,6 +19,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from dis_bench.models.model import Model
 from dis_bench.models.patches import convolving
+from dis_bench.neutral import neutral
 from dis_bench.runners.capture import Repeater
 from dis_bench.runners.draws import Draws, draw_ahead, split_steps
 from dis_bench.runners.machine import computing
@@ -41,6 +42,7 @@ class Trained(NamedTuple):
     captured: bool
 
 
+@neutral()
 def train_stack(
     cells: Sequence[ReadyCell],
     *,

@@ -29,7 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, Option
+from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
+from dis_bench.printing import as_utf8
 from dis_bench.runners import claims
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.claims import Claim
@@ -222,7 +224,7 @@ def write_record(folder: Path, record: Record, *, replace: bool = False) -> None
         record: to write.
         replace: write ``record.json`` anew, in a folder that is not in ``cells/`` yet.
     """
-    text = json.dumps(seal(record, folder), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(seal(as_utf8(record), folder), indent=1, allow_nan=False) + "\n"
     if replace:
         write_whole(folder / "record.json", text.encode())
     else:
@@ -280,6 +282,7 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
+@neutral()
 def read_results(path: str | Path) -> pd.DataFrame:
     """A tidy table of the results under a folder: one row per cell, numbers as numbers.
 
@@ -298,6 +301,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
     import warnings
 
     records, problems = read_records(path)
+    for problem in problems:
+        warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
     for problem in problems:

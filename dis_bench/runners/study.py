@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
+from dis_bench.printing import printable
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.cell import Cell
@@ -29,6 +31,7 @@ from dis_bench.runners.machine import (
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +112,7 @@ class Study:
     data_dir: str | None = None
 
     @names_missing_packages
+    @neutral()
     def plan(self) -> Plan:
         """Check everything, and expand the grid; nothing has been started when this returns.
 
@@ -208,7 +212,8 @@ class Study:
         from dis_bench.runners.progress import ProgressBar
         from dis_bench.runners.run import run_study
 
-        return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
+        with printable(), temporary_files_in(out):
+            return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
 
     def _expand_hyperparameters(
         self,
@@ -243,7 +248,7 @@ class Study:
             "latent_size": self.latent_size,
             "likelihood": self.likelihood,
         }
-        with torch.random.fork_rng(devices=[]), blaming(f"{whose} cannot be built for dataset '{name}'"):
+        with neutral(), own_streams(0), blaming(f"{whose} cannot be built for dataset '{name}'"):
             objective = model(**hyperparameters)
             networks = objective.build(dataset.image_shape, **architecture)
         if not isinstance(networks, torch.nn.Module):

@@ -16,6 +16,7 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
 from dis_bench.models.compiled import check_available
 from dis_bench.models.model import Model
+from dis_bench.neutral import neutral
 from dis_bench.runners.draws import Draws, drawing
 from dis_bench.runners.machine import computing
 
@@ -36,6 +37,7 @@ class Progress:
     kl: float
 
 
+@neutral()
 def train(
     model: Model,
     networks: Autoencoder,

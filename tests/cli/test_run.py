@@ -139,7 +139,8 @@ def test_flags_win_over_the_study_file(capsys, tmp_path, monkeypatch):
         out = "elsewhere"
         [settings]
         "betavae.beta" = [1, 8]
-        """
+        """,
+        encoding="utf-8",
     )
     assert main(["run", "--study", "study.toml", "--seeds", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out

@@ -89,7 +89,7 @@ def test_a_terminal_without_arrows(tmp_path, monkeypatch):
     printed = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="ascii", write_through=True))
     assert main(["score", save(tmp_path / "codes.npz"), "--allow-small", "--metrics", "mig"]) == 0
-    assert b"mig* ?" in printed.getvalue()
+    assert b"mig* ^" in printed.getvalue()
 
 
 def test_an_encoder_is_scored(tmp_path, capsys, monkeypatch):

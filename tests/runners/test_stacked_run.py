@@ -35,7 +35,9 @@ def run(study, out, **options):
 
 
 def record(folder, number=1):
-    return json.loads(Path(folder, "record.json" if number == 1 else f"record.{number}.json").read_text())
+    return json.loads(
+        Path(folder, "record.json" if number == 1 else f"record.{number}.json").read_text(encoding="utf-8")
+    )
 
 
 def test_the_table_is_that_of_cells_one_by_one(tmp_path):

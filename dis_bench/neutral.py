@@ -1,0 +1,162 @@
+"""The caller's global switches, put aside: results neither depend on them nor change them.
+
+numpy, torch, scikit-learn and joblib have switches that a whole process shares, such as torch's
+default dtype. A notebook may have set any of them for its own work. :func:`neutral` gives a block of ours the
+values of a fresh process, and then puts back what it found. Libraries that are not imported are left alone:
+nothing of theirs is set. matplotlib's settings are the subject of :mod:`dis_bench.plotting`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+NUMPY_PRINTING = {
+    **{"edgeitems": 3, "threshold": 1000, "floatmode": "maxprec", "precision": 8, "suppress": False},
+    **{"linewidth": 75, "nanstr": "nan", "infstr": "inf", "sign": "-", "formatter": None, "legacy": False},
+    "override_repr": None,
+}
+SKLEARN = {
+    **{"assume_finite": False, "working_memory": 1024, "enable_metadata_routing": False},
+    **{"enable_cython_pairwise_dist": True, "pairwise_dist_chunk_size": 256, "array_api_dispatch": False},
+    **{"transform_output": "default", "skip_parameter_validation": False},
+}
+SMALLEST = [5e-324]  # not a constant: Python would multiply it when it compiles
+
+
+class Switch(NamedTuple):
+    """A global setting: how to read it and set it, and its value in a fresh process."""
+
+    get: Callable[[], Any]
+    set: Callable[[Any], Any]
+    neutral: Any
+
+
+@contextmanager
+def neutral(*, warn: bool = False) -> Iterator[None]:
+    """Compute as in a fresh process, for the length of a block or of a decorated function.
+
+    Args:
+        warn: let warnings be warnings, where the caller has made errors of them: for work of minutes, which
+            no warning should end.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_undecided_start_method())
+        for switch in _switches():
+            value = switch.get()
+            if value != switch.neutral:
+                stack.callback(switch.set, value)
+                switch.set(switch.neutral)
+        _enter_contexts(stack)
+        if warn and any(action == "error" for action, *_ in warnings.filters):
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("default")
+        yield
+
+
+@contextmanager
+def _undecided_start_method() -> Iterator[None]:
+    """Leave it to the caller how processes start: a lock of tqdm or joblib's decides it for good."""
+    module = "multiprocessing"
+    decided = module in sys.modules and sys.modules[module].get_start_method(allow_none=True) is not None
+    try:
+        yield
+    finally:
+        if not decided and module in sys.modules:
+            sys.modules[module].set_start_method(None, force=True)
+
+
+def _switches() -> Iterator[Switch]:
+    modules = sys.modules
+    if "numpy" in modules:
+        yield from _numpy_switches(modules["numpy"])
+    if "torch" in modules and hasattr(modules["torch"], "set_default_dtype"):  # not while it is imported
+        yield from _torch_switches(modules["torch"])
+    if "sklearn" in modules:
+        sklearn = modules["sklearn"]
+        known = sklearn.get_config()
+        wanted = {name: value for name, value in SKLEARN.items() if name in known}
+        read = partial(_read, sklearn.get_config, wanted)
+        yield Switch(read, lambda values: sklearn.set_config(**values), wanted)
+
+
+def _read(get: Callable[[], dict[str, Any]], names: dict[str, Any]) -> dict[str, Any]:
+    values = get()
+    return {name: values[name] for name in names}
+
+
+def _numpy_switches(numpy: Any) -> Iterator[Switch]:
+    yield Switch(numpy.geterr, lambda values: numpy.seterr(**values), NUMPY_ERRORS)
+    known = numpy.get_printoptions()
+    wanted = {name: value for name, value in NUMPY_PRINTING.items() if name in known}
+    yield Switch(numpy.get_printoptions, lambda values: numpy.set_printoptions(**values), wanted)
+
+
+def _torch_switches(torch: Any) -> Iterator[Switch]:
+    yield Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
+    yield Switch(
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda values: torch.use_deterministic_algorithms(values[0], warn_only=values[1]),
+        (False, False),
+    )
+    yield Switch(
+        lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+        lambda values: torch.autograd.set_detect_anomaly(*values),
+        (False, True),
+    )
+    for device in ("cpu", "cuda"):
+        yield Switch(
+            partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device), False
+        )
+    yield Switch(lambda: SMALLEST[0] * 1.0 == 0.0, torch.set_flush_denormal, False)
+    yield Switch(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest")
+    mkldnn = torch.backends.mkldnn
+    yield Switch(lambda: mkldnn.enabled, partial(setattr, mkldnn, "enabled"), True)
+
+
+def _enter_contexts(stack: ExitStack) -> None:
+    """Enter what has a context instead of a switch: torch's modes, joblib's way of working in parallel."""
+    torch, joblib = sys.modules.get("torch"), sys.modules.get("joblib")
+    if torch is not None and hasattr(torch, "set_default_dtype"):
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+    if joblib is not None and joblib.parallel.get_active_backend()[1] != 1:
+        stack.enter_context(joblib.parallel_config("sequential", n_jobs=1))
+
+
+@contextmanager
+def own_streams(seed: int) -> Iterator[None]:
+    """Seed the global random streams of Python, numpy and torch's CPU, and put them back after the block.
+
+    For code that may draw from them: what it draws is the same every time, and the caller's go on as before.
+    """
+    import numpy
+
+    python, legacy = random.getstate(), numpy.random.get_state()  # noqa: NPY002
+    torch = sys.modules.get("torch")
+    generator = getattr(torch, "default_generator", None)
+    state = None if generator is None else generator.get_state()
+    try:
+        random.seed(seed)
+        numpy.random.seed(seed % 2**32)  # noqa: NPY002
+        if generator is not None:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(python)
+        numpy.random.set_state(legacy)  # noqa: NPY002
+        if generator is not None:
+            generator.set_state(state)

@@ -1,0 +1,160 @@
+"""Printing that never ends the work: a stream without β gets "beta", and a lost reader is no error.
+
+A study that took hours must not end because a terminal has no β, because ``head`` has read enough, or because
+the disk that stdout is redirected to is full.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TextIO
+
+SPELL = "dis_bench.spell"  # the error handler, for ``str.encode`` and for streams
+NAMES = ("stdout", "stderr")
+SPELLED = {
+    **{"β": "beta", "γ": "gamma", "λ": "lambda", "σ": "sigma", "±": "+-", "×": "x", "−": "-", "·": "*"},  # noqa: RUF001
+    **{"≤": "<=", "≥": ">=", "²": "^2", "→": "->", "↑": "^", "↓": "v", "…": "...", "–": "-", "—": "--"},  # noqa: RUF001
+    **{"‘": "'", "’": "'", "“": '"', "”": '"', "\N{NO-BREAK SPACE}": " "},  # noqa: RUF001
+}
+
+
+def spell(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that cannot be encoded, as codecs asks of an error handler.
+
+    A byte of a file name that is not UTF-8 becomes ``\\xe9``, a known sign its spelling, any other ``?``.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_spell, error.object[error.start : error.end])), error.end
+
+
+def _spell(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return SPELLED.get(character, "?")
+
+
+codecs.register_error(SPELL, spell)
+
+
+def as_utf8(value: Any) -> Any:
+    """Return a text, or texts in dicts and lists, made fit for UTF-8 by :func:`spell`."""
+    if isinstance(value, dict):
+        return {as_utf8(key): as_utf8(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_utf8(each) for each in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", SPELL).decode()
+    return value
+
+
+@contextmanager
+def printable() -> Iterator[None]:
+    """Let stdout and stderr take any character for the length of a block."""
+    with ExitStack() as stack:
+        for name in NAMES:
+            stream = getattr(sys, name)
+            if isinstance(stream, io.TextIOWrapper) and not stream.closed:
+                before = stream.errors
+                stream.reconfigure(errors=SPELL)
+                stack.callback(_set_errors, stream, before)
+        yield
+
+
+def _set_errors(stream: io.TextIOWrapper, errors: str | None) -> None:
+    if not stream.closed:
+        with suppress(OSError):  # it flushes first, to a reader that may be gone
+            stream.reconfigure(errors=errors)
+
+
+@contextmanager
+def unbreakable() -> Iterator[list[OSError]]:
+    """Let this process's own stdout and stderr swallow what cannot be written, for the length of a block.
+
+    For the command line, which owns its process. Streams that a test or a notebook has put in their place are
+    left alone.
+
+    Yields:
+        A list that gets the first error of stdout, unless its reader has merely left.
+    """
+    _open_standard_descriptors()
+    lost: list[OSError] = []
+    before = {name: getattr(sys, name) for name in NAMES}
+    for name, old in before.items():
+        if old is None:
+            setattr(sys, name, io.StringIO())
+        elif old is getattr(sys, f"__{name}__") and isinstance(old, io.TextIOWrapper):
+            setattr(sys, name, _wrap(old, lost if name == "stdout" else []))
+    try:
+        with printable():
+            yield lost
+    finally:
+        for name, old in before.items():
+            if getattr(sys, name) is not old:
+                getattr(sys, name).flush()
+                setattr(sys, name, old)
+
+
+def _open_standard_descriptors() -> None:
+    """Open what was closed (``>&-``), or the next file to be opened would become stdout."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _wrap(old: io.TextIOWrapper, lost: list[OSError]) -> TextIO:
+    try:
+        old.flush()
+    except OSError:
+        return old
+    raw = _UnbreakableFile(old.fileno(), lost)
+    buffered: Any = io.BufferedWriter(raw)
+    return io.TextIOWrapper(
+        buffered,
+        encoding=old.encoding,
+        errors=old.errors,
+        line_buffering=old.line_buffering,
+        write_through=old.write_through,
+    )
+
+
+class _UnbreakableFile(io.RawIOBase):
+    """A file descriptor that is written to as long as that works; it is never closed."""
+
+    def __init__(self, number: int, lost: list[OSError]) -> None:
+        self._number = number
+        self._lost = lost
+        self._works = True
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or drop them once writing has failed."""
+        if self._works:
+            try:
+                return os.write(self._number, data)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                self._works = False
+                if error.errno != errno.EPIPE:
+                    self._lost.append(error)
+        return len(memoryview(data).cast("B"))
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._number
+
+    def isatty(self) -> bool:
+        """Return True on a terminal."""
+        return os.isatty(self._number)
