@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -29,8 +29,13 @@ MUTED = "#6b7280"
 GRID = "#e6e8ec"
 
 MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
-# For models without a beta: none of viridis, told apart by colour-blind readers (Okabe and Ito's set).
-REFERENCE_COLOURS = ("#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Colours that colour-blind readers tell apart (Okabe and Ito's set, with brown for its yellow).
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7a4b22")
+# Beside one series in viridis: those that are not in it.
+REFERENCE_COLOURS = ("#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7a4b22", "#b3123f")
+OTHERS = "#c5cad2"
+# With more values on an axis, only those that are labelled have a tick.
+MOST_TICKS = 40
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
@@ -49,6 +54,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 9.5,
     "legend.frameon": False,
     "text.color": INK,
+    "text.parse_math": False,  # a name is shown as it is written, with its dollars
     "xtick.color": MUTED,
     "xtick.labelsize": 9,
     "ytick.color": MUTED,
@@ -106,14 +112,19 @@ def lowest(axes: list[Axes]) -> list[Axes]:
 class BetaScale:
     """Where each beta stands on an axis, and its colour: dark is small, light is large.
 
-    Logarithmic where the positive betas span more than a factor of ten; a beta of 0 then stands apart, one
-    step below the smallest. Linear otherwise.
+    Logarithmic where the positive betas span more than a factor of ten and none is negative; a beta of 0 then
+    stands apart, one step below the smallest. Linear otherwise.
+
+    Args:
+        betas: or the values of another dial, in any order.
+        symbol: how the dial is written.
     """
 
-    def __init__(self, betas: Iterable[float]) -> None:
+    def __init__(self, betas: Iterable[float], symbol: str = "β") -> None:
+        self.symbol = symbol
         self.betas = sorted({float(beta) for beta in betas if beta == beta})
         positive = [beta for beta in self.betas if beta > 0]
-        self.is_log = bool(positive) and max(positive) / min(positive) > 10
+        self.is_log = bool(positive) and max(positive) / min(positive) > 10 and self.betas[0] >= 0
         self._zero = 0.0
         if self.is_log:
             low, high = math.log10(min(positive)), math.log10(max(positive))
@@ -123,8 +134,8 @@ class BetaScale:
     def name(self) -> str:
         """What to write under an axis."""
         if not self.is_log:
-            return "β"
-        return "β (log scale, 0 apart)" if self.betas[0] <= 0 else "β (log scale)"
+            return self.symbol
+        return f"{self.symbol} (log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
 
     def position(self, beta: float) -> float:
         """Where a beta stands on the axis."""
@@ -132,11 +143,16 @@ class BetaScale:
             return float(beta)
         return math.log10(beta) if beta > 0 else self._zero
 
-    def colour(self, beta: float) -> str:
-        """Viridis without its palest end, which does not stand out from white."""
+    def colour(self, beta: float, hue: str = "") -> str:
+        """Viridis without its palest end, which does not stand out from white; or a shade of a hue."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
-        share = (self.position(beta) - low) / (high - low) if high > low else 0.4
-        return to_hex(matplotlib.colormaps["viridis"](0.02 + 0.84 * share))
+        share = (self.position(beta) - low) / (high - low) if high > low else 0.4 if not hue else 0.6
+        if not hue:
+            return to_hex(matplotlib.colormaps["viridis"](0.02 + 0.84 * share))
+        # from half white to a quarter black: the order of the shades is the order of the dial
+        white, black = 0.55 * max(0.0, 1 - share / 0.6), 0.3 * max(0.0, (share - 0.6) / 0.4)
+        red, green, blue = ((part * (1 - white) + white) * (1 - black) for part in to_rgb(hue))
+        return to_hex((red, green, blue))
 
     def label_axis(self, axes: Axes) -> None:
         """Ticks at the betas themselves, and labels on as many as fit."""
@@ -154,15 +170,22 @@ class BetaScale:
             if fits(shown[-1], index) and fits(index, last):
                 shown.append(index)
         shown += [last] if last else []
-        axes.set_xticks(positions, minor=True)
+        axes.set_xticks(positions if len(positions) <= MOST_TICKS else [], minor=True)
         axes.set_xticks([positions[i] for i in shown], [labels[i] for i in shown])
         axes.set_xlim(positions[0] - 0.07 * span, positions[-1] + 0.07 * span)
 
-    def legend_handles(self) -> list[Line2D]:
-        """A coloured dot per beta, at most eight: the smallest, the largest, and some between."""
-        count = len(self.betas)
+    def legend_handles(self, hue: str = "", betas: Iterable[float] | None = None) -> list[Line2D]:
+        """A coloured dot per beta, at most eight: the smallest, the largest, and some between.
+
+        Args:
+            hue: as for :meth:`colour`.
+            betas: those that are drawn; all of them where None.
+        """
+        shown = self.betas if betas is None else sorted(betas)
+        count = len(shown)
         chosen = sorted({round(i * (count - 1) / min(7, max(1, count - 1))) for i in range(min(8, count))})
+        look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
         return [
-            Line2D([], [], ls="", marker="o", ms=7, color=self.colour(beta), label=f"β = {beta:g}")
-            for beta in (self.betas[i] for i in chosen)
+            Line2D([], [], color=self.colour(beta, hue), label=f"{self.symbol} = {beta:g}", **look)
+            for beta in (shown[i] for i in chosen)
         ]

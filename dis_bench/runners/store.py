@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.runners.cell import Cell
+from dis_bench.runners.sorting import sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,8 +234,11 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
             }
         )
     table = pd.concat([pd.DataFrame(settings), pd.DataFrame(measured)], axis=1)
-    order = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
-    return table.sort_values(order, ignore_index=True)
+    columns = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
+    # in Python, as a column of texts and numbers has no order in pandas
+    keys = [[sort_key(row.get(name)) for name in columns] for row in settings]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return table.iloc[order].reset_index(drop=True)
 
 
 # The columns of the settings, in the order in which a person asks for them.
