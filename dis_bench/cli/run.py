@@ -82,6 +82,7 @@ def _add_doing(group: Any) -> None:
     add("--out", metavar="DIR", help="where results go (default: results)")
     add("--rerun", metavar="never|missing|always", help="which cells to do again (default: missing)")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
+    add("--verbose", action="store_true", help="with --dry-run, print every cell of many")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -89,11 +90,11 @@ def execute(args: argparse.Namespace) -> int:
     given = {
         name: value
         for name, value in vars(args).items()
-        if name not in ("command", "execute", "study", "dry_run")
+        if name not in ("command", "execute", "study", "dry_run", "verbose")
     }
     study, out, rerun = _read_study(given, getattr(args, "study", None))
     if getattr(args, "dry_run", False):
-        return _print_plan(study, out, rerun)
+        return _print_plan(study, out, rerun, getattr(args, "verbose", False))
 
     from dis_bench.runners.engine import WorkerDied
     from dis_bench.runners.progress import ProgressBar
@@ -150,7 +151,8 @@ def _parse_settings(texts: list[str]) -> dict[str, list[str]]:
     return settings
 
 
-def _print_plan(study: Study, out: str, rerun: str) -> int:
+def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
+    from dis_bench.cli.plan import describe_plan
     from dis_bench.runners.run import RERUN, choose_jobs, estimate
     from dis_bench.runners.store import Store
 
@@ -158,9 +160,9 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
         raise unknown("rerun", rerun, RERUN)
     plan = study.plan()
     jobs = choose_jobs(plan, Store(out), rerun)
-    to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
-    for cell in plan.cells:
-        print(f"{to_do.get(cell, 'done'):8}  {cell.label}  steps={cell.steps}  {cell.hash}")
+    to_do = {job.cell.hash: "to score" if job.scores_only else "to do" for job in jobs}
+    listed = [(cell, to_do.get(cell.hash, "done"), "") for cell in plan.cells]
+    print("\n".join(describe_plan(listed, verbose=verbose)))
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if jobs:
         try:

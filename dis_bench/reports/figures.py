@@ -14,7 +14,14 @@ from dis_bench.reports.curves import read_curve
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
 from dis_bench.reports.pictures import FROZEN, Pictures, draw_reconstructions, draw_traversals, read_pictures
-from dis_bench.reports.plots import MOST_BARS, MOST_DOTS, draw_against_dial, draw_tradeoff, draw_training
+from dis_bench.reports.plots import (
+    MOST_BARS,
+    MOST_LINES,
+    draw_against_dial,
+    draw_tradeoff,
+    draw_training,
+    has_dots,
+)
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
 from dis_bench.reports.series import SHOWN_SERIES
@@ -29,7 +36,8 @@ if TYPE_CHECKING:
 _DOTS = "Each faint dot is one cell; each large dot is the mean over seeds, its bars one standard deviation. "
 _MEANS = "Means over seeds with one standard deviation; each faint dot is one cell. "
 _ONLY_MEANS = (
-    "Each dot is the mean over the seeds of a configuration; there are too many cells for a dot each. "
+    "Each dot is the mean over the seeds of a configuration, its bars one standard deviation; there are too "
+    "many cells for a dot each. "
 )
 
 # A setting has pictures and curves of so many configurations; where there are several settings, of fewer.
@@ -159,7 +167,9 @@ def _plan_against_dial(
 ) -> Plan:
     finished, lead, name = table[table["n"] > 0], lead_score(quantities), format_dial(dial)
     dashed = (finished["dial"] != dial).any()
-    best = f", the best of its model by mean {lead.label}" if lead and finished["dial"].nunique() > 1 else ""
+    best = f", the best of its series by mean {lead.label}" if lead and finished["dial"].nunique() > 1 else ""
+    many = finished.loc[finished["dial"] != dial, "series"].nunique() > MOST_LINES
+    most = f"; there are at most {MOST_LINES}" if many else ""
     return Plan(
         "against-beta" if dial == "beta" else "against-dial",
         f"against-{dial if dial == 'beta' else f'dial{number}'}-{setting.slug}",
@@ -167,7 +177,7 @@ def _plan_against_dial(
         _caption_dots(setting, table, _MEANS)
         + "Arrows point to better."
         + (
-            f" A dashed line with its band is a configuration without {name} as its dial{best}."
+            f" A dashed line with its band is a configuration without {name} as its dial{best}{most}."
             if dashed
             else ""
         )
@@ -183,7 +193,7 @@ def _caption_dots(setting: Setting, table: pd.DataFrame, usual: str) -> str:
     """Say what a dot is, and what is left out where there are many."""
     if table["n"].max() == 1:
         return "Each dot is the one seed of a configuration. "
-    dots = _ONLY_MEANS if len(setting.done) > MOST_DOTS else usual
+    dots = usual if has_dots(setting) else _ONLY_MEANS
     if table.groupby("series").size().max() > MOST_BARS:
         dots += "Spreads of a series with many values are a band, or left out. "
     return dots
@@ -215,8 +225,8 @@ def _plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
             "agreement",
             f"agreement-{setting.slug}",
             "Which scores agree",
-            f"Spearman's rank correlation over {cells} cells, all configurations and seeds together; losses "
-            f"are ranked from worst to best. With {cells} cells, chance alone reaches "
+            f"Spearman's rank correlation over {cells:,} cells, all configurations and seeds together; "
+            f"losses are ranked from worst to best. With {cells:,} cells, chance alone reaches "
             f"±{chance_correlation(cells):.2f} in one of twenty pairs.",
             f"A heat map of rank correlations between {_list([*correlations], most=30)}.",
             lambda: draw_agreement(correlations),

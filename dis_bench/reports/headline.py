@@ -119,12 +119,12 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
     if len(best) < 2:
         return []
     order = best[f"{lead.name}_mean"].sort_values(ascending=lead.better == "lower").index
-    told = [f"{best.loc[row, 'label']} {_value(Sample.of(best.loc[row], lead), lead)}" for row in order]
-    sentences = [_say_best_model(best, lead), f"The best {lead.label} of each model: {_join(told)}."]
+    told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], lead), lead)})" for row in order]
+    sentences = [_say_best_model(best, lead), f"The best {lead.label} of each model: {_join(told, '; ')}."]
     losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].all()]
     for loss in losses:
-        told = [f"{best.loc[row, 'label']} {_value(Sample.of(best.loc[row], loss), loss)}" for row in order]
-        sentences.append(f"Their reconstruction: {_join(told)}.")
+        told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], loss), loss)})" for row in order]
+        sentences.append(f"Their reconstruction: {_join(told, '; ')}.")
     fewest, most = table["model_name"].value_counts().agg(["min", "max"])
     if most > 1:
         counted = f"{most}" if fewest == most else f"{fewest} to {most}"
@@ -147,9 +147,9 @@ def _say_best_model(best: pd.DataFrame, lead: Quantity) -> str:
     )
 
 
-def _join(words: list[str], most: int = 8) -> str:
-    more = f", and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
+def _join(words: list[str], separator: str = ", ", most: int = 8) -> str:
+    more = f"{separator}and {len(words) - most} more" if len(words) > most else ""
+    return separator.join(words[:most]) + more
 
 
 def lead_score(quantities: list[Quantity]) -> Quantity | None:

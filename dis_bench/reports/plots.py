@@ -15,6 +15,7 @@ from dis_bench.reports.curves import Curve
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import rank_series
 from dis_bench.reports.series import Series, split_series
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.theme import INK, OTHERS, lowest, panels, set_title
@@ -22,10 +23,12 @@ from dis_bench.reports.theme import INK, OTHERS, lowest, panels, set_title
 if TYPE_CHECKING:
     import pandas as pd
 
-# With more cells a dot for each would hide the means.
-MOST_DOTS = 1_000
+# With more cells, or more series in colour, a dot for each cell would hide the means.
+MOST_DOTS, MOST_DOTTED = 1_000, 4
 # With more levels the bars of a path are a band, or left out.
 MOST_BARS = 30
+# Against a dial, so many series without it are lines across.
+MOST_LINES = 4
 _PATH = "#b8bdc6"
 
 
@@ -43,7 +46,7 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
     series = split_series(setting, table, lead_score(quantities))
     for panel, score in zip(axes, scores, strict=True):
         for one in series:
-            _draw_path(panel, one, reconstruction, score, with_dots=len(setting.done) <= MOST_DOTS)
+            _draw_path(panel, one, reconstruction, score, with_dots=has_dots(setting))
         set_title(panel, score.label)
         panel.set_ylabel(_BETTER[score.better])
         _widen(panel, score)
@@ -60,14 +63,17 @@ def draw_against_dial(
     """Each quantity against a dial; the best of a series without it is a dashed line, its spread a band."""
     figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
     series, lead = split_series(setting, table, lead_score(quantities)), lead_score(quantities)
-    along = [one for one in series if one.rows["dial"].iloc[0] == dial]
-    across = [_reduce(one, lead) for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
+    # the axis tells the levels apart, so a hue needs no shades
+    along = [replace(one, has_shades=False) for one in series if one.rows["dial"].iloc[0] == dial]
+    others = [one for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
+    ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
+    across = [_reduce(others[number], lead) for number in sorted(ranked)]
     scale = next(one.scale for one in along if one.scale is not None)
     for panel, quantity in zip(axes, quantities, strict=True):
         for one in across:
             _draw_across(panel, one, quantity)
         for one in along:
-            _draw_curve(panel, one, quantity, with_dots=len(setting.done) <= MOST_DOTS)
+            _draw_curve(panel, one, quantity, with_dots=has_dots(setting))
         set_title(panel, quantity.heading)
         panel.set_ylabel(quantity.unit)
         scale.label_axis(panel)
@@ -118,6 +124,11 @@ def draw_training(
     return figure
 
 
+def has_dots(setting: Setting) -> bool:
+    """Return whether the plots of a setting have a dot for each cell."""
+    return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
+
+
 def _settle(panel: Axes, tails: list[np.ndarray]) -> None:
     """Fit the vertical axis to what follows the first tenth: the plunge before it would flatten the rest."""
     low, high = float(min(tail.min() for tail in tails)), float(max(tail.max() for tail in tails))
@@ -144,8 +155,9 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots:
         panel.scatter(one.cells[x.name], one.cells[y.name], color=one.colours(one.cells["level"]), **dots)
     across, up = one.rows[f"{x.name}_mean"], one.rows[f"{y.name}_mean"]
     if one.has_dial:
-        line: dict[str, Any] = {"lw": 0.7, "zorder": 0.5} if one.is_grey else {"lw": 1.2, "zorder": 1}
-        panel.plot(across, up, color=one.colour or _PATH, ls=one.style, **line)
+        width = 0.5 if len(one.rows) > MOST_BARS else 0.7 if one.is_grey else 1.2
+        order = 0.5 if one.is_grey else 1
+        panel.plot(across, up, color=one.colour or _PATH, ls=one.style, lw=width, zorder=order)
     bars = [one.rows[f"{q.name}_std"].fillna(0).to_numpy(float) for q in (x, y)]
     bars = [] if one.is_grey or len(one.rows) > MOST_BARS else bars
     _draw_means(panel, one, across.to_numpy(float), up.to_numpy(float), bars)
@@ -160,16 +172,13 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool
         look: dict[str, Any] = {"s": 14, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker}
         panel.scatter(dots, one.cells[name], color=one.colours(one.cells["level"]), **look)
     where = np.array([one.scale.position(level) for level in one.rows["level"]])
-    means, spread = (
-        one.rows[f"{name}_mean"].to_numpy(float),
-        one.rows[f"{name}_std"].fillna(0).to_numpy(float),
-    )
-    panel.plot(
-        where, means, color=one.colour or _PATH, lw=0.8 if one.is_grey else 1.2, ls=one.style, zorder=1
-    )
+    means = one.rows[f"{name}_mean"].to_numpy(float)
+    spread = one.rows[f"{name}_std"].fillna(0).to_numpy(float)
+    colour, width = one.colour or _PATH, 0.8 if one.is_grey else 1.2
+    panel.plot(where, means, color=colour, lw=width, ls=one.style, zorder=1)
     many = len(where) > MOST_BARS
     if many and not one.is_grey:
-        panel.fill_between(where, means - spread, means + spread, color=one.colour or _PATH, alpha=0.25, lw=0)
+        panel.fill_between(where, means - spread, means + spread, color=colour, alpha=0.25, lw=0)
     bars = [] if one.is_grey or many else [np.full_like(spread, np.nan), spread]
     _draw_means(panel, one, where, means, bars)
 

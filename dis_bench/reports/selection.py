@@ -52,23 +52,32 @@ def choose_configurations(table: pd.DataFrame, lead: Quantity | None, most: int)
         most: how many.
 
     Returns:
-        The labels of all that finished, where they are not too many; otherwise the best of each model, the
-        ends of the dial of that one's series, then the best of the rest. They are in the order of the table.
+        The labels of all that finished, where they are not too many; otherwise the best of each model and the
+        ends of that one's series, and some of the rest, evenly spread. They are in the order of the table.
     """
     finished = table[table["n"] > 0]
     if len(finished) <= most:
         return finished["label"].tolist()
     if lead is None or not lead.better:
-        picked = {round(i * (len(finished) - 1) / max(1, most - 1)) for i in range(most)}
-        return finished["label"].iloc[sorted(picked)].tolist()
+        return finished["label"].iloc[sorted(_spread(len(finished), most))].tolist()
     series = [rows for _, rows in finished.groupby("series", sort=False)]
     models = finished["model_name"].nunique()
     leaders = [series[number] for number in rank_series(series, lead)[:models]]
     best = [row for rows in leaders if (row := find_best(rows, lead)[0]) is not None]
     ends = [end for rows in leaders for end in (rows.index[0], rows.index[-1])]
-    means = finished[f"{lead.name}_mean"].sort_values(ascending=lead.better == "lower")
-    chosen = list(dict.fromkeys([*best, *ends, *means.index]))[:most]
+    chosen = list(dict.fromkeys([*best, *ends]))[:most]
+    rest = [row for row in finished.index if row not in chosen]
+    chosen += [rest[place] for place in _spread(len(rest), most - len(chosen))]
     return finished.loc[sorted(chosen), "label"].tolist()
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Spread at most so many places evenly over a count, away from its ends."""
+    return (
+        [(2 * number + 1) * count // (2 * most) for number in range(most)]
+        if count > most
+        else [*range(count)]
+    )
 
 
 def describe_choice(shown: int, table: pd.DataFrame, lead: Quantity | None) -> str:
@@ -79,6 +88,8 @@ def describe_choice(shown: int, table: pd.DataFrame, lead: Quantity | None) -> s
     if lead is None or not lead.better:
         rule = "spread evenly over the table"
     else:
-        best = f"by mean {lead.label}"
-        rule = f"the best of each model {best}, the first and last of its series, then the next best"
+        rule = (
+            f"the best of each model by mean {lead.label}, the first and last of its series, and some spread "
+            "evenly over the rest"
+        )
     return f"{shown} of {count} configurations: {rule}. The others are in the table only."

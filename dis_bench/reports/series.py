@@ -45,6 +45,7 @@ class Series:
         colour: its own; empty where it is the only one with a dial, whose levels give the colour.
         scale: of its dial; None where it has none.
         is_grey: one of too many, without a look of its own.
+        has_shades: its colour, if it has one, darkens along the dial.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Series:
     colour: str
     scale: BetaScale | None = None
     is_grey: bool = False
+    has_shades: bool = True
 
     @property
     def has_dial(self) -> bool:
@@ -63,7 +65,7 @@ class Series:
 
     def colours(self, levels: pd.Series) -> list[str]:
         """Return a colour for each level of the dial."""
-        if self.scale is None or self.is_grey:
+        if self.scale is None or self.is_grey or (self.colour and not self.has_shades):
             return [self.colour] * len(levels)
         known = {level: self.scale.colour(level, self.colour) for level in levels.unique()}
         return [known[level] for level in levels]

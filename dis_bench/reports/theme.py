@@ -135,7 +135,8 @@ class BetaScale:
         """What to write under an axis."""
         if not self.is_log:
             return self.symbol
-        return f"{self.symbol} (log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
+        gap = " " if len(self.symbol) == 1 else "\n"  # a long name would run out of the panel
+        return f"{self.symbol}{gap}(log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
 
     def position(self, beta: float) -> float:
         """Where a beta stands on the axis."""

@@ -148,8 +148,10 @@ def test_the_best_of_each_model_is_compared_by_the_ordering_rule(headlines, stud
     assert comparison.sentences == [
         "Best mean of MIG of 3 models: mine with 0.310 ± 0.010, but betavae is not separated from it: no "
         "ordering claimed.",
-        "The best MIG of each model: mine 0.310 ± 0.010, betavae, β = 4 0.250 ± 0.100, vae 0.110 ± 0.010.",
-        "Their reconstruction: mine 51.0 ± 1.0 nats, betavae, β = 4 51.0 ± 1.0 nats, vae 21.0 ± 1.0 nats.",
+        "The best MIG of each model: mine (0.310 ± 0.010); betavae, β = 4 (0.250 ± 0.100); "
+        "vae (0.110 ± 0.010).",
+        "Their reconstruction: mine (51.0 ± 1.0 nats); betavae, β = 4 (51.0 ± 1.0 nats); "
+        "vae (21.0 ± 1.0 nats).",
         "Each is the best of 1 to 2 configurations, and the best of many is partly luck.",
     ]
 
