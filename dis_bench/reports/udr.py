@@ -62,10 +62,11 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
     with tqdm(total=total, desc="udr", unit="configuration", delay=2, leave=False, disable=None) as bar:
         columns: list[list[tuple[float, int]]] = [[] for _ in tables]
         for setting, table, column in zip(settings, tables, columns, strict=True):
-            cells = dict(tuple(setting.done.groupby("label", sort=False)))
+            done = setting.done
+            cells = dict(tuple(done.groupby("label", sort=False)))
             most = min(MOST_SEEDS, max(FEWEST_SEEDS, _MOST_FILES // len(table)))
             for label in table["label"]:
-                some = cells.get(label, setting.done[:0])
+                some = cells.get(label, done[:0])
                 column.append(_score_seeds(setting, label, some, most, problems))
                 bar.update()
     if not any(n for column in columns for _, n in column):
