@@ -147,3 +147,13 @@ def test_terminal_text_fits_and_has_every_configuration(study):
     assert "2 (1 failed)" in text
     [first, *_] = [line for line in text.splitlines() if line.startswith("MIG")]
     assert "0.200 ± 0.100" in first
+
+
+def test_terminal_text_has_words_beside_numbers(study):
+    study(model="mine", betas=[None], others={"beta": "strong"}, values={(None, 0): {"mig": 0.5}}, seeds=[0])
+    study(model="mine", betas=[None], others={"beta": None}, seeds=[0])
+    text = summarise_text(tabulate(study(betas=[10, 4], seeds=[0])))
+    heads = [line for line in text.splitlines() if "β = " in line]
+    assert heads[0].index("β = 4") < heads[0].index("β = 10")
+    assert "mine, beta = strong" in text
+    assert "mine, beta = None" in text
