@@ -29,7 +29,7 @@ MOST_DOTS, MOST_DOTTED = 1_000, 4
 MOST_BARS = 30
 # Against a dial, so many series without it are lines across.
 MOST_LINES = 4
-_PATH = "#b8bdc6"
+_PATH = "#868d98"
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:

@@ -29,11 +29,11 @@ MUTED = "#6b7280"
 GRID = "#e6e8ec"
 
 MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
-# Colours that colour-blind readers tell apart (Okabe and Ito's set, with brown for its yellow).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7a4b22")
-# Beside one series in viridis: those that are not in it.
-REFERENCE_COLOURS = ("#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7a4b22", "#b3123f")
-OTHERS = "#c5cad2"
+# For several series, each with a contrast of at least 3 to white; darker shades are further levels of a dial.
+COLOURS = ("#0072b2", "#d55e00", "#00865f", "#c4699a", "#59616d", "#7a4b22", "#8b67d0", "#808000")
+# Beside one series in viridis: hues that are not in it.
+REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3123f", "#0072b2")
+OTHERS = "#868d98"
 # With more values on an axis, only those that are labelled have a tick.
 MOST_TICKS = 40
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
@@ -147,12 +147,10 @@ class BetaScale:
     def colour(self, beta: float, hue: str = "") -> str:
         """Viridis without its palest end, which does not stand out from white; or a shade of a hue."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
-        share = (self.position(beta) - low) / (high - low) if high > low else 0.4 if not hue else 0.6
+        share = (self.position(beta) - low) / (high - low) if high > low else 0.4
         if not hue:
             return to_hex(matplotlib.colormaps["viridis"](0.02 + 0.84 * share))
-        # from half white to a quarter black: the order of the shades is the order of the dial
-        white, black = 0.55 * max(0.0, 1 - share / 0.6), 0.3 * max(0.0, (share - 0.6) / 0.4)
-        red, green, blue = ((part * (1 - white) + white) * (1 - black) for part in to_rgb(hue))
+        red, green, blue = (part * (1 - 0.6 * share) for part in to_rgb(hue))
         return to_hex((red, green, blue))
 
     def label_axis(self, axes: Axes) -> None:
