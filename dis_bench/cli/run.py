@@ -98,6 +98,7 @@ def _add_doing(group: Any) -> None:
     add("--out", metavar="DIR", help="where results go (default: results)")
     add("--rerun", metavar="never|missing|always", help="which cells to do again (default: missing)")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
+    add("--verbose", action="store_true", help="with --dry-run, print every cell of many")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -105,11 +106,11 @@ def execute(args: argparse.Namespace) -> int:
     given = {
         name: value
         for name, value in vars(args).items()
-        if name not in ("command", "execute", "study", "dry_run")
+        if name not in ("command", "execute", "study", "dry_run", "verbose")
     }
     study, out, rerun = _read_study(given, getattr(args, "study", None))
     if getattr(args, "dry_run", False):
-        return _print_plan(study, out, rerun)
+        return _print_plan(study, out, rerun, getattr(args, "verbose", False))
 
     from dis_bench.runners.durable import explain
     from dis_bench.runners.engine import WorkerDied
@@ -181,7 +182,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
     return Study(**values), out, rerun
 
 
-def _print_plan(study: Study, out: str, rerun: str) -> int:
+def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
+    from dis_bench.cli.plan import describe_plan
     from dis_bench.runners.claims import find_owners
     from dis_bench.runners.run import choose_jobs, estimate
     from dis_bench.runners.store import Store
@@ -189,12 +191,15 @@ def _print_plan(study: Study, out: str, rerun: str) -> int:
     plan = study.plan()
     store = Store(out)
     jobs = choose_jobs(plan, store, rerun)
-    to_do = {job.cell: "to score" if job.scores_only else "to do" for job in jobs}
+    to_do = {job.cell.hash: "to score" if job.scores_only else "to do" for job in jobs}
     owners = find_owners(store.unfinished, now=time.time())
-    for cell in plan.cells:
-        owner = owners.get(cell.folder)
-        state, by = ("held", f"  by {owner}") if owner else (to_do.get(cell, "done"), "")
-        print(visible(f"{state:8}  {cell.label}  steps={cell.steps}  {cell.hash}{by}"))
+    listed = [
+        (cell, "held", f"  by {owners[cell.folder]}")
+        if cell.folder in owners
+        else (cell, to_do.get(cell.hash, "done"), "")
+        for cell in plan.cells
+    ]
+    print("\n".join(map(visible, describe_plan(listed, verbose=verbose))))
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
     if plan.code.warning:
         print(f"dis-bench: {plan.code.warning}", file=sys.stderr)

@@ -76,6 +76,8 @@ def udr_of_pairs(
 
     Arguments and errors are those of :func:`udr`.
     """
+    from threadpoolctl import threadpool_limits
+
     correlation = check_value("correlation of udr", correlation, "lasso")
     if correlation not in CORRELATIONS:
         raise unknown("correlation of udr", correlation, CORRELATIONS)
@@ -89,12 +91,13 @@ def udr_of_pairs(
     tables = [standardise(table) for table in tables]
     together, edges = np.hstack(tables), np.cumsum([table.shape[1] for table in tables])
     pairs = np.empty((len(tables), len(tables)))
-    for i, table in enumerate(bar(tables, "udr", unit="model")):
-        correlations = table.T @ together / len(table)
-        if correlation == "lasso":
-            correlations = lasso_weights(table.T @ table / len(table), correlations, alpha)
-        others = np.split(np.abs(correlations), edges[:-1], axis=1)
-        pairs[i] = [relative_strength(matrix) for matrix in others]
+    with threadpool_limits(1, user_api="blas"):  # products so narrow cost more on several threads than on one
+        for i, table in enumerate(bar(tables, "udr", unit="model")):
+            correlations = table.T @ together / len(table)
+            if correlation == "lasso":
+                correlations = lasso_weights(table.T @ table / len(table), correlations, alpha)
+            others = np.split(np.abs(correlations), edges[:-1], axis=1)
+            pairs[i] = [relative_strength(matrix) for matrix in others]
     np.fill_diagonal(pairs, 0)
     return pairs
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.registry import plugins
 from dis_bench.reports.ordering import MIN_SEEDS, chance
+from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
 from dis_bench.runners.study import PUBLISHED_STEPS
@@ -51,6 +52,7 @@ def find_caveats(
     records: list[Record],
     problems: list[str] | tuple[str, ...] = (),
     anchors: list[dict[str, Any]] | None = None,
+    settings: list[Setting] | None = None,
 ) -> list[str]:
     """The caveats of a set of results, the weightiest first.
 
@@ -58,11 +60,14 @@ def find_caveats(
         records: as the store gives them.
         problems: a sentence for each record or file that could not be read.
         anchors: as :func:`dis_bench.reports.anchors.gather_anchors` gives them.
+        settings: of these records, where they are at hand.
     """
-    settings = split_settings(records, anchors)
+    if settings is None:
+        settings = split_settings(records, anchors)
     return [
-        *_failures(settings, problems),
-        *_unscored(settings, records),
+        *_limit(_failures(settings), "reasons why cells failed"),
+        *_limit(problems, "records or files that cannot be read"),
+        *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
         *_changed_protocols(settings),
         *_seeds(settings),
@@ -75,7 +80,19 @@ def find_caveats(
     ]
 
 
-def _failures(settings: list[Setting], problems: list[str] | tuple[str, ...]) -> Iterator[str]:
+# Of one kind a page has no more caveats; the rest is a number.
+_MOST_ALIKE = 20
+
+
+def _limit(caveats: Iterable[str], kind: str) -> Iterator[str]:
+    """Yield the first caveats of a kind, and how many more there are."""
+    every = list(caveats)
+    yield from every[:_MOST_ALIKE]
+    if len(every) > _MOST_ALIKE:
+        yield f"There are {len(every) - _MOST_ALIKE:,} more {kind}."
+
+
+def _failures(settings: list[Setting]) -> Iterator[str]:
     reasons: dict[str, list[str]] = defaultdict(list)
     for setting in settings:
         for _, cell in setting.cells[setting.cells["status"] == "failed"].iterrows():
@@ -83,22 +100,24 @@ def _failures(settings: list[Setting], problems: list[str] | tuple[str, ...]) ->
     for reason, cells in reasons.items():
         verb = "cell failed and is" if len(cells) == 1 else "cells failed and are"
         yield f"{len(cells)} {verb} in no mean: {_some(cells)}. Reason: {reason.rstrip('.')}."
-    yield from problems
 
 
 def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
     """Metrics that failed on finished cells, by their reason."""
-    names = {
-        cell["hash"]: _name(setting, cell) for setting in settings for _, cell in setting.cells.iterrows()
-    }
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in records:
         unscored = record.get("unscored")
         for metric, reason in unscored.items() if isinstance(unscored, dict) else ():
-            reasons[metric, str(reason)].append(names[record["hash"]])
+            reasons[metric, str(reason)].append(record["hash"])
+    if not reasons:
+        return
+    names = {
+        cell["hash"]: _name(setting, cell) for setting in settings for _, cell in setting.cells.iterrows()
+    }
     for (metric, reason), cells in reasons.items():
         count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-        yield f"{metric} gave no score of {count}: {_some(cells)}. Reason: {reason.rstrip('.')}."
+        named = _some([names[cell] for cell in cells])
+        yield f"{metric} gave no score of {count}: {named}. Reason: {reason.rstrip('.')}."
 
 
 def _small(records: list[Record]) -> Iterator[str]:
@@ -136,7 +155,7 @@ def _list_changes(metric: str, used: dict[str, Any]) -> list[str]:
 
 
 def _seeds(settings: list[Setting]) -> Iterator[str]:
-    counts = [n for setting in settings for n in setting.done.groupby("label").size()]
+    counts = [int(n) for setting in settings for n in setting.done.groupby("label").size()]
     if not counts:
         return
     fewest = min(counts)
@@ -190,7 +209,7 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
         values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
         if len(values) > 1:
             what = name if name in _MACHINE else f"versions of {name}"
-            counts = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
+            counts = list_counts(values)
             yield f"Cells were made with different {what}: {counts}."
 
 

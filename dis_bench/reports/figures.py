@@ -9,12 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dis_bench.reports.agreement import chance_correlation, correlate_ranks, draw_agreement
+from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.curves import read_curve
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
 from dis_bench.reports.pictures import FROZEN, Pictures, draw_reconstructions, draw_traversals, read_pictures
-from dis_bench.reports.plots import draw_against_beta, draw_tradeoff, draw_training
+from dis_bench.reports.plots import (
+    MOST_BARS,
+    MOST_LINES,
+    draw_against_dial,
+    draw_tradeoff,
+    draw_training,
+    has_dots,
+)
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import choose_configurations, describe_choice
+from dis_bench.reports.series import SHOWN_SERIES
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.theme import theme, to_png
 
@@ -25,6 +35,18 @@ if TYPE_CHECKING:
 
 _DOTS = "Each faint dot is one cell; each large dot is the mean over seeds, its bars one standard deviation. "
 _MEANS = "Means over seeds with one standard deviation; each faint dot is one cell. "
+_ONLY_MEANS = (
+    "Each dot is the mean over the seeds of a configuration, its bars one standard deviation; there are too "
+    "many cells for a dot each. "
+)
+
+# A setting has pictures and curves of so many configurations; where there are several settings, of fewer.
+MOST_CONFIGURATIONS = 12
+# Of each of these, so many seeds have a training curve.
+MOST_CURVES = 10
+# A setting has a figure for so many of its dials, of which beta is the first.
+MOST_DIALS = 3
+_LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True)
@@ -32,8 +54,8 @@ class Image:
     """A figure as the page shows it.
 
     Attributes:
-        kind: ``tradeoff``, ``against-beta``, ``agreement``, ``reconstructions``, ``traversals`` or
-            ``training``.
+        kind: ``tradeoff``, ``against-beta``, ``against-dial`` (another than beta), ``agreement``,
+            ``reconstructions``, ``traversals`` or ``training``.
         path: of the file, relative to the report.
         title, caption: above and below it.
         alt: what is seen, in words.
@@ -78,7 +100,11 @@ class Plan:
 
 
 def plan_figures(
-    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], problems: list[str]
+    setting: Setting,
+    table: pd.DataFrame,
+    quantities: list[Quantity],
+    problems: list[str],
+    most: int = MOST_CONFIGURATIONS,
 ) -> list[Plan]:
     """The figures that a setting has data for, in the order of the page; nothing is drawn yet.
 
@@ -87,15 +113,19 @@ def plan_figures(
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
         quantities: those that the setting has values for.
         problems: gets a sentence for each file that cannot be read.
+        most: of so many configurations pictures and curves are shown; files of the others are not read.
     """
-    shown = _first_seeds(setting, problems)
+    lead = lead_score(quantities)
+    labels = choose_configurations(table, lead, most)
+    choice = describe_choice(len(labels), table, lead)
+    shown = _first_seeds(setting, labels, problems)
     return [
         *_plan_tradeoff(setting, table, quantities),
-        *_plan_against_beta(setting, table, quantities),
+        *_plan_against_dials(setting, table, quantities),
         *_plan_agreement(setting, quantities),
-        *_plan_reconstructions(setting, shown),
+        *_plan_reconstructions(setting, shown, choice),
         *_plan_traversals(setting, shown),
-        *_plan_training(setting, table, problems),
+        *_plan_training(setting, table, labels, choice, lead, problems),
     ]
 
 
@@ -103,14 +133,17 @@ def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quant
     lead = lead_score(quantities)
     if lead is None or not any(q.name == "reconstruction" for q in quantities) or len(setting.done) < 2:
         return []
-    dots = "Each dot is the one seed of a configuration. " if table["n"].max() == 1 else _DOTS
+    finished = table[table["n"] > 0]
+    dials = [format_dial(str(dial)) for dial in finished["dial"].unique() if dial]
+    order = f"A line joins them in the order of {_list(dials)}. " if dials else ""
     return [
         Plan(
             "tradeoff",
             f"tradeoff-{setting.slug}",
             "What reconstruction costs, what disentanglement gains",
-            f"{dots}A line joins them in the order of β. Up is more disentangled, left is better "
-            f"reconstructed.{_caption_anchors(setting, quantities)}",
+            f"{_caption_dots(setting, table, _DOTS)}{order}{_caption_shades(finished)}Up is more "
+            f"disentangled, left is better reconstructed.{_caption_grey(finished, lead)}"
+            f"{_caption_anchors(setting, quantities)}",
             f"Scatter plots of each score against reconstruction. {_tell(table, quantities, lead)}"
             f"{_tell_anchor(setting, lead)}",
             lambda: draw_tradeoff(setting, table, quantities),
@@ -118,25 +151,68 @@ def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quant
     ]
 
 
-def _plan_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
-    if table.loc[table["n"] > 0, "beta"].nunique() < 2:
-        return []
-    lead = lead_score(quantities)
-    dashed = table.loc[table["n"] > 0, "beta"].isna().any()
+def _plan_against_dials(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
+    """One figure for each dial of which two levels finished, beta first."""
+    finished = table[table["n"] > 0]
+    levels = finished[finished["dial"] != ""].groupby("dial")["level"].nunique()
+    dials = sorted(levels.index[levels > 1], key=lambda dial: (dial != "beta", -levels[dial], dial))
     return [
-        Plan(
-            "against-beta",
-            f"against-beta-{setting.slug}",
-            "Every quantity against β",
-            ("One seed each. " if table["n"].max() == 1 else _MEANS)
-            + "Arrows point to better."
-            + (" A dashed line with its band is a model without β." if dashed else "")
-            + _caption_anchors(setting, quantities),
-            f"Curves of {', '.join(q.label for q in quantities)} against beta. "
-            f"{_tell(table, quantities, lead)}{_tell_anchor(setting, lead)}",
-            lambda: draw_against_beta(setting, table, quantities),
-        )
+        _plan_against_dial(setting, table, quantities, str(dial), number)
+        for number, dial in enumerate(dials[:MOST_DIALS])
     ]
+
+
+def _plan_against_dial(
+    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], dial: str, number: int
+) -> Plan:
+    finished, lead, name = table[table["n"] > 0], lead_score(quantities), format_dial(dial)
+    dashed = (finished["dial"] != dial).any()
+    best = f", the best of its series by mean {lead.label}" if lead and finished["dial"].nunique() > 1 else ""
+    many = finished.loc[finished["dial"] != dial, "series"].nunique() > MOST_LINES
+    most = f"; there are at most {MOST_LINES}" if many else ""
+    return Plan(
+        "against-beta" if dial == "beta" else "against-dial",
+        f"against-{dial if dial == 'beta' else f'dial{number}'}-{setting.slug}",
+        f"Every quantity against {name}",
+        _caption_dots(setting, table, _MEANS)
+        + "Arrows point to better."
+        + (
+            f" A dashed line with its band is a configuration without {name} as its dial{best}{most}."
+            if dashed
+            else ""
+        )
+        + _caption_grey(finished, lead)
+        + _caption_anchors(setting, quantities),
+        f"Curves of {', '.join(q.label for q in quantities)} against {dial}. "
+        f"{_tell(table, quantities, lead)}{_tell_anchor(setting, lead)}",
+        lambda: draw_against_dial(setting, table, quantities, dial),
+    )
+
+
+def _caption_dots(setting: Setting, table: pd.DataFrame, usual: str) -> str:
+    """Say what a dot is, and what is left out where there are many."""
+    if table["n"].max() == 1:
+        return "Each dot is the one seed of a configuration. "
+    dots = usual if has_dots(setting) else _ONLY_MEANS
+    if table.groupby("series").size().max() > MOST_BARS:
+        dots += "Spreads of a series with many values are a band, or left out. "
+    return dots
+
+
+def _caption_shades(finished: pd.DataFrame) -> str:
+    several = finished.loc[finished["dial"] != "", "series"].nunique() > 1
+    return "The shades of a colour darken as it rises. " if several else ""
+
+
+def _caption_grey(finished: pd.DataFrame, lead: Quantity | None) -> str:
+    count = finished["series"].nunique()
+    if count <= SHOWN_SERIES:
+        return ""
+    rule = f", best by mean {lead.label}, one of each model first" if lead else ""
+    return (
+        f" {SHOWN_SERIES} of {count} series have a colour{rule}; the others are grey, or left out where they "
+        "would be a line across."
+    )
 
 
 def _plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
@@ -149,8 +225,8 @@ def _plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
             "agreement",
             f"agreement-{setting.slug}",
             "Which scores agree",
-            f"Spearman's rank correlation over {cells} cells, all configurations and seeds together; losses "
-            f"are ranked from worst to best. With {cells} cells, chance alone reaches "
+            f"Spearman's rank correlation over {cells:,} cells, all configurations and seeds together; "
+            f"losses are ranked from worst to best. With {cells:,} cells, chance alone reaches "
             f"±{chance_correlation(cells):.2f} in one of twenty pairs.",
             f"A heat map of rank correlations between {_list([*correlations], most=30)}.",
             lambda: draw_agreement(correlations),
@@ -158,10 +234,12 @@ def _plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
     ]
 
 
-def _plan_reconstructions(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) -> list[Plan]:
+def _plan_reconstructions(
+    setting: Setting, shown: list[tuple[pd.Series, Pictures]], choice: str
+) -> list[Plan]:
     if not shown:
         return []
-    several = setting.done["series"].nunique() > 1
+    several = len({cell["series"] for cell, _ in shown}) > 1
     rows = [(_row_label(cell, several), pictures) for cell, pictures in shown]
     return [
         Plan(
@@ -169,7 +247,8 @@ def _plan_reconstructions(setting: Setting, shown: list[tuple[pd.Series, Picture
             f"reconstructions-{setting.slug}",
             "Originals and reconstructions",
             "The first row is the data; below it, the same images decoded from the posterior mean"
-            f"{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation sample.",
+            f"{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation sample."
+            + (f" Shown here and in the traversals are {choice}" if choice else ""),
             f"{len(shown[0][1].originals)} images and their reconstructions by {len(rows)} models: "
             f"{_list([label for label, _ in rows])}.",
             lambda: draw_reconstructions(rows),
@@ -197,31 +276,44 @@ def _plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) 
     return plans
 
 
-def _plan_training(setting: Setting, table: pd.DataFrame, problems: list[str]) -> list[Plan]:
-    read = {
-        cell: read_curve(folder, problems) for cell, folder in setting.done[["hash", "folder"]].to_numpy()
-    }
+def _plan_training(
+    setting: Setting,
+    table: pd.DataFrame,
+    labels: list[str],
+    choice: str,
+    lead: Quantity | None,
+    problems: list[str],
+) -> list[Plan]:
+    cells = setting.done[setting.done["label"].isin(labels)].groupby("label", sort=False).head(MOST_CURVES)
+    read = {cell: read_curve(folder, problems) for cell, folder in cells[["hash", "folder"]].to_numpy()}
     curves = {cell: curve for cell, curve in read.items() if curve is not None}
     if not curves:
         return []
+    chosen = setting.done[setting.done["label"].isin(labels)]
+    seeds = f" Of each configuration only the first {MOST_CURVES} seeds." if len(chosen) > len(cells) else ""
     return [
         Plan(
             "training",
             f"training-{setting.slug}",
             "Training",
             "Reconstruction and unweighted KL on training batches; a thin line per seed, the mean over seeds "
-            "thick. The axes fit what follows the first tenth of training; before it, curves may leave them.",
+            "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
+            + (f" Shown are {choice}" if choice else "")
+            + seeds,
             f"Training curves of reconstruction and KL of {len(curves)} cells over {setting.cell['steps']:,} "
             "steps.",
-            lambda: draw_training(setting, table, curves),
+            lambda: draw_training(setting, table, curves, lead),
         )
     ]
 
 
-def _first_seeds(setting: Setting, problems: list[str]) -> list[tuple[pd.Series, Pictures]]:
-    """The lowest finished seed of each configuration that has pictures."""
+def _first_seeds(
+    setting: Setting, labels: list[str], problems: list[str]
+) -> list[tuple[pd.Series, Pictures]]:
+    """The lowest finished seed of each of these configurations that has pictures."""
     shown = []
-    for _, cells in setting.done.groupby("label", sort=False):
+    chosen = setting.done[setting.done["label"].isin(labels)]
+    for _, cells in chosen.groupby("label", sort=False):
         cell = cells.sort_values("seed").iloc[0]
         pictures = read_pictures(cell["folder"], problems)
         if pictures is not None:
@@ -235,7 +327,9 @@ def _seed_note(shown: list[tuple[pd.Series, Pictures]]) -> str:
 
 
 def _row_label(cell: pd.Series, several: bool) -> str:
-    name = cell["label"] if several or cell["beta"] != cell["beta"] else f"β = {cell['beta']:g}"
+    short = not several and bool(cell["dial"])
+    name = f"{format_dial(cell['dial'])} = {format_value(cell['level'])}" if short else cell["label"]
+    name = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
     return f"{name}   {cell['reconstruction']:.1f} nats"
 
 

@@ -1,26 +1,31 @@
-"""The answer in words: what raising beta costs and buys, after how many steps, and how sure that is."""
+"""The answer in words: what raising beta costs and buys, which model does best, and how sure that is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
 from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# A setting gets no more answers along a dial; docs/reports.md says which.
+MOST_ANSWERS = 6
+
 
 @dataclass(frozen=True)
 class Contrast:
-    """One quantity at the smallest and at the largest beta of a series.
+    """One quantity at the smallest and at the largest value of a series' dial, which is beta in most models.
 
     Attributes:
         quantity: what is compared.
-        low, high: the quantity at the two betas.
+        low, high: the quantity at the two values.
         change: from low to high.
         best: the configuration with the best mean, in words; empty where no direction is better.
     """
@@ -54,25 +59,36 @@ class Headline:
     """The answer for one series of a setting.
 
     Attributes:
-        series: the model, and its other hyperparameters where they vary.
+        series: the model, and its other hyperparameters where they vary; ``MODELS`` for their comparison.
         sentences: the answer; the first one is the shortest, and says after how many steps it holds.
-        betas: smallest and largest, for the columns of ``contrasts``; empty without two betas.
+        betas: smallest and largest value of the dial, for the columns of ``contrasts``; empty without two.
         contrasts: every quantity at these two.
+        dial: how the dial is written: ``β``, or the hyperparameter's name.
     """
 
     series: str
     sentences: list[str]
     betas: tuple[float, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    dial: str = "β"
+
+
+MODELS = "Models compared"
 
 
 def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
-    """Write the answers of a setting: one per series that varies beta, or else one for the setting.
+    """Write the answers of a setting: how its models compare, then what raising each series' dial does.
+
 
     Args:
         setting: says how many steps were trained, and how many cells failed.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
         quantities: those that the setting has values for.
+
+    Returns:
+        The comparison where there are several models and any of them has several configurations; then at
+        most :data:`MOST_ANSWERS` series of which two levels finished. Without either, one answer for the
+        setting as a whole.
     """
     finished = table[table["n"] > 0]
     if finished.empty:
@@ -94,12 +110,63 @@ def say_when(steps: int) -> str:
 
 def _write_answers(finished: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
     """Write the answers, the first sentence of each without its beginning."""
-    varied = [
-        (name, rows) for name, rows in finished.groupby("series", sort=False) if rows["beta"].nunique() > 1
-    ]
-    if not varied:
-        return [Headline("", _describe_without_betas(finished, quantities))]
-    return [_contrast_betas(str(name), rows, quantities) for name, rows in varied]
+    lead = lead_score(quantities)
+    turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
+    told = sorted(rank_series(turned, lead)[:MOST_ANSWERS])
+    answers = [_contrast_levels(turned[number], quantities) for number in told]
+    if len(turned) > len(answers):
+        answers[-1].sentences.append(_count_left_out(len(turned), len(answers), lead))
+    compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
+    if not turned and not (compared and finished["model_name"].duplicated().any()):
+        return [Headline("", _describe_without_dials(finished, quantities))]
+    return [Headline(MODELS, compared), *answers] if compared else answers
+
+
+def _count_left_out(count: int, told: int, lead: Quantity | None) -> str:
+    rule = f"the best by mean {lead.label}, one of each model first" if lead else "the first in the table"
+    return f"Only {told} of {count} series are described here ({rule}); the table has all."
+
+
+def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list[Quantity]) -> list[str]:
+    """Compare the best configuration of each model by the leading score; nothing without one."""
+    if lead is None or not lead.better:
+        return []
+    found = [find_best(rows, lead)[0] for _, rows in table.groupby("model_name", sort=False)]
+    best = table.loc[[row for row in found if row is not None]]
+    if len(best) < 2:
+        return []
+    order = best[f"{lead.name}_mean"].sort_values(ascending=lead.better == "lower").index
+    told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], lead), lead)})" for row in order]
+    sentences = [_say_best_model(best, lead), f"The best {lead.label} of each model: {_join(told, '; ')}."]
+    losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].all()]
+    for loss in losses:
+        told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], loss), loss)})" for row in order]
+        sentences.append(f"Their reconstruction: {_join(told, '; ')}.")
+    fewest, most = table["model_name"].value_counts().agg(["min", "max"])
+    if most > 1:
+        counted = f"{most}" if fewest == most else f"{fewest} to {most}"
+        sentences.append(
+            f"Each is the best of {counted} configurations, and the best of many is partly luck."
+        )
+    return sentences
+
+
+def _say_best_model(best: pd.DataFrame, lead: Quantity) -> str:
+    """Return which model may be called best, or that none may."""
+    top, rivals = find_best(best, lead)
+    value = _value(Sample.of(best.loc[top], lead), lead)
+    if not rivals:
+        return f"the best {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}."
+    names = _join([best.loc[row, "model_name"] for row in rivals])
+    return (
+        f"the best mean of {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}, "
+        f"but {names} {'is' if len(rivals) == 1 else 'are'} not separated from it: no ordering claimed."
+    )
+
+
+def _join(words: list[str], separator: str = ", ", most: int = 8) -> str:
+    more = f"{separator}and {len(words) - most} more" if len(words) > most else ""
+    return separator.join(words[:most]) + more
 
 
 def lead_score(quantities: list[Quantity]) -> Quantity | None:
@@ -108,7 +175,8 @@ def lead_score(quantities: list[Quantity]) -> Quantity | None:
     return next((score for score in scores if score.name == "mig"), scores[0] if scores else None)
 
 
-def _contrast_betas(series: str, rows: pd.DataFrame, quantities: list[Quantity]) -> Headline:
+def _contrast_levels(rows: pd.DataFrame, quantities: list[Quantity]) -> Headline:
+    rows = rows[rows["level"].notna()]
     low, high = rows.iloc[0], rows.iloc[-1]
     contrasts = []
     for quantity in quantities:
@@ -116,19 +184,21 @@ def _contrast_betas(series: str, rows: pd.DataFrame, quantities: list[Quantity])
         if first.n and second.n:
             best = _describe_best(rows, quantity)
             contrasts.append(Contrast(quantity, first, second, compare(first, second), best))
-    betas = (float(low["beta"]), float(high["beta"]))
-    return Headline(series, _sentences(betas, contrasts, quantities), betas, tuple(contrasts))
+    levels, dial = (float(low["level"]), float(high["level"])), format_dial(low["dial"])
+    sentences = _sentences(levels, contrasts, quantities, dial)
+    return Headline(str(low["series"]), sentences, levels, tuple(contrasts), dial)
 
 
 def _sentences(
-    betas: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity]
+    betas: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity], dial: str
 ) -> list[str]:
+    low, high = map(format_value, betas)
     by_name = {contrast.quantity.name: contrast for contrast in contrasts}
     lead = lead_score([contrast.quantity for contrast in contrasts])
     named = [by_name[name] for name in ("reconstruction", lead.name if lead else "") if name in by_name]
     if not named:
-        return [f"nothing was measured both at β = {betas[0]:g} and at β = {betas[1]:g}."]
-    first = f"raising β from {betas[0]:g} to {betas[1]:g} {_say_named(named)}"
+        return [f"nothing was measured both at {dial} = {low} and at {dial} = {high}."]
+    first = f"raising {dial} from {low} to {high} {_say_named(named)}"
     others = [c for c in contrasts if c.quantity.is_score and c not in named]
     return [first, *_say_others(others)]
 
@@ -191,20 +261,22 @@ def _count_seeds(contrast: Contrast) -> str:
 
 
 def _describe_best(rows: pd.DataFrame, quantity: Quantity) -> str:
-    """``β = 4``, with ``, not separated from β = 10`` where the rule does not separate them."""
+    """``β = 4``, with ``, not separated from 10`` where the rule does not separate them."""
     best, rivals = find_best(rows, quantity)
     if best is None:
         return ""
-    text = f"β = {rows.loc[best, 'beta']:g}"
+    text = f"{format_dial(rows.loc[best, 'dial'])} = {format_value(float(rows.loc[best, 'level']))}"
     if len(rivals) > 3:
         text += f", not separated from {len(rivals)} others"
     elif rivals:
-        text += ", not separated from " + ", ".join(f"{rows.loc[row, 'beta']:g}" for row in sorted(rivals))
+        text += ", not separated from " + ", ".join(
+            format_value(float(rows.loc[row, "level"])) for row in sorted(rivals)
+        )
     return text
 
 
-def _describe_without_betas(table: pd.DataFrame, quantities: list[Quantity]) -> list[str]:
-    """What was measured where no series varies beta: the one configuration, or the best of several."""
+def _describe_without_dials(table: pd.DataFrame, quantities: list[Quantity]) -> list[str]:
+    """What was measured where no series has a dial: the one configuration, or the best of several."""
     lead = lead_score(quantities)
     told = [q for q in quantities if q.name == "reconstruction" or q is lead]
     if not told:

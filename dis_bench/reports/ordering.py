@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -75,14 +77,16 @@ def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list
         The index of the best row (None where there is none), and the indices that could as well be it.
         The best is claimed only where that list is empty and there is another row to beat.
     """
-    means = table[f"{quantity.name}_mean"].dropna()
+    name = quantity.name
+    means = table[f"{name}_mean"].dropna()
     if means.empty or not quantity.better:
         return None, []
     best = means.idxmax() if quantity.better == "higher" else means.idxmin()
-    sample = Sample.of(table.loc[best], quantity)
-    others = [row for row in means.index if row != best]
-    rivals = [row for row in others if not compare(sample, Sample.of(table.loc[row], quantity)).claimed]
-    return int(best), [int(row) for row in rivals]
+    others = table.loc[means.index.drop(best)]
+    spread = np.hypot(others[f"{name}_std"], table.loc[best, f"{name}_std"])  # as in compare, of all at once
+    enough = np.minimum(others[f"{name}_n"], table.loc[best, f"{name}_n"]) >= MIN_SEEDS
+    separated = enough & ((others[f"{name}_mean"] - means[best]).abs() > spread)
+    return int(best), [int(row) for row in others.index[~separated]]
 
 
 def claims_best(table: pd.DataFrame, quantity: Quantity) -> int | None:

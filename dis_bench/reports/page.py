@@ -8,19 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_html
+from dis_bench.reports.configurations import format_value, is_number
 from dis_bench.reports.figures import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.pictures import FROZEN
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
+from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Record, Setting, plain_name
 from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
+from dis_bench.runners.sorting import sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Template
 
+_NOTHING = "There is nothing to draw: no cell of this setting kept a curve, a picture or a score."
+_UNDRAWN = (
+    f"Figures are drawn of the {MOST_SETTINGS} settings with the most finished cells, and this is not one of "
+    "them."
+)
+# The page lists so many failed cells.
+_MOST_FAILED = 200
+_PLOTS = ("tradeoff", "against-beta", "against-dial", "agreement")
 # The page shows at most so many traversals of a setting at once; the others unfold.
 _OPEN_TRAVERSALS = 4
 
@@ -48,6 +59,10 @@ def render_page(
         _section(setting, table, quantities, answers, drawn)
         for setting, table, answers, drawn in zip(settings, tables, headlines, images, strict=True)
     ]
+    has_figures = choose_settings(settings)
+    for number, part in enumerate(parts):
+        part["undrawn"] = _NOTHING if number in has_figures else _UNDRAWN
+    failed = [row for setting in settings for row in _failed(setting)]
     return _template().render(
         title=_title(settings),
         summary=describe_cells(records, settings),
@@ -56,7 +71,8 @@ def render_page(
         frozen=FROZEN,
         caveats=caveats,
         provenance=gather_provenance(records),
-        failed=[row for setting in settings for row in _failed(setting)],
+        failed=failed[:_MOST_FAILED],
+        failed_count=len(failed),
         rule=RULE,
         note=write_note(settings, quantities),
         version=dis_bench.__version__,
@@ -94,12 +110,16 @@ def _template() -> Template:
 def describe_cells(records: list[Record], settings: list[Setting]) -> str:
     """One sentence on how much there is: cells, models, seeds."""
     failed = sum(record["status"] == "failed" for record in records)
-    models = sorted({plain_name(record["cell"]["model"]) for record in records})
+    models = sorted({plain_name(record["cell"]["model"]) for record in records}, key=sort_key)
     seeds = {record["cell"]["seed"] for record in records}
-    given = [record["cell"]["hyperparameters"].get("beta") for record in records]
-    betas = sorted({float(beta) for beta in given if isinstance(beta, (int, float))})  # others are words
+    given = [r["cell"]["hyperparameters"]["beta"] for r in records if "beta" in r["cell"]["hyperparameters"]]
+    betas = sorted({float(beta) for beta in given if is_number(beta)})
+    words = sorted({format_value(beta) for beta in given if not is_number(beta)}, key=sort_key)
     parts = [", ".join(models)]
     parts += [_list_betas(betas)] if betas else []
+    parts += (
+        [f"beta = {', '.join(words)}" if len(words) <= 8 else f"{len(words)} words for β"] if words else []
+    )
     parts += [_count(len(seeds), "seed")]
     parts += [_count(len(settings), "setting")] if len(settings) > 1 else []
     parts += [f"{failed} failed"] if failed else []
@@ -137,7 +157,7 @@ def _section(
         "title": setting.title,
         "answers": answers,
         "several": len(answers) > 1,
-        "plots": [image for image in images if image.kind in ("tradeoff", "against-beta", "agreement")],
+        "plots": [image for image in images if image.kind in _PLOTS],
         "reconstructions": [image for image in images if image.kind == "reconstructions"],
         "training": [image for image in images if image.kind == "training"],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],

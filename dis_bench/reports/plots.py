@@ -1,83 +1,37 @@
-"""The plots of a setting: the trade-off, each quantity against beta, and the losses through training."""
+"""The plots of a setting: the trade-off, each quantity against a dial, and the losses through training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dis_bench.escape import visible
 from dis_bench.plotting import Axes, Figure, Line2D
 from dis_bench.reports.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
+from dis_bench.reports.headline import lead_score
+from dis_bench.reports.ordering import find_best
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import rank_series
+from dis_bench.reports.series import Series, split_series
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.theme import (
-    INK,
-    LINE,
-    MARKERS,
-    MUTED,
-    REFERENCE_COLOURS,
-    REFERENCE_MARKERS,
-    STYLES,
-    BetaScale,
-    lowest,
-    panels,
-    set_title,
-)
+from dis_bench.reports.theme import INK, OTHERS, lowest, panels, set_title
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True)
-class Series:
-    """A model with one choice of its other hyperparameters: one path through the betas, or one point.
-
-    Attributes:
-        name: for the legend.
-        rows: its rows of the summary table, one per beta.
-        cells: its finished cells, one per seed and beta.
-        marker, style: what tells it from the other series.
-        colour: its own where it has no beta; else empty, and beta gives the colour.
-    """
-
-    name: str
-    rows: pd.DataFrame
-    cells: pd.DataFrame
-    marker: str
-    style: str | tuple[float, tuple[float, ...]]
-    colour: str
-
-    @property
-    def has_beta(self) -> bool:
-        """Whether beta is one of the model's hyperparameters."""
-        return not self.colour
-
-
-def split_series(setting: Setting, table: pd.DataFrame) -> list[Series]:
-    """The series of a setting that have a finished cell, in the table's order."""
-    series: list[Series] = []
-    for name, rows in table[table["n"] > 0].groupby("series", sort=False):
-        has_beta = bool(rows["beta"].notna().all())
-        number = sum(other.has_beta == has_beta for other in series)
-        is_vae = not has_beta and set(rows["model"]) == {"vae"}
-        series.append(
-            Series(
-                name=visible(f"{name} (its objective: β = 1)" if is_vae else str(name)),
-                rows=rows,
-                cells=setting.done[setting.done["series"] == name],
-                marker=(MARKERS if has_beta else REFERENCE_MARKERS)[number % len(MARKERS)],
-                style=(STYLES if has_beta else STYLES[1:])[number % (len(STYLES) - 1)],
-                colour="" if has_beta else REFERENCE_COLOURS[number % len(REFERENCE_COLOURS)],
-            )
-        )
-    return series
+# With more cells, or more series in colour, a dot for each cell would hide the means.
+MOST_DOTS, MOST_DOTTED = 1_000, 4
+# With more levels the bars of a path are a band, or left out.
+MOST_BARS = 30
+# Against a dial, so many series without it are lines across.
+MOST_LINES = 4
+_PATH = "#868d98"
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
-    """Each score against reconstruction: a faint dot per seed, a mean with its spread per beta.
+    """Each score against reconstruction: a faint dot per seed, a mean with its spread per configuration.
 
     Args:
         setting: its finished cells are the dots, its anchors dotted lines.
@@ -87,27 +41,37 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
     reconstruction = next(q for q in quantities if q.name == "reconstruction")
     scores = [q for q in quantities if q.is_score]
     figure, axes = panels(len(scores), 2 if len(scores) in (2, 4) else 3, 2.8)
-    series, scale = split_series(setting, table), BetaScale(table["beta"])
+    series = split_series(setting, table, lead_score(quantities))
     for panel, score in zip(axes, scores, strict=True):
         for one in series:
-            _draw_path(panel, one, reconstruction, score, scale)
+            _draw_path(panel, one, reconstruction, score, with_dots=has_dots(setting))
         set_title(panel, score.label)
         panel.set_ylabel(_BETTER[score.better])
         _widen(panel, score)
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
         panel.set_xlabel("reconstruction, nats  (← better)")
-    _add_legend(figure, series, scale.legend_handles())
+    _add_legend(figure, series, _level_handles(series))
     return figure
 
 
-def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
-    """Each quantity against beta; a model without beta is a dashed line across, its spread a band."""
+def draw_against_dial(
+    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], dial: str = "beta"
+) -> Figure:
+    """Each quantity against a dial; the best of a series without it is a dashed line, its spread a band."""
     figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
-    series, scale = split_series(setting, table), BetaScale(table["beta"])
+    series, lead = split_series(setting, table, lead_score(quantities)), lead_score(quantities)
+    # the axis tells the levels apart, so a hue needs no shades
+    along = [replace(one, has_shades=False) for one in series if one.rows["dial"].iloc[0] == dial]
+    others = [one for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
+    ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
+    across = [_reduce(others[number], lead) for number in sorted(ranked)]
+    scale = next(one.scale for one in along if one.scale is not None)
     for panel, quantity in zip(axes, quantities, strict=True):
-        for one in series:
-            _draw_curve(panel, one, quantity, scale)
+        for one in across:
+            _draw_across(panel, one, quantity)
+        for one in along:
+            _draw_curve(panel, one, quantity, with_dots=has_dots(setting))
         set_title(panel, quantity.heading)
         panel.set_ylabel(quantity.unit)
         scale.label_axis(panel)
@@ -115,24 +79,36 @@ def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Qu
         draw_anchors(panel, setting.anchors.get(quantity.name), quantity)
     for panel in lowest(axes):
         panel.set_xlabel(scale.name)
-    _add_legend(figure, series, [])
+    _add_legend(figure, [*along, *across], [])
     return figure
 
 
-def draw_training(setting: Setting, table: pd.DataFrame, curves: dict[str, Curve]) -> Figure:
+def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
+    """Each quantity against beta; as :func:`draw_against_dial`."""
+    return draw_against_dial(setting, table, quantities, "beta")
+
+
+def draw_training(
+    setting: Setting, table: pd.DataFrame, curves: dict[str, Curve], lead: Quantity | None = None
+) -> Figure:
     """Reconstruction and KL through training: a thin line per seed, the mean over seeds thick.
 
     Args:
-        setting, table: as for :func:`draw_tradeoff`.
+        setting, table, lead: as for :func:`dis_bench.reports.series.split_series`.
         curves: by the hash of their cell; at least one.
     """
     figure, axes = panels(2, 2, 3.1)
-    series, scale = split_series(setting, table), BetaScale(table["beta"])
+    series = split_series(setting, table, lead)
+    shown = setting.done[setting.done["hash"].isin(curves)]
     for panel, name in zip(axes, ("reconstruction", "kl"), strict=True):
         for one in series:
-            for beta, cells in one.cells.groupby("beta", dropna=False):
-                found = [curves[cell] for cell in cells["hash"] if cell in curves]
-                _draw_curves(panel, found, name, one, one.colour or scale.colour(float(beta)))
+            cells = one.cells[one.cells["hash"].isin(shown["hash"])]
+            for (_, some), colour in zip(
+                cells.groupby("level", dropna=False),
+                one.colours(cells["level"].drop_duplicates().sort_values()),
+                strict=True,
+            ):
+                _draw_curves(panel, [curves[cell] for cell in some["hash"]], name, one, colour)
         panel.set_xlabel("training step")
         panel.set_ylabel("nats per image")
         panel.set_xlim(left=0)
@@ -141,8 +117,14 @@ def draw_training(setting: Setting, table: pd.DataFrame, curves: dict[str, Curve
     axes[0].set_title("reconstruction ↓")
     axes[1].set_title("KL")
     axes[1].set_ylim(bottom=0)
-    _add_legend(figure, series, scale.legend_handles())
+    drawn = [one for one in series if one.cells["hash"].isin(curves).any()]
+    _add_legend(figure, drawn, _level_handles(drawn, shown["level"]))
     return figure
+
+
+def has_dots(setting: Setting) -> bool:
+    """Return whether the plots of a setting have a dot for each cell."""
+    return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
 
 
 def _settle(panel: Axes, tails: list[np.ndarray]) -> None:
@@ -164,58 +146,86 @@ def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colou
     panel.plot(step, mean, lw=1.8, ls=one.style, color=colour)
 
 
-def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, scale: BetaScale) -> None:
-    """One series in the plane of two quantities: dots per seed, means with spreads, joined in beta order."""
-    colours = [one.colour or scale.colour(beta) for beta in one.cells["beta"]]
-    dots: dict[str, Any] = {"s": 16, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker, "zorder": 2}
-    panel.scatter(one.cells[x.name], one.cells[y.name], color=colours, **dots)
-    means = one.rows[[f"{x.name}_mean", f"{y.name}_mean"]].to_numpy(float).T
-    panel.plot(*means, color=LINE, lw=1.2, ls=one.style, zorder=1)
-    for _, row in one.rows.iterrows():
-        _draw_mean(panel, one, one.colour or scale.colour(row["beta"]), row, x, y)
+def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots: bool) -> None:
+    """One series in the plane of two quantities: dots per seed, means with spreads, joined in dial order."""
+    if with_dots and not one.is_grey:
+        dots: dict[str, Any] = {"s": 16, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker, "zorder": 2}
+        panel.scatter(one.cells[x.name], one.cells[y.name], color=one.colours(one.cells["level"]), **dots)
+    across, up = one.rows[f"{x.name}_mean"], one.rows[f"{y.name}_mean"]
+    if one.has_dial:
+        width = 0.5 if len(one.rows) > MOST_BARS else 0.7 if one.is_grey else 1.2
+        order = 0.5 if one.is_grey else 1
+        panel.plot(across, up, color=one.colour or _PATH, ls=one.style, lw=width, zorder=order)
+    bars = [one.rows[f"{q.name}_std"].fillna(0).to_numpy(float) for q in (x, y)]
+    bars = [] if one.is_grey or len(one.rows) > MOST_BARS else bars
+    _draw_means(panel, one, across.to_numpy(float), up.to_numpy(float), bars)
 
 
-def _draw_mean(panel: Axes, one: Series, colour: str, row: pd.Series, x: Quantity, y: Quantity) -> None:
-    bars = np.nan_to_num([row[f"{x.name}_std"], row[f"{y.name}_std"]])
-    panel.errorbar(
-        row[f"{x.name}_mean"],
-        row[f"{y.name}_mean"],
-        xerr=bars[0],
-        yerr=bars[1],
-        **_mean_look(one, colour),
+def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool) -> None:
+    """One series against its dial."""
+    assert one.scale is not None, "only a series with a dial is drawn against it"
+    name = quantity.name
+    if with_dots and not one.is_grey:
+        dots = [one.scale.position(level) for level in one.cells["level"]]
+        look: dict[str, Any] = {"s": 14, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker}
+        panel.scatter(dots, one.cells[name], color=one.colours(one.cells["level"]), **look)
+    where = np.array([one.scale.position(level) for level in one.rows["level"]])
+    means = one.rows[f"{name}_mean"].to_numpy(float)
+    spread = one.rows[f"{name}_std"].fillna(0).to_numpy(float)
+    colour, width = one.colour or _PATH, 0.8 if one.is_grey else 1.2
+    panel.plot(where, means, color=colour, lw=width, ls=one.style, zorder=1)
+    many = len(where) > MOST_BARS
+    if many and not one.is_grey:
+        panel.fill_between(where, means - spread, means + spread, color=colour, alpha=0.25, lw=0)
+    bars = [] if one.is_grey or many else [np.full_like(spread, np.nan), spread]
+    _draw_means(panel, one, where, means, bars)
+
+
+def _draw_across(panel: Axes, one: Series, quantity: Quantity) -> None:
+    """One configuration as a line across all levels, its spread as a band."""
+    row = one.rows.iloc[0]
+    mean, spread = row[f"{quantity.name}_mean"], np.nan_to_num(row[f"{quantity.name}_std"])
+    panel.axhspan(mean - spread, mean + spread, color=one.colour, alpha=0.12, lw=0)
+    panel.axhline(mean, color=one.colour, ls=one.style, lw=1.3)
+
+
+def _reduce(one: Series, lead: Quantity | None) -> Series:
+    """Return a series with only its best configuration by the leading score, named after it."""
+    if len(one.rows) == 1:
+        return one
+    best = find_best(one.rows, lead)[0] if lead is not None else None
+    rows = one.rows.iloc[:1] if best is None else one.rows.loc[[best]]
+    name = str(rows["label"].iloc[0])
+    return replace(
+        one, rows=rows, name=name if best is None or lead is None else f"{name} (its best {lead.label})"
     )
 
 
-def _draw_curve(panel: Axes, one: Series, quantity: Quantity, scale: BetaScale) -> None:
-    """One series against beta, or across all betas where it has none."""
-    name = quantity.name
-    if not one.has_beta:
-        row = one.rows.iloc[0]
-        mean, std = row[f"{name}_mean"], np.nan_to_num(row[f"{name}_std"])
-        panel.axhspan(mean - std, mean + std, color=one.colour, alpha=0.12, lw=0)
-        panel.axhline(mean, color=one.colour, ls=one.style, lw=1.3)
+def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: list[Any]) -> None:
+    """Means as markers, with bars of one standard deviation where these are given."""
+    colours = one.colours(one.rows["level"])
+    if not bars:
+        look: dict[str, Any] = (
+            {"s": 6, "lw": 0, "zorder": 0.6} if one.is_grey else {"s": 9, "lw": 0, "zorder": 3}
+        )
+        panel.scatter(x, y, color=colours, marker=one.marker, **look)
         return
-    where = [scale.position(beta) for beta in one.cells["beta"]]
-    colours = [scale.colour(beta) for beta in one.cells["beta"]]
-    panel.scatter(where, one.cells[name], s=14, alpha=_dot_alpha(one), lw=0, color=colours, marker=one.marker)
-    where = [scale.position(beta) for beta in one.rows["beta"]]
-    panel.plot(where, one.rows[f"{name}_mean"], color=LINE, lw=1.2, ls=one.style, zorder=1)
-    for position, (_, row) in zip(where, one.rows.iterrows(), strict=True):
-        look = _mean_look(one, scale.colour(row["beta"]))
-        panel.errorbar(position, row[f"{name}_mean"], yerr=np.nan_to_num(row[f"{name}_std"]), **look)
-
-
-def _mean_look(one: Series, colour: str) -> dict[str, Any]:
-    size = 5 if len(one.rows) > 9 else 6.5
-    ring = {"ms": 10, "mfc": "none", "mec": colour, "mew": 1.3}  # around what it may coincide with
-    return {
-        "marker": one.marker,
-        "color": colour,
-        **({"ms": size, "mec": "white", "mew": 0.9} if one.has_beta else ring),
-        "elinewidth": 1.2,
-        "capsize": 0,
-        "zorder": 3,
-    }
+    size = 3 if one.is_grey else 5 if len(x) > 9 else 6.5
+    dot = {"ms": size, "mec": "white", "mew": 0.9}
+    for number, colour in enumerate(colours):
+        ring = {"ms": 10, "mfc": "none", "mec": colour, "mew": 1.3}  # around what it may coincide with
+        panel.errorbar(
+            x[number],
+            y[number],
+            xerr=bars[0][number] if np.isfinite(bars[0][number]) else None,
+            yerr=bars[1][number],
+            marker=one.marker,
+            color=colour,
+            elinewidth=1.2,
+            capsize=0,
+            zorder=3,
+            **(dot if one.has_dial else ring),
+        )
 
 
 def _dot_alpha(one: Series) -> float:
@@ -240,14 +250,25 @@ def _widen(panel: Axes, quantity: Quantity) -> None:
     panel.set_ylim(low, low + span)
 
 
-def _add_legend(figure: Figure, series: list[Series], betas: list[Line2D]) -> None:
-    """Betas by colour, then series by marker and line, above the panels; nothing where nothing differs."""
-    handles = list(betas)
+def _level_handles(series: list[Series], levels: pd.Series | None = None) -> list[Line2D]:
+    """Return what the colours of a dial mean, where all paths share it: viridis, or shades of any hue."""
+    scales = {id(one.scale): one.scale for one in series if one.scale is not None and not one.is_grey}
+    if len(scales) != 1:
+        return []
+    [scale] = scales.values()
+    hue = "#7d848f" if all(one.colour for one in series if one.has_dial) else ""
+    known = None if levels is None else levels.dropna().unique().tolist()
+    return scale.legend_handles(hue, known) if len(scale.betas) > 1 or not hue else []
+
+
+def _add_legend(figure: Figure, series: list[Series], levels: list[Line2D]) -> None:
+    """Levels by colour, then series by colour, marker and line; nothing where nothing differs."""
+    handles = list(levels)
     if len(series) > 1:
-        for one in series:
-            look: dict[str, Any] = {"color": one.colour or MUTED, "ls": one.style, "marker": one.marker}
-            look |= {"ms": 6} if one.has_beta else {"ms": 8, "mfc": "white", "mew": 1.3}
-            handles.append(Line2D([], [], label=one.name, **look))
+        handles += [one.legend_handle() for one in series if not one.is_grey]
+        grey = sum(one.is_grey for one in series)
+        if grey:
+            handles.append(Line2D([], [], color=OTHERS, marker="o", ms=4, lw=1, label=f"{grey} other series"))
     if handles:
         inches = [0.6 + 0.085 * len(str(handle.get_label())) for handle in handles]
         width = figure.get_figwidth()

@@ -8,6 +8,7 @@ from typing import Any
 
 from dis_bench.reports.settings import Record, format_value, plain_name
 
+MOST_COMMANDS = 50
 _NAMES = {"dis_bench": "dis-bench"}
 
 
@@ -16,7 +17,7 @@ class Provenance:
     """What the page says about the origin of its numbers.
 
     Attributes:
-        commands: distinct, in order of their first record.
+        commands: distinct, in order of their first record; where they are many, a last line counts the rest.
         data: dataset, source, fingerprint and number of cells.
         environment: name and value of what made the records; several values come with cell counts.
         protocols: metric and its parameters; more than one line where cells differ.
@@ -43,12 +44,20 @@ def gather_provenance(records: list[Record]) -> Provenance:
         for metric, protocol in record.get("protocol", {}).items()
     }
     return Provenance(
-        commands=list(dict.fromkeys(str(record.get("command") or "not recorded") for record in records)),
+        commands=_list_commands(records),
         data=[(*key, count) for key, count in sorted(data.items())],
         environment=_environment(records),
         protocols=sorted(protocols),
         created=(dates[0], dates[-1]),
     )
+
+
+def _list_commands(records: list[Record]) -> list[str]:
+    commands = list(dict.fromkeys(str(record.get("command") or "not recorded") for record in records))
+    if len(commands) <= MOST_COMMANDS:
+        return commands
+    rest = f"(and {len(commands) - MOST_COMMANDS:,} more; each record.json has its own)"
+    return [*commands[:MOST_COMMANDS], rest]
 
 
 def _parameters(protocol: dict[str, Any]) -> str:
@@ -60,12 +69,15 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
     rows = []
     for name in names:
         values = Counter(_text(record.get("environment", {}).get(name, "unknown")) for record in records)
-        if len(values) == 1:
-            text = next(iter(values))
-        else:
-            text = ", ".join(f"{value} ({count} cells)" for value, count in values.most_common())
+        text = next(iter(values)) if len(values) == 1 else list_counts(values)
         rows.append((_NAMES.get(name, name), text))
     return rows
+
+
+def list_counts(values: Counter[str], most: int = 8) -> str:
+    """List the commonest values with their numbers of cells, and how many other values there are."""
+    listed = [f"{value} ({count} cells)" for value, count in values.most_common(most)]
+    return ", ".join([*listed, *([f"and {len(values) - most} others"] if len(values) > most else [])])
 
 
 def _text(value: Any) -> str:

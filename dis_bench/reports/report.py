@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
@@ -13,16 +13,20 @@ from dis_bench.paths import check_path
 from dis_bench.printing import SPELL
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
-from dis_bench.reports.figures import Image, plan_figures
+from dis_bench.reports.figures import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
 from dis_bench.reports.publish import check_folder, publish
-from dis_bench.reports.quantities import find_quantities
+from dis_bench.reports.quantities import Quantity, find_quantities
+from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
 from dis_bench.runners.store import Store, read_records, tabulate
 from dis_bench.runners.sweep import sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,12 @@ def build_report(folder: str | Path) -> Report:
     tables = [summarise(setting, quantities) for setting in settings]
     used = [in_use(table, quantities) for table in tables]
     headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
-    plans = [plan_figures(*parts, problems) for parts in zip(settings, tables, used, strict=True)]
+    plans = _plan_all(settings, tables, used, problems)
     total = sum(len(plan) for plan in plans)
     with bar(total=total, desc="report", unit="figure") as progress:
         images = [[_drawn(plan(), progress) for plan in some] for some in plans]
     quantities += add_udr(settings, tables, problems)
-    caveats = find_caveats(records, problems, anchors)
+    caveats = find_caveats(records, problems, anchors, settings)
     page = render_page(settings, tables, quantities, headlines, images, caveats, records)
     files = {image.path: image.png for some in images for image in some}
     files |= {
@@ -91,6 +95,19 @@ def build_report(folder: str | Path) -> Report:
         "index.html": page.encode(errors=SPELL),
     }
     return Report(files, describe_cells(records, settings), settings, headlines, caveats)
+
+
+def _plan_all(
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    used: list[list[Quantity]],
+    problems: list[str],
+) -> list[list[Plan]]:
+    """Plan the figures of each setting that has any; several settings share the number of configurations."""
+    drawn = choose_settings(settings)
+    most = max(2, MOST_CONFIGURATIONS // len(drawn))
+    parts = zip(settings, tables, used, strict=True)
+    return [plan_figures(*p, problems, most) if n in drawn else [] for n, p in enumerate(parts)]
 
 
 def _drawn(image: Image, progress: Any) -> Image:

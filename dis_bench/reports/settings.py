@@ -7,14 +7,14 @@ another setting, so that a mean, a curve or an ordering never mixes them.
 from __future__ import annotations
 
 import itertools
-import json
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports.anchors import match_anchors
+from dis_bench.reports.configurations import canonical, format_value, name_cells, plain_name
+from dis_bench.runners.sorting import SortKey, sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +50,8 @@ class Setting:
         slug: the same for file names; unique.
         cell: what its cells share.
         protocol: of each metric, as recorded.
-        cells: one row per cell, with the store's columns and ``series`` (the model, and those of its
-            hyperparameters that vary, without beta), ``label`` (the same with beta) and a numeric ``beta``.
+        cells: one row per cell, with the store's columns and the names of
+            :func:`dis_bench.reports.configurations.name_cells`, in their order.
         anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
             where that is known.
     """
@@ -79,9 +79,9 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
     records = list({record["hash"]: record for record in records}.values())
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        groups[_canonical(_shared(record))].append(record)
+        groups[canonical(_shared(record))].append(record)
     parts = [part for group in groups.values() for part in _split_protocols(group)]
-    parts.sort(key=lambda part: _order(part[0]))
+    parts.sort(key=_order)
     titles = _titles(parts)
     slugs = _unique([_slug(part[0]["cell"]) for part in parts])
     names = _model_names(records)
@@ -101,38 +101,17 @@ def split_table(table: pd.DataFrame) -> list[Setting]:
     settings = []
     for values, cells in table.groupby(list(SHARED)):
         cell = dict(zip(SHARED, values, strict=True))
-        named = _name_cells(cells, cells["model"].map(plain_name), hyperparameters)
+        chosen = [
+            {name: value for name, value in zip(hyperparameters, row, strict=True) if value == value}
+            for row in cells[hyperparameters].to_numpy(dtype=object)
+        ]
+        named = name_cells(cells, cells["model"].map(plain_name).tolist(), chosen)
         settings.append(Setting(_title(cell), _slug(cell), cell, {}, named))
     return settings
 
 
-def plain_name(name: str) -> str:
-    """``MyVAE`` of ``path/file.py:MyVAE``: a path makes no readable label."""
-    return name.rpartition(":")[2]
-
-
-def format_value(value: Any) -> str:
-    """A setting or hyperparameter for people: 300000 is 300,000 and 4.0 is 4."""
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)  # two values must not read alike
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
 def _shared(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record["cell"].items() if name not in _VARIED}
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _comparable_protocol(record: Record, metric: str) -> str | None:
-    """The parameters that decide a metric's value; None where it was not computed."""
-    protocol = record.get("protocol", {}).get(metric)
-    if protocol is None:
-        return None
-    return _canonical({name: value for name, value in protocol.items() if name != "seed"})
 
 
 def _split_protocols(records: list[Record]) -> list[list[Record]]:
@@ -141,47 +120,74 @@ def _split_protocols(records: list[Record]) -> list[list[Record]]:
     A cell that lacks a metric (it failed, or was scored before the metric was asked for) contradicts
     nobody and goes with the most common protocol.
     """
-    parts: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    metrics = sorted({metric for record in records for metric in record.get("protocol", {})})
+    used = [
+        {metric: canonical(parameters) for metric, parameters in _comparable(_recorded(record)).items()}
+        for record in records
+    ]
     usual = {}
-    for metric in metrics:
-        seen = Counter(p for r in records if (p := _comparable_protocol(r, metric)) is not None)
+    for metric in sorted({metric for protocols in used for metric in protocols}):
+        seen = Counter(protocols[metric] for protocols in used if metric in protocols)
         usual[metric] = seen.most_common(1)[0][0]
-    for record in records:
-        parts[tuple(_comparable_protocol(record, m) or usual[m] for m in metrics)].append(record)
+    parts: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record, protocols in zip(records, used, strict=True):
+        parts[tuple(protocols.get(metric, common) for metric, common in usual.items())].append(record)
     return list(parts.values())
+
+
+def _recorded(record: Record) -> dict[str, dict[str, Any]]:
+    return {metric: used for metric, used in record.get("protocol", {}).items() if used is not None}
 
 
 def _protocol(records: list[Record]) -> dict[str, dict[str, Any]]:
     return {metric: protocol for record in records for metric, protocol in record.get("protocol", {}).items()}
 
 
-def _order(record: Record) -> tuple[str, str, int]:
-    cell = record["cell"]
-    return plain_name(cell["dataset"]), cell["source"], cell["steps"]
+def _order(part: list[Record]) -> list[SortKey]:
+    """Order settings by dataset, source and steps, then by whatever else differs, numbers by size."""
+    cell = _shared(part[0])
+    first = [plain_name(cell["dataset"]), cell["source"], cell["steps"]]
+    others = [cell[name] for name in sorted(cell)] + [_comparable(_protocol(part))]
+    return [sort_key(value) for value in first + others]
+
+
+def _comparable(protocol: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        metric: {name: value for name, value in parameters.items() if name != "seed"}
+        for metric, parameters in protocol.items()
+    }
 
 
 def _titles(parts: list[list[Record]]) -> list[str]:
     """Dataset, source and steps always; anything else only where two settings would read alike."""
-    cells = [_shared(part[0]) for part in parts]
-    heads = [_title(cell) for cell in cells]
-    protocols = [_protocol(part) for part in parts]
-    titles = []
-    for head, cell, protocol in zip(heads, cells, protocols, strict=True):
-        alike = [i for i, other in enumerate(heads) if other == head]
-        details = [
-            f"{name.replace('_', ' ')} {format_value(value)}"
-            for name, value in cell.items()
-            if any(cells[i].get(name) != value for i in alike)
-        ]
-        details += [
-            f"{metric} {name} {format_value(value)}"
-            for metric, parameters in protocol.items()
-            for name, value in parameters.items()
-            if any(protocols[i].get(metric, parameters).get(name) != value for i in alike) and name != "seed"
-        ]
-        titles.append(", ".join([head, *details]))
+    described = [(_shared(part[0]), _comparable(_protocol(part))) for part in parts]
+    alike: dict[str, list[int]] = defaultdict(list)
+    for number, (cell, _) in enumerate(described):
+        alike[_title(cell)].append(number)
+    titles = [""] * len(parts)
+    for head, numbers in alike.items():
+        cells = [described[number][0] for number in numbers]
+        differing = [name for name in cells[0] if _differs([cell.get(name) for cell in cells])]
+        metrics = {
+            (metric, name): [described[number][1].get(metric, {}).get(name) for number in numbers]
+            for number in numbers
+            for metric, parameters in described[number][1].items()
+            for name in parameters
+        }
+        for place, number in enumerate(numbers):
+            details = [
+                f"{name.replace('_', ' ')} {format_value(cells[place].get(name))}" for name in differing
+            ]
+            details += [
+                f"{metric} {name} {format_value(values[place])}"
+                for (metric, name), values in metrics.items()
+                if values[place] is not None and _differs([v for v in values if v is not None])
+            ]
+            titles[number] = ", ".join([head, *details])
     return titles
+
+
+def _differs(values: list[Any]) -> bool:
+    return len({canonical(value) for value in values}) > 1
 
 
 def _title(cell: dict[str, Any]) -> str:
@@ -222,26 +228,7 @@ def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.Da
     from dis_bench.runners.store import tabulate
 
     cells = tabulate(records)
-    models = {r["hash"]: names[r["cell"]["model"], str(r["cell"].get("model_version", ""))] for r in records}
-    hyperparameters = {name for record in records for name in record["cell"]["hyperparameters"]}
-    return _name_cells(cells, cells["hash"].map(models), sorted(hyperparameters))
-
-
-def _name_cells(cells: pd.DataFrame, models: pd.Series, hyperparameters: list[str]) -> pd.DataFrame:
-    """The store's table with ``series``, ``label`` and a numeric ``beta`` for each cell, in their order."""
-    import pandas as pd
-
-    beta = pd.to_numeric(cells["beta"], errors="coerce") if "beta" in cells else float("nan")
-    series = models.astype(str)
-    for name in hyperparameters:
-        varied = cells.groupby(models)[name].transform("nunique") > 1
-        if name != "beta" and varied.any():
-            given = varied & cells[name].notna()
-            texts = cells.loc[given, name].map(lambda value, name=name: f", {name} = {format_value(value)}")
-            series[given] = series[given] + texts
-    cells = cells.assign(beta=beta, series=series).astype({"beta": float})
-    cells["label"] = [
-        name if math.isnan(beta) else f"{name}, β = {format_value(beta)}"
-        for name, beta in zip(cells["series"], cells["beta"], strict=True)
-    ]
-    return cells.sort_values(["series", "beta", "seed"], ignore_index=True)
+    by_hash = {record["hash"]: record["cell"] for record in records}
+    ordered = [by_hash[cell] for cell in cells["hash"]]
+    models = [names[cell["model"], str(cell.get("model_version", ""))] for cell in ordered]
+    return name_cells(cells, models, [cell["hyperparameters"] for cell in ordered])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
@@ -23,39 +23,39 @@ def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
     """One row per configuration of a setting.
 
     Returns:
-        ``label``, ``series``, ``model``, ``beta``, ``beta_norm``, ``seeds`` (those that finished), ``n`` (how
-        many), ``failed``, then for each quantity ``<name>_mean``, ``<name>_std`` (over seeds, ddof 1; NaN for
-        one seed) and ``<name>_n``, and for each score ``<name>_perfect`` and ``<name>_chance`` (what a
-        perfect code and noise get, the same in each row; NaN where that is not known). Rows are ordered by
-        series, then by beta as a number.
+        The names of :func:`dis_bench.reports.configurations.name_cells`, ``model``, ``beta_norm``, ``seeds``
+        (those that finished), ``n`` (how many), ``failed``, then for each quantity ``<name>_mean``,
+        ``<name>_std`` (over seeds, ddof 1; NaN for one seed) and ``<name>_n``, and for each score
+        ``<name>_perfect`` and ``<name>_chance`` (what a perfect code and noise get, the same in each row; NaN
+        where that is not known). Rows are in the order of the cells.
     """
     import pandas as pd
 
-    rows = []
-    for label, cells in setting.cells.groupby("label", sort=False):
-        done = cells[cells["status"] == "done"]
-        first = cells.iloc[0]
-        row = {
-            "label": label,
-            "series": first["series"],
-            "model": plain_name(first["model"]),
-            "beta": first["beta"],
-            "beta_norm": first["beta_norm"],
-            "seeds": " ".join(str(seed) for seed in done["seed"]),
-            "n": len(done),
-            "failed": len(cells) - len(done),
-        }
-        for quantity in quantities:
-            values = pd.to_numeric(done[quantity.name]) if quantity.name in done else pd.Series(dtype=float)
-            row[f"{quantity.name}_mean"] = values.mean()
-            row[f"{quantity.name}_std"] = values.std(ddof=1)
-            row[f"{quantity.name}_n"] = int(values.count())
-            if quantity.is_score:
-                anchor = setting.anchors.get(quantity.name, Anchor(math.nan, math.nan))
-                row |= {f"{quantity.name}_{side}": value for side, value in anchor._asdict().items()}
-        rows.append(row)
-    table = pd.DataFrame(rows).astype({"beta": float, "beta_norm": float})
-    return table.sort_values(["series", "beta"], ignore_index=True)
+    cells, done = setting.cells, setting.done
+    labels = cells["label"].unique()
+    table = cells.drop_duplicates("label").set_index("label")
+    table = table[["model_name", "series", "row", "model", "dial", "level", "beta", "beta_norm"]]
+    table = table.assign(
+        model=table["model"].map(plain_name),
+        seeds=done["seed"].astype(str).groupby(done["label"]).agg(" ".join),
+        n=done.groupby("label").size(),
+        failed=cells.groupby("label").size(),
+    )
+    table = table.fillna({"seeds": "", "n": 0}).astype({"n": int, "beta": float, "beta_norm": float})
+    table["failed"] -= table["n"]
+    names = [quantity.name for quantity in quantities if quantity.name in done]
+    groups = done[names].apply(pd.to_numeric).groupby(done["label"])
+    parts = {"mean": groups.mean(), "std": groups.std(ddof=1), "n": groups.count()}
+    columns: dict[str, Any] = {}
+    for quantity in quantities:
+        for part, values in parts.items():
+            column = values[quantity.name].reindex(labels) if quantity.name in names else math.nan
+            columns[f"{quantity.name}_{part}"] = pd.Series(column, index=labels, dtype=float)
+        columns[f"{quantity.name}_n"] = columns[f"{quantity.name}_n"].fillna(0).astype(int)
+        if quantity.is_score:
+            anchor = setting.anchors.get(quantity.name, Anchor(math.nan, math.nan))
+            columns |= {f"{quantity.name}_{side}": value for side, value in anchor._asdict().items()}
+    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1).reset_index()
 
 
 def summarise_text(table: pd.DataFrame) -> str:
@@ -108,7 +108,8 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
 
     parts = []
     for setting, table in zip(settings, tables, strict=True):
-        part = table.drop(columns=["label"])
+        part = table.drop(columns=["label", "model_name", "series", "dial", "level"])
+        part = part.rename(columns={"row": "series"})
         for position, name in enumerate(SHARED):
             part.insert(position, name, setting.cell[name])
         part.insert(0, "setting", setting.title)
@@ -127,7 +128,7 @@ def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tu
     best = {quantity.name: claims_best(table, quantity) for quantity in quantities}
     rows = []
     for index, row in table.iterrows():
-        texts = [(row["series"], False), (_number(row["beta"]), False), (_number(row["beta_norm"]), False)]
+        texts = [(row["row"], False), (_number(row["beta"]), False), (_number(row["beta_norm"]), False)]
         texts.append((_seeds(row), False))
         for quantity in quantities:
             mean, std, n = (row[f"{quantity.name}_{part}"] for part in ("mean", "std", "n"))

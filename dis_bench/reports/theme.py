@@ -23,6 +23,7 @@ from dis_bench.plotting import (
     drawing,
     load_seaborn,
     to_hex,
+    to_rgb,
 )
 
 seaborn = load_seaborn()
@@ -39,8 +40,13 @@ MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
 LINE = "#868d98"
 # Dark is a small beta, light a large one: viridis, whose lighter half would not stand out, darkened.
 BETA_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000")
-# For models without a beta: hues that are not among those.
-REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0")
+# For several series, each with a contrast of at least 3 to white; darker shades are further levels of a dial.
+COLOURS = ("#0072b2", "#d55e00", "#00865f", "#c4699a", "#59616d", "#7a4b22", "#8b67d0", "#808000")
+# For models without a beta: hues that are not among those of betas.
+REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3123f", "#0072b2")
+OTHERS = "#868d98"
+# With more values on an axis, only those that are labelled have a tick.
+MOST_TICKS = 40
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
@@ -119,14 +125,19 @@ _BETA_MAP = LinearSegmentedColormap.from_list("beta", BETA_COLOURS)
 class BetaScale:
     """Where each beta stands on an axis, and its colour: dark is small, light is large.
 
-    Logarithmic where the positive betas span more than a factor of ten; a beta of 0 then stands apart, one
-    step below the smallest. Linear otherwise.
+    Logarithmic where the positive betas span more than a factor of ten and none is negative; a beta of 0 then
+    stands apart, one step below the smallest. Linear otherwise.
+
+    Args:
+        betas: or the values of another dial, in any order.
+        symbol: how the dial is written.
     """
 
-    def __init__(self, betas: Iterable[float]) -> None:
+    def __init__(self, betas: Iterable[float], symbol: str = "β") -> None:
+        self.symbol = symbol
         self.betas = sorted({float(beta) for beta in betas if beta == beta})
         positive = [beta for beta in self.betas if beta > 0]
-        self.is_log = bool(positive) and max(positive) / min(positive) > 10
+        self.is_log = bool(positive) and max(positive) / min(positive) > 10 and self.betas[0] >= 0
         self._zero = 0.0
         if self.is_log:
             low, high = math.log10(min(positive)), math.log10(max(positive))
@@ -136,8 +147,9 @@ class BetaScale:
     def name(self) -> str:
         """What to write under an axis."""
         if not self.is_log:
-            return "β"
-        return "β (log scale, 0 apart)" if self.betas[0] <= 0 else "β (log scale)"
+            return self.symbol
+        gap = " " if len(self.symbol) == 1 else "\n"  # a long name would run out of the panel
+        return f"{self.symbol}{gap}(log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
 
     def position(self, beta: float) -> float:
         """Where a beta stands on the axis."""
@@ -145,11 +157,14 @@ class BetaScale:
             return float(beta)
         return math.log10(beta) if beta > 0 else self._zero
 
-    def colour(self, beta: float) -> str:
-        """Return the colour of a beta, between those of the smallest and the largest."""
+    def colour(self, beta: float, hue: str = "") -> str:
+        """Return the colour of a beta, between those of the smallest and the largest; or a shade of a hue."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
         share = (self.position(beta) - low) / (high - low) if high > low else 0.4
-        return to_hex(_BETA_MAP(share))
+        if not hue:
+            return to_hex(_BETA_MAP(share))
+        red, green, blue = (part * (1 - 0.6 * share) for part in to_rgb(hue))
+        return to_hex((red, green, blue))
 
     def label_axis(self, axes: Axes) -> None:
         """Ticks at the betas themselves, and labels on as many as fit."""
@@ -167,15 +182,22 @@ class BetaScale:
             if fits(shown[-1], index) and fits(index, last):
                 shown.append(index)
         shown += [last] if last else []
-        axes.set_xticks(positions, minor=True)
+        axes.set_xticks(positions if len(positions) <= MOST_TICKS else [], minor=True)
         axes.set_xticks([positions[i] for i in shown], [labels[i] for i in shown])
         axes.set_xlim(positions[0] - 0.07 * span, positions[-1] + 0.07 * span)
 
-    def legend_handles(self) -> list[Line2D]:
-        """A coloured dot per beta, at most eight: the smallest, the largest, and some between."""
-        count = len(self.betas)
+    def legend_handles(self, hue: str = "", betas: Iterable[float] | None = None) -> list[Line2D]:
+        """A coloured dot per beta, at most eight: the smallest, the largest, and some between.
+
+        Args:
+            hue: as for :meth:`colour`.
+            betas: those that are drawn; all of them where None.
+        """
+        shown = self.betas if betas is None else sorted(betas)
+        count = len(shown)
         chosen = sorted({round(i * (count - 1) / min(7, max(1, count - 1))) for i in range(min(8, count))})
+        look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
         return [
-            Line2D([], [], ls="", marker="o", ms=7, color=self.colour(beta), label=f"β = {beta:g}")
-            for beta in (self.betas[i] for i in chosen)
+            Line2D([], [], color=self.colour(beta, hue), label=f"{self.symbol} = {beta:g}", **look)
+            for beta in (shown[i] for i in chosen)
         ]

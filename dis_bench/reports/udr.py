@@ -30,8 +30,16 @@ UDR = Quantity(
     ),
 )
 
+# Its cost is quadratic in the seeds of a configuration, of which the first ones are compared: so many, and
+# fewer in a setting of many configurations.
+MOST_SEEDS, FEWEST_SEEDS = 10, 5
+_MOST_FILES = 500
+
 # A spread would suggest values that are independent: an ordering is never claimed of UDR.
-NOTE = "UDR compares the seeds of a configuration with each other, so it has no spread and is never bold."
+NOTE = (
+    "UDR compares the seeds of a configuration with each other, so it has no spread and is never bold; it "
+    f"takes the first {MOST_SEEDS} seeds, and down to {FEWEST_SEEDS} in a setting of many configurations."
+)
 
 
 def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[str]) -> list[Quantity]:
@@ -40,7 +48,7 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
     Args:
         settings: whose cells are read; UDR takes all their images, and leaves out latents of 0.01 nats.
         tables: of the same settings; each gets ``udr_mean``, ``udr_std`` (always NaN) and ``udr_n``, the
-            number of seeds that were compared.
+            number of seeds that were compared, at most :data:`MOST_SEEDS`, the lowest that kept codes.
         problems: gets a sentence for each file that cannot be used; one that is missing goes without.
 
     Returns:
@@ -53,8 +61,12 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
     with bar(total=total, desc="udr", unit="configuration") as progress:
         columns: list[list[tuple[float, int]]] = [[] for _ in tables]
         for setting, table, column in zip(settings, tables, columns, strict=True):
+            done = setting.done
+            cells = dict(tuple(done.groupby("label", sort=False)))
+            most = min(MOST_SEEDS, max(FEWEST_SEEDS, _MOST_FILES // len(table)))
             for label in table["label"]:
-                column.append(_score_seeds(setting, label, problems))
+                some = cells.get(label, done[:0])
+                column.append(_score_seeds(setting, label, some, most, problems))
                 progress.update()
     if not any(n for column in columns for _, n in column):
         return []
@@ -65,15 +77,21 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
     return [UDR]
 
 
-def _score_seeds(setting: Setting, label: str, problems: list[str]) -> tuple[float, int]:
-    """The mean UDR of the seeds of a configuration, and how many there are; NaN and 0 for fewer than two."""
-    cells = setting.done[setting.done["label"] == label]
-    read = [_read_codes(folder, problems) for folder in cells["folder"]]
-    codes = [table for table in read if table is not None]
+def _score_seeds(
+    setting: Setting, label: str, cells: pd.DataFrame, most: int, problems: list[str]
+) -> tuple[float, int]:
+    """The mean UDR of a configuration's first seeds, and how many they are; NaN and 0 for fewer than two."""
+    codes: list[np.ndarray] = []
+    compared = []
+    for number, folder in zip(cells.index, cells["folder"], strict=True):
+        table = _read_codes(folder, problems) if len(codes) < most else None
+        if table is not None:
+            codes.append(table)
+            compared.append(number)
     if len(codes) < 2:
         return math.nan, 0
     columns = [f"kl_{latent}" for latent in range(setting.cell["latent_size"])]
-    kl = cells.reindex(columns=columns).to_numpy(dtype=float)[[table is not None for table in read]]
+    kl = cells.loc[compared].reindex(columns=columns).to_numpy(dtype=float)
     try:
         return float(udr(codes, kl).mean()), len(codes)
     except InputError as error:

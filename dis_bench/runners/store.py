@@ -38,6 +38,7 @@ from dis_bench.runners.claims import Claim
 from dis_bench.runners.durable import exchange, remove_file, sync_files, sync_folder, write_new, write_whole
 from dis_bench.runners.schema import SCHEMA, Damaged, Outdated
 from dis_bench.runners.seal import read_anchor, read_record, seal
+from dis_bench.runners.sorting import sort_key
 from dis_bench.runners.writable import try_file_system
 
 if TYPE_CHECKING:
@@ -357,8 +358,11 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
             }
         )
     table = pd.concat([pd.DataFrame(settings), pd.DataFrame(measured)], axis=1)
-    order = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
-    table = table.sort_values(order, ignore_index=True)
+    columns = ["dataset", "source", "model", *_hyperparameters(records), "seed"]
+    # in Python, as a column of texts and numbers has no order in pandas
+    keys = [[sort_key(row.get(name)) for name in columns] for row in settings]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    table = table.iloc[order].reset_index(drop=True)
     table.attrs["small"] = sorted({score for record in records for score in record.get("small", [])})
     return table
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
-from dis_bench.neutral import neutral
+from dis_bench.neutral import neutral, own_streams
 from dis_bench.paths import check_path
 from dis_bench.printing import printable
 from dis_bench.registry import Plugin

@@ -184,7 +184,7 @@ def make_record(
         "status": "done",
         "hash": cell.hash,
         "cell": cell.identity,
-        "beta_norm": None if beta is None else beta * cell.latent_size / 4096,
+        "beta_norm": beta * cell.latent_size / 4096 if isinstance(beta, (int, float)) else None,
         "evaluation": {name: measures[name] for name in evaluation},
         "scores": {name: measures[name] for name in scores},
         "protocol": protocol,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dis_bench.reports.headline import write_headlines
+from dis_bench.reports.headline import MODELS, write_headlines
 from dis_bench.reports.tables import in_use
 
 CLEAR = {1.0: [(20, 0.10), (21, 0.11), (22, 0.12)], 10.0: [(50, 0.30), (51, 0.31), (52, 0.32)]}
@@ -118,6 +118,7 @@ def test_each_series_gets_its_own_answer(headlines, study):
     study(model="betatcvae", betas=[1, 4])
     answers = headlines(model="betavae", betas=[1, 10])
     assert [(answer.series, answer.betas) for answer in answers] == [
+        (MODELS, ()),
         ("betatcvae", (1, 4)),
         ("betavae", (1, 10)),
     ]
@@ -138,3 +139,69 @@ def test_every_answer_says_after_how_many_steps_it_holds(headlines, cells, steps
     [answer] = headlines(**cells, steps=steps)
     assert answer.sentences[0].startswith(when)
     assert not answer.sentences[1:] or "steps" not in " ".join(answer.sentences[1:])
+
+
+def test_a_dial_other_than_beta_gets_an_answer(headlines, study):
+    for gamma, cells in ((40.0, CLEAR[10.0]), (5.0, CLEAR[1.0])):
+        study(model="factorvae", betas=[None], others={"gamma": gamma}, values=values({None: cells}))
+    [answer] = headlines(
+        model="factorvae", betas=[None], others={"gamma": 20.0}, values=values({None: CLEAR[1.0]})
+    )
+    assert (answer.dial, answer.betas) == ("gamma", (5, 40))
+    assert answer.sentences[0] == (
+        f"{WHEN}raising gamma from 5 to 40 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
+        "(3 seeds each)."
+    )
+    assert {contrast.best for contrast in answer.contrasts if contrast.quantity.name == "mig"} == {
+        "gamma = 40"
+    }
+
+
+def test_the_best_of_each_model_is_compared_by_the_ordering_rule(headlines, study):
+    study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
+    study(model="mine", betas=[None], others={"gamma": 5.0}, values=values({None: CLEAR[10.0]}))
+    comparison, *answers = headlines(
+        model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: NOISE[10.0]})
+    )
+    assert [answer.series for answer in answers] == ["betavae"]
+    assert comparison.sentences == [
+        f"{WHEN}the best mean of MIG of 3 models is that of mine: 0.310 ± 0.010, but betavae is not separated from it: no "
+        "ordering claimed.",
+        "The best MIG of each model: mine (0.310 ± 0.010); betavae, β = 4 (0.250 ± 0.100); "
+        "vae (0.110 ± 0.010).",
+        "Their reconstruction: mine (51.0 ± 1.0 nats); betavae, β = 4 (51.0 ± 1.0 nats); "
+        "vae (21.0 ± 1.0 nats).",
+        "Each is the best of 1 to 2 configurations, and the best of many is partly luck.",
+    ]
+
+
+def test_a_model_that_is_separated_from_all_others_is_called_the_best(headlines, study):
+    study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
+    comparison, _ = headlines(model="betavae", betas=[1, 10], values=values(CLEAR))
+    assert (
+        comparison.sentences[0]
+        == f"{WHEN}the best MIG of 2 models is that of betavae, β = 10: 0.310 ± 0.010."
+    )
+
+
+def test_words_are_compared_as_configurations(headlines, study):
+    study(model="mine", betas=[None], others={"beta": "weak"}, values=values({None: CLEAR[1.0]}))
+    [answer] = headlines(
+        model="mine", betas=[None], others={"beta": "strong"}, values=values({None: CLEAR[10.0]})
+    )
+    assert "The best MIG is that of mine, beta = strong: 0.310 ± 0.010." in answer.sentences
+
+
+def test_many_series_are_told_of_the_best_ones_and_say_so(headlines, study):
+    for gamma in range(2, 12):
+        mig = {(beta, seed): {"mig": gamma / 100} for beta in (1, 4) for seed in range(3)}
+        study(model="betatcvae", betas=[1, 4], others={"gamma": float(gamma)}, values=mig)
+    _, *answers = headlines(model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: CLEAR[1.0]}))
+    assert [answer.series for answer in answers] == [
+        *(f"betatcvae, gamma = {gamma}" for gamma in (7, 8, 9, 10, 11)),
+        "betavae",
+    ]
+    assert answers[-1].sentences[-1] == (
+        "Only 6 of 11 series are described here (the best by mean MIG, one of each model first); the "
+        "table has all."
+    )

@@ -9,7 +9,16 @@ from matplotlib.colors import to_rgb
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
-from dis_bench.reports.theme import BetaScale, panels, set_title, theme, to_png
+from dis_bench.reports.theme import (
+    COLOURS,
+    OTHERS,
+    REFERENCE_COLOURS,
+    BetaScale,
+    panels,
+    set_title,
+    theme,
+    to_png,
+)
 from tests.reports.made_up import write_anchors
 
 
@@ -142,6 +151,20 @@ def test_beta_zero_shows_and_colours_follow_beta(betas):
     assert labels[-1] == f"{betas[-1]:g}"
     low, high = axes.get_xlim()
     assert low < scale.position(betas[0]) <= scale.position(betas[-1]) < high
+
+
+@pytest.mark.parametrize("hue", [*COLOURS, *REFERENCE_COLOURS, OTHERS])
+def test_every_hue_stands_out_from_white_and_darkens_along_the_dial(hue):
+    scale = BetaScale([1, 2, 4])
+    shades = [contrast_to_white(scale.colour(beta, hue)) for beta in scale.betas]
+    assert shades[0] >= 3
+    assert shades == sorted(shades)
+
+
+def contrast_to_white(colour):
+    """WCAG's contrast."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 1.05 / (np.dot(linear, (0.2126, 0.7152, 0.0722)) + 0.05)
 
 
 def test_many_betas_do_not_crowd_the_axis_or_the_legend():

@@ -250,7 +250,7 @@ def test_many_betas_and_series(tmp_path):
             pictures=False,
         )
     report = build_report(tmp_path)
-    assert kinds(report) == ["against-beta", "agreement", "tradeoff", "training"]
+    assert kinds(report) == ["against-beta", "against-dial1", "agreement", "tradeoff", "training"]
     assert len(report.files["table.md"].decode().splitlines()) == 4 + 15 + 10 + 2
 
 

@@ -53,7 +53,7 @@ def test_titles_say_what_else_differs(study):
         record["cell"]["lr"] = 1e-4
         record["hash"] += "x"
     titles = [setting.title for setting in split_settings(records + others)]
-    assert titles == [f"dsprites (rendered), 3,000 steps, lr {lr}" for lr in ("0.0005", "0.0001")]
+    assert titles == [f"dsprites (rendered), 3,000 steps, lr {lr}" for lr in ("0.0001", "0.0005")]
     assert len({setting.slug for setting in split_settings(records + others)}) == 2
 
 

@@ -178,3 +178,13 @@ def test_terminal_text_says_how_much_training_is_left_out(study):
         in text
     )
     assert text.count("published") == 1
+
+
+def test_terminal_text_has_words_beside_numbers(study):
+    study(model="mine", betas=[None], others={"beta": "strong"}, values={(None, 0): {"mig": 0.5}}, seeds=[0])
+    study(model="mine", betas=[None], others={"beta": None}, seeds=[0])
+    text = summarise_text(tabulate(study(betas=[10, 4], seeds=[0])))
+    heads = [line for line in text.splitlines() if "β = " in line]
+    assert heads[0].index("β = 4") < heads[0].index("β = 10")
+    assert "mine, beta = strong" in text
+    assert "mine, beta = None" in text

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from dis_bench import udr
+from dis_bench.reports import udr as reports_udr
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report
+from dis_bench.reports.udr import FEWEST_SEEDS, MOST_SEEDS
 from dis_bench.runners.store import read_results
 from tests.reports.made_up import LATENTS, reseal, write_study
 
@@ -88,6 +90,32 @@ def test_without_codes_there_is_no_column(tmp_path):
     assert not [name for name in rows_of(report)[0] if "udr" in name]
     assert "UDR" not in report.files["table.md"].decode()
     assert ">UDR" not in report.files["index.html"].decode()
+
+
+def test_of_many_seeds_the_first_are_compared_and_no_other_file_is_read(tmp_path):
+    write_study(tmp_path, betas=[4], seeds=range(MOST_SEEDS + 3), pictures=False)
+    table = read_results(tmp_path)
+    for number, folder in enumerate(table["folder"]):
+        keep_codes(folder)
+        if number > MOST_SEEDS:
+            Path(folder, "codes.npz").write_bytes(b"broken")
+    Path(table["folder"].iloc[0], "codes.npz").unlink()
+    report = build_report(tmp_path)
+    [row] = rows_of(report)
+    assert row["udr_n"] == str(MOST_SEEDS)
+    assert float(row["udr_mean"]) == pytest.approx(expected(table.iloc[1 : MOST_SEEDS + 1]).mean())
+    assert not [caveat for caveat in report.caveats if "codes.npz" in caveat]
+    assert f"the first {MOST_SEEDS} seeds" in report.files["table.md"].decode()
+
+
+def test_of_many_configurations_fewer_seeds_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(reports_udr, "_MOST_FILES", 14)
+    write_study(tmp_path, betas=BETAS, seeds=range(9), pictures=False)
+    for folder in read_results(tmp_path)["folder"]:
+        keep_codes(folder)
+    assert [row["udr_n"] for row in rows_of(build_report(tmp_path))] == ["7", "7"]
+    monkeypatch.setattr(reports_udr, "_MOST_FILES", 1)
+    assert [row["udr_n"] for row in rows_of(build_report(tmp_path))] == [str(FEWEST_SEEDS)] * 2
 
 
 def test_damaged_codes_are_told(study, tmp_path):

@@ -1,0 +1,141 @@
+"""The series of a setting, and what tells each from the others in every figure: colour, marker and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.escape import visible
+from dis_bench.plotting import Line2D
+from dis_bench.reports.configurations import format_dial
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import rank_series
+from dis_bench.reports.settings import Setting
+from dis_bench.reports.theme import (
+    COLOURS,
+    MARKERS,
+    MUTED,
+    OTHERS,
+    REFERENCE_COLOURS,
+    REFERENCE_MARKERS,
+    STYLES,
+    BetaScale,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# So many series have a look of their own; the others are grey.
+SHOWN_SERIES = 8
+_LONGEST_NAME = 60
+
+
+LineStyle = str | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A model with one choice of its other hyperparameters: a path along its dial, or one point.
+
+    Attributes:
+        name: for the legend.
+        rows: its rows of the summary table, one per level of the dial.
+        cells: its finished cells, one per seed and level.
+        marker, style: what tells it from the other series.
+        colour: its own; empty where it is the only one with a dial, whose levels give the colour.
+        scale: of its dial; None where it has none.
+        is_grey: one of too many, without a look of its own.
+        has_shades: its colour, if it has one, darkens along the dial.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    cells: pd.DataFrame
+    marker: str
+    style: LineStyle
+    colour: str
+    scale: BetaScale | None = None
+    is_grey: bool = False
+    has_shades: bool = True
+
+    @property
+    def has_dial(self) -> bool:
+        """Whether it is a path along a dial."""
+        return self.scale is not None
+
+    def colours(self, levels: pd.Series) -> list[str]:
+        """Return a colour for each level of the dial."""
+        if self.scale is None or self.is_grey or (self.colour and not self.has_shades):
+            return [self.colour] * len(levels)
+        known = {level: self.scale.colour(level, self.colour) for level in levels.unique()}
+        return [known[level] for level in levels]
+
+    def legend_handle(self) -> Line2D:
+        """Return its entry in a legend."""
+        hollow: dict[str, Any] = {"ms": 8, "mfc": "white", "mew": 1.3}
+        return Line2D(
+            [],
+            [],
+            label=_shorten(self.name),
+            color=self.colour or MUTED,
+            ls=self.style,
+            marker=self.marker,
+            **({"ms": 6} if self.has_dial else hollow),
+        )
+
+
+def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = None) -> list[Series]:
+    """The series of a setting that have a finished cell, in the table's order.
+
+    Args:
+        setting: its finished cells are the series' cells.
+        table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
+        lead: the leading score; where there are too many, the best by it have a look of their own.
+    """
+    finished = table[table["n"] > 0]
+    parts = [rows for _, rows in finished.groupby("series", sort=False)]
+    scales = {
+        dial: BetaScale(rows["level"], format_dial(str(dial)))
+        for dial, rows in finished[finished["dial"] != ""].groupby("dial")
+    }
+    shown = sorted(rank_series(parts, lead)[:SHOWN_SERIES])
+    looks = dict(zip(shown, _choose_looks([bool(parts[n]["dial"].iloc[0]) for n in shown]), strict=True))
+    done = dict(tuple(setting.done.groupby("series", sort=False)))
+    return [
+        Series(
+            _name(str(rows["series"].iloc[0]), rows),
+            rows,
+            done[rows["series"].iloc[0]],
+            *looks.get(number, (".", "-", OTHERS)),
+            scale=scales.get(rows["dial"].iloc[0]),
+            is_grey=number not in looks,
+        )
+        for number, rows in enumerate(parts)
+    ]
+
+
+def _name(series: str, rows: pd.DataFrame) -> str:
+    is_vae = not rows["dial"].iloc[0] and set(rows["model"]) == {"vae"}
+    return visible(f"{series} (its objective: β = 1)" if is_vae else series)
+
+
+def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:
+    """Return a marker, a line style and a colour for each series, of which no two share a colour.
+
+    A single path gets no colour, as its levels are told apart by viridis.
+    """
+    single = sum(with_dial) == 1
+    colours = iter(REFERENCE_COLOURS if single else COLOURS)
+    looks: list[tuple[str, LineStyle, str]] = []
+    for number, dial in enumerate(with_dial):
+        before = sum(other == dial for other in with_dial[:number])
+        marker = (MARKERS if dial else REFERENCE_MARKERS)[before % len(MARKERS)]
+        style = (STYLES if dial else STYLES[1:])[before % (len(STYLES) if dial else len(STYLES) - 1)]
+        looks.append((marker, style, "" if dial and single else next(colours)))
+    return looks
+
+
+def _shorten(name: str) -> str:
+    """Return a name that fits a legend, in which a leading underscore would hide it."""
+    name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return f" {name}" if name.startswith("_") else name

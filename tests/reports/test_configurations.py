@@ -1,0 +1,70 @@
+"""Configurations are told apart by all of their values, named once, and sorted by number."""
+
+import pandas as pd
+import pytest
+
+from dis_bench.reports.configurations import name_cells
+
+CHOSEN = {
+    "numbers": [{"beta": 10.0}, {"beta": 4.0}, {"beta": 20.0}, {"beta": 5.0}],
+    "words": [{"beta": "strong"}, {"beta": "weak"}],
+    "words and numbers": [{"beta": "auto"}, {"beta": 10}, {"beta": 2.0}],
+    "truth": [{"beta": 1.0, "norm": True}, {"beta": 1.0, "norm": False}],
+    "one and True": [{"norm": True}, {"norm": 1}],
+    "None and a word": [{"norm": None}, {"norm": "None"}, {"norm": "layer"}],
+    "a number as text": [{"size": "4"}, {"size": 4}],
+    "missing and None": [{"a": 1.0}, {"a": 1.0, "norm": None}],
+    "lists": [{"widths": [32, 64]}, {"widths": [32, 128]}],
+    "a text that imitates": [{"a": "x, b = y", "b": "z"}, {"a": "x", "b": "y, b = z"}],
+    "close": [{"beta": 4.0}, {"beta": 4.0000001}],
+    "huge": [{"beta": 10**400}, {"beta": 1.0}],
+}
+
+
+def name(chosen, models=None):
+    cells = pd.DataFrame({"seed": [0] * len(chosen), "given": range(len(chosen))})
+    return name_cells(cells, models or ["m"] * len(chosen), chosen)
+
+
+@pytest.mark.parametrize("chosen", CHOSEN.values(), ids=CHOSEN.keys())
+def test_two_configurations_never_share_a_label(chosen):
+    cells = name(chosen)
+    assert cells["label"].nunique() == len(chosen)
+    assert (cells.groupby("series")["level"].nunique(dropna=False) == cells.groupby("series").size()).all()
+
+
+def test_levels_of_a_dial_sort_as_numbers():
+    assert list(name(CHOSEN["numbers"])["label"]) == [f"m, β = {beta}" for beta in (4, 5, 10, 20)]
+
+
+def test_series_sort_by_the_numbers_in_their_names():
+    chosen = [{"beta": b, "gamma": g} for g in (10, 20, 5) for b in (1.0, 4.0)]
+    assert list(name(chosen)["series"].unique()) == [f"m, gamma = {gamma}" for gamma in (5, 10, 20)]
+
+
+def test_models_sort_by_the_numbers_in_their_names():
+    cells = name([{}, {}], models=["vae10", "vae2"])
+    assert list(cells["label"]) == ["vae2", "vae10"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "dial"),
+    [
+        ([{"gamma": 5.0, "beta": 1.0}, {"gamma": 10.0, "beta": 4.0}], "beta"),
+        ([{"gamma": 5.0, "beta": 1.0}, {"gamma": 10.0, "beta": 1.0}], "gamma"),
+        ([{"gamma": 5.0}, {"gamma": 10.0}], "gamma"),
+        ([{"norm": True}, {"norm": False}], ""),
+        ([{"beta": "a", "size": 1}, {"beta": "b", "size": 2}], "size"),
+        ([{"beta": 4.0}], "beta"),
+        ([{}], ""),
+    ],
+)
+def test_the_dial_is_beta_if_it_varies_else_the_first_number_that_varies(chosen, dial):
+    assert set(name(chosen)["dial"]) == {dial}
+
+
+def test_a_beta_that_is_no_dial_is_named_in_the_label_only():
+    cells = name([{"beta": 4.0, "gamma": 5.0}, {"beta": 4.0, "gamma": 10.0}])
+    assert list(cells["label"]) == ["m, gamma = 5, β = 4", "m, gamma = 10, β = 4"]
+    assert list(cells["row"]) == ["m, gamma = 5", "m, gamma = 10"]
+    assert set(cells["series"]) == {"m"}
