@@ -13,6 +13,7 @@ CELL = Cell(
     dataset="dsprites",
     source="rendered",
     fingerprint="f",
+    dataset_version="1",
     model="path/to/mine.py:Mine",
     model_version="1",
     hyperparameters={"beta": 1.0},
@@ -23,6 +24,7 @@ CELL = Cell(
     batch_size=64,
     lr=5e-4,
     precision="fp32",
+    kernels="torch",
     seed=0,
 )
 

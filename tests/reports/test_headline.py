@@ -149,8 +149,8 @@ def test_a_dial_other_than_beta_gets_an_answer(headlines, study):
     )
     assert (answer.dial, answer.betas) == ("gamma", (5, 40))
     assert answer.sentences[0] == (
-        f"{WHEN}raising gamma from 5 to 40 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
-        "(3 seeds each)."
+        f"{WHEN}raising gamma from 5 to 40 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of "
+        "MIG (3 seeds each)."
     )
     assert {contrast.best for contrast in answer.contrasts if contrast.quantity.name == "mig"} == {
         "gamma = 40"
@@ -165,8 +165,8 @@ def test_the_best_of_each_model_is_compared_by_the_ordering_rule(headlines, stud
     )
     assert [answer.series for answer in answers] == ["betavae"]
     assert comparison.sentences == [
-        f"{WHEN}the best mean of MIG of 3 models is that of mine: 0.310 ± 0.010, but betavae is not separated from it: no "
-        "ordering claimed.",
+        f"{WHEN}the best mean of MIG of 3 models is that of mine: 0.310 ± 0.010, but betavae is not "
+        "separated from it: no ordering claimed.",
         "The best MIG of each model: mine (0.310 ± 0.010); betavae, β = 4 (0.250 ± 0.100); "
         "vae (0.110 ± 0.010).",
         "Their reconstruction: mine (51.0 ± 1.0 nats); betavae, β = 4 (51.0 ± 1.0 nats); "
