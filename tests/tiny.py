@@ -71,12 +71,12 @@ class Alone(Diverging):
 
 
 class Deadly(BetaVAE):
-    """A beta-VAE whose training ends its process where beta is above 5."""
+    """A beta-VAE whose training, not the trial of its loss on two images, ends its process above beta 5."""
 
     name = "deadly"
 
     def loss(self, terms):
-        if self.beta > 5:
+        if self.beta > 5 and len(terms.images) > 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().loss(terms)
 

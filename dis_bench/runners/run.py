@@ -6,6 +6,7 @@ import errno
 import os
 import time
 import warnings
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -215,7 +216,9 @@ def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:
     for job in jobs:
         if not job.scores_only:
             kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job.cell)
-    sizes = {_measure(cells[0], pipeline): len(cells) for cells in kinds.values()}
+    sizes: Counter[int] = Counter()
+    for cells in kinds.values():  # of which several may be of one size
+        sizes[_measure(cells[0], pipeline)] += len(cells)
     return check_study_space(pipeline.store.root, sizes)
 
 

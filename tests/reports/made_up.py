@@ -160,8 +160,12 @@ def make_values(beta: float, seed: int, noise: float, model: str) -> dict[str, f
         "dci_completeness": 0.15 + 0.4 * gain + noise * rng.normal(0, 0.04),
         "dci_informativeness": 0.62 - 0.1 * gain + noise * rng.normal(0, 0.02),
     }
-    floor = {"elbo": -np.inf}  # nothing else can be negative
-    return {name: float(max(value, floor.get(name, 0.0))) for name, value in values.items()}
+    low = {"elbo": -np.inf}  # nothing else can be negative
+    high = dict.fromkeys(("betavae_score", "mig", "sap", "dci_informativeness"), 1.0)
+    return {
+        name: float(np.clip(value, low.get(name, 0.0), high.get(name, np.inf)))
+        for name, value in values.items()
+    }
 
 
 def kl_per_latent(measures: dict[str, float]) -> np.ndarray:

@@ -98,10 +98,10 @@ def test_anchors_stand_in_the_panels_of_their_scores(drawn, study, tmp_path, fun
 def test_anchors_stand_beside_a_score_that_some_cells_lack(drawn, study, tmp_path, function):
     records = study(seeds=[0])
     del records[0]["scores"]["mig"]
-    write_anchors(tmp_path / "results", {"mig": (2.0, -1.0)})
+    write_anchors(tmp_path / "results", {"mig": (1.0, 0.0)})
     _, _, figure = drawn(function, records)
     assert [[note.get_text() for note in axes.texts] for axes in figure.axes if axes.texts] == [
-        ["perfect 2.000 ↑", "noise −1.000 ↓"]  # noqa: RUF001
+        ["perfect 1.000 ↑", "noise 0.000 ↓"]
     ]
 
 

@@ -269,9 +269,10 @@ HOSTILE = (
 
 
 def write_hostile_study(folder, text, failed=()):
-    """Three cells in which every name that a record may have is this text."""
-    protocol = {**PROTOCOL, text: {"version": 1, text: text}}
-    values = {(beta, 0): {f"{text}_score": beta / 10} for beta in (1.0, 4.0)}
+    """Three cells in which every name that may be this text is; a metric's may be no path, for one."""
+    metric = text if text.isprintable() and not set(text) & set(":/\\") else "plain"
+    protocol = {**PROTOCOL, metric: {"version": 1, text: text}}
+    values = {(beta, 0): {f"{metric}_score": beta / 10} for beta in (1.0, 4.0)}
     study = {"dataset": text, "others": {"kind": text}, "command": text, "environment": {text: text}}
     write_study(folder, betas=[1, 4], seeds=[0], values=values, protocol=protocol, **study)
     return write_study(folder, model=text, betas=[2], seeds=[0], failed=failed, protocol=protocol, **study)

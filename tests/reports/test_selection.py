@@ -12,7 +12,7 @@ from dis_bench.reports.pictures import read_pictures
 from dis_bench.reports.report import build_report
 from dis_bench.reports.selection import choose_configurations, choose_settings, describe_choice, rank_series
 from dis_bench.runners.store import read_results
-from tests.reports.made_up import kl_per_latent, make_values, write_pictures, write_study
+from tests.reports.made_up import kl_per_latent, make_values, reseal, write_pictures, write_study
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ def test_only_what_is_shown_is_read_and_the_page_says_so(tmp_path, monkeypatch):
         if cell["seed"] == 0:
             kl = kl_per_latent(make_values(cell["beta"], 0, 1.0, "betavae"))
             write_pictures(f"{cell['folder']}/pictures.npz", kl, 1, 0)
+            reseal(cell["folder"])
         if cell["seed"] >= MOST_CURVES:
             with open(f"{cell['folder']}/training.csv", "w") as file:
                 file.write("broken")

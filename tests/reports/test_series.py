@@ -73,7 +73,7 @@ def test_each_dial_has_a_figure_in_which_the_others_are_lines_across(split, stud
 WORDS = ["strong", "$", "$\\frac{x$", "_hidden", "50 %", "<b>", "a" * 100, "", "4"]
 
 
-@pytest.mark.parametrize("values", [WORDS, [True, False, None], [1, True, "True"], [[32, 64], {"a": 1}]])
+@pytest.mark.parametrize("values", [WORDS, [True, False], [1, True, "True"]])
 @pytest.mark.parametrize("name", ["beta", "norm"])
 def test_values_that_are_no_numbers_draw_as_categories(tmp_path, name, values):
     for value in values:
@@ -96,5 +96,9 @@ def test_a_number_is_a_level_and_a_word_beside_it_a_series(tmp_path):
         write_study(tmp_path, model="mine", betas=[None], others={"beta": beta}, seeds=[0], pictures=False)
     report = build_report(tmp_path)
     assert report.settings[0].cells["label"].tolist() == ["mine, β = 1", "mine, β = 4", "mine, beta = auto"]
-    assert report.headlines[0][0].sentences[0].startswith("Raising β from 1 to 4")
+    assert (
+        report.headlines[0][0]
+        .sentences[0]
+        .startswith("After 3,000 of the published 300,000 steps, raising β from 1 to 4")
+    )
     assert "β = 1, 4; beta = auto" in report.summary

@@ -105,7 +105,7 @@ def test_a_copied_cell_counts_once(study):
 
 
 def test_names_of_files_are_plain_short_and_unlike(study):
-    datasets = ["a/../b", "a.../b", "L" * 180, "L" * 181, "", "\u202e"]
+    datasets = ["a/../b", "a.../b", "L" * 180, "L" * 181, "-", "\u202e"]
     for dataset in datasets:
         records = study(dataset=dataset, betas=[1], seeds=[0])
     slugs = [setting.slug for setting in split_settings(records)]
