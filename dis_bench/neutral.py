@@ -74,11 +74,11 @@ def _undecided_start_method() -> Iterator[None]:
 
 def _switches() -> Iterator[Switch]:
     modules = sys.modules
-    if "numpy" in modules:
+    if modules.get("numpy"):
         yield from _numpy_switches(modules["numpy"])
-    if "torch" in modules and hasattr(modules["torch"], "set_default_dtype"):  # not while it is imported
+    if hasattr(modules.get("torch"), "set_default_dtype"):  # not while it is imported
         yield from _torch_switches(modules["torch"])
-    if "sklearn" in modules:
+    if hasattr(modules.get("sklearn"), "get_config"):
         sklearn = modules["sklearn"]
         known = sklearn.get_config()
         wanted = {name: value for name, value in SKLEARN.items() if name in known}
