@@ -302,12 +302,10 @@ def read_results(path: str | Path) -> pd.DataFrame:
     import warnings
 
     records, problems = read_records(path)
-    for problem in problems:
-        warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
     for problem in problems:
-        warnings.warn(problem, stacklevel=2)
+        warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
     return tabulate(records)
 
 

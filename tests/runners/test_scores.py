@@ -20,7 +20,8 @@ STUDY = dataclasses.replace(TINY, betas=[1], seeds=1, steps=1)
 
 
 def score(metrics, record=None, codes=CODES, parameters=None, allow_small=True):
-    record = record or {"scores": {}, "protocol": {}, "unscored": {}, "small": []}
+    kept = {"cell": {"hyperparameters": {}}, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
+    record = record or kept
     arrays = {"codes": codes, "factors": FACTORS, "log_variances": 0 * CODES}
     score_cell(record, arrays, metrics, parameters or {}, allow_small, tell=lambda stage: None)
     return record
@@ -109,9 +110,9 @@ def test_other_parameters_score_a_study_again_without_training(tmp_path):
     assert first["mig"][0] != second["mig"][0]
     assert weights(tmp_path) == trained
     assert choose_jobs(other.plan(), Store(tmp_path), "missing") == []
-    protocols = [anchor["protocol"] for anchor in read_anchors(tmp_path)]
+    protocols = [anchor["protocol"] for anchor in read_anchors(tmp_path)[0]]
     assert sorted(protocol["bins"] for protocol in protocols) == [3, 20]
-    assert all(anchor["scores"]["mig"]["perfect"] > 0 for anchor in read_anchors(tmp_path))
+    assert all(anchor["scores"]["mig"]["perfect"] > 0 for anchor in read_anchors(tmp_path)[0])
 
 
 def test_what_a_metric_refuses_is_trained_once(tmp_path):

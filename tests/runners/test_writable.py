@@ -52,7 +52,7 @@ def test_what_is_refused_is_said_before_anything_is_trained(what, tmp_path, monk
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "/".join(["y" * 200] * 30)])
 def test_a_path_that_cannot_be_is_said(name, tmp_path):
-    with pytest.raises(InputError, match="cannot make folders"):
+    with pytest.raises(InputError, match=r"cannot make folders|is too long: names may have|holds a NUL"):
         Store(tmp_path / name).check_writable()
 
 
