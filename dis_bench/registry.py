@@ -170,8 +170,11 @@ _read_module = cache(plugin_code.read_module)
 
 
 def _forget_changed(path: Path) -> None:
-    if path in _codes and not _codes[path].is_current():
-        del _codes[path]
+    """Forget a plug-in file whose code was edited; a new file in its folder changes nothing."""
+    if path not in _codes or _codes[path].is_current():
+        return
+    before = _codes.pop(path)
+    if not path.is_file() or _read_file(path).version != before.version:
         neighbours.forget_file(path)
 
 

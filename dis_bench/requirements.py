@@ -16,7 +16,18 @@ Result = TypeVar("Result")
 
 SCORING = ("numpy", "scipy", "pandas", "scikit-learn", "numba")  # as README says
 BROUGHT_BY_SCORING = ("llvmlite", "threadpoolctl")  # numba and scikit-learn need them
-OTHERS = ("h5py", "jinja2", "matplotlib", "pooch", "requests", "seaborn", "torch", "tqdm", "urllib3")
+OTHERS = (
+    "h5py",
+    "jinja2",
+    "markupsafe",
+    "matplotlib",
+    "pooch",
+    "requests",
+    "seaborn",
+    "torch",
+    "tqdm",
+    "urllib3",
+)
 IMPORTED_AS = {"scikit-learn": "sklearn"}  # where the names differ
 
 

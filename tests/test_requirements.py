@@ -145,7 +145,7 @@ LACKS = (
     (["run", "--models", "vae"], "torch"),
     (["run", "--dry-run"], "torch"),
     (["report"], "matplotlib"),
-    (["data", "show", "dsprites"], "matplotlib"),
+    (["data", "show", "dsprites"], "torch"),
     (["data", "fetch", "dsprites"], "pooch"),
     (["data", "fetch", "dsprites", "--data-dir", "."], "requests"),
     (["data", "verify", "shapes3d"], "pooch"),

@@ -69,4 +69,10 @@ def test_nothing_else_can_be_written(tmp_path):
         pytest.skip(f"no read-only file system here: {done.stderr}")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["anchors", "cells", "picture.png", "report"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "anchors",
+        "cells",
+        "picture.png",
+        "report",
+        "unfinished",
+    ]

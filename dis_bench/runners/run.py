@@ -114,7 +114,8 @@ def run_study(
     failed: dict[Cell, Record] = {}
     if jobs:
         pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"))
-        needed = _check_space(jobs, pipeline)
+        with registry.keeping_code():
+            needed = _check_space(jobs, pipeline)
     if plan.code.warning:
         watcher.warn(plan.code.warning)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
