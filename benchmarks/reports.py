@@ -81,6 +81,7 @@ def write_codes(real: Path, folder: Path, seeds: int) -> list[Path]:
 def imitate(document: dict[str, Any], cell: Cell, beta: float, rng: np.random.Generator) -> dict[str, Any]:
     """Return a record like the real one, of another cell, with other losses and scores."""
     record = copy.deepcopy(document)
+    del record["files"], record["digest"]  # it vouches for files of its own
     record |= {"hash": cell.hash, "cell": cell.identity, "beta_norm": beta * cell.latent_size / 64**2}
     for name, score in record["scores"].items():
         record["scores"][name] = float(np.clip(score + 0.01 * beta + rng.normal(0, 0.02), 0, 1))

@@ -41,6 +41,8 @@ from dis_bench.runners.training import Progress, TrainingDiverged
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]
 
+PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
+
 _KEPT = ("codes.npz", "pictures.npz", "weights.pt")
 
 
@@ -202,7 +204,8 @@ class Pipeline:
     def _keep_training(self, claim: Claim, record: Record) -> None:
         """Write the record without scores: a kill while these are computed costs no training."""
         sync_files(claim.folder)
-        write_record(claim.folder, {**record, "status": "done"}, replace=True)
+        pending = dict.fromkeys(self.metrics, PENDING)
+        write_record(claim.folder, {**record, "status": "done", "unscored": pending}, replace=True)
 
     def describe_failure(self, cell: Cell, error: BaseException) -> Record:
         """Return the record of a failure that cannot be written, or is of a cell whose training is kept."""
@@ -248,9 +251,10 @@ class Pipeline:
         record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
     def _score_again(self, cell: Cell, claim: Claim, tell: Tell) -> Record:
-        """Add the scores that a finished cell lacks, from the codes that were kept; a further record.
+        """Add the scores that a finished cell lacks, from the codes that were kept.
 
-        What trained the cell stays in the record; what added scores stands beside it.
+        They go into a further record, which keeps what trained the cell and adds what scored it. Only a
+        record whose first scoring was interrupted is completed in its place.
         """
         old = self.store.find(cell)
         if old is None:
@@ -265,7 +269,10 @@ class Pipeline:
             record["unscored"].update(dict.fromkeys(lacking, reason))
         else:
             self._score(record, arrays, lacking, tell)
-        if any(record[name] != old[name] for name in ("scores", "protocol", "unscored")):
+        if not old["scores"] and PENDING in old["unscored"].values():
+            claim.check()
+            write_record(folder, record, replace=True)
+        elif any(record[name] != old[name] for name in ("scores", "protocol", "unscored")):
             record["rescored"] = {
                 "command": self.command,
                 "environment": self._describe_environment(cell),

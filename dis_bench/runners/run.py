@@ -25,7 +25,7 @@ from dis_bench.runners.contracts import check_images
 from dis_bench.runners.engine import can_start_workers, run_jobs
 from dis_bench.runners.machine import check_device, keep_freed_memory, one_thread
 from dis_bench.runners.options import RERUN, check_choice
-from dis_bench.runners.pipeline import Job, Pipeline, identify, lacking_metrics
+from dis_bench.runners.pipeline import PENDING, Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.schema import canonical, check_cell, check_column
 from dis_bench.runners.sharing import Engine, share_jobs
@@ -130,7 +130,8 @@ def run_study(
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
     # A metric of which no record knows anything may be one that kills its process.
-    tried = {name for record in records for name in (*record["protocol"], *record["unscored"])}
+    refused = [name for record in records for name, why in record["unscored"].items() if why != PENDING]
+    tried = {*refused, *(name for record in records for name in record["protocol"])}
     metrics = {name: target for name, target in plan.metrics.items() if name in tried}
     keep_anchors(replace(plan, metrics=metrics), store)
     return tabulate(records)

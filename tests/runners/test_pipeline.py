@@ -245,6 +245,8 @@ def test_after_a_kill_while_scoring_the_next_run_trains_nothing_again(rerun, tmp
     table = run(TWO, tmp_path, watcher=seen, rerun=rerun).set_index("beta")
     assert seen.trained == [4.0]
     assert table["mean_code"].notna().to_dict() == {1.0: rerun == "missing", 4.0: True}
+    # Nothing shows that there was a kill.
+    assert [path.name for path in tmp_path.glob("cells/*/record*.json")] == ["record.json"] * 2
     assert leftovers(Store(tmp_path)) == []
 
 
