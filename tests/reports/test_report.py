@@ -173,7 +173,7 @@ def test_a_report_is_made_of_any_sealed_record(whole, tmp_path_factory, data):
         patch.setattr(figures.Plan, "__call__", lambda plan: drawn)  # drawing takes seconds
         report = build_report(root)
     shutil.rmtree(root)
-    named = [caveat for caveat in report.caveats if "cannot be read" in caveat]
+    named = [caveat for caveat in report.caveats if "record.json cannot be read" in caveat]
     assert report.summary.startswith("4 cells" if not named else "3 cells")
 
 
