@@ -138,6 +138,19 @@ def _enter_contexts(stack: ExitStack) -> None:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread, as in a worker, for the length of a block."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def own_streams(seed: int) -> Iterator[None]:
     """Seed the global random streams of Python, numpy and torch's CPU, and put them back after the block.
 

@@ -9,13 +9,13 @@ is the sum of four planes, clipped once: within 1 level of 255 of rendering that
 from __future__ import annotations
 
 import colorsys
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from dis_bench.datasets import shapes3d_scene as scene
 from dis_bench.datasets.shapes3d_scene import RAYS, SIDE
+from dis_bench.neutral import one_thread
 
 HUES = [colorsys.hsv_to_rgb(k / 10, 1, 1) for k in range(10)]
 LEVELS = [[round(5 * channel) for channel in rgb] for rgb in HUES]  # [10 hues][3 channels], 0 .. 5
@@ -59,20 +59,10 @@ def build_planes(
     scales: Sequence[float], shapes: Sequence[str], orientations: Sequence[float]
 ) -> torch.Tensor:
     """The planes of all geometries: int16 ``[scales × shapes × orientations, 21, 64 × 64]``, 83 MB."""
-    with _one_thread():
+    # Thousands of short operations: a second thread saves a third of a second on an idle machine, and on a
+    # busy one, where the threads wait for each other, a build of 4 seconds took 33.
+    with one_thread():
         return _build_planes(scales, shapes, orientations)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """These are thousands of short operations: a second thread saves a third of a second on an idle machine,
-    and on a busy one, where the threads wait for each other, a build of 4 seconds took 33."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _build_planes(

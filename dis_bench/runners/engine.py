@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, Self
 
-from dis_bench.runners.machine import keep_freed_memory, one_thread
+from dis_bench.neutral import one_thread
+from dis_bench.runners.machine import keep_freed_memory
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI

@@ -165,19 +165,6 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, 1 << 30)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread, as in a worker, for the length of a block."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def describe_environment(device: str, precision: str, kernels: str) -> dict[str, Any]:
     """Versions, hardware and switches of numerics, for a record."""
     from importlib.metadata import version

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.threads import count_cores
-from dis_bench.neutral import neutral
+from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.contracts import check_images
 from dis_bench.runners.engine import can_start_workers, run_jobs
-from dis_bench.runners.machine import check_device, keep_freed_memory, one_thread
+from dis_bench.runners.machine import check_device, keep_freed_memory
 from dis_bench.runners.options import RERUN, check_choice
 from dis_bench.runners.pipeline import PENDING, Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
