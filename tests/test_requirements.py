@@ -186,8 +186,8 @@ def test_every_score_and_anchor_is_that_of_the_full_installation(outcomes, folde
     monkeypatch.chdir(folder)
     words = [*WORKS[0][:-1], "full.csv"]
     assert main(words) == 0
-    assert Path("all.csv").read_text() == Path("full.csv").read_text()
-    assert Path("all.csv").read_text().count("\n") > 30
+    assert Path("all.csv").read_text(encoding="utf-8") == Path("full.csv").read_text(encoding="utf-8")
+    assert Path("all.csv").read_text(encoding="utf-8").count("\n") > 30
     assert outcomes[tuple(WORKS[0])][1] == capsys.readouterr().out
 
 

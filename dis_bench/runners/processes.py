@@ -72,7 +72,10 @@ def _describe(pid: int) -> Process:
 def _this_host() -> str:
     # Containers can share a host's name without sharing its process ids, and a boot makes all pids new.
     parts = [platform.node()]
-    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), _read_namespace):
+    for read in (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"),
+        _read_namespace,
+    ):
         try:
             parts.append(read())
         except OSError:  # not Linux

@@ -78,7 +78,7 @@ def test_only_what_is_shown_is_read_and_the_page_says_so(tmp_path, monkeypatch):
             write_pictures(f"{cell['folder']}/pictures.npz", kl, 1, 0)
             reseal(cell["folder"])
         if cell["seed"] >= MOST_CURVES:
-            with open(f"{cell['folder']}/training.csv", "w") as file:
+            with open(f"{cell['folder']}/training.csv", "w", encoding="utf-8") as file:
                 file.write("broken")
     read = []
     monkeypatch.setattr(figures, "read_pictures", lambda *given: read.append(given) or read_pictures(*given))

@@ -34,7 +34,7 @@ class Work:
             time.sleep(0.01)
             emit("still here")
         if job == "die once" and not os.path.exists(os.environ["MARK"]):
-            open(os.environ["MARK"], "x").close()
+            open(os.environ["MARK"], "x", encoding="utf-8").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return job, os.getpid(), torch.get_num_threads()
 

@@ -77,7 +77,7 @@ def jobs(study, folder):
 
 
 def record(table):
-    return json.loads(Path(table["folder"].iloc[-1], "record.json").read_text())
+    return json.loads(Path(table["folder"].iloc[-1], "record.json").read_text(encoding="utf-8"))
 
 
 def test_a_changed_helper_of_a_model_or_dataset_trains_and_of_a_metric_scores(study, folder, capsys):
