@@ -30,7 +30,7 @@ import torch
 from machine import describe_machine, print_machine, print_table
 from tqdm import tqdm
 
-from dis_bench.models.patches import WAYS
+from dis_bench.nn.patches import WAYS
 from dis_bench.runners.capture import first_line
 from dis_bench.runners.machine import check_device
 from dis_bench.runners.ready import ReadyCell, prepare

@@ -26,7 +26,8 @@ from plain import PlainVAE, count_flops, make_plain
 from torch.utils.flop_counter import FlopCounterMode
 
 from dis_bench.datasets import load_dataset
-from dis_bench.models import build_model, kernels
+from dis_bench.models import build_model
+from dis_bench.nn import kernels
 from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.runners.draws import Draws, drawing
 from dis_bench.runners.machine import choose_precision, keep_freed_memory

@@ -122,7 +122,7 @@ def test_training_is_measured(tmp_path):
 
 @pytest.mark.slow
 def test_a_step_is_taken_apart(tmp_path):
-    kernels = pytest.importorskip("dis_bench.models.kernels")
+    kernels = pytest.importorskip("dis_bench.nn.kernels")
     if not kernels.HAS_FLOAT32:
         pytest.skip("this processor has no AVX2")
     run("step.py", "--batch", 4, "--steps", 3, "--json", tmp_path / "step.json")

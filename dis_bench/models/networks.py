@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from dis_bench.models.convolutions import Convolutions, Dense, TransposedConvolutions
+from dis_bench.nn.convolutions import Convolutions, Dense, TransposedConvolutions
 
 
 class Networks(NamedTuple):

@@ -69,7 +69,7 @@ def choose_kernels(wanted: str, device: str, precision: str) -> str:
     Raises:
         InputError: the compiled kernels were asked for, and cannot be used here.
     """
-    from dis_bench.models.compiled import why_unavailable
+    from dis_bench.nn.compiled import why_unavailable
 
     reason = "a GPU trains by torch's layers" if device == "cuda" else why_unavailable(precision)
     if wanted == "auto":
@@ -89,7 +89,7 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
     """
     import torch
 
-    from dis_bench.models.compiled import convolving_with
+    from dis_bench.nn.compiled import convolving_with
 
     switches = [
         *_tf32_switches(precision == "tf32"),
@@ -172,7 +172,7 @@ def describe_environment(device: str, precision: str, kernels: str) -> dict[str,
     import torch
 
     import dis_bench
-    from dis_bench.models.compiled import describe_instructions
+    from dis_bench.nn.compiled import describe_instructions
 
     packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite")
     return {

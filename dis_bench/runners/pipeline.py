@@ -21,7 +21,7 @@ import torch
 
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.models.compiled import KernelsFailed
+from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.claims import Claim, ClaimLost
 from dis_bench.runners.durable import explain, remove, sync_files

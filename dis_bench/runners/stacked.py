@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from dis_bench.models.model import Model
-from dis_bench.models.patches import convolving
+from dis_bench.nn.patches import convolving
 from dis_bench.neutral import neutral
 from dis_bench.runners.capture import Repeater
 from dis_bench.runners.draws import Draws, draw_ahead, split_steps
@@ -58,7 +58,7 @@ def train_stack(
             place, and left in evaluation mode.
         logs: the CSV file of each cell.
         watch: called with a cell's place in the stack and its latest step, some steps apart.
-        way: of convolving, one of :data:`dis_bench.models.patches.WAYS`.
+        way: of convolving, one of :data:`dis_bench.nn.patches.WAYS`.
         capture: whether to try to capture the step on a GPU.
     """
     first = cells[0].cell

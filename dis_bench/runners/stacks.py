@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dis_bench import registry
 from dis_bench.bars import bar
-from dis_bench.models.patches import WAYS
+from dis_bench.nn.patches import WAYS
 from dis_bench.runners.capture import WARM_UP_CALLS, first_line
 from dis_bench.runners.cell import Cell
 from dis_bench.runners.machine import check_device, computing

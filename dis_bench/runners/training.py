@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
-from dis_bench.models.compiled import check_available
+from dis_bench.nn.compiled import check_available
 from dis_bench.models.model import Model
 from dis_bench.neutral import neutral
 from dis_bench.runners.draws import Draws, drawing

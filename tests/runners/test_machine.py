@@ -52,7 +52,7 @@ def test_what_a_device_does_not_compute_in_is_refused(gpu):
 @pytest.fixture
 def processor(monkeypatch):
     """A processor with some of the instructions that kernels are compiled to."""
-    kernels = pytest.importorskip("dis_bench.models.kernels")
+    kernels = pytest.importorskip("dis_bench.nn.kernels")
 
     def pretend(has_float32, has_bf16):
         monkeypatch.setattr(kernels, "HAS_FLOAT32", has_float32)
@@ -88,7 +88,7 @@ def test_a_gpu_has_torchs_kernels():
 
 
 def test_kernels_that_cannot_be_loaded_are_not_planned(monkeypatch):
-    monkeypatch.setattr("dis_bench.models.compiled._load", lambda: ImportError("no numba"))
+    monkeypatch.setattr("dis_bench.nn.compiled._load", lambda: ImportError("no numba"))
     assert choose_kernels("auto", "cpu", "fp32") == "torch"
     with pytest.raises(InputError, match="they cannot be loaded: ImportError: no numba"):
         choose_kernels("compiled", "cpu", "fp32")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.models.patches import WAYS
+from dis_bench.nn.patches import WAYS
 from dis_bench.runners.ready import prepare
 from dis_bench.runners.stacked import Stack, train_stack
 from dis_bench.runners.study import Study

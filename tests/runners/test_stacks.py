@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dis_bench.models.patches import WAYS
+from dis_bench.nn.patches import WAYS
 from dis_bench.runners import stacks
 from dis_bench.runners.pipeline import Job
 from dis_bench.runners.ready import prepare

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.models import build_model, compiled
+from dis_bench.models import build_model
+from dis_bench.nn import compiled
 from dis_bench.runners import training
 from dis_bench.runners.training import TrainingDiverged, train
 from tests.tiny import Diverging, Tiny

@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
-from dis_bench.models.convolutions import Convolution, TransposedConvolution
-from dis_bench.models.patches import WAYS, by_patches, convolve, convolve_transposed, convolving
+from dis_bench.nn.convolutions import Convolution, TransposedConvolution
+from dis_bench.nn.patches import WAYS, by_patches, convolve, convolve_transposed, convolving
 
 KERNELS = [(4, 1), (2, 0)]  # with their padding
 

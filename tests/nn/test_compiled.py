@@ -12,11 +12,11 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.utils import prune
 
-from dis_bench.models import compiled
-from dis_bench.models.convolutions import Convolutions, TransposedConvolutions
+from dis_bench.nn import compiled
+from dis_bench.nn.convolutions import Convolutions, TransposedConvolutions
 from dis_bench.models.networks import burgess
 
-kernels = pytest.importorskip("dis_bench.models.kernels")
+kernels = pytest.importorskip("dis_bench.nn.kernels")
 pytestmark = pytest.mark.skipif(not kernels.HAS_FLOAT32, reason="this processor has no AVX2")
 needs_bf16 = pytest.mark.skipif(not kernels.HAS_BF16, reason="this processor has no AVX-512 BF16")
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dis_bench.models import compiled, patches
+from dis_bench.nn import compiled
+from dis_bench.nn import patches
 
 
 class Convolution(nn.Conv2d):

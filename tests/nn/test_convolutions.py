@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from dis_bench.models.convolutions import TransposedConvolution
+from dis_bench.nn.convolutions import TransposedConvolution
 
 
 def inputs(dtype, size=6):

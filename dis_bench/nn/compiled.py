@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dis_bench.models.patches import frame
+from dis_bench.nn.patches import frame
 
 Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
@@ -318,7 +318,7 @@ def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) ->
 def _load() -> Any:
     """Return the module, or the exception; imported when first needed, since numba takes 0.3 seconds."""
     try:
-        from dis_bench.models import kernels
+        from dis_bench.nn import kernels
     except Exception as error:  # of numba, llvmlite, or the dynamic linker
         return error
     return kernels

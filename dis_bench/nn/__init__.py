@@ -1,0 +1,1 @@
+"""Layers as torch's, faster: compiled kernels on a CPU, patches and layouts under vmap."""
