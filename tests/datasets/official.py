@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 
 from dis_bench.datasets.archives import Archive
-from dis_bench.datasets.dsprites import DSprites
+from dis_bench.datasets.dsprites.dataset import DSprites
 from dis_bench.datasets.grid import Factor, FactorGrid
-from dis_bench.datasets.shapes3d import Shapes3D
+from dis_bench.datasets.shapes3d.dataset import Shapes3D
 
 
 def archive_of(path, dataset, urls=(), **digests):

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from dis_bench.datasets import archives
-from dis_bench.datasets.dsprites import DSprites
-from dis_bench.datasets.shapes3d import Shapes3D
+from dis_bench.datasets.dsprites.dataset import DSprites
+from dis_bench.datasets.shapes3d.dataset import Shapes3D
 from dis_bench.errors import InputError
 from tests.datasets.official import archive_of
 

@@ -16,8 +16,8 @@ import pytest
 
 from dis_bench.datasets import download
 from dis_bench.datasets.archives import Archive
-from dis_bench.datasets.dsprites import DSprites
-from dis_bench.datasets.shapes3d import Shapes3D
+from dis_bench.datasets.dsprites.dataset import DSprites
+from dis_bench.datasets.shapes3d.dataset import Shapes3D
 from dis_bench.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(600_000)

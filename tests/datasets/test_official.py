@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dis_bench.datasets import shapes3d_archive
+from dis_bench.datasets.shapes3d import archive
 from dis_bench.errors import InputError
 from tests.datasets.official import tiny_dsprites, tiny_shapes3d
 
@@ -33,8 +33,8 @@ def test_dsprites_never_loads_the_pickle(tmp_path):
 
 def test_shapes3d_reads_the_archives_pixels(tmp_path, monkeypatch):
     # Memory for 25 images: blocks of two chunks of 10, the last one cut short.
-    monkeypatch.setattr(shapes3d_archive, "MEMORY", 25 * 64 * 64 * 3)
-    monkeypatch.setattr(shapes3d_archive, "IMAGES_PER_WRITE", 7)
+    monkeypatch.setattr(archive, "MEMORY", 25 * 64 * 64 * 3)
+    monkeypatch.setattr(archive, "IMAGES_PER_WRITE", 7)
     tiny, images = tiny_shapes3d(tmp_path)
     dataset = tiny("official", tmp_path)
     indices = np.random.default_rng(1).integers(0, 72, 100)

@@ -1,7 +1,7 @@
 """The 3DShapes scene: a room, one solid in it, and how both are lit.
 
 All is light and shape here, no hue: what a ray meets is a region and the factor that the region's colour
-is multiplied with. The constants in shapes3d_scene.json were fitted to real images, and the light of the
+is multiplied with. The constants in scene.json were fitted to real images, and the light of the
 room was measured rather than modelled; docs/datasets.md says how close the result is.
 
 Lengths are in scene units, z is up, the solid stands at the origin and the camera moves around it. All
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import grid_sample
 
-from dis_bench.datasets.raycast import Vector, cast
+from dis_bench.datasets.shapes3d.raycast import Vector, cast
 
 CONSTANTS = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 SIDE = 64  # pixels of an image

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dis_bench.datasets.dsprites import DSprites
-from dis_bench.datasets.dsprites_outlines import outlines
+from dis_bench.datasets.dsprites.dataset import DSprites
+from dis_bench.datasets.dsprites.outlines import outlines
 
 
 def images_of(dataset, **classes):

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import torch
 
-from dis_bench.datasets import shapes3d_scene as scene
-from dis_bench.datasets.shapes3d_scene import RAYS, SIDE
+from dis_bench.datasets.shapes3d import scene
+from dis_bench.datasets.shapes3d.scene import RAYS, SIDE
 from dis_bench.neutral import one_thread
 
 HUES = [colorsys.hsv_to_rgb(k / 10, 1, 1) for k in range(10)]
@@ -38,7 +38,7 @@ def paint(region: torch.Tensor, shade: torch.Tensor, gleam: torch.Tensor) -> tor
     """What every ray adds to every plane.
 
     Args:
-        region: ``[O, h, w]``, as all three from :class:`shapes3d_scene.Scene`.
+        region: ``[O, h, w]``, as all three from :class:`scene.Scene`.
         shade: the factor on the region's colour.
         gleam: white on top.
 

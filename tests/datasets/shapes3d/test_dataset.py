@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dis_bench.datasets import shapes3d_planes as planes
-from dis_bench.datasets import shapes3d_scene as scene
-from dis_bench.datasets.shapes3d import Shapes3D
+from dis_bench.datasets.shapes3d import planes
+from dis_bench.datasets.shapes3d import scene
+from dis_bench.datasets.shapes3d.dataset import Shapes3D
 
 SKY = (153, 226, 249)
 

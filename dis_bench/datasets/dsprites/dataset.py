@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from dis_bench.datasets import archives, dsprites_archive, dsprites_outlines
+from dis_bench.datasets import archives
+from dis_bench.datasets.dsprites import archive
+from dis_bench.datasets.dsprites import outlines
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.dataset import Dataset, hash_constants
 from dis_bench.datasets.grid import Factor, FactorGrid
@@ -65,31 +67,31 @@ class DSprites(Dataset):
             self._file = archives.require(self.archive, data_dir)
             self.fingerprint = self.archive.fingerprint
         else:
-            self.fingerprint = hash_constants(dsprites_outlines.CONSTANTS)
+            self.fingerprint = hash_constants(outlines.CONSTANTS)
 
     def build(self) -> dict[str, torch.Tensor]:
         import torch
 
-        from dis_bench.datasets import sprites
+        from dis_bench.datasets.dsprites import rasteriser
 
         if self.source == "rendered":
             values = {factor.name: np.array(factor.values) for factor in self.grid}
-            return sprites.build_tables(values["scale"], values["orientation"], values["posX"])
+            return rasteriser.build_tables(values["scale"], values["orientation"], values["posX"])
         height, width = self.image_shape[1:]
-        blocks = dsprites_archive.stream_words(self._file, self.grid, height, width)
+        blocks = archive.stream_words(self._file, self.grid, height, width)
         pixels = unpack_once(self.archive, self._file, (height, width // 8), len(self), blocks)
         words = torch.from_numpy(pixels.map().view(np.int64)[..., 0])
-        return {"words": words, "bits": torch.from_numpy(sprites.bits_of_bytes())}
+        return {"words": words, "bits": torch.from_numpy(rasteriser.bits_of_bytes())}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
-        from dis_bench.datasets import sprites
+        from dis_bench.datasets.dsprites import rasteriser
 
         tables = self.tables
         if self.source == "rendered":
-            words = sprites.draw_words(tables, indices, positions=self.grid.sizes[-1])
+            words = rasteriser.draw_words(tables, indices, positions=self.grid.sizes[-1])
         else:
             words = tables["words"].index_select(0, indices)
-        return sprites.unpack(words, tables["bits"])
+        return rasteriser.unpack(words, tables["bits"])
 
     def share_memory(self) -> Self:
         # The official pixels are mapped from their file: every process that maps it has the same pages.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dis_bench.datasets.dsprites_outlines import SUBPIXELS, outlines, snap_corners
+from dis_bench.datasets.dsprites.outlines import SUBPIXELS, outlines, snap_corners
 
 SIDE = 64  # pixels of an image
 MAX_ROWS = 28  # of one sprite: the largest square, standing on a corner, is 27.2 pixels high

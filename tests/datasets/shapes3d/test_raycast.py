@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dis_bench.datasets.raycast import cast
+from dis_bench.datasets.shapes3d.raycast import cast
 
 RADIUS, HALF = 1.3, 1.7
 

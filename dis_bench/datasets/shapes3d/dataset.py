@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from dis_bench.datasets import archives, shapes3d_archive
+from dis_bench.datasets import archives
+from dis_bench.datasets.shapes3d import archive
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.dataset import Dataset, hash_constants
 from dis_bench.datasets.grid import Factor, FactorGrid
@@ -15,7 +16,7 @@ from dis_bench.datasets.pixel_file import PixelFile, unpack_once
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # raise it when a pixel changes for another reason than shapes3d_scene.json
+VERSION = 1  # raise it when a pixel changes for another reason than scene.json
 
 
 class Shapes3D(Dataset):
@@ -58,28 +59,28 @@ class Shapes3D(Dataset):
             self._file = archives.require(self.archive, data_dir)
             self.fingerprint = self.archive.fingerprint
         else:
-            scene = Path(__file__).with_name("shapes3d_scene.json").read_text("utf-8")
+            scene = Path(__file__).with_name("scene.json").read_text("utf-8")
             self.fingerprint = hash_constants([VERSION, json.loads(scene)])
 
     def build(self) -> dict[str, torch.Tensor]:
         if self.source == "official":
-            blocks = shapes3d_archive.stream_images(self._file, self.grid, self.image_shape)
+            blocks = archive.stream_images(self._file, self.grid, self.image_shape)
             self._pixels = unpack_once(self.archive, self._file, self.image_shape, len(self), blocks)
             return {}
         import torch
 
-        from dis_bench.datasets import shapes3d_planes
+        from dis_bench.datasets.shapes3d import planes
 
         values = {factor.name: factor.values for factor in self.grid}
-        planes = shapes3d_planes.build_planes(values["scale"], values["shape"], values["orientation"])
-        return {"planes": planes, "levels": torch.tensor(shapes3d_planes.LEVELS)}
+        planes = planes.build_planes(values["scale"], values["shape"], values["orientation"])
+        return {"planes": planes, "levels": torch.tensor(planes.LEVELS)}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
         import torch
 
-        from dis_bench.datasets import shapes3d_planes
+        from dis_bench.datasets.shapes3d import planes
 
         tables = self.tables
         if self._pixels is not None:
             return torch.from_numpy(self._pixels.read(indices.cpu().numpy())).to(self.device)
-        return shapes3d_planes.compose(tables["planes"], tables["levels"], indices)
+        return planes.compose(tables["planes"], tables["levels"], indices)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dis_bench.datasets import dsprites_outlines, sprites
+from dis_bench.datasets.dsprites import outlines
+from dis_bench.datasets.dsprites import rasteriser
 
 
 def corners_of(shape, scale, orientation, x, y):
@@ -84,7 +85,7 @@ def test_no_corner_is_near_the_middle_of_two_steps():
     """So that the last bit of a sine cannot move a corner: the claim of snap_corners."""
     x, y, turns = np.arange(32) / 31, np.linspace(0.5, 1, 6), np.linspace(0, 2 * np.pi, 40)
     nearest = 1.0
-    for outline in dsprites_outlines.outlines().values():
+    for outline in outlines.outlines().values():
         px, py = outline.T
         for cos, sin in zip(np.cos(turns), np.sin(turns), strict=True):
             for across in (px * cos + py * sin, py * cos - px * sin):
@@ -97,7 +98,7 @@ def test_words_unpack_to_their_bits():
     words = torch.zeros(1, 64, dtype=torch.int64)
     words[0, 3] = (1 << 0) | (1 << 9) | (1 << 62)
     words[0, 5] = -1
-    pixels = sprites.unpack(words, torch.from_numpy(sprites.bits_of_bytes()))[0, 0]
+    pixels = rasteriser.unpack(words, torch.from_numpy(rasteriser.bits_of_bytes()))[0, 0]
     assert pixels[3].nonzero().flatten().tolist() == [0, 9, 62]
     assert pixels[5].sum() == 64
     assert pixels.sum() == 67

@@ -1,0 +1,1 @@
+"""dSprites: drawn here, or read from the authors' archive."""

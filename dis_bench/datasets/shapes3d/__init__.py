@@ -1,0 +1,1 @@
+"""3DShapes: drawn here, or read from the authors' archive."""
