@@ -29,7 +29,7 @@ from cases import CASES, load_case
 from sklearn.ensemble import GradientBoostingClassifier
 from tqdm import tqdm
 
-from dis_bench.metrics.boosting import BoostedFit, fit_boosted_trees
+from dis_bench.metrics.estimators.boosting import BoostedFit, fit_boosted_trees
 from dis_bench.metrics.dci import completeness, disentanglement
 
 TEST_ROWS = 5_000
@@ -37,7 +37,7 @@ FIRST_CALL = """
 import time
 begin = time.perf_counter()
 import numpy as np
-from dis_bench.metrics.boosting import fit_boosted_trees
+from dis_bench.metrics.estimators.boosting import fit_boosted_trees
 codes = np.eye(3)
 fit_boosted_trees(codes, np.arange(3), codes, np.arange(3), stages=1)
 print(time.perf_counter() - begin)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dis_bench.metrics.threads import count_cores
+from dis_bench.metrics.estimators.threads import count_cores
 
 MEMORY_SECONDS = 0.2  # between two looks at a process's memory, which hold it up for milliseconds
 EVENT_SECONDS = 0.005

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from dis_bench.errors import unknown
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows
-from dis_bench.metrics.standardise import standardise
-from dis_bench.metrics.threads import map_threads
+from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.estimators.threads import map_threads
 
 if TYPE_CHECKING:
-    from dis_bench.metrics.boosting import BoostedFit
+    from dis_bench.metrics.estimators.boosting import BoostedFit
 
 ESTIMATORS = ("fast", "sklearn")
 FAR_OUT = 1e30  # standard deviations; float32 holds no more than 3e38
@@ -71,7 +71,7 @@ def fit_importances(
     training, testing = representation.split(train, test)
 
     def fit_all() -> tuple[Importances, NDArray[np.float64]]:
-        from dis_bench.metrics.boosting import fit_boosted_trees
+        from dis_bench.metrics.estimators.boosting import fit_boosted_trees
 
         fit = fit_boosted_trees if estimator == "fast" else _fit_sklearn
         codes_train, codes_test = (_single_precision(rows, training) for rows in (training, testing))
@@ -142,7 +142,7 @@ def _fit_sklearn(
 ) -> BoostedFit:
     from sklearn.ensemble import GradientBoostingClassifier
 
-    from dis_bench.metrics.boosting import BoostedFit
+    from dis_bench.metrics.estimators.boosting import BoostedFit
 
     model = GradientBoostingClassifier(random_state=seed).fit(codes_train, labels_train)
     return BoostedFit(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.standardise import standardise
-from dis_bench.metrics.threads import map_threads
+from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.estimators.threads import map_threads
 
 
 @metric(keys=None, source="Locatello et al. 2019, but for the penalty")
@@ -83,7 +83,7 @@ def _accuracy(
     test_values: NDArray[np.int64],
     penalty: float,
 ) -> float:
-    from dis_bench.metrics.logistic import fit_logistic
+    from dis_bench.metrics.estimators.logistic import fit_logistic
 
     seen, labels = np.unique(values, return_inverse=True)
     if len(seen) == 1:

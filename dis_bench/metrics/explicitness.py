@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.standardise import standardise
-from dis_bench.metrics.threads import map_threads
+from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.estimators.threads import map_threads
 
 
 @metric(source="Ridgeway and Mozer 2018, section 3; classifier and sizes of disentanglement_lib")
@@ -66,7 +66,7 @@ def _predict(
     codes: NDArray[np.float64], values: NDArray[np.int64], test_codes: NDArray[np.float64], n_values: int
 ) -> NDArray[np.float64]:
     """Log-probability of each value for each test row [N, V]; no row looks like a value not seen before."""
-    from dis_bench.metrics.logistic import fit_logistic
+    from dis_bench.metrics.estimators.logistic import fit_logistic
 
     seen, labels = np.unique(values, return_inverse=True)
     predicted = np.full((len(test_codes), n_values), -np.inf)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.standardise import standardise
-from dis_bench.metrics.threads import map_threads
+from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.estimators.threads import map_threads
 
 Information = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def normalised_information(representation: Representation, rows: int, neighbours
     """
 
     def estimate() -> Information:
-        from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
+        from dis_bench.metrics.estimators.nearest_neighbours import neighbour_information, separate_values
 
         table = representation.rows(rows)
         codes = separate_values(table.codes, representation.generator)
@@ -121,7 +121,7 @@ def linear_information(representation: Representation, rows: int) -> float:
     """
 
     def fit_all() -> float:
-        from dis_bench.metrics.logistic import fit_logistic
+        from dis_bench.metrics.estimators.logistic import fit_logistic
 
         table = representation.rows(rows)
         codes = standardise(table.codes)

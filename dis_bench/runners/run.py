@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, worded_for
-from dis_bench.metrics.threads import count_cores
+from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Lasso
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.udr import lasso_weights, relative_strength, udr, udr_of_pairs
 
 from .cases import load_case

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import expit
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.regression_trees import (
+from dis_bench.metrics.estimators.regression_trees import (
     LEAF,
     MAX_DEPTH,
     Trees,
@@ -26,7 +26,7 @@ from dis_bench.metrics.regression_trees import (
     allocate_trees,
     grow_trees,
 )
-from dis_bench.metrics.tree_bins import Bins, cut_into_bins, sum_in_bins
+from dis_bench.metrics.estimators.tree_bins import Bins, cut_into_bins, sum_in_bins
 
 
 class BoostedFit(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.boosting import BoostedFit, fit_boosted_trees
+from dis_bench.metrics.estimators.boosting import BoostedFit, fit_boosted_trees
 
 ROWS = 600  # to train on, and as many to test on
 

@@ -28,7 +28,7 @@ from numba import njit
 from dis_bench.compiling import compiled
 
 if TYPE_CHECKING:
-    from dis_bench.metrics.tree_bins import Bins
+    from dis_bench.metrics.estimators.tree_bins import Bins
 
 Array: TypeAlias = np.ndarray
 
@@ -84,7 +84,7 @@ def grow_trees(trees: Trees, residuals: Array, bins: Bins, sums: Array, trial_or
         trees: overwritten with the trees.
         residuals: targets less probabilities, between -1 and 1.
         bins: the codes of the rows.
-        sums: of the residuals in each bin, by :func:`~dis_bench.metrics.tree_bins.sum_in_bins`.
+        sums: of the residuals in each bin, by :func:`~dis_bench.metrics.estimators.tree_bins.sum_in_bins`.
         trial_orders: a permutation of the codes for each node that may be split `[T, inner nodes, D]`.
     """
     histograms = np.empty((trees.code.shape[1], len(bins.start), 3))

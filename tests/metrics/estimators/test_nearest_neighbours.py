@@ -9,7 +9,7 @@ import pytest
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
 
-from dis_bench.metrics.nearest_neighbours import neighbour_information, separate_values
+from dis_bench.metrics.estimators.nearest_neighbours import neighbour_information, separate_values
 
 from .cases import load_case
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.estimators.standardise import standardise
 
 CODES = np.random.default_rng(0).standard_normal((50, 3)) * [1, 5, 0.1]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from dis_bench.compiling import compiled
-from dis_bench.metrics.regression_trees import SAME_CODE
+from dis_bench.metrics.estimators.regression_trees import SAME_CODE
 
 Array: TypeAlias = np.ndarray
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dis_bench.metrics import find_metrics, score
-from dis_bench.metrics.threads import count_threads, map_threads
+from dis_bench.metrics.estimators.threads import count_threads, map_threads
 from tests.metrics.cases import load_case
 
 

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from dis_bench.metrics.logistic import fit_logistic
-from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.estimators.logistic import fit_logistic
+from dis_bench.metrics.estimators.standardise import standardise
 
 from .cases import load_case
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from dis_bench.metrics import tree_bins
-from dis_bench.metrics.regression_trees import LEAF, Trees, add_trees, allocate_trees, grow_trees
-from dis_bench.metrics.tree_bins import cut_into_bins, sum_in_bins
+from dis_bench.metrics.estimators import tree_bins
+from dis_bench.metrics.estimators.regression_trees import LEAF, Trees, add_trees, allocate_trees, grow_trees
+from dis_bench.metrics.estimators.tree_bins import cut_into_bins, sum_in_bins
 
 
 def draw(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dis_bench.metrics.tree_bins import cut_into_bins, sum_in_bins
+from dis_bench.metrics.estimators.tree_bins import cut_into_bins, sum_in_bins
 
 from .test_regression_trees import draw
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dis_bench.metrics.standardise import standardise
+from dis_bench.metrics.estimators.standardise import standardise
 
 JITTER = 1e-10  # of a code's standard deviation; equal values need neighbours too (Kraskov et al. 2004)
 

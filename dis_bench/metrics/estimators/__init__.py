@@ -1,0 +1,1 @@
+"""Estimators that metrics fit: trees, boosting, logistic regression, neighbours."""
