@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from dis_bench.metrics.properties import Finding
-    from dis_bench.metrics.trial import Trial
+    from dis_bench.metrics.checks.properties import Finding
+    from dis_bench.metrics.checks.trial import Trial
 
 EXAMPLES = """\
 examples:
@@ -52,8 +52,8 @@ def execute(args: argparse.Namespace) -> int:
     if not 0 <= args.tolerance < 1:
         raise InputError(f"--tolerance must be from 0 to below 1, but {args.tolerance:g} was given.")
     from dis_bench.metrics import find_metrics
-    from dis_bench.metrics.properties import FAILED, check_properties
-    from dis_bench.metrics.trial import put_on_trial
+    from dis_bench.metrics.checks.properties import FAILED, check_properties
+    from dis_bench.metrics.checks.trial import put_on_trial
 
     [metric] = find_metrics(args.name).values()
     trial = put_on_trial(metric, args.tolerance)
@@ -63,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _print(name: str, trial: Trial, findings: list[Finding]) -> None:
-    from dis_bench.metrics.properties import DOES_NOT_APPLY, FAILED, PASSED
+    from dis_bench.metrics.checks.properties import DOES_NOT_APPLY, FAILED, PASSED
 
     parameters = "".join(f", {key}={value}" for key, value in trial.parameters.items())
     print(f"{trial.metric.name}  ({name}), on tables of {len(trial):,} rows{parameters}\n")

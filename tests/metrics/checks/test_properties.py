@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dis_bench.metrics
 from dis_bench import registry
 from dis_bench.metrics import Metric, Representation, as_metric, find_metrics
-from dis_bench.metrics.properties import (
+from dis_bench.metrics.checks.properties import (
     DOES_NOT_APPLY,
     FAILED,
     PASSED,
@@ -28,7 +28,7 @@ from dis_bench.metrics.properties import (
     degenerate_tables,
     examine,
 )
-from dis_bench.metrics.trial import SMALLER, Trial, put_on_trial
+from dis_bench.metrics.checks.trial import SMALLER, Trial, put_on_trial
 
 from . import broken
 
@@ -146,7 +146,7 @@ def test_every_metric_of_every_module_is_here():
 
 
 def test_every_function_of_the_module_that_reads_a_trial_is_on_the_list():
-    from dis_bench.metrics import properties
+    from dis_bench.metrics.checks import properties
 
     public = {
         value

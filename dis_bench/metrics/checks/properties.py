@@ -1,12 +1,12 @@
 """What must hold of every metric, ours and anybody's: one function per property.
 
-A property takes a :class:`~dis_bench.metrics.trial.Trial` and returns in words how it holds. It raises
-:class:`~dis_bench.metrics.trial.Broken` where it does not, and :class:`DoesNotApply` where it need not. Its
+A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It raises
+:class:`~dis_bench.metrics.checks.trial.Broken` where it does not, and :class:`DoesNotApply` where it need not. Its
 docstring says why it matters.
 
 >>> from dis_bench.metrics.mig import mig
->>> from dis_bench.metrics.properties import check_properties
->>> from dis_bench.metrics.trial import put_on_trial
+>>> from dis_bench.metrics.checks.properties import check_properties
+>>> from dis_bench.metrics.checks.trial import put_on_trial
 >>> check_properties(put_on_trial(mig))  # doctest: +SKIP
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.metrics.trial import Broken, Table, Trial
+from dis_bench.metrics.checks.trial import Broken, Table, Trial
 
 PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
 

@@ -1,0 +1,1 @@
+"""Checks that `dis-bench check` runs: what must hold of a plug-in."""
