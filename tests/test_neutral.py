@@ -17,7 +17,7 @@ import torch
 
 import dis_bench
 from dis_bench.metrics import find_metrics
-from dis_bench.metrics.card import make_card
+from dis_bench.metrics.score_card import make_card
 from dis_bench.metrics.representation import Representation
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.runners.encoding import encode_dataset

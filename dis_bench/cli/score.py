@@ -63,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
     """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
     from dis_bench.metrics import find_metrics
-    from dis_bench.metrics.card import make_card
+    from dis_bench.metrics.score_card import make_card
     from dis_bench.runners.settings import parse_settings, resolve_settings
 
     metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.tables import (
+from dis_bench.metrics.inputs import (
     check_codes,
     check_count,
     check_factors,

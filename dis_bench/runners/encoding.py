@@ -13,7 +13,7 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError, blaming, describe, shown
-from dis_bench.metrics.tables import read_array
+from dis_bench.metrics.inputs import read_array
 from dis_bench.paths import check_path
 from dis_bench.registry import import_target
 from dis_bench.runners.rows import ROWS, draw_rows

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation, shared_values
+from dis_bench.metrics import Representation
+from dis_bench.metrics import interventions
 from dis_bench.metrics import betavae_score as module
 from dis_bench.metrics.betavae_score import betavae_score
-from dis_bench.metrics.shared_values import sharing_rows
+from dis_bench.metrics.interventions import sharing_rows
 
 from .cases import CASES, draw_factors, load_case, reference, rotated_pairs, standardise
 
@@ -62,7 +63,7 @@ def test_features_are_mean_differences_of_pairs():
 def test_the_memory_bound_changes_nothing(monkeypatch):
     sharing = sharing_rows(Representation(*load_case("A_vae_like")), 2)
     draw = [module._mean_differences(sharing, 50, np.random.default_rng(1), batch=8)]
-    monkeypatch.setattr(shared_values, "CHUNK", 100)
+    monkeypatch.setattr(interventions, "CHUNK", 100)
     draw.append(module._mean_differences(sharing, 50, np.random.default_rng(1), batch=8))
     assert np.array_equal(*draw)
 

@@ -10,7 +10,7 @@ import torch
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import score
-from dis_bench.metrics.tables import check_codes, check_factors
+from dis_bench.metrics.inputs import check_codes, check_factors
 
 CODES = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32).astype(float)
 FACTORS = np.stack([np.arange(40) % 3, np.arange(40) % 2], axis=1)

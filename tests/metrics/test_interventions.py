@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation, shared_values
-from dis_bench.metrics.shared_values import chunks, draw_points, sharing_rows
+from dis_bench.metrics import Representation
+from dis_bench.metrics import interventions
+from dis_bench.metrics.interventions import chunks, draw_points, sharing_rows
 
 # Code 0 repeats the factor, code 1 numbers the rows. Value 3 occurs once.
 FACTOR = np.repeat([2, 0, 1, 2, 3], [20, 2, 3, 20, 1])
@@ -63,7 +64,7 @@ def test_points_are_drawn_for_every_factor_alike():
 
 def test_chunks_cover_all_points_whatever_the_memory(monkeypatch):
     for size in (1, 100, 10_000):
-        monkeypatch.setattr(shared_values, "CHUNK", size)
+        monkeypatch.setattr(interventions, "CHUNK", size)
         assert np.concatenate([np.arange(50)[some] for some in chunks(50, 30)]).tolist() == list(range(50))
     assert len(list(chunks(50, 5_000))) == 25
 

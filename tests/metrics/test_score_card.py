@@ -8,7 +8,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import score
-from dis_bench.metrics.card import make_card
+from dis_bench.metrics.score_card import make_card
 
 from .cases import load_case
 
@@ -46,7 +46,7 @@ def test_intervals_stand_beside_the_scores(arrays):
 def test_without_anchors_the_rest_is_the_same(arrays, monkeypatch):
     options = {"metrics": NAMES, "bootstrap": 5, "allow_small": True}
     whole = make_card(*arrays, **options)
-    monkeypatch.setattr("dis_bench.metrics.card.anchor_scores", None)  # it would fail if it were called
+    monkeypatch.setattr("dis_bench.metrics.score_card.anchor_scores", None)  # it would fail if it were called
     card = make_card(*arrays, **options, anchors=False)
     pd.testing.assert_frame_equal(card.table, whole.table.drop(columns=["perfect", "chance"]))
     assert "perfect" not in card.text
