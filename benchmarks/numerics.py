@@ -38,7 +38,7 @@ from dis_bench.models import build_model
 from dis_bench.runners.machine import choose_precision, keep_freed_memory
 from dis_bench.runners.progress import ProgressBar
 from dis_bench.runners.run import run_study
-from dis_bench.runners.store import Store, read_records
+from dis_bench.records.store import Store, read_records
 from dis_bench.runners.study import Study
 from dis_bench.runners.training import train
 

@@ -23,8 +23,8 @@ import numpy as np
 from machine import DIS_BENCH, describe_machine, print_machine, print_table, run_command
 from tqdm import tqdm
 
-from dis_bench.runners.cell import Cell
-from dis_bench.runners.store import Store, write_record
+from dis_bench.records.cell import Cell
+from dis_bench.records.store import Store, write_record
 
 COPIED = ("training.csv", "pictures.npz")
 

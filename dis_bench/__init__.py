@@ -14,7 +14,7 @@ _API = {
     "Study": "dis_bench.runners.study",
     "build_model": "dis_bench.models",
     "load_dataset": "dis_bench.datasets",
-    "read_results": "dis_bench.runners.store",
+    "read_results": "dis_bench.records.store",
     "score": "dis_bench.metrics",
     "udr": "dis_bench.metrics.udr",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dis_bench.runners.cell import Cell
+    from dis_bench.records.cell import Cell
 
 # So many cells are listed; of more, so many at either end.
 FEW_CELLS, END_CELLS = 40, 5
@@ -49,7 +49,7 @@ def _summarise(cells: list[Cell], counts: Counter[str]) -> str:
 
 def _range(values: list[Any]) -> str:
     """Return the distinct values: a few as they are, more as the smallest, the largest and their number."""
-    from dis_bench.runners.sorting import sort_key
+    from dis_bench.records.sorting import sort_key
 
     distinct = sorted({str(value): value for value in values}.values(), key=sort_key)
     texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in distinct]

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.runners.sorting import sort_key
+from dis_bench.records.sorting import sort_key
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dis_bench.runners.kept import read_file
-from dis_bench.runners.schema import Damaged
+from dis_bench.records.kept import read_file
+from dis_bench.records.schema import Damaged
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
 MOST_POINTS = 200

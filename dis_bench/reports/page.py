@@ -18,7 +18,7 @@ from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Record, Setting, plain_name
 from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
-from dis_bench.runners.sorting import sort_key
+from dis_bench.records.sorting import sort_key
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from dis_bench.errors import InputError, Option
-from dis_bench.runners.durable import remove_temporaries, write_whole
+from dis_bench.records.durable import remove_temporaries, write_whole
 
 LIST = "report.json"
 _WRITTEN_BY = "dis-bench report"

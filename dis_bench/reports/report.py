@@ -22,8 +22,8 @@ from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
-from dis_bench.runners.store import Store, read_records, tabulate
-from dis_bench.runners.sweep import sweep
+from dis_bench.records.store import Store, read_records, tabulate
+from dis_bench.records.sweep import sweep
 
 if TYPE_CHECKING:
     import pandas as pd

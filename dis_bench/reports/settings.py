@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.reports.configurations import canonical, format_value, name_cells, plain_name
-from dis_bench.runners.sorting import SortKey, sort_key
+from dis_bench.records.sorting import SortKey, sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,7 +225,7 @@ def _model_names(records: list[Record]) -> dict[tuple[str, str], str]:
 
 
 def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.DataFrame:
-    from dis_bench.runners.store import tabulate
+    from dis_bench.records.store import tabulate
 
     cells = tabulate(records)
     by_hash = {record["hash"]: record["cell"] for record in records}

@@ -13,8 +13,8 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
-from dis_bench.runners.kept import read_arrays
-from dis_bench.runners.schema import Damaged
+from dis_bench.records.kept import read_arrays
+from dis_bench.records.schema import Damaged
 
 if TYPE_CHECKING:
     import pandas as pd

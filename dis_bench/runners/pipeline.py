@@ -22,19 +22,19 @@ import torch
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.nn.compiled import KernelsFailed
-from dis_bench.runners.cell import Cell
-from dis_bench.runners.claims import Claim, ClaimLost
-from dis_bench.runners.durable import explain, remove, sync_files
+from dis_bench.records.cell import Cell
+from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.durable import explain, remove, sync_files
 from dis_bench.runners.engine import WorkerDied
 from dis_bench.runners.evaluation import Evaluation, evaluate
-from dis_bench.runners.kept import read_arrays
+from dis_bench.records.kept import read_arrays
 from dis_bench.runners.machine import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
-from dis_bench.runners.schema import SCHEMA
+from dis_bench.records.schema import SCHEMA
 from dis_bench.runners.scores import score_cell
 from dis_bench.runners.space import check_space, measure_cell
-from dis_bench.runners.store import NotPlaced, Record, Store, write_record
+from dis_bench.records.store import NotPlaced, Record, Store, write_record
 from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training import Progress, TrainingDiverged
 

@@ -10,7 +10,7 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.models import build_model
 from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.models.model import Model
-from dis_bench.runners.cell import Cell
+from dis_bench.records.cell import Cell
 from dis_bench.runners.training import Progress, train
 
 

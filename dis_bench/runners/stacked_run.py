@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 
 from dis_bench.runners.capture import first_line
-from dis_bench.runners.claims import Claim, ClaimLost
+from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.machine import check_device
 from dis_bench.runners.pipeline import Emit, Job, Pipeline
@@ -25,7 +25,7 @@ from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stacked import train_stack
 from dis_bench.runners.stacks import LARGEST, Choice, choose_stacks, group_jobs, is_stackable, split_group
-from dis_bench.runners.store import NotPlaced, Record
+from dis_bench.records.store import NotPlaced, Record
 from dis_bench.runners.training import Progress
 
 Finished = Iterator[tuple[Job, Record | None]]

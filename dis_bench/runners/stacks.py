@@ -16,7 +16,7 @@ from dis_bench import registry
 from dis_bench.bars import bar
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners.capture import WARM_UP_CALLS, first_line
-from dis_bench.runners.cell import Cell
+from dis_bench.records.cell import Cell
 from dis_bench.runners.machine import check_device, computing
 from dis_bench.runners.pipeline import Job, Pipeline
 from dis_bench.runners.ready import ReadyCell

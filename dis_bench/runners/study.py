@@ -18,7 +18,7 @@ from dis_bench.paths import check_path
 from dis_bench.printing import printable
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
-from dis_bench.runners.cell import Cell
+from dis_bench.records.cell import Cell
 from dis_bench.runners.contracts import check_dataset, check_loss, check_metrics, check_models
 from dis_bench.runners.machine import (
     DEVICES,

@@ -8,7 +8,7 @@ from typing import Any
 
 from dis_bench import registry
 from dis_bench.plugin_code import Code
-from dis_bench.runners.cell import Cell
+from dis_bench.records.cell import Cell
 
 MOST_NAMED = 5
 

@@ -6,7 +6,7 @@ import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.cli.plan import END_CELLS, FEW_CELLS, describe_plan
-from dis_bench.runners.cell import Cell
+from dis_bench.records.cell import Cell
 from tests.cli.test_run import TINY
 
 CELL = Cell(

@@ -13,7 +13,7 @@ import pytest
 import dis_bench
 from dis_bench.cli import run
 from dis_bench.cli.main import main
-from dis_bench.runners import claims
+from dis_bench.records import claims
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
 TINY = [

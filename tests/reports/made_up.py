@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dis_bench.runners.cell import Cell
-from dis_bench.runners.schema import SCHEMA, key_of_anchor
-from dis_bench.runners.seal import seal, sign
-from dis_bench.runners.store import Store, write_record
+from dis_bench.records.cell import Cell
+from dis_bench.records.schema import SCHEMA, key_of_anchor
+from dis_bench.records.seal import seal, sign
+from dis_bench.records.store import Store, write_record
 
 LATENTS = 10
 PROTOCOL = {

@@ -6,7 +6,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.reports.publish import check_folder, publish
-from dis_bench.runners.processes import make_stamp
+from dis_bench.records.processes import make_stamp
 from tests.runners.abandoned import DEAD
 
 

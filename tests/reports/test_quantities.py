@@ -14,7 +14,7 @@ from dis_bench.reports.quantities import (
     metric_of,
     score_columns,
 )
-from dis_bench.runners.store import tabulate
+from dis_bench.records.store import tabulate
 from dis_bench.runners.study import Study
 
 

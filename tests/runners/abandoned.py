@@ -2,8 +2,8 @@
 
 import re
 
-from dis_bench.runners import claims
-from dis_bench.runners.processes import STAMP, this_process
+from dis_bench.records import claims
+from dis_bench.records.processes import STAMP, this_process
 
 DEAD = f"{this_process().host}-{2**22 + 1}-1-abcdef"  # no system has pids as large
 

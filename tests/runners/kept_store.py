@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from dis_bench.runners.cell import hash_identity
-from dis_bench.runners.schema import canonical, key_of_anchor
+from dis_bench.records.cell import hash_identity
+from dis_bench.records.schema import canonical, key_of_anchor
 from tests.reports.made_up import LATENTS, reseal, write_anchors, write_study
 
 NAMES = [

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners import claims, pipeline, space, store
+from dis_bench.runners import pipeline, space
+from dis_bench.records import claims
+from dis_bench.records import store
 from dis_bench.runners import run as running
-from dis_bench.runners.claims import Claim
+from dis_bench.records.claims import Claim
 from dis_bench.runners.run import Watcher, run_study
-from dis_bench.runners.store import Store, StoreLost, read_results
+from dis_bench.records.store import Store, StoreLost, read_results
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import HERE, TINY
 

@@ -11,7 +11,7 @@ import pytest
 
 from dis_bench.runners import sharing
 from dis_bench.runners.run import Watcher, choose_jobs, run_study
-from dis_bench.runners.store import Store, read_results
+from dis_bench.records.store import Store, read_results
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import TINY as ON_ANY_KERNELS
 from tests.runners.test_run import records

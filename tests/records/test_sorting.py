@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from dis_bench.runners.sorting import sort_key
+from dis_bench.records.sorting import sort_key
 
 ORDERED = [
     [False, True, -1.5, 0, 2, 2.5, 10, "a", None],

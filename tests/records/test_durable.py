@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from dis_bench.runners import durable
-from dis_bench.runners.durable import exchange, explain, remove_temporaries, write_new, write_whole
+from dis_bench.records import durable
+from dis_bench.records.durable import exchange, explain, remove_temporaries, write_new, write_whole
 from tests.runners.abandoned import DEAD
 
 

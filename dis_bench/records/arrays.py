@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dis_bench.runners.schema import Damaged
+from dis_bench.records.schema import Damaged
 
 MOST_BYTES = 1 << 29  # of one array, unpacked
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dis_bench.runners.arrays import LAYOUTS, unpack
-from dis_bench.runners.schema import Damaged
+from dis_bench.records.arrays import LAYOUTS, unpack
+from dis_bench.records.schema import Damaged
 
 SIZES = {"latents": 3}
 CODES = {

@@ -32,14 +32,14 @@ from dis_bench.errors import InputError, Option
 from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
 from dis_bench.printing import as_utf8
-from dis_bench.runners import claims
-from dis_bench.runners.cell import Cell
-from dis_bench.runners.claims import Claim
-from dis_bench.runners.durable import exchange, remove_file, sync_files, sync_folder, write_new, write_whole
-from dis_bench.runners.schema import SCHEMA, Damaged, Outdated
-from dis_bench.runners.seal import read_anchor, read_record, seal
-from dis_bench.runners.sorting import sort_key
-from dis_bench.runners.writable import try_file_system
+from dis_bench.records import claims
+from dis_bench.records.cell import Cell
+from dis_bench.records.claims import Claim
+from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder, write_new, write_whole
+from dis_bench.records.schema import SCHEMA, Damaged, Outdated
+from dis_bench.records.seal import read_anchor, read_record, seal
+from dis_bench.records.sorting import sort_key
+from dis_bench.records.writable import try_file_system
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,7 +316,7 @@ def read_anchors(path: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
         path: the ``--out`` folder of one or more runs.
 
     Returns:
-        The anchors (:class:`dis_bench.runners.schema.KeptAnchor`), and a sentence for each file that cannot
+        The anchors (:class:`dis_bench.records.schema.KeptAnchor`), and a sentence for each file that cannot
         be believed; nothing of a folder without anchors.
     """
     anchors, failures = [], []

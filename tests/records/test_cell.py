@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from dis_bench.runners.cell import Cell
-from dis_bench.runners.store import Store
+from dis_bench.records.cell import Cell
+from dis_bench.records.store import Store
 
 CELL = Cell(
     dataset="dsprites",
@@ -55,7 +55,7 @@ def test_every_field_changes_the_hash():
 
 def test_the_hash_is_stable(monkeypatch):
     # A new value here means that every finished cell of every user counts as not done: raise RECIPE instead.
-    monkeypatch.setattr("dis_bench.runners.cell.RECIPE", 1)
+    monkeypatch.setattr("dis_bench.records.cell.RECIPE", 1)
     assert CELL.hash == dataclasses.replace(CELL, hyperparameters=dict(CELL.hyperparameters)).hash
     assert CELL.hash == "8f31f239d30a"
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from dis_bench.runners.durable import remove, remove_file
-from dis_bench.runners.processes import STAMP, Process, make_stamp, parse_stamp, this_process
+from dis_bench.records.durable import remove, remove_file
+from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp, this_process
 
 BEAT_SECONDS = 30
 STALE_SECONDS = 600  # without a beat

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dis_bench.runners.processes import STAMP, Process, make_stamp, parse_stamp, this_process
+from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp, this_process
 
 
 def test_a_stamp_names_its_process_and_comes_once():
@@ -43,7 +43,7 @@ def test_nothing_is_certain_of_another_machine():
 
 FORK = """
 import os
-from dis_bench.runners.processes import this_process
+from dis_bench.records.processes import this_process
 this_process()
 os.fork()
 print(this_process().pid == os.getpid(), flush=True)

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dis_bench.runners.arrays import unpack
-from dis_bench.runners.schema import Damaged
-from dis_bench.runners.seal import read_kept
-from dis_bench.runners.store import Record, read_newest
+from dis_bench.records.arrays import unpack
+from dis_bench.records.schema import Damaged
+from dis_bench.records.seal import read_kept
+from dis_bench.records.store import Record, read_newest
 
 
 def read_file(folder: str | Path, name: str, record: Record | None = None) -> bytes:

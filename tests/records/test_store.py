@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners import store as module
-from dis_bench.runners.schema import SCHEMA
-from dis_bench.runners.store import (
+from dis_bench.records import store as module
+from dis_bench.records.schema import SCHEMA
+from dis_bench.records.store import (
     NotPlaced,
     Store,
     read_records,
@@ -22,7 +22,7 @@ from dis_bench.runners.store import (
     tabulate,
     write_record,
 )
-from dis_bench.runners.sweep import sweep
+from dis_bench.records.sweep import sweep
 from tests.runners.abandoned import DEAD, abandon, leftovers
 from tests.runners.test_cell import CELL
 

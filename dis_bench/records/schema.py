@@ -16,7 +16,7 @@ from typing import Any, NotRequired, TypedDict
 
 from dis_bench import registry
 from dis_bench.errors import InputError
-from dis_bench.runners.cell import hash_identity
+from dis_bench.records.cell import hash_identity
 from dis_bench.runners.contracts import RESERVED
 
 SCHEMA = 2

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dis_bench.runners.schema import Damaged, canonical, check_anchor, check_record, check_version
+from dis_bench.records.schema import Damaged, canonical, check_anchor, check_record, check_version
 
 KEPT = ("codes.npz", "training.csv", "pictures.npz", "weights.pt")
 

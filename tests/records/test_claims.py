@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from dis_bench.runners import claims
-from dis_bench.runners.claims import STALE_SECONDS, Claim, ClaimLost, claim, find_owners, list_abandoned, tidy
-from dis_bench.runners.processes import this_process
+from dis_bench.records import claims
+from dis_bench.records.claims import STALE_SECONDS, Claim, ClaimLost, claim, find_owners, list_abandoned, tidy
+from dis_bench.records.processes import this_process
 from tests.runners.abandoned import DEAD
 
 ELSEWHERE = "00000000-1-1-abcdef"  # a process of another machine, of which only its beat tells
@@ -199,7 +199,7 @@ def test_of_two_that_claim_a_free_folder_at_once_one_has_it(home, monkeypatch):
 RACE = """
 import os, sys, time
 from pathlib import Path
-from dis_bench.runners.claims import claim
+from dis_bench.records.claims import claim
 home, names = Path(sys.argv[1]), sys.argv[2:]
 print("ready", flush=True)
 sys.stdin.readline()

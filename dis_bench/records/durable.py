@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from dis_bench.runners.processes import STAMP, make_stamp, parse_stamp
+from dis_bench.records.processes import STAMP, make_stamp, parse_stamp
 
 LONGEST_NAME = 143  # bytes in a file's name that fit everywhere: eCryptfs allows the fewest
 

@@ -7,10 +7,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from dis_bench.runners import claims
-from dis_bench.runners.durable import is_old, remove_file, remove_temporaries
-from dis_bench.runners.processes import STAMP, parse_stamp
-from dis_bench.runners.store import NotPlaced, Store
+from dis_bench.records import claims
+from dis_bench.records.durable import is_old, remove_file, remove_temporaries
+from dis_bench.records.processes import STAMP, parse_stamp
+from dis_bench.records.store import NotPlaced, Store
 
 _CELL = re.compile(r".*-[0-9a-f]{12}")
 _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners import writable
+from dis_bench.records import writable
 from dis_bench.runners.run import run_study
-from dis_bench.runners.store import Store
+from dis_bench.records.store import Store
 from tests.runners.test_run import TINY
 
 

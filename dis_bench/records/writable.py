@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dis_bench.runners.durable import LONGEST_NAME, write_new
-from dis_bench.runners.processes import make_stamp
+from dis_bench.records.durable import LONGEST_NAME, write_new
+from dis_bench.records.processes import make_stamp
 
 
 class Refused(Exception):
