@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners.capture import first_line
-from dis_bench.runners.machine import check_device
+from dis_bench.runners.device import check_device
 from dis_bench.runners.ready import ReadyCell, prepare
 from dis_bench.runners.stacked import train_stack
 from dis_bench.runners.study import Plan, Study

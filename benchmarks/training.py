@@ -54,7 +54,7 @@ def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
 
     from dis_bench.datasets import load_dataset
     from dis_bench.models import build_model
-    from dis_bench.runners.machine import keep_freed_memory
+    from dis_bench.runners.device import keep_freed_memory
     from dis_bench.runners.training import train
 
     if routes.keeps_memory:
@@ -172,7 +172,7 @@ def look(line: Connection, setting: Setting, _: None) -> None:
 
     from dis_bench.models import build_model
     from dis_bench.registry import find
-    from dis_bench.runners.machine import choose_precision
+    from dis_bench.runners.device import choose_precision
 
     shape = find("datasets", setting.dataset).load().image_shape
     _model, networks = build_model("betavae", image_shape=shape, network=setting.network)

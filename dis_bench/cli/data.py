@@ -83,7 +83,7 @@ def _verify(args: argparse.Namespace) -> None:
 
 def _show(args: argparse.Namespace) -> None:
     from dis_bench.datasets import load_dataset
-    from dis_bench.runners.contracts import check_dataset, check_images
+    from dis_bench.runners.plugins import check_dataset, check_images
 
     dataset = load_dataset(args.name, source=args.source, data_dir=args.data_dir)
     check_dataset(args.name, dataset)

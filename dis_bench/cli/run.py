@@ -114,7 +114,7 @@ def execute(args: argparse.Namespace) -> int:
 
     from dis_bench.records.durable import explain
     from dis_bench.runners.engine import WorkerDied
-    from dis_bench.runners.progress import ProgressBar
+    from dis_bench.runners.watch import ProgressBar
     from dis_bench.runners.run import run_study
     from dis_bench.records.store import StoreLost
 

@@ -128,7 +128,7 @@ def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dic
     if args.file is not None:
         return read_codes(args.file)
     from dis_bench.datasets import load_dataset
-    from dis_bench.runners.contracts import check_dataset, check_images
+    from dis_bench.runners.plugins import check_dataset, check_images
     from dis_bench.runners.rows import ROWS
 
     encode = load_encoder(args.encoder)

@@ -17,7 +17,7 @@ from typing import Any, NotRequired, TypedDict
 from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.records.cell import hash_identity
-from dis_bench.runners.contracts import RESERVED
+from dis_bench.runners.plugins import RESERVED
 
 SCHEMA = 2
 

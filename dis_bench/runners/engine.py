@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, Self
 
 from dis_bench.neutral import one_thread
-from dis_bench.runners.machine import keep_freed_memory
+from dis_bench.runners.device import keep_freed_memory
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI

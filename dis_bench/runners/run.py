@@ -21,11 +21,11 @@ from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8
 from dis_bench.runners.anchors import keep_anchors
 from dis_bench.records.cell import Cell
-from dis_bench.runners.contracts import check_images
+from dis_bench.runners.plugins import check_images
 from dis_bench.runners.engine import can_start_workers, run_jobs
-from dis_bench.runners.machine import check_device, keep_freed_memory
+from dis_bench.runners.device import check_device, keep_freed_memory
 from dis_bench.runners.options import RERUN, check_choice
-from dis_bench.runners.pipeline import PENDING, Job, Pipeline, identify, lacking_metrics
+from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.records.schema import canonical, check_cell, check_column
 from dis_bench.runners.sharing import Engine, share_jobs

@@ -22,7 +22,7 @@ from dis_bench.nn.patches import convolving
 from dis_bench.neutral import neutral
 from dis_bench.runners.capture import Repeater
 from dis_bench.runners.draws import Draws, draw_ahead, split_steps
-from dis_bench.runners.machine import computing
+from dis_bench.runners.device import computing
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stack_log import RunningLosses, StackLog
 from dis_bench.runners.training import Progress, measure

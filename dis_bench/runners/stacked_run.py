@@ -19,8 +19,8 @@ import torch
 from dis_bench.runners.capture import first_line
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
-from dis_bench.runners.machine import check_device
-from dis_bench.runners.pipeline import Emit, Job, Pipeline
+from dis_bench.runners.device import check_device
+from dis_bench.runners.job import Emit, Job, Pipeline
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stacked import train_stack

@@ -17,8 +17,8 @@ from dis_bench.bars import bar
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners.capture import WARM_UP_CALLS, first_line
 from dis_bench.records.cell import Cell
-from dis_bench.runners.machine import check_device, computing
-from dis_bench.runners.pipeline import Job, Pipeline
+from dis_bench.runners.device import check_device, computing
+from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.ready import ReadyCell
 from dis_bench.runners.stacked import Stack
 

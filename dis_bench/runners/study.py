@@ -19,8 +19,8 @@ from dis_bench.printing import printable
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.records.cell import Cell
-from dis_bench.runners.contracts import check_dataset, check_loss, check_metrics, check_models
-from dis_bench.runners.machine import (
+from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
+from dis_bench.runners.device import (
     DEVICES,
     KERNELS,
     PRECISIONS,
@@ -209,7 +209,7 @@ class Study:
             rerun: ``never``, ``missing`` or ``always``; see :func:`dis_bench.runners.run.run_study`.
             command: what the user typed, for the records.
         """
-        from dis_bench.runners.progress import ProgressBar
+        from dis_bench.runners.watch import ProgressBar
         from dis_bench.runners.run import run_study
 
         with printable(), temporary_files_in(out):

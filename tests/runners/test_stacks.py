@@ -9,7 +9,7 @@ import torch
 
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners import stacks
-from dis_bench.runners.pipeline import Job
+from dis_bench.runners.job import Job
 from dis_bench.runners.ready import prepare
 from dis_bench.runners.stacks import (
     StackCost,

@@ -28,7 +28,7 @@ from dis_bench.records.durable import explain, remove, sync_files
 from dis_bench.runners.engine import WorkerDied
 from dis_bench.runners.evaluation import Evaluation, evaluate
 from dis_bench.records.kept import read_arrays
-from dis_bench.runners.machine import computing, describe_environment
+from dis_bench.runners.device import computing, describe_environment
 from dis_bench.runners.pictures import save_pictures
 from dis_bench.runners.ready import ReadyCell, prepare
 from dis_bench.records.schema import SCHEMA

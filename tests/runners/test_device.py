@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.runners import machine
-from dis_bench.runners.machine import choose_kernels, choose_precision, computing, describe_environment
+from dis_bench.runners import device
+from dis_bench.runners.device import choose_kernels, choose_precision, computing, describe_environment
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def gpu(monkeypatch):
 
 @pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_auto_on_a_cpu(has_bf16, expected, monkeypatch):
-    monkeypatch.setattr(machine, "_cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(device, "_cpu_has_bf16", lambda: has_bf16)
     assert choose_precision("auto", "cpu") == expected
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from dis_bench.runners.pipeline import Job
-from dis_bench.runners.progress import ProgressBar, describe_event
+from dis_bench.runners.job import Job
+from dis_bench.runners.watch import ProgressBar, describe_event
 from dis_bench.runners.training import Progress
 from tests.runners.test_cell import CELL
 

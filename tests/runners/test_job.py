@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners import pipeline, space
+from dis_bench.runners import space
+from dis_bench.runners import job
 from dis_bench.records import claims
 from dis_bench.records import store
 from dis_bench.runners import run as running
@@ -61,12 +62,12 @@ def failing(function, code, once=False):
 
 
 STAGES = {
-    "the log": (pipeline.ReadyCell, "train", errno.ENOSPC),
+    "the log": (job.ReadyCell, "train", errno.ENOSPC),
     "weights": (Path, "write_bytes", errno.ENOSPC),
-    "codes": (pipeline.Evaluation, "save", errno.EDQUOT),
-    "pictures": (pipeline, "save_pictures", errno.EFBIG),
-    "flushing": (pipeline, "sync_files", errno.EIO),
-    "every record": (pipeline, "write_record", errno.ENOSPC),
+    "codes": (job.Evaluation, "save", errno.EDQUOT),
+    "pictures": (job, "save_pictures", errno.EFBIG),
+    "flushing": (job, "sync_files", errno.EIO),
+    "every record": (job, "write_record", errno.ENOSPC),
     "moving": (store.Store, "_move", errno.EACCES),
     "claiming": (claims, "_take", errno.ENOSPC),
 }
@@ -97,7 +98,7 @@ def test_a_failed_cell_keeps_its_record_and_its_log_and_nothing_large(stage, tmp
 
 
 def test_scores_that_cannot_be_written_cost_no_training(tmp_path, monkeypatch):
-    write, calls = pipeline.write_record, []
+    write, calls = job.write_record, []
 
     def second_fails(folder, record, **options):
         calls.append(folder)
@@ -106,7 +107,7 @@ def test_scores_that_cannot_be_written_cost_no_training(tmp_path, monkeypatch):
         write(folder, record, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "write_record", second_fails)
+        patch.setattr(job, "write_record", second_fails)
         assert run(TWO, tmp_path).set_index("beta")["status"][1.0] == "failed"
     seen = Seen()
     assert run(TWO, tmp_path, watcher=seen)["mean_code"].notna().all()
@@ -121,7 +122,7 @@ def test_a_run_that_can_write_nothing_more_stops_and_keeps_what_is_finished(tmp_
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         monkeypatch.setattr(store, "try_file_system", lambda *given: "it cannot write a file (Read-only)")
-        for owner, name in ((claims, "_take"), (pipeline, "write_record"), (os, "rename")):
+        for owner, name in ((claims, "_take"), (job, "write_record"), (os, "rename")):
             monkeypatch.setattr(owner, name, refuse)
 
     seen = Seen("encoding", make_read_only)
