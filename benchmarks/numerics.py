@@ -40,7 +40,7 @@ from dis_bench.runners.watch import ProgressBar
 from dis_bench.runners.run import run_study
 from dis_bench.records.store import Store, read_records
 from dis_bench.runners.study import Study
-from dis_bench.runners.training import train
+from dis_bench.runners.training.loop import train
 
 PARTS = ("losses", "scores", "repeats")
 LR, CHANGE, FAR = 1e-4, 1e-6, 1e-4

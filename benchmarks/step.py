@@ -29,7 +29,7 @@ from dis_bench.datasets import load_dataset
 from dis_bench.models import build_model
 from dis_bench.nn import kernels
 from dis_bench.models.autoencoder import Autoencoder
-from dis_bench.runners.draws import Draws, drawing
+from dis_bench.runners.training.draws import Draws, drawing
 from dis_bench.runners.device import choose_precision, keep_freed_memory
 
 WARM_UP = 20  # steps that do not count

@@ -55,7 +55,7 @@ def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
     from dis_bench.datasets import load_dataset
     from dis_bench.models import build_model
     from dis_bench.runners.device import keep_freed_memory
-    from dis_bench.runners.training import train
+    from dis_bench.runners.training.loop import train
 
     if routes.keeps_memory:
         keep_freed_memory()

@@ -11,7 +11,7 @@ import torch
 from dis_bench.errors import InputError
 from dis_bench.runners import stacked_run
 from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
-from dis_bench.runners.stacks import Choice, StackCost
+from dis_bench.runners.training.sizes import Choice, StackCost
 from dis_bench.records.store import Store, read_results
 from dis_bench.runners.study import Study
 

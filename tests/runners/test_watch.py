@@ -8,7 +8,7 @@ import pytest
 
 from dis_bench.runners.job import Job
 from dis_bench.runners.watch import ProgressBar, describe_event
-from dis_bench.runners.training import Progress
+from dis_bench.runners.training.loop import Progress
 from tests.runners.test_cell import CELL
 
 LOSSES = Progress(step=540, loss=151.2, reconstruction=131.1, kl=20.05)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dis_bench.runners.capture import WARM_UP_CALLS, Repeater
+from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, Repeater
 
 
 def test_on_a_cpu_every_call_is_a_step():

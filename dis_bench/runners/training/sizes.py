@@ -15,12 +15,12 @@ from torch import Tensor
 from dis_bench import registry
 from dis_bench.bars import bar
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.capture import WARM_UP_CALLS, first_line
+from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, first_line
 from dis_bench.records.cell import Cell
 from dis_bench.runners.device import check_device, computing
 from dis_bench.runners.job import Job, Pipeline
-from dis_bench.runners.ready import ReadyCell
-from dis_bench.runners.stacked import Stack
+from dis_bench.runners.training.ready import ReadyCell
+from dis_bench.runners.training.stacked import Stack
 
 SIZES = (25, 50, 100, 200)  # of stacks to time: the training of one is lost where it is stopped
 LARGEST = 100  # where nothing can be timed

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners import stacks
+from dis_bench.runners.training import sizes
 from dis_bench.runners.job import Job
-from dis_bench.runners.ready import prepare
-from dis_bench.runners.stacks import (
+from dis_bench.runners.training.ready import prepare
+from dis_bench.runners.training.sizes import (
     StackCost,
     choose_stacks,
     count_fitting,
@@ -138,7 +138,7 @@ class Gpu:
 @pytest.fixture
 def gpu(monkeypatch):
     stand_in = Gpu()
-    monkeypatch.setattr(stacks, "measure_stack", stand_in.measure)
+    monkeypatch.setattr(sizes, "measure_stack", stand_in.measure)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(stand_in.free * 1e9), 0))
     return stand_in
 
@@ -154,7 +154,7 @@ def sizes_seen(gpu):
 
 def test_each_way_is_timed_at_sizes_that_split_the_cells_evenly(gpu, group):
     choice = choose_stacks(group, gpu)
-    # 250 cells in stacks of 25, 50, 100 and 200 at most are 10, 5, 3 and 2 stacks.
+    # 250 cells in stacks of 25, 50, 100 and 200 at most are 10, 5, 3 and 2 sizes.
     assert sizes_seen(gpu) == [2, 8, 25, 50, 84, 125]
     # 125 cells take 1 + 12.5 ms and 84 take 9.4: 9.26 and 8.94 a millisecond, nearly the same.
     assert (choice.cells, choice.way, choice.capture) == (84, "torch", True)
@@ -170,7 +170,7 @@ def test_the_faster_way_wins_and_a_larger_stack_only_where_it_is_worth_it(gpu, g
 
 
 def test_no_stack_is_larger_than_the_memory(gpu, group):
-    gpu.free = 20 / stacks.SHARE  # 40 cells of half a GB
+    gpu.free = 20 / sizes.SHARE  # 40 cells of half a GB
     assert choose_stacks(group, gpu).cells == 36  # of 250 in 7 stacks
     assert sizes_seen(gpu) == [2, 8, 25, 36]
 
@@ -186,7 +186,7 @@ def test_a_brief_training_is_not_kept_waiting_by_measurements(gpu):
     assert (choice.cells, choice.way, choice.capture) == (84, "patches", True)
     assert sizes_seen(gpu) == [2]
     assert gpu.prepared == 2
-    gpu.free = 30 / stacks.SHARE  # 20 cells of one and a half GB, for all that was measured
+    gpu.free = 30 / sizes.SHARE  # 20 cells of one and a half GB, for all that was measured
     assert choose_stacks(jobs_of(seeds=125, steps=700), gpu).cells == 20
 
 
@@ -220,7 +220,7 @@ def test_it_is_an_error_only_where_no_way_works(gpu, group):
 def test_what_one_cell_takes_is_never_nothing(gpu):
     few, more = (StackCost(cells, "torch", 1.0, 10**9, True) for cells in (2, 8))
     gpu.free = 10.0
-    assert count_fitting([few], [more]) == int(stacks.SHARE * 10 / (1 / 8))
+    assert count_fitting([few], [more]) == int(sizes.SHARE * 10 / (1 / 8))
 
 
 def test_a_cost_says_what_the_record_keeps():
@@ -234,7 +234,7 @@ def test_a_cpu_convolves_as_torch_does_and_a_stack_can_be_timed():
     plan = STUDY.plan()
     assert choose_stacks([Job(cell) for cell in plan.cells], SimpleNamespace(device="cpu")).way == "torch"
     cells = [prepare(cell, plan.models, plan.datasets, "cpu") for cell in plan.cells[:2]]
-    cost = stacks.measure_stack(cells, "patches", steps=2)
+    cost = sizes.measure_stack(cells, "patches", steps=2)
     assert 0 < cost.step_seconds < 5
     assert (cost.cells, cost.memory, cost.captured) == (2, 0, False)
 
@@ -244,6 +244,6 @@ def test_a_cpu_convolves_as_torch_does_and_a_stack_can_be_timed():
 def test_on_a_gpu_a_stack_takes_memory_and_is_captured(way):
     plan = STUDY.plan()
     cells = [prepare(cell, plan.models, plan.datasets, "cuda") for cell in plan.cells]
-    cost = stacks.measure_stack(cells, way, steps=2)
+    cost = sizes.measure_stack(cells, way, steps=2)
     assert cost.memory > 0
     assert cost.captured

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dis_bench.models import build_model
-from dis_bench.runners.draws import Draws, draw_ahead, drawing, split_steps
+from dis_bench.runners.training.draws import Draws, draw_ahead, drawing, split_steps
 from tests.tiny import Tiny
 
 

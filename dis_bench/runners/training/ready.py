@@ -11,7 +11,7 @@ from dis_bench.models import build_model
 from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.models.model import Model
 from dis_bench.records.cell import Cell
-from dis_bench.runners.training import Progress, train
+from dis_bench.runners.training.loop import Progress, train
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ReadyCell:
     dataset: Dataset
 
     def train(self, log: Path, watch: Callable[[Progress], None], steps: int | None = None) -> float:
-        """Train it alone; see :func:`dis_bench.runners.training.train`.
+        """Train it alone; see :func:`dis_bench.runners.training.loop.train`.
 
         Args:
             log: the CSV file to write.

@@ -8,8 +8,8 @@ import torch
 
 from dis_bench.models import build_model
 from dis_bench.nn import compiled
-from dis_bench.runners import training
-from dis_bench.runners.training import TrainingDiverged, train
+from dis_bench.runners.training import loop
+from dis_bench.runners.training.loop import TrainingDiverged, train
 from tests.tiny import Diverging, Tiny
 
 
@@ -47,7 +47,7 @@ def test_the_loss_falls_and_the_log_adds_up(tmp_path):
 
 
 def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "LOG_ROWS", 4)
+    monkeypatch.setattr(loop, "LOG_ROWS", 4)
     _, log, seen = run(tmp_path, steps=13)  # every fourth step, and the last
     assert log["step"].tolist() == [4, 8, 12, 13]
     assert log["loss"][1] == pytest.approx(sum(progress.loss for progress in seen[4:8]) / 4, rel=1e-5)

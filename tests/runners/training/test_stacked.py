@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.ready import prepare
-from dis_bench.runners.stacked import Stack, train_stack
+from dis_bench.runners.training.ready import prepare
+from dis_bench.runners.training.stacked import Stack, train_stack
 from dis_bench.runners.study import Study
-from dis_bench.runners.training import TrainingDiverged
+from dis_bench.runners.training.loop import TrainingDiverged
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
 STUDY = Study(
@@ -236,8 +236,8 @@ def test_a_diverging_cell_fails_by_itself_and_as_it_would_alone(tmp_path):
 
 
 def test_rows_are_means_over_the_steps_between_and_a_break_ends_the_last(tmp_path, monkeypatch):
-    monkeypatch.setattr("dis_bench.runners.training.LOG_ROWS", 3)
-    monkeypatch.setattr("dis_bench.runners.draws.MOST_AHEAD", 2)
+    monkeypatch.setattr("dis_bench.runners.training.loop.LOG_ROWS", 3)
+    monkeypatch.setattr("dis_bench.runners.training.draws.MOST_AHEAD", 2)
     seen = []
     _, (log, *_) = stacked(
         cells_of(dataclasses.replace(STUDY, steps=7), 2),

@@ -20,12 +20,12 @@ from torch.func import functional_call, stack_module_state, vmap
 from dis_bench.models.model import Model
 from dis_bench.nn.patches import convolving
 from dis_bench.neutral import neutral
-from dis_bench.runners.capture import Repeater
-from dis_bench.runners.draws import Draws, draw_ahead, split_steps
+from dis_bench.runners.training.cuda_graph import Repeater
+from dis_bench.runners.training.draws import Draws, draw_ahead, split_steps
 from dis_bench.runners.device import computing
-from dis_bench.runners.ready import ReadyCell
-from dis_bench.runners.stack_log import RunningLosses, StackLog
-from dis_bench.runners.training import Progress, measure
+from dis_bench.runners.training.ready import ReadyCell
+from dis_bench.runners.training.stack_log import RunningLosses, StackLog
+from dis_bench.runners.training.loop import Progress, measure
 
 
 class Trained(NamedTuple):
@@ -54,7 +54,7 @@ def train_stack(
     """Train K cells beside each other; each as :meth:`ReadyCell.train` would alone, to rounding.
 
     Args:
-        cells: that :func:`dis_bench.runners.stacks.group_jobs` puts together. Their networks are trained in
+        cells: that :func:`dis_bench.runners.training.sizes.group_jobs` puts together. Their networks are trained in
             place, and left in evaluation mode.
         logs: the CSV file of each cell.
         watch: called with a cell's place in the stack and its latest step, some steps apart.
