@@ -123,13 +123,13 @@ def _check(args: argparse.Namespace) -> None:
 def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     """Codes and factors; too few rows for a protocol are refused before an encoder runs."""
     from dis_bench.metrics.protocol_rows import check_rows
-    from dis_bench.runners.encoding import encode_dataset, load_encoder, read_codes
+    from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
 
     if args.file is not None:
         return read_codes(args.file)
     from dis_bench.datasets import load_dataset
     from dis_bench.runners.plugins import check_dataset, check_images
-    from dis_bench.runners.rows import ROWS
+    from dis_bench.runners.scoring.rows import ROWS
 
     encode = load_encoder(args.encoder)
     name = "dsprites" if args.dataset is None else args.dataset

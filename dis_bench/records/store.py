@@ -310,7 +310,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
 
 
 def read_anchors(path: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read what a perfect code and noise score; :mod:`dis_bench.runners.anchors` writes it.
+    """Read what a perfect code and noise score; :mod:`dis_bench.runners.scoring.anchors` writes it.
 
     Args:
         path: the ``--out`` folder of one or more runs.

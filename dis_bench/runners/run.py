@@ -19,7 +19,7 @@ from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8
-from dis_bench.runners.anchors import keep_anchors
+from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.records.cell import Cell
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.engine import can_start_workers, run_jobs

@@ -124,7 +124,7 @@ class Study:
 
     def _plan(self) -> Plan:
         from dis_bench.metrics import find_metrics, protocol
-        from dis_bench.runners.scores import check_scoring
+        from dis_bench.runners.scoring.scores import check_scoring
 
         check_options(self, _CHOICES)
         device = choose_device(self.device)

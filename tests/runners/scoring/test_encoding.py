@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.runners.encoding import encode_dataset, load_encoder, read_codes
-from dis_bench.runners.rows import draw_rows
+from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
+from dis_bench.runners.scoring.rows import draw_rows
 from tests.tiny import Tiny
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
 from dis_bench.neutral import neutral
-from dis_bench.runners.rows import ROWS, SEED, draw_rows
+from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows
 
 BATCH = {"cpu": 64, "cuda": 2048}  # images a pass: on a CPU as many as stay in its caches
 

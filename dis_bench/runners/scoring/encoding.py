@@ -16,7 +16,7 @@ from dis_bench.errors import InputError, blaming, describe, shown
 from dis_bench.metrics.inputs import read_array
 from dis_bench.paths import check_path
 from dis_bench.registry import import_target
-from dis_bench.runners.rows import ROWS, draw_rows
+from dis_bench.runners.scoring.rows import ROWS, draw_rows
 
 BATCH = 256
 
