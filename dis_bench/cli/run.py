@@ -113,7 +113,7 @@ def execute(args: argparse.Namespace) -> int:
         return _print_plan(study, out, rerun, getattr(args, "verbose", False))
 
     from dis_bench.records.durable import explain
-    from dis_bench.runners.engine import WorkerDied
+    from dis_bench.runners.engines.local import WorkerDied
     from dis_bench.runners.watch import ProgressBar
     from dis_bench.runners.run import run_study
     from dis_bench.records.store import StoreLost

@@ -25,7 +25,7 @@ from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.cell import Cell
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.durable import explain, remove, sync_files
-from dis_bench.runners.engine import WorkerDied
+from dis_bench.runners.engines.local import WorkerDied
 from dis_bench.runners.scoring.evaluation import Evaluation, evaluate
 from dis_bench.records.kept import read_arrays
 from dis_bench.runners.device import computing, describe_environment

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dis_bench.runners import sharing
+from dis_bench.runners.engines import sharing
 from dis_bench.runners.run import Watcher, choose_jobs, run_study
 from dis_bench.records.store import Store, read_results
 from tests.runners.abandoned import abandon, leftovers

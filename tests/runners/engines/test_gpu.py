@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.runners import stacked_run
+from dis_bench.runners.engines import gpu
 from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
 from dis_bench.runners.training.sizes import Choice, StackCost
 from dis_bench.records.store import Store, read_results
@@ -130,7 +130,7 @@ def test_one_that_says_so_needs_no_word(tmp_path):
 
 def test_a_stack_that_is_too_large_for_the_memory_is_halved(tmp_path, monkeypatch):
     sizes = []
-    train_stack = stacked_run.train_stack
+    train_stack = gpu.train_stack
 
     def small_only(cells, **options):
         sizes.append(len(cells))
@@ -138,7 +138,7 @@ def test_a_stack_that_is_too_large_for_the_memory_is_halved(tmp_path, monkeypatc
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return train_stack(cells, **options)
 
-    monkeypatch.setattr(stacked_run, "train_stack", small_only)
+    monkeypatch.setattr(gpu, "train_stack", small_only)
     assert run(TINY, tmp_path)["status"].tolist() == ["done"] * 4
     assert sizes == [4, 2, 1, 1, 2, 1, 1]
 
@@ -157,8 +157,8 @@ def test_what_cannot_be_measured_is_trained_all_the_same(tmp_path, monkeypatch):
     def fail(group, pipeline):
         raise RuntimeError("no measuring\nand more")
 
-    monkeypatch.setattr(stacked_run, "choose_stacks", fail)
-    monkeypatch.setattr(stacked_run, "LARGEST", 3)
+    monkeypatch.setattr(gpu, "choose_stacks", fail)
+    monkeypatch.setattr(gpu, "LARGEST", 3)
     with pytest.warns(UserWarning, match="stacks have 3 cells at most, unmeasured: .*: no measuring$"):
         table = run(TINY, tmp_path)
     assert table["status"].tolist() == ["done"] * 4
@@ -169,7 +169,7 @@ def test_what_cannot_be_measured_is_trained_all_the_same(tmp_path, monkeypatch):
 def test_what_was_chosen_is_what_trains_and_stands_in_the_records(tmp_path, monkeypatch):
     cost = StackCost(2, "patches", 0.5, 10**9, False)
     choice = Choice(2, "patches", False, (cost,))
-    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: choice)
+    monkeypatch.setattr(gpu, "choose_stacks", lambda group, pipeline: choice)
     folder = run(TINY, tmp_path)["folder"][0]
     assert record(folder)["environment"]["stack"] == {
         "cells": 2,
@@ -186,11 +186,11 @@ def test_a_device_that_broke_ends_the_run_and_is_no_failure_of_the_other_cells(b
         raise RuntimeError("an illegal memory access was encountered")
 
     if broken == "train_stack":
-        monkeypatch.setattr(stacked_run, "train_stack", fail)
+        monkeypatch.setattr(gpu, "train_stack", fail)
     study = (
         TINY if broken == "train_stack" else dataclasses.replace(TINY, models=[f"{HERE}:Alone"], betas=[6])
     )
-    monkeypatch.setattr(stacked_run, "check_device", fail)
+    monkeypatch.setattr(gpu, "check_device", fail)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         run(study, tmp_path)
     assert len(list((tmp_path / "cells").glob("*"))) == (broken == "cells")
@@ -232,7 +232,7 @@ class Stopping(Watcher):
 
 
 def test_an_interruption_keeps_finished_stacks_and_leaves_nothing_half_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: Choice(2))
+    monkeypatch.setattr(gpu, "choose_stacks", lambda group, pipeline: Choice(2))
     with pytest.raises(KeyboardInterrupt):
         run(TINY, tmp_path, watcher=Stopping(lambda cell, what: cell.seed == 1))
     assert sorted(read_results(tmp_path)["seed"]) == [0, 0]
@@ -274,7 +274,7 @@ def test_workers_score_while_this_process_trains(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_scoring_stops_neither_the_training_nor_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(stacked_run, "choose_stacks", lambda group, pipeline: Choice(2))
+    monkeypatch.setattr(gpu, "choose_stacks", lambda group, pipeline: Choice(2))
     study = dataclasses.replace(TINY, metrics=[f"{HERE}:deadly"], seeds=1)
     table = run(study, tmp_path, workers=1)
     assert table["status"].tolist() == ["failed"] * 2

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from dis_bench.runners.engine import WorkerDied, Workers, run_jobs
+from dis_bench.runners.engines.local import WorkerDied, Workers, run_jobs
 
 
 class Work:
@@ -128,7 +128,7 @@ def test_the_callers_own_processes_are_left_alone():
 
 ORPHANS = """
 import os, signal
-from dis_bench.runners.engine import run_jobs
+from dis_bench.runners.engines.local import run_jobs
 from tests.runners.test_engine import Work
 def watch(event):
     if event == "still here":
@@ -157,7 +157,7 @@ def is_running(pid):
 
 
 SCRIPT = """
-from dis_bench.runners.engine import run_jobs
+from dis_bench.runners.engines.local import run_jobs
 from tests.runners.test_engine import Work
 print("started")
 print(len(list(run_jobs([1, 2], Work(), workers=2, watch=lambda event: None))))

@@ -18,7 +18,7 @@ import torch
 
 from dis_bench.runners.training.cuda_graph import first_line
 from dis_bench.records.claims import Claim, ClaimLost
-from dis_bench.runners.engine import POLL_SECONDS, WorkerDied, Workers
+from dis_bench.runners.engines.local import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.device import check_device
 from dis_bench.runners.job import Emit, Job, Pipeline
 from dis_bench.runners.training.ready import ReadyCell
@@ -35,7 +35,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
     """Yield (job, record) for each job, in the order in which they finish; None where another run has it.
 
     Args:
-        jobs: as for :func:`dis_bench.runners.engine.run_jobs`.
+        jobs: as for :func:`dis_bench.runners.engines.local.run_jobs`.
         pipeline: does them; its device trains.
         workers: processes that score; 0 scores in this process.
         watch: called here with every event of a cell.
