@@ -122,7 +122,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Two small panels for each sweep, from zero upwards."""
     from matplotlib.ticker import MaxNLocator
 
-    from dis_bench.reports.theme import BetaScale, panels, theme, to_png
+    from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_png
 
     sweeps = {name: [row for row in rows if row["sweep"] == name] for name in SWEEPS}
     drawn = [(name, some, what) for name, some in sweeps.items() if some for what in SWEEPS[name].draw]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_html
 from dis_bench.reports.configurations import format_value, is_number
-from dis_bench.reports.figures import Image
+from dis_bench.reports.figures.plan import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
-from dis_bench.reports.pictures import FROZEN
+from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings

@@ -13,7 +13,7 @@ from dis_bench.paths import check_path
 from dis_bench.printing import SPELL
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
-from dis_bench.reports.figures import MOST_CONFIGURATIONS, Image, Plan, plan_figures
+from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
 from dis_bench.reports.publish import check_folder, publish

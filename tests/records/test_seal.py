@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
 from dis_bench.reports.curves import read_curve
-from dis_bench.reports.pictures import read_pictures
+from dis_bench.reports.figures.pictures import read_pictures
 from dis_bench.records.kept import read_arrays, read_file
 from dis_bench.records.schema import Damaged
 from dis_bench.records.seal import KEPT, read_kept, read_record, read_regular, seal

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
-from dis_bench.reports import figures, write_report
-from dis_bench.reports.figures import Image
+from dis_bench.reports import write_report
+from dis_bench.reports.figures import plan
+from dis_bench.reports.figures.plan import Image
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report, make_report
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
@@ -168,9 +169,9 @@ def test_a_report_is_made_of_any_sealed_record(whole, tmp_path_factory, data):
     root = Path(shutil.copytree(whole, tmp_path_factory.mktemp("changed") / "results"))
     record = json.loads((first_cell(root) / "record.json").read_text())
     put_record(root, replace_at(record, *data.draw(changes(record))))
-    drawn = figures.Image("kind", "plots/x.png", "", "", "", bytes(24))
+    drawn = plan.Image("kind", "plots/x.png", "", "", "", bytes(24))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures.Plan, "__call__", lambda plan: drawn)  # drawing takes seconds
+        patch.setattr(plan.Plan, "__call__", lambda plan: drawn)  # drawing takes seconds
         report = build_report(root)
     shutil.rmtree(root)
     named = [caveat for caveat in report.caveats if "record.json cannot be read" in caveat]
@@ -281,7 +282,7 @@ def write_hostile_study(folder, text, failed=()):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
     monkeypatch.setattr(
-        "dis_bench.reports.figures.Plan.__call__",
+        "dis_bench.reports.figures.plan.Plan.__call__",
         lambda plan: Image(
             plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, bytes(24)
         ),

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from dis_bench.reports.pictures import Pictures, draw_reconstructions, draw_traversals, read_pictures
-from dis_bench.reports.theme import theme, to_png
+from dis_bench.reports.figures.pictures import Pictures, draw_reconstructions, draw_traversals, read_pictures
+from dis_bench.reports.figures.theme import theme, to_png
 from tests.reports.made_up import LATENTS, reseal, write_cell
 
 RNG = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import spearmanr
 
-from dis_bench.reports.agreement import chance_correlation, correlate_ranks, draw_agreement
+from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
 
 
 def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):

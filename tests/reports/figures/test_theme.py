@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dis_bench.reports.theme import INK, LINE, MUTED, REFERENCE_COLOURS, BetaScale
+from dis_bench.reports.figures.theme import INK, LINE, MUTED, REFERENCE_COLOURS, BetaScale
 from tests.reports.contrast import contrast
 
 

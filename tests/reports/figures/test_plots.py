@@ -8,8 +8,8 @@ from matplotlib.colors import to_rgb
 
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
-from dis_bench.reports.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
-from dis_bench.reports.theme import (
+from dis_bench.reports.figures.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
+from dis_bench.reports.figures.theme import (
     COLOURS,
     OTHERS,
     REFERENCE_COLOURS,

@@ -11,7 +11,7 @@ from dis_bench.reports.configurations import format_dial
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.theme import (
+from dis_bench.reports.figures.theme import (
     COLOURS,
     MARKERS,
     MUTED,

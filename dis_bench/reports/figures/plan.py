@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dis_bench.reports.agreement import chance_correlation, correlate_ranks, draw_agreement
+from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.curves import read_curve
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
-from dis_bench.reports.pictures import FROZEN, Pictures, draw_reconstructions, draw_traversals, read_pictures
-from dis_bench.reports.plots import (
+from dis_bench.reports.figures.pictures import FROZEN, Pictures, draw_reconstructions, draw_traversals, read_pictures
+from dis_bench.reports.figures.plots import (
     MOST_BARS,
     MOST_LINES,
     draw_against_dial,
@@ -24,9 +24,9 @@ from dis_bench.reports.plots import (
 )
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
-from dis_bench.reports.series import SHOWN_SERIES
+from dis_bench.reports.figures.series import SHOWN_SERIES
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.theme import theme, to_png
+from dis_bench.reports.figures.theme import theme, to_png
 
 if TYPE_CHECKING:
     import pandas as pd
