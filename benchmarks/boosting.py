@@ -29,8 +29,8 @@ from cases import CASES, load_case
 from sklearn.ensemble import GradientBoostingClassifier
 from tqdm import tqdm
 
-from dis_bench.metrics.estimators.boosting import BoostedFit, fit_boosted_trees
 from dis_bench.metrics.dci import completeness, disentanglement
+from dis_bench.metrics.estimators.boosting import BoostedFit, fit_boosted_trees
 
 TEST_ROWS = 5_000
 FIRST_CALL = """

@@ -31,12 +31,12 @@ from machine import describe_machine, print_machine, print_table
 from tqdm import tqdm
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.training.cuda_graph import first_line
 from dis_bench.runners.device import check_device
+from dis_bench.runners.study import Plan, Study
+from dis_bench.runners.training.cuda_graph import first_line
+from dis_bench.runners.training.loop import LOG_ROWS, Progress
 from dis_bench.runners.training.ready import ReadyCell, prepare
 from dis_bench.runners.training.stacked import train_stack
-from dis_bench.runners.study import Plan, Study
-from dis_bench.runners.training.loop import LOG_ROWS, Progress
 
 CELLS, STEPS, HOURS = 6 * 50, 300_000, 6.0
 TARGET = CELLS * STEPS / (HOURS * 3600)  # model-steps per second

@@ -76,8 +76,8 @@ def encode_and_score(rows: int, metrics: list[str] | None) -> dict[str, float]:
     from dis_bench.datasets import load_dataset
     from dis_bench.metrics import score
     from dis_bench.models import build_model
-    from dis_bench.runners.scoring.evaluation import evaluate
     from dis_bench.runners.device import keep_freed_memory
+    from dis_bench.runners.scoring.evaluation import evaluate
     from dis_bench.runners.study import Study
 
     keep_freed_memory()

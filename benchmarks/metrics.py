@@ -33,8 +33,8 @@ from machine import describe_machine, print_machine
 from tqdm import tqdm
 
 from dis_bench.metrics import Metric, Representation, find_metrics, score_representation
-from dis_bench.metrics.dci import dci
 from dis_bench.metrics.checks.trial import put_on_trial
+from dis_bench.metrics.dci import dci
 
 CASES = ("A_vae_like", "A_rot_pairs")
 DCI_FAMILY = ("dci", "dci_forest", "dci_lasso")

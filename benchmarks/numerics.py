@@ -35,12 +35,12 @@ from tqdm import tqdm
 
 from dis_bench.datasets import load_dataset
 from dis_bench.models import build_model
-from dis_bench.runners.device import choose_precision, keep_freed_memory
-from dis_bench.runners.watch import ProgressBar
-from dis_bench.runners.run import run_study
 from dis_bench.records.store import Store, read_records
+from dis_bench.runners.device import choose_precision, keep_freed_memory
+from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.loop import train
+from dis_bench.runners.watch import ProgressBar
 
 PARTS = ("losses", "scores", "repeats")
 LR, CHANGE, FAR = 1e-4, 1e-6, 1e-4

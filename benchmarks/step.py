@@ -27,10 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dis_bench.datasets import load_dataset
 from dis_bench.models import build_model
-from dis_bench.nn import kernels
 from dis_bench.models.autoencoder import Autoencoder
-from dis_bench.runners.training.draws import Draws, drawing
+from dis_bench.nn import kernels
 from dis_bench.runners.device import choose_precision, keep_freed_memory
+from dis_bench.runners.training.draws import Draws, drawing
 
 WARM_UP = 20  # steps that do not count
 KERNELS = {

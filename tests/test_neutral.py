@@ -17,11 +17,11 @@ import torch
 
 import dis_bench
 from dis_bench.metrics import find_metrics
-from dis_bench.metrics.score_card import make_card
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.score_card import make_card
 from dis_bench.neutral import neutral, own_streams
-from dis_bench.runners.scoring.encoding import encode_dataset
 from dis_bench.runners.run import run_study
+from dis_bench.runners.scoring.encoding import encode_dataset
 from tests.cli.test_run import TINY
 from tests.reports.made_up import write_study
 from tests.tiny import Tiny

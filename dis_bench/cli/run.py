@@ -113,10 +113,10 @@ def execute(args: argparse.Namespace) -> int:
         return _print_plan(study, out, rerun, getattr(args, "verbose", False))
 
     from dis_bench.records.durable import explain
-    from dis_bench.runners.engines.local import WorkerDied
-    from dis_bench.runners.watch import ProgressBar
-    from dis_bench.runners.run import run_study
     from dis_bench.records.store import StoreLost
+    from dis_bench.runners.engines.local import WorkerDied
+    from dis_bench.runners.run import run_study
+    from dis_bench.runners.watch import ProgressBar
 
     bar = ProgressBar()
     try:
@@ -185,8 +185,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
 def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
     from dis_bench.cli.plan import describe_plan
     from dis_bench.records.claims import find_owners
-    from dis_bench.runners.run import choose_jobs, estimate
     from dis_bench.records.store import Store
+    from dis_bench.runners.run import choose_jobs, estimate
 
     plan = study.plan()
     store = Store(out)

@@ -13,8 +13,8 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics import Parameters, Wanted, find_metrics, resolve_parameters
-from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.representation import Representation
 from dis_bench.neutral import neutral
 
 WIDTH = 0.01  # standard deviation of the posteriors of both codes, for metrics that read posteriors

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 
 
 @metric(

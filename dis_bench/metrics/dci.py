@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import unknown
-from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation, Rows
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.representation import Representation, Rows
 
 if TYPE_CHECKING:
     from dis_bench.metrics.estimators.boosting import BoostedFit

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.dci import DCI, completeness_per_factor, disentanglement
-from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.representation import Representation
 
 DEPTHS = (2, 4, 8, 16)  # of the trees of a forest
 HELD_BACK = 0.1  # share of the training rows that chooses the depth

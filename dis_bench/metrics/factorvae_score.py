@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 
 
 @metric(source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019", draws_rows=True)

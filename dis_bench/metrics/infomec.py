@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
-from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
+from dis_bench.metrics.metric import metric
+from dis_bench.metrics.representation import Representation
 
 Information = NDArray[np.float64]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows
-from dis_bench.metrics.estimators.threads import map_threads
 
 
 @metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019", version=2)

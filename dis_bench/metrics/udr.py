@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError, shown, unknown
-from dis_bench.metrics.protocol_values import check_value
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.inputs import check_codes
+from dis_bench.metrics.protocol_values import check_value
 from dis_bench.neutral import neutral
 
 CORRELATIONS = ("lasso", "spearman")

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.bars import bar
+from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, information_of
-from dis_bench.metrics.estimators.standardise import standardise
 
 # Of a correlation matrix. Codes in float32 cannot tell smaller eigenvalues from 0.
 LEAST_EIGENVALUE = 1e-12

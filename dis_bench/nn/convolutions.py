@@ -13,8 +13,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dis_bench.nn import compiled
-from dis_bench.nn import patches
+from dis_bench.nn import compiled, patches
 
 
 class Convolution(nn.Conv2d):

@@ -11,6 +11,8 @@ from dis_bench.errors import InputError
 from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
 from dis_bench.printing import SPELL
+from dis_bench.records.store import Store, read_records, tabulate
+from dis_bench.records.sweep import sweep
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
@@ -22,8 +24,6 @@ from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
-from dis_bench.records.store import Store, read_records, tabulate
-from dis_bench.records.sweep import sweep
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
-from dis_bench.reports.quantities import Quantity
-from dis_bench.reports.settings import Setting
 from dis_bench.records.kept import read_arrays
 from dis_bench.records.schema import Damaged
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
 
 if TYPE_CHECKING:
     import pandas as pd

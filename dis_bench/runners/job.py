@@ -25,18 +25,18 @@ from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.cell import Cell
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.durable import explain, remove, sync_files
+from dis_bench.records.kept import read_arrays
+from dis_bench.records.schema import SCHEMA
+from dis_bench.records.store import NotPlaced, Record, Store, write_record
+from dis_bench.runners.device import computing, describe_environment
 from dis_bench.runners.engines.local import WorkerDied
 from dis_bench.runners.scoring.evaluation import Evaluation, evaluate
-from dis_bench.records.kept import read_arrays
-from dis_bench.runners.device import computing, describe_environment
 from dis_bench.runners.scoring.pictures import save_pictures
-from dis_bench.runners.training.ready import ReadyCell, prepare
-from dis_bench.records.schema import SCHEMA
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.space import check_space, measure_cell
-from dis_bench.records.store import NotPlaced, Record, Store, write_record
 from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training.loop import Progress, TrainingDiverged
+from dis_bench.runners.training.ready import ReadyCell, prepare
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
 Tell = Callable[[Progress | str], None]

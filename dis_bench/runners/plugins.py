@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, blaming, shown
 from dis_bench.neutral import neutral, own_streams
-from dis_bench.registry import Plugin
 from dis_bench.records.cell import Cell
+from dis_bench.registry import Plugin
 
 if TYPE_CHECKING:
     from dis_bench.datasets.dataset import Dataset

@@ -19,23 +19,29 @@ from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8
-from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.records.cell import Cell
-from dis_bench.runners.plugins import check_images
-from dis_bench.runners.engines.local import can_start_workers, run_jobs
-from dis_bench.runners.device import check_device, keep_freed_memory
-from dis_bench.runners.options import RERUN, check_choice
-from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
-from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.records.schema import canonical, check_cell, check_column
-from dis_bench.runners.engines.sharing import Engine, share_jobs
-from dis_bench.runners.space import check_study_space, find_space, measure_cell
-from dis_bench.runners.engines.gpu import run_stacks
-from dis_bench.runners.training.sizes import choose_stacks, group_jobs, is_stackable, measure_stack, split_group
 from dis_bench.records.store import Record, Store, StoreLost, tabulate
-from dis_bench.runners.study import Plan, Study
 from dis_bench.records.sweep import sweep, sweep_unfinished
+from dis_bench.runners.device import check_device, keep_freed_memory
+from dis_bench.runners.engines.gpu import run_stacks
+from dis_bench.runners.engines.local import can_start_workers, run_jobs
+from dis_bench.runners.engines.sharing import Engine, share_jobs
+from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
+from dis_bench.runners.options import RERUN, check_choice
+from dis_bench.runners.plugins import check_images
+from dis_bench.runners.scoring.anchors import keep_anchors
+from dis_bench.runners.space import check_study_space, find_space, measure_cell
+from dis_bench.runners.study import Plan, Study
 from dis_bench.runners.training.loop import Progress
+from dis_bench.runners.training.ready import ReadyCell
+from dis_bench.runners.training.sizes import (
+    choose_stacks,
+    group_jobs,
+    is_stackable,
+    measure_stack,
+    split_group,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

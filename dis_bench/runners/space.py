@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dis_bench.errors import InputError
 from dis_bench.runners.scoring.evaluation import ROWS
-from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.runners.training.loop import LOG_ROWS
+from dis_bench.runners.training.ready import ReadyCell
 
 COMPRESSED = 0.8  # of codes, which are random numbers to a compressor: 0.9 was measured
 NUMBER = 8  # bytes of a number in training.csv

@@ -16,10 +16,9 @@ from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, word
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.paths import check_path
 from dis_bench.printing import printable
+from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
-from dis_bench.records.cell import Cell
-from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
 from dis_bench.runners.device import (
     DEVICES,
     KERNELS,
@@ -29,6 +28,7 @@ from dis_bench.runners.device import (
     choose_precision,
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
+from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.scratch import temporary_files_in
@@ -209,8 +209,8 @@ class Study:
             rerun: ``never``, ``missing`` or ``always``; see :func:`dis_bench.runners.run.run_study`.
             command: what the user typed, for the records.
         """
-        from dis_bench.runners.watch import ProgressBar
         from dis_bench.runners.run import run_study
+        from dis_bench.runners.watch import ProgressBar
 
         with printable(), temporary_files_in(out):
             return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())

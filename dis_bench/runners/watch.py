@@ -10,9 +10,9 @@ from typing import Any
 from dis_bench.bars import bar
 from dis_bench.escape import visible
 from dis_bench.records.cell import Cell
+from dis_bench.records.store import Record
 from dis_bench.runners.job import Job
 from dis_bench.runners.run import Watcher
-from dis_bench.records.store import Record
 from dis_bench.runners.training.loop import Progress
 
 REFRESH_SECONDS = 0.5

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation
-from dis_bench.metrics import interventions
+from dis_bench.metrics import Representation, interventions
 from dis_bench.metrics import factorvae_score as module
 from dis_bench.metrics.factorvae_score import factorvae_score, majority_accuracy
 from dis_bench.metrics.interventions import sharing_rows

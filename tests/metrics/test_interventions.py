@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import Representation
-from dis_bench.metrics import interventions
+from dis_bench.metrics import Representation, interventions
 from dis_bench.metrics.interventions import chunks, draw_points, sharing_rows
 
 # Code 0 repeats the factor, code 1 numbers the rows. Value 3 occurs once.

@@ -12,9 +12,9 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.utils import prune
 
+from dis_bench.models.networks import burgess
 from dis_bench.nn import compiled
 from dis_bench.nn.convolutions import Convolutions, TransposedConvolutions
-from dis_bench.models.networks import burgess
 
 kernels = pytest.importorskip("dis_bench.nn.kernels")
 pytestmark = pytest.mark.skipif(not kernels.HAS_FLOAT32, reason="this processor has no AVX2")
@@ -450,7 +450,7 @@ def test_compiled_code_that_cannot_be_kept_or_read_is_compiled_anew(error, monke
 DIGEST = """
 import hashlib, torch
 from dis_bench.models import compiled
-from tests.models.test_compiled import Convolutions, outputs_and_gradients, stack_and_images
+from tests.nn.test_compiled import Convolutions, outputs_and_gradients, stack_and_images
 with compiled.convolving_with("compiled"):
     results = outputs_and_gradients(*stack_and_images(Convolutions, "two channels, two layers"))
 print(compiled._kernels().convolve.stats.cache_path)

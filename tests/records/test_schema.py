@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
-from dis_bench.reports.anchors import match_anchors
 from dis_bench.records import schema
 from dis_bench.records.cell import Cell
-from dis_bench.runners.run import choose_jobs
 from dis_bench.records.schema import RESERVED, SCHEMA, CellIdentity, Damaged, check_record, check_scores
 from dis_bench.records.seal import seal
 from dis_bench.records.store import Store, read_anchors, read_records, read_results, write_record
+from dis_bench.reports.anchors import match_anchors
+from dis_bench.runners.run import choose_jobs
 from dis_bench.runners.study import Study
-from tests.runners.kept_store import (
+from tests.records.kept_store import (
     NAMES,
     changes,
     first_anchor,
@@ -30,7 +30,7 @@ from tests.runners.kept_store import (
     put_record,
     replace_at,
 )
-from tests.runners.test_cell import CELL
+from tests.records.test_cell import CELL
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
-from dis_bench.reports.curves import read_curve
-from dis_bench.reports.figures.pictures import read_pictures
 from dis_bench.records.kept import read_arrays, read_file
 from dis_bench.records.schema import Damaged
 from dis_bench.records.seal import KEPT, read_kept, read_record, read_regular, seal
 from dis_bench.records.store import read_anchors, read_newest, read_records, read_results, write_record
-from tests.runners.kept_store import JSON, first_anchor, first_cell, make_store, paths_in, replace_at
+from dis_bench.reports.curves import read_curve
+from dis_bench.reports.figures.pictures import read_pictures
+from tests.records.kept_store import JSON, first_anchor, first_cell, make_store, paths_in, replace_at
 
 
 @pytest.fixture(scope="module")

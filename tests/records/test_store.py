@@ -24,7 +24,7 @@ from dis_bench.records.store import (
 )
 from dis_bench.records.sweep import sweep
 from tests.runners.abandoned import DEAD, abandon, leftovers
-from tests.runners.test_cell import CELL
+from tests.records.test_cell import CELL
 
 
 def record_of(cell, **changes):

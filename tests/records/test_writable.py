@@ -8,8 +8,8 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.records import writable
-from dis_bench.runners.run import run_study
 from dis_bench.records.store import Store
+from dis_bench.runners.run import run_study
 from tests.runners.test_run import TINY
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from dis_bench.records.store import read_records, tabulate
 from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.settings import split_settings
 from dis_bench.reports.tables import summarise
-from dis_bench.records.store import read_records, tabulate
 from tests.reports.made_up import write_study
 
 

@@ -5,10 +5,10 @@ import dataclasses
 
 import pytest
 
+from dis_bench.records.store import read_anchors, read_records
 from dis_bench.reports.anchors import gather_anchors, match_anchors
 from dis_bench.reports.settings import split_settings
 from dis_bench.runners.run import run_study
-from dis_bench.records.store import read_anchors, read_records
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors
 from tests.runners.test_run import TINY
 

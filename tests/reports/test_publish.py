@@ -5,8 +5,8 @@ import json
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.reports.publish import check_folder, publish
 from dis_bench.records.processes import make_stamp
+from dis_bench.reports.publish import check_folder, publish
 from tests.runners.abandoned import DEAD
 
 

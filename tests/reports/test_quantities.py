@@ -5,6 +5,7 @@ import math
 import pytest
 
 from dis_bench import registry
+from dis_bench.records.store import tabulate
 from dis_bench.reports.quantities import (
     DASH,
     MEASURED,
@@ -14,7 +15,6 @@ from dis_bench.reports.quantities import (
     metric_of,
     score_columns,
 )
-from dis_bench.records.store import tabulate
 from dis_bench.runners.study import Study
 
 

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
+from dis_bench.records.store import read_results
 from dis_bench.reports.figures import plan
+from dis_bench.reports.figures.pictures import read_pictures
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, MOST_CURVES
 from dis_bench.reports.headline import lead_score
-from dis_bench.reports.figures.pictures import read_pictures
 from dis_bench.reports.report import build_report
 from dis_bench.reports.selection import choose_configurations, choose_settings, describe_choice, rank_series
-from dis_bench.records.store import read_results
 from tests.reports.made_up import kl_per_latent, make_values, reseal, write_pictures, write_study
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from dis_bench.reports.settings import _unique, format_value, split_settings, split_table
 from dis_bench.records.store import tabulate
+from dis_bench.reports.settings import _unique, format_value, split_settings, split_table
 from tests.reports.made_up import PROTOCOL
 
 

@@ -8,10 +8,10 @@ import statistics
 import numpy as np
 import pytest
 
+from dis_bench.records.store import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.tables import summarise_text, write_csv, write_latex, write_markdown
-from dis_bench.records.store import tabulate
 from tests.reports.made_up import write_anchors
 
 MIG = {1.0: [0.10, 0.20, 0.30], 4.0: [0.25, 0.20, 0.15], 10.0: [0.81, 0.80, 0.82]}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dis_bench import udr
+from dis_bench.records.store import read_results
 from dis_bench.reports import udr as reports_udr
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report
 from dis_bench.reports.udr import FEWEST_SEEDS, MOST_SEEDS
-from dis_bench.records.store import read_results
 from tests.reports.made_up import LATENTS, reseal, write_study
 
 BETAS = (1.0, 4.0)

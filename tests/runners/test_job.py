@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners import space
-from dis_bench.runners import job
-from dis_bench.records import claims
-from dis_bench.records import store
-from dis_bench.runners import run as running
+from dis_bench.records import claims, store
 from dis_bench.records.claims import Claim
-from dis_bench.runners.run import Watcher, run_study
 from dis_bench.records.store import Store, StoreLost, read_results
+from dis_bench.runners import job, space
+from dis_bench.runners import run as running
+from dis_bench.runners.run import Watcher, run_study
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import HERE, TINY
 
@@ -266,7 +264,7 @@ def killed_at(when, out, monkeypatch):
 KILLED = """
 import os, signal, sys
 from dis_bench.runners.run import run_study
-from tests.runners.test_pipeline import TWO, Seen
+from tests.runners.test_job import TWO, Seen
 run_study(TWO, sys.argv[1], workers=0, watcher=Seen(2, lambda: os.kill(os.getpid(), signal.SIGKILL)))
 """
 

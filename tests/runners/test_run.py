@@ -14,12 +14,12 @@ from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
 from dis_bench.models import build_model
 from dis_bench.records import store
-from dis_bench.runners.scoring.evaluation import evaluate
-from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
 from dis_bench.records.seal import read_record
 from dis_bench.records.store import Store, read_results, write_record
+from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
+from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
-from tests.runners.test_store import record_of
+from tests.records.test_store import record_of
 from tests.tiny import Tiny
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")

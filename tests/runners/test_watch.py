@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from dis_bench.runners.job import Job
-from dis_bench.runners.watch import ProgressBar, describe_event
 from dis_bench.runners.training.loop import Progress
-from tests.runners.test_cell import CELL
+from dis_bench.runners.watch import ProgressBar, describe_event
+from tests.records.test_cell import CELL
 
 LOSSES = Progress(step=540, loss=151.2, reconstruction=131.1, kl=20.05)
 LABEL = "dsprites betavae beta=4 seed=0"

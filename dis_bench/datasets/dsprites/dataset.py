@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from dis_bench.datasets import archives
-from dis_bench.datasets.dsprites import archive
-from dis_bench.datasets.dsprites import outlines
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.dataset import Dataset, hash_constants
+from dis_bench.datasets.dsprites import archive, outlines
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.datasets.pixel_file import unpack_once
 

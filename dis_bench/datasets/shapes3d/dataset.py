@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dis_bench.datasets import archives
-from dis_bench.datasets.shapes3d import archive
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.dataset import Dataset, hash_constants
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.datasets.pixel_file import PixelFile, unpack_once
+from dis_bench.datasets.shapes3d import archive
 
 if TYPE_CHECKING:
     import torch
@@ -72,8 +72,8 @@ class Shapes3D(Dataset):
         from dis_bench.datasets.shapes3d import planes
 
         values = {factor.name: factor.values for factor in self.grid}
-        planes = planes.build_planes(values["scale"], values["shape"], values["orientation"])
-        return {"planes": planes, "levels": torch.tensor(planes.LEVELS)}
+        built = planes.build_planes(values["scale"], values["shape"], values["orientation"])
+        return {"planes": built, "levels": torch.tensor(planes.LEVELS)}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
         import torch

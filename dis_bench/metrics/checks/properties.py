@@ -1,8 +1,8 @@
 """What must hold of every metric, ours and anybody's: one function per property.
 
-A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It raises
-:class:`~dis_bench.metrics.checks.trial.Broken` where it does not, and :class:`DoesNotApply` where it need not. Its
-docstring says why it matters.
+A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It
+raises :class:`~dis_bench.metrics.checks.trial.Broken` where it does not hold, and :class:`DoesNotApply` where
+it need not. Its docstring says why it matters.
 
 >>> from dis_bench.metrics.mig import mig
 >>> from dis_bench.metrics.checks.properties import check_properties

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError, describe
+from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import Metric, MetricFailed
 from dis_bench.metrics.protocol_rows import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
-from dis_bench.metrics.estimators.standardise import standardise
 
 ROWS = 1_200  # few, so that most metrics take well under a second
 SIZES = (3, 6, 8, 8, 8)  # of the factors

@@ -3,8 +3,8 @@
 :func:`fit_logistic` minimises what scikit-learn's ``LogisticRegression()`` minimises, by the same L-BFGS from
 the same start with the same stopping rules, so that it stops where scikit-learn does, converged or not. It
 is faster because rows lie along the last axis, and because the metrics fit under
-:func:`dis_bench.metrics.estimators.threads.map_threads`, which multiplies the matrices, which are narrow, on one thread:
-several would mostly wait for each other.
+:func:`~dis_bench.metrics.estimators.threads.map_threads`, which multiplies matrices on one thread: they are
+so narrow that several threads would mostly wait for each other.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from dis_bench.escape import visible
 from dis_bench.plotting import load_seaborn
+from dis_bench.reports.figures.theme import panels
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.figures.theme import panels
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ import numpy as np
 
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.plotting import Axes, LineCollection, PathCollection, withStroke
-from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.figures.theme import MUTED
+from dis_bench.reports.quantities import Quantity
 
 _POINTS = 7.5  # the size of a note
 _LINE: dict[str, Any] = {"color": MUTED, "lw": 1.0, "ls": (0, (1, 2)), "zorder": 0.8}

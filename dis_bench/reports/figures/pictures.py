@@ -9,10 +9,10 @@ import numpy as np
 
 from dis_bench.escape import visible
 from dis_bench.plotting import Figure
-from dis_bench.reports.quantities import MINUS
-from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.records.kept import read_arrays
 from dis_bench.records.schema import Damaged
+from dis_bench.reports.figures.theme import DPI, INK, MUTED
+from dis_bench.reports.quantities import MINUS
 
 # A latent below this many nats says nothing about the image: it is greyed and called frozen.
 FROZEN = 0.01

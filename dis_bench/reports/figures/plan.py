@@ -8,12 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.curves import read_curve
-from dis_bench.reports.headline import lead_score
-from dis_bench.reports.ordering import Sample
-from dis_bench.reports.figures.pictures import FROZEN, Pictures, draw_reconstructions, draw_traversals, read_pictures
+from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
+from dis_bench.reports.figures.pictures import (
+    FROZEN,
+    Pictures,
+    draw_reconstructions,
+    draw_traversals,
+    read_pictures,
+)
 from dis_bench.reports.figures.plots import (
     MOST_BARS,
     MOST_LINES,
@@ -22,11 +26,13 @@ from dis_bench.reports.figures.plots import (
     draw_training,
     has_dots,
 )
+from dis_bench.reports.figures.series import SHOWN_SERIES
+from dis_bench.reports.figures.theme import theme, to_png
+from dis_bench.reports.headline import lead_score
+from dis_bench.reports.ordering import Sample
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
-from dis_bench.reports.figures.series import SHOWN_SERIES
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.figures.theme import theme, to_png
 
 if TYPE_CHECKING:
     import pandas as pd

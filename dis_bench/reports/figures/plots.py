@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dis_bench.plotting import Axes, Figure, Line2D
-from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.curves import Curve
+from dis_bench.reports.figures.anchor_lines import draw_anchors
+from dis_bench.reports.figures.series import Series, split_series
+from dis_bench.reports.figures.theme import INK, OTHERS, lowest, panels, set_title
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
-from dis_bench.reports.figures.series import Series, split_series
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.figures.theme import INK, OTHERS, lowest, panels, set_title
 
 if TYPE_CHECKING:
     import pandas as pd

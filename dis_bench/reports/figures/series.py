@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.escape import visible
 from dis_bench.plotting import Line2D
 from dis_bench.reports.configurations import format_dial
-from dis_bench.reports.quantities import Quantity
-from dis_bench.reports.selection import rank_series
-from dis_bench.reports.settings import Setting
 from dis_bench.reports.figures.theme import (
     COLOURS,
     MARKERS,
@@ -21,6 +18,9 @@ from dis_bench.reports.figures.theme import (
     STYLES,
     BetaScale,
 )
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import rank_series
+from dis_bench.reports.settings import Setting
 
 if TYPE_CHECKING:
     import pandas as pd

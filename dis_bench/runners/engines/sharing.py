@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from dis_bench.records import claims
-from dis_bench.runners.job import Job, Pipeline
 from dis_bench.records.store import Record
+from dis_bench.runners.job import Job, Pipeline
 
 WAIT_SECONDS = 1.0
 MOST_TRIES = 20  # of a claim that nobody seems to have, and that is lost again

@@ -16,11 +16,11 @@ from dis_bench.bars import bar
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.durable import write_whole
-from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.records.schema import SCHEMA, Damaged, check_scores, key_of_anchor
-from dis_bench.runners.scoring.scores import SCORING_SEED
 from dis_bench.records.seal import read_anchor, sign
 from dis_bench.records.store import Store
+from dis_bench.runners.scoring.rows import ROWS, draw_rows
+from dis_bench.runners.scoring.scores import SCORING_SEED
 from dis_bench.runners.study import Plan
 
 

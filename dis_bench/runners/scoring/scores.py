@@ -13,8 +13,8 @@ from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_param
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
-from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.records.schema import Damaged, check_scores
+from dis_bench.runners.scoring.rows import ROWS, draw_rows
 
 SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
 

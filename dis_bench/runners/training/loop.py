@@ -14,11 +14,11 @@ from torch import Tensor
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.autoencoder import Autoencoder, Terms
-from dis_bench.nn.compiled import check_available
 from dis_bench.models.model import Model
 from dis_bench.neutral import neutral
-from dis_bench.runners.training.draws import Draws, drawing
+from dis_bench.nn.compiled import check_available
 from dis_bench.runners.device import computing
+from dis_bench.runners.training.draws import Draws, drawing
 
 LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
 

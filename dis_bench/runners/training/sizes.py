@@ -15,10 +15,10 @@ from torch import Tensor
 from dis_bench import registry
 from dis_bench.bars import bar
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, first_line
 from dis_bench.records.cell import Cell
 from dis_bench.runners.device import check_device, computing
 from dis_bench.runners.job import Job, Pipeline
+from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, first_line
 from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.runners.training.stacked import Stack
 

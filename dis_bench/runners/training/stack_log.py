@@ -15,7 +15,7 @@ class RunningLosses:
     """What the logs of K cells need to know, kept on the device so that no step waits for the host.
 
     Attributes:
-        sums: [K, 2 + D], of :func:`dis_bench.runners.training.loop.measure`, over the steps before a cell broke.
+        sums: [K, 2 + D], of :func:`.loop.measure`, over the steps before a cell broke.
         latest: [K, 2 + D], of the last step.
         broke_at: int64 [K], the first step whose values were not all finite; 0 where there was none.
         broken: [K, 2 + D], the values of that step.

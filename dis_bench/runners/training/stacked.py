@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from dis_bench.models.model import Model
-from dis_bench.nn.patches import convolving
 from dis_bench.neutral import neutral
+from dis_bench.nn.patches import convolving
+from dis_bench.runners.device import computing
 from dis_bench.runners.training.cuda_graph import Repeater
 from dis_bench.runners.training.draws import Draws, draw_ahead, split_steps
-from dis_bench.runners.device import computing
+from dis_bench.runners.training.loop import Progress, measure
 from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.runners.training.stack_log import RunningLosses, StackLog
-from dis_bench.runners.training.loop import Progress, measure
 
 
 class Trained(NamedTuple):
@@ -54,8 +54,8 @@ def train_stack(
     """Train K cells beside each other; each as :meth:`ReadyCell.train` would alone, to rounding.
 
     Args:
-        cells: that :func:`dis_bench.runners.training.sizes.group_jobs` puts together. Their networks are trained in
-            place, and left in evaluation mode.
+        cells: a group of :func:`.sizes.group_jobs`. Their networks are trained in place, and left in
+            evaluation mode.
         logs: the CSV file of each cell.
         watch: called with a cell's place in the stack and its latest step, some steps apart.
         way: of convolving, one of :data:`dis_bench.nn.patches.WAYS`.

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dis_bench.datasets.dsprites import outlines
-from dis_bench.datasets.dsprites import rasteriser
+from dis_bench.datasets.dsprites import outlines, rasteriser
 
 
 def corners_of(shape, scale, orientation, x, y):

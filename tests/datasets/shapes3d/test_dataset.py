@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dis_bench.datasets.shapes3d import planes
-from dis_bench.datasets.shapes3d import scene
+from dis_bench.datasets.shapes3d import planes, scene
 from dis_bench.datasets.shapes3d.dataset import Shapes3D
 
 SKY = (153, 226, 249)

@@ -30,7 +30,7 @@ from dis_bench.metrics.checks.properties import (
 )
 from dis_bench.metrics.checks.trial import SMALLER, Trial, put_on_trial
 
-from . import broken
+from .. import broken
 
 # How far a score may move, as a share of its range, when the property says that it must not: for codes in
 # another order, rows in another order, a dead code, values of factors numbered otherwise. 0 is exact but for

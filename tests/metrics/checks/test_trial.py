@@ -7,11 +7,11 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import as_metric, find_metrics
+from dis_bench.metrics.checks.trial import ROWS, Broken, Trial, draw_factors, draw_one_hot, mix, put_on_trial
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.protocol_rows import STUDY_ROWS
-from dis_bench.metrics.checks.trial import ROWS, Broken, Trial, draw_factors, draw_one_hot, mix, put_on_trial
 
-from . import broken
+from .. import broken
 
 
 def test_every_value_of_every_factor_occurs():

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from dis_bench.metrics.estimators.logistic import fit_logistic
 from dis_bench.metrics.estimators.standardise import standardise
 
-from .cases import load_case
+from ..cases import load_case
 
 
 def codes_and_labels(factor, rows=2_000):

@@ -11,7 +11,7 @@ from sklearn.feature_selection import mutual_info_classif
 
 from dis_bench.metrics.estimators.nearest_neighbours import neighbour_information, separate_values
 
-from .cases import load_case
+from ..cases import load_case
 
 
 def generator(purpose):

@@ -5,8 +5,8 @@ import pytest
 
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports.figures.anchor_lines import draw_anchors
-from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.figures.theme import panels, theme
+from dis_bench.reports.quantities import Quantity
 
 SCORE = Quantity("mig", "MIG", better="higher", is_score=True, range=(0.0, 1.0))
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
+from dis_bench.records.store import Store, read_results
 from dis_bench.runners.engines import gpu
 from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
-from dis_bench.runners.training.sizes import Choice, StackCost
-from dis_bench.records.store import Store, read_results
 from dis_bench.runners.study import Study
+from dis_bench.runners.training.sizes import Choice, StackCost
 
-HERE = str(Path(__file__).parent.parent / "tiny.py")
+HERE = str(Path(__file__).parents[2] / "tiny.py")
 TINY = Study(
     betas=[1, 4],
     datasets=[f"{HERE}:Tiny"],

@@ -129,7 +129,7 @@ def test_the_callers_own_processes_are_left_alone():
 ORPHANS = """
 import os, signal
 from dis_bench.runners.engines.local import run_jobs
-from tests.runners.test_engine import Work
+from tests.runners.engines.test_local import Work
 def watch(event):
     if event == "still here":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -158,7 +158,7 @@ def is_running(pid):
 
 SCRIPT = """
 from dis_bench.runners.engines.local import run_jobs
-from tests.runners.test_engine import Work
+from tests.runners.engines.test_local import Work
 print("started")
 print(len(list(run_jobs([1, 2], Work(), workers=2, watch=lambda event: None))))
 """

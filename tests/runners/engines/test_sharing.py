@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dis_bench.records.store import Store, read_results
 from dis_bench.runners.engines import sharing
 from dis_bench.runners.run import Watcher, choose_jobs, run_study
-from dis_bench.records.store import Store, read_results
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import TINY as ON_ANY_KERNELS
 from tests.runners.test_run import records
@@ -168,7 +168,7 @@ SHARER = """
 import sys
 from pathlib import Path
 from dis_bench.runners.run import run_study
-from tests.runners.test_sharing import TINY, Seen
+from tests.runners.engines.test_sharing import TINY, Seen
 print("ready", flush=True)
 sys.stdin.readline()
 seen = Seen()

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from dis_bench.runners.run import run_study
 from dis_bench.records.store import read_anchors
+from dis_bench.runners.run import run_study
 from tests.runners.test_run import HERE, TINY
 
 STUDY = dataclasses.replace(TINY, seeds=1, betas=[1])

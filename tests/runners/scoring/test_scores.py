@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dis_bench.cli.main import main
+from dis_bench.records.store import Store, read_anchors, read_results
 from dis_bench.runners.run import choose_jobs, run_study
 from dis_bench.runners.scoring.scores import score_cell
-from dis_bench.records.store import Store, read_anchors, read_results
 from tests.runners.test_run import HERE, TINY
 
 RNG = np.random.default_rng(0)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.training import sizes
 from dis_bench.runners.job import Job
+from dis_bench.runners.study import Study
+from dis_bench.runners.training import sizes
 from dis_bench.runners.training.ready import prepare
 from dis_bench.runners.training.sizes import (
     StackCost,
@@ -19,9 +20,8 @@ from dis_bench.runners.training.sizes import (
     is_stackable,
     split_group,
 )
-from dis_bench.runners.study import Study
 
-HERE = str(Path(__file__).parent.parent / "tiny.py")
+HERE = str(Path(__file__).parents[2] / "tiny.py")
 STUDY = Study(
     betas=[1, 4], datasets=[f"{HERE}:Tiny"], metrics=(), seeds=2, steps=3, batch_size=4, latent_size=4
 )

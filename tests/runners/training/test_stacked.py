@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.training.ready import prepare
-from dis_bench.runners.training.stacked import Stack, train_stack
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.loop import TrainingDiverged
+from dis_bench.runners.training.ready import prepare
+from dis_bench.runners.training.stacked import Stack, train_stack
 
-HERE = str(Path(__file__).parent.parent / "tiny.py")
+HERE = str(Path(__file__).parents[2] / "tiny.py")
 STUDY = Study(
     betas=[1, 4, 10],
     datasets=[f"{HERE}:Tiny"],
