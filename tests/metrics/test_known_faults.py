@@ -139,7 +139,7 @@ def test_the_list_of_faults_names_tests_that_exist():
     named = set(re.findall(r"`(test_\w+)`", text.partition("\n## ")[0]))
     there = {
         name
-        for file in folder.glob("*.py")
+        for file in folder.rglob("*.py")
         for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
     }
     assert len(named) > 20

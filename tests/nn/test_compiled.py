@@ -449,7 +449,7 @@ def test_compiled_code_that_cannot_be_kept_or_read_is_compiled_anew(error, monke
 
 DIGEST = """
 import hashlib, torch
-from dis_bench.models import compiled
+from dis_bench.nn import compiled
 from tests.nn.test_compiled import Convolutions, outputs_and_gradients, stack_and_images
 with compiled.convolving_with("compiled"):
     results = outputs_and_gradients(*stack_and_images(Convolutions, "two channels, two layers"))
