@@ -23,8 +23,8 @@ from dis_bench.records.store import (
     write_record,
 )
 from dis_bench.records.sweep import sweep
-from tests.runners.abandoned import DEAD, abandon, leftovers
 from tests.records.test_cell import CELL
+from tests.runners.abandoned import DEAD, abandon, leftovers
 
 
 def record_of(cell, **changes):

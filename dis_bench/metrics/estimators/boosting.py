@@ -21,12 +21,14 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.regression_trees import (
     LEAF,
     MAX_DEPTH,
+    Bins,
     Trees,
     add_trees,
     allocate_trees,
+    cut_into_bins,
     grow_trees,
+    sum_in_bins,
 )
-from dis_bench.metrics.estimators.tree_bins import Bins, cut_into_bins, sum_in_bins
 
 
 class BoostedFit(NamedTuple):

@@ -6,12 +6,14 @@ equally good codes share importance.
 
 Three things make it fast. None of them approximates; only the rounding of sums differs.
 
-- The codes never change, only the residuals do. Each code is sorted once and cut into a few hundred bins, in
-  ``tree_bins.py``. The histogram of a node's residuals over the bins gives the gain of every split between
-  two bins, and a bound on the gain of any split inside a bin. Only bins whose bound beats the best gain are
-  searched row by row.
+- The codes never change, only the residuals do. Each code is sorted once and cut into a few hundred bins.
+  The histogram of a node's residuals over the bins gives the gain of every split between two bins, and a
+  bound on the gain of any split inside a bin. Only bins whose bound beats the best gain are searched row by
+  row.
 - A histogram is filled for the smaller child only; the larger child's is the parent's less the smaller's.
 - All trees of a stage start from the same rows, so the histograms of their roots are filled in one pass.
+
+All compiled code of the trees is in this file: numba keeps it on disk until the file changes.
 
 References:
     J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 2001.
@@ -20,15 +22,12 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 
 from dis_bench.compiling import compiled
-
-if TYPE_CHECKING:
-    from dis_bench.metrics.estimators.tree_bins import Bins
 
 Array: TypeAlias = np.ndarray
 
@@ -37,7 +36,20 @@ LEAF = -1
 SAME_CODE = np.float32(1e-7)  # codes this close are not split apart (scikit-learn: FEATURE_THRESHOLD)
 PURE = np.finfo(np.float64).eps  # a node of no more variance than this is a leaf (scikit-learn: EPSILON)
 FLAT = 1e-150  # a leaf of no more curvature than this has the value 0 (scikit-learn: _safe_divide)
+BINS = 2  # per code, times the square root of the rows; it decides the time, not the result
 TIE = 1 + 1e-12  # gains within this factor differ by rounding only
+
+
+class Bins(NamedTuple):
+    """The training codes, sorted and cut into bins. The bins of all codes are numbered in one sequence."""
+
+    codes: Array  # [D, N] float32
+    sorted_rows: Array  # [D, N] the rows by ascending code
+    bin_of: Array  # [N, D]
+    first: Array  # [D + 1] code d has the bins from first[d] up to first[d + 1]
+    start: Array  # [bins] a bin holds the rows sorted_rows[d, start:stop]
+    stop: Array  # [bins]
+    divisible: Array  # [bins] whether a bin holds codes that can be split apart
 
 
 class Trees(NamedTuple):
@@ -70,6 +82,49 @@ class _Split(NamedTuple):
     left_size: float  # rows that go to the left
 
 
+def cut_into_bins(codes: Array) -> Bins:
+    """Sort each code `[D, N]`; cut it into bins of similar size, where neighbours can be split apart."""
+    n_codes, n_rows = codes.shape
+    most_bins = 1 + int(BINS * n_rows**0.5)
+    quantiles = np.arange(1, most_bins) * n_rows // most_bins
+    sorted_rows = np.argsort(codes, axis=1, kind="stable").astype(np.uint32)
+    bin_of = np.empty((n_rows, n_codes), np.uint32)
+    first, start, stop, divisible = [0], [], [], []
+    for d in range(n_codes):
+        ascending = codes[d, sorted_rows[d]]
+        cuts = 1 + np.flatnonzero(ascending[1:] > ascending[:-1] + SAME_CODE)
+        if len(cuts) >= most_bins:
+            cuts = np.unique(cuts[np.searchsorted(cuts, quantiles).clip(max=len(cuts) - 1)])
+        start.append(np.r_[0, cuts])
+        stop.append(np.r_[cuts, n_rows])
+        divisible.append(ascending[stop[d] - 1] > ascending[start[d]] + SAME_CODE)
+        bin_of[sorted_rows[d], d] = first[d] + np.repeat(np.arange(len(cuts) + 1), stop[d] - start[d])
+        first.append(first[d] + len(cuts) + 1)
+    per_bin = (np.concatenate(part) for part in (start, stop, divisible))
+    return Bins(codes, sorted_rows, bin_of, np.array(first), *per_bin)
+
+
+@compiled(nogil=True)
+def sum_in_bins(residuals: Array, bins: Bins) -> Array:
+    """Sums of the positive and of the negative residuals `[T, N]` in each bin `[2, bins, T]`.
+
+    They are the histograms of the roots of all trees of a stage, which start from the same rows. Trees are
+    innermost, to add them as vectors.
+    """
+    n_trees, n_rows = residuals.shape
+    sums = np.zeros((2, len(bins.start), n_trees))
+    positive, negative = np.empty(n_trees), np.empty(n_trees)
+    for row in range(n_rows):
+        for t in range(n_trees):
+            positive[t] = max(residuals[t, row], 0.0)
+            negative[t] = min(residuals[t, row], 0.0)
+        for b in bins.bin_of[row]:
+            for t in range(n_trees):
+                sums[0, b, t] += positive[t]
+                sums[1, b, t] += negative[t]
+    return sums
+
+
 def allocate_trees(n_trees: int, depth: int) -> Trees:
     """Room for trees of the given depth."""
     inner, nodes = (n_trees, 2**depth - 1), (n_trees, 2 ** (depth + 1) - 1)
@@ -84,7 +139,7 @@ def grow_trees(trees: Trees, residuals: Array, bins: Bins, sums: Array, trial_or
         trees: overwritten with the trees.
         residuals: targets less probabilities, between -1 and 1.
         bins: the codes of the rows.
-        sums: of the residuals in each bin, by :func:`~dis_bench.metrics.estimators.tree_bins.sum_in_bins`.
+        sums: of the residuals in each bin, by :func:`sum_in_bins`.
         trial_orders: a permutation of the codes for each node that may be split `[T, inner nodes, D]`.
     """
     histograms = np.empty((trees.code.shape[1], len(bins.start), 3))

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from dis_bench.metrics.estimators import tree_bins
-from dis_bench.metrics.estimators.regression_trees import LEAF, Trees, add_trees, allocate_trees, grow_trees
-from dis_bench.metrics.estimators.tree_bins import cut_into_bins, sum_in_bins
+from dis_bench.metrics.estimators import regression_trees
+from dis_bench.metrics.estimators.regression_trees import (
+    LEAF,
+    Trees,
+    add_trees,
+    allocate_trees,
+    cut_into_bins,
+    grow_trees,
+    sum_in_bins,
+)
 
 
 def draw(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +75,7 @@ def test_splits_are_those_of_sklearn(rows, depth):
 def test_number_of_bins_changes_nothing(bins, monkeypatch):
     codes, residuals = draw(2000)
     usual = grow(codes, residuals)
-    monkeypatch.setattr(tree_bins, "BINS", bins)
+    monkeypatch.setattr(regression_trees, "BINS", bins)
     other = grow(codes, residuals)
     assert len(cut_into_bins(codes[:1]).start) == pytest.approx(min(1 + bins * 2000**0.5, 2000), rel=0.1)
     np.testing.assert_array_equal(other.code, usual.code)
@@ -100,3 +107,30 @@ def test_ties_go_to_each_code_in_turn():
     chosen = [grow(twins, residuals[:1], depth=1, seed=seed).code[0, 0] for seed in range(400)]
     counts = np.bincount(chosen, minlength=4)
     assert counts.min() > 60  # 100 expected, standard deviation 9
+
+
+def test_bins_hold_each_row_once_and_ascend():
+    codes, _ = draw(2000)
+    bins = cut_into_bins(codes)
+    assert bins.bin_of.shape == (2000, 5)
+    for d in range(5):
+        start, stop = (bound[bins.first[d] : bins.first[d + 1]] for bound in (bins.start, bins.stop))
+        assert (start[0], stop[-1]) == (0, 2000)
+        np.testing.assert_array_equal(start[1:], stop[:-1])
+        in_order = bins.bin_of[bins.sorted_rows[d], d]
+        np.testing.assert_array_equal(np.diff(in_order) >= 0, True)
+        np.testing.assert_array_equal(np.bincount(in_order)[bins.first[d] :], stop - start)
+    assert bins.first[5] - bins.first[4] == 1  # the constant code
+    assert not bins.divisible[bins.first[4]]
+    assert not bins.divisible[bins.first[1] : bins.first[2]].any()  # a bin per value
+
+
+def test_sums_are_those_of_the_rows_in_each_bin():
+    codes, residuals = draw(200)
+    bins = cut_into_bins(codes)
+    sums = sum_in_bins(residuals, bins)
+    for d in range(len(codes)):
+        for b in range(bins.first[d], bins.first[d + 1]):
+            rows = bins.sorted_rows[d, bins.start[b] : bins.stop[b]]
+            np.testing.assert_allclose(sums[0, b], residuals[:, rows].clip(min=0).sum(axis=1))
+            np.testing.assert_allclose(sums[1, b], residuals[:, rows].clip(max=0).sum(axis=1))
