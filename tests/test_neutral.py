@@ -135,7 +135,7 @@ def call_udr():
 
 
 def print_a_card():
-    return make_card(CODES, FACTORS, metrics=["mig", "sap"], allow_small=True, bootstrap=2).text
+    return make_card(Representation(CODES, FACTORS, allow_small=True), ["mig", "sap"], bootstrap=2).text
 
 
 def draw_images():

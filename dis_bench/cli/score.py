@@ -62,7 +62,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
     _check(args)
-    from dis_bench.metrics import find_metrics
+    from dis_bench.metrics import Representation, find_metrics
     from dis_bench.metrics.score_card import make_card
     from dis_bench.runners.settings import parse_settings, resolve_settings
 
@@ -76,16 +76,9 @@ def execute(args: argparse.Namespace) -> int:
             )
     used = {name: metric.resolve(parameters.get(name, {})) for name, metric in metrics.items()}
     arrays = _read(args, used)
+    representation = Representation(**arrays, seed=args.seed, allow_small=args.allow_small)
     card = make_card(
-        arrays["codes"],
-        arrays["factors"],
-        arrays.get("log_variances"),
-        metrics=args.metrics,
-        seed=args.seed,
-        bootstrap=args.bootstrap,
-        allow_small=args.allow_small,
-        parameters=parameters,
-        anchors=not args.no_anchors,
+        representation, args.metrics, parameters, bootstrap=args.bootstrap, anchors=not args.no_anchors
     )
     print(card.text)
     if args.out is not None:
@@ -122,7 +115,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     """Codes and factors; too few rows for a protocol are refused before an encoder runs."""
-    from dis_bench.metrics.protocol_rows import check_rows
+    from dis_bench.metrics.protocols import check_rows
     from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
 
     if args.file is not None:

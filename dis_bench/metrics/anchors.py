@@ -12,9 +12,9 @@ import numpy as np
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.metrics import Parameters, Wanted, find_metrics, resolve_parameters
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.scoring import Parameters, Wanted, find_metrics, resolve_parameters
 from dis_bench.neutral import neutral
 
 WIDTH = 0.01  # standard deviation of the posteriors of both codes, for metrics that read posteriors
@@ -50,8 +50,7 @@ def anchor_scores(
         The anchors by score. A metric that cannot score such codes, such as one of a stranger that expects
         codes of its own kind, has none.
     """
-    given = [] if representation.log_variances is None else ["log_variances"]
-    found = find_metrics(metrics, given)
+    found = find_metrics(metrics, representation.list_given())
     used = resolve_parameters(found, parameters)
     noise = representation.generator("anchors").standard_normal(representation.codes.shape)
     tables = [

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.metrics import Parameters, Wanted, add_columns, find_metrics, resolve_parameters
 from dis_bench.metrics.metric import Metric
-from dis_bench.metrics.protocol_rows import row_blocks
+from dis_bench.metrics.protocols import row_blocks
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.scoring import Parameters, Wanted, add_columns, find_metrics, resolve_parameters
 from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def bootstrap(
 
     if not isinstance(resamples, Integral) or isinstance(resamples, bool) or resamples < 2:
         raise InputError(f"resamples must be a whole number from 2 up, but {resamples!r} was given.")
-    given = [] if representation.log_variances is None else ["log_variances"]
-    found = find_metrics(metrics, given)
+    found = find_metrics(metrics, representation.list_given())
     used = resolve_parameters(found, parameters)
     blocks = resampling_blocks(representation, found, used)
     tables = _resample(representation, blocks, int(resamples), np.random.default_rng(seed))

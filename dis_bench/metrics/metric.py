@@ -27,8 +27,14 @@ from numbers import Real
 from typing import Any
 
 from dis_bench.errors import METRIC, InputError, describe, shown, unknown, worded_for
-from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows, cut_protocol
-from dis_bench.metrics.protocol_values import check_value, is_finite, read_defaults
+from dis_bench.metrics.protocols import (
+    STUDY_ROWS,
+    check_rows,
+    check_value,
+    cut_protocol,
+    is_finite,
+    read_defaults,
+)
 from dis_bench.metrics.representation import Representation
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.requirements import lacks

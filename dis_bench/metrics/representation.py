@@ -103,6 +103,10 @@ class Representation:
         """Number of rows N."""
         return len(self.codes)
 
+    def list_given(self) -> list[str]:
+        """List what was given beside codes and factors, by the names that metrics need it by."""
+        return [] if self.log_variances is None else ["log_variances"]
+
     def with_codes(self, codes: ArrayLike, log_variances: ArrayLike | None = None) -> Representation:
         """The same rows of factors in the same order, beside other codes [N, D] of any D."""
         codes = check_codes(codes)

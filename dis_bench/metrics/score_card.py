@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dis_bench.metrics import Parameters, Wanted, find_metrics, score_representation
 from dis_bench.metrics.anchors import Anchor, anchor_scores
 from dis_bench.metrics.bootstrap import bootstrap as resample
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.scoring import Parameters, Wanted, find_metrics, score_representation
 from dis_bench.neutral import neutral
 
 if TYPE_CHECKING:
@@ -41,43 +40,33 @@ class Card(NamedTuple):
 
 @neutral()
 def make_card(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    log_variances: ArrayLike | None = None,
+    representation: Representation,
     metrics: Wanted = None,
-    seed: int = 0,
-    bootstrap: int = 0,
-    allow_small: bool = False,
     parameters: Parameters = None,
+    *,
+    bootstrap: int = 0,
     anchors: bool = True,
 ) -> Card:
     """Score a representation, and set each score beside its anchors.
 
     Args:
-        codes: numbers [N, D].
-        factors: whole numbers [N, F].
-        log_variances: numbers [N, D], where codes are posterior means.
+        representation: what to score; its seed decides what metrics and the bootstrap draw.
         metrics: as in :func:`dis_bench.metrics.score`.
-        seed: shuffles the rows, and decides what metrics and the bootstrap draw.
+        parameters: likewise.
         bootstrap: how many resamples the intervals over rows are from; 0 for none.
-        allow_small: score even where a protocol wants more rows than there are.
-        parameters: as in :func:`dis_bench.metrics.score`.
         anchors: whether to score the factors themselves and noise as well, which takes about as long again.
 
     Raises:
-        InputError: input that cannot be scored, an unknown metric or parameter.
+        InputError: rows that cannot be scored, an unknown metric or parameter.
     """
     import pandas as pd
 
-    representation = Representation(
-        codes, factors, log_variances=log_variances, seed=seed, allow_small=allow_small
-    )
-    given = [] if log_variances is None else ["log_variances"]
-    found = find_metrics(metrics, given)
+    found = find_metrics(metrics, representation.list_given())
     chosen = list(found.values())
     scores = score_representation(representation, chosen, parameters).values
     table = pd.DataFrame({"score": scores}, dtype=float)
     if bootstrap:
+        seed = representation.seed or 0
         intervals = resample(representation, chosen, resamples=bootstrap, seed=seed, parameters=parameters)
         table = table.join(intervals[["low", "high", "shift", "skipped"]])
     failures: dict[str, str] = {}

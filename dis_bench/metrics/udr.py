@@ -16,7 +16,7 @@ from dis_bench.bars import bar
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.inputs import check_codes
-from dis_bench.metrics.protocol_values import check_value
+from dis_bench.metrics.protocols import check_value
 from dis_bench.neutral import neutral
 
 CORRELATIONS = ("lasso", "spearman")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.metric import Metric
-from dis_bench.metrics.protocol_values import read_value
+from dis_bench.metrics.protocols import read_value
 
 Given = Mapping[str, Any]
 

@@ -7,12 +7,18 @@ import pandas as pd
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.metrics import score
-from dis_bench.metrics.score_card import make_card
+from dis_bench.metrics import Representation, score
+from dis_bench.metrics.score_card import Card, make_card
 
 from .cases import load_case
 
 NAMES = ["gaussian_wasserstein_correlation_norm", "mig", "sap_continuous"]
+
+
+def card_of(codes, factors, log_variances=None, allow_small=False, **options) -> Card:
+    """Score arrays, as the command line does."""
+    representation = Representation(codes, factors, log_variances=log_variances, allow_small=allow_small)
+    return make_card(representation, **options)
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def arrays():
 
 
 def test_the_table_holds_the_scores_and_what_to_read_them_against(arrays):
-    table = make_card(*arrays, metrics=NAMES, allow_small=True).table
+    table = card_of(*arrays, metrics=NAMES, allow_small=True).table
     assert list(table.index) == NAMES
     about = ["smallest", "largest", "better", "small", "changed"]
     assert list(table.columns) == ["score", "perfect", "chance", *about]
@@ -35,7 +41,7 @@ def test_the_table_holds_the_scores_and_what_to_read_them_against(arrays):
 
 
 def test_intervals_stand_beside_the_scores(arrays):
-    card = make_card(*arrays, metrics="sap_continuous", bootstrap=20, allow_small=True)
+    card = card_of(*arrays, metrics="sap_continuous", bootstrap=20, allow_small=True)
     row = card.table.loc["sap_continuous"]
     assert list(card.table.columns[:5]) == ["score", "low", "high", "shift", "skipped"]
     assert "skipped" not in card.text
@@ -45,9 +51,9 @@ def test_intervals_stand_beside_the_scores(arrays):
 
 def test_without_anchors_the_rest_is_the_same(arrays, monkeypatch):
     options = {"metrics": NAMES, "bootstrap": 5, "allow_small": True}
-    whole = make_card(*arrays, **options)
+    whole = card_of(*arrays, **options)
     monkeypatch.setattr("dis_bench.metrics.score_card.anchor_scores", None)  # it would fail if it were called
-    card = make_card(*arrays, **options, anchors=False)
+    card = card_of(*arrays, **options, anchors=False)
     pd.testing.assert_frame_equal(card.table, whole.table.drop(columns=["perfect", "chance"]))
     assert "perfect" not in card.text
     assert "chance" not in card.text
@@ -61,7 +67,7 @@ def test_the_text_fits_a_terminal_and_says_what_must_be_known(arrays):
         return 123456.0
 
     metrics = [*NAMES, "gaussian_total_correlation", a_name_that_is_very_much_longer_than_any_name_should_be]
-    lines = make_card(*arrays, metrics=metrics, bootstrap=5, allow_small=True).text.splitlines()
+    lines = card_of(*arrays, metrics=metrics, bootstrap=5, allow_small=True).text.splitlines()
     assert max(map(len, lines)) <= 100
     text = " ".join(lines)
     for words in (
@@ -79,7 +85,7 @@ def test_the_text_fits_a_terminal_and_says_what_must_be_known(arrays):
 
 
 def test_columns_line_up(arrays):
-    lines = make_card(*arrays, metrics=NAMES, bootstrap=5, allow_small=True).text.splitlines()
+    lines = card_of(*arrays, metrics=NAMES, bootstrap=5, allow_small=True).text.splitlines()
     header = next(number for number, line in enumerate(lines) if "perfect" in line)
     for title in ("score", "95% of rows", "perfect", "chance"):
         end = lines[header].index(title) + len(title)
@@ -90,7 +96,7 @@ def test_columns_line_up(arrays):
 
 def test_a_full_table_has_no_marks():
     codes, factors = load_case("B_identity")
-    card = make_card(codes, factors, metrics="mig")
+    card = card_of(codes, factors, metrics="mig")
     assert not card.table["small"].any()
     assert "*" not in card.text
     assert card.table.loc["mig", "score"] == pytest.approx(card.table.loc["mig", "perfect"], abs=0.002)
@@ -101,7 +107,7 @@ def test_a_metric_without_anchors_still_has_its_score(arrays):
         assert codes.std() < 0.9, "no unit variance"
         return 1.0
 
-    card = make_card(*arrays, metrics=wants_ten)
+    card = card_of(*arrays, metrics=wants_ten)
     assert card.table.loc["wants_ten", "score"] == 1.0
     assert card.table.loc["wants_ten", ["perfect", "chance"]].isna().all()
     text = " ".join(card.text.split())
@@ -113,16 +119,16 @@ def test_a_metric_without_anchors_still_has_its_score(arrays):
 
 def test_log_variances_bring_the_metrics_that_read_them(arrays):
     codes, factors = (table[:200] for table in arrays)
-    card = make_card(codes, factors, log_variances=codes * 0 - 4, metrics="mig_sampled", allow_small=True)
+    card = card_of(codes, factors, log_variances=codes * 0 - 4, metrics="mig_sampled", allow_small=True)
     assert list(card.table.index) == ["mig_sampled"]
     with pytest.raises(InputError, match="mig_sampled needs log_variances"):
-        make_card(codes, factors, metrics="mig_sampled")
+        card_of(codes, factors, metrics="mig_sampled")
 
 
 def test_parameters_that_differ_from_the_defaults_stand_on_the_card(arrays):
     options = {"metrics": ["mig", "downstream", "sap_continuous"], "allow_small": True, "anchors": False}
     parameters = {"mig": {"bins": 40, "rows": 10_000}, "downstream": {"labels": [10, 20], "test": 99}}
-    card = make_card(*arrays, parameters=parameters, **options)
+    card = card_of(*arrays, parameters=parameters, **options)
     assert card.table["changed"].to_dict() == {
         "mig": "bins=40",
         "downstream_10": "labels=[10, 20], test=99",
@@ -135,9 +141,7 @@ def test_parameters_that_differ_from_the_defaults_stand_on_the_card(arrays):
 
 
 def test_defaults_are_not_told(arrays):
-    card = make_card(
-        *arrays, metrics="mig", parameters={"mig": {"bins": 20}}, allow_small=True, anchors=False
-    )
+    card = card_of(*arrays, metrics="mig", parameters={"mig": {"bins": 20}}, allow_small=True, anchors=False)
     assert card.table["changed"].tolist() == [""]
     assert "defaults" not in card.text
 
@@ -150,7 +154,7 @@ def test_skipped_resamples_are_told():
     def mean_of(codes, factors):
         return codes.mean()
 
-    card = make_card(codes, rare, metrics=["irs", mean_of], **options)
+    card = card_of(codes, rare, metrics=["irs", mean_of], **options)
     skipped = card.table["skipped"]["irs"]
     assert 0 < skipped < 20
     assert f"Resamples that could not be scored, and were skipped: irs {skipped}." in card.text

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError, describe
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import Metric, MetricFailed
-from dis_bench.metrics.protocol_rows import STUDY_ROWS
+from dis_bench.metrics.protocols import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
 
 ROWS = 1_200  # few, so that most metrics take well under a second

@@ -11,7 +11,7 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import RECORD, InputError, Option, blaming, describe
 from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
 from dis_bench.metrics.metric import Metric
-from dis_bench.metrics.protocol_rows import STUDY_ROWS, check_rows
+from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.schema import Damaged, check_scores
 from dis_bench.runners.scoring.rows import ROWS, draw_rows

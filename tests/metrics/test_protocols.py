@@ -8,7 +8,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score, score_representation
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import mig
-from dis_bench.metrics.protocol_rows import check_rows, cut_protocol, row_blocks
+from dis_bench.metrics.protocols import check_rows, cut_protocol, row_blocks
 
 from .cases import load_case
 

@@ -1,0 +1,45 @@
+"""Loading a dataset by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dis_bench import registry
+from dis_bench.errors import InputError, blaming, shown
+from dis_bench.neutral import neutral
+from dis_bench.paths import check_path
+from dis_bench.requirements import names_missing_packages
+
+if TYPE_CHECKING:
+    from dis_bench.datasets.dataset import Dataset
+
+
+@names_missing_packages
+@neutral()
+def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
+    """A dataset by name.
+
+    Args:
+        name: ``dsprites``, ``shapes3d``, or any plug-in (see :mod:`dis_bench.registry`).
+        source: ``rendered`` draws the images and downloads nothing, ``official`` reads the authors' archive;
+            by default the dataset's first, which for ours is ``rendered``.
+        data_dir: where archives lie; by default what DIS_BENCH_DATA says, else the user's cache.
+
+    Returns:
+        The dataset. Its big arrays are made when the first image is asked for.
+
+    Raises:
+        InputError: there is no such dataset or source, or its archive is missing or not the real one.
+
+    >>> dataset = load_dataset("dsprites")
+    >>> dataset.images([0, 737279]).shape
+    torch.Size([2, 1, 64, 64])
+    """
+    make = registry.find("datasets", name).load()
+    if not callable(make):
+        raise InputError(f"dataset '{name}' must be a subclass of Dataset, but is {shown(make)}.")
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
+    with blaming(f"dataset '{name}' cannot be made", refusals=False):
+        return make(source=source, data_dir=data_dir)
