@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from dis_bench.escape import visible
-from dis_bench.scratch import temporary_files_in
 
 EXAMPLES = """\
 examples:
@@ -36,10 +35,9 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the report, and say where it is and what it found."""
-    with temporary_files_in(args.folder if args.out is None else args.out):
-        from dis_bench.reports.report import make_report
+    from dis_bench.reports.writing import make_report
 
-        report, index = make_report(args.folder, args.out)
+    report, index = make_report(args.folder, args.out)
     print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:

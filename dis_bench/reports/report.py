@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.neutral import neutral
-from dis_bench.paths import check_path
 from dis_bench.printing import SPELL
-from dis_bench.records.store import Store, read_records, tabulate
-from dis_bench.records.sweep import sweep
+from dis_bench.records.store import read_records, tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
-from dis_bench.reports.publish import check_folder, publish
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
@@ -46,21 +43,6 @@ class Report:
     settings: list[Setting]
     headlines: list[list[Headline]]
     caveats: list[str]
-
-
-def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:
-    """Build a report and write it; arguments and errors as in :func:`dis_bench.reports.write_report`.
-
-    Returns:
-        The report, and the path of its ``index.html``.
-    """
-    folder = check_path("the result folder", folder)
-    out = folder / "report" if out is None else check_path("the report's folder", out)
-    check_folder(out)
-    sweep(Store(folder))
-    report = build_report(folder)
-    publish(out, report.files)
-    return report, out / "index.html"
 
 
 @neutral(warn=True)

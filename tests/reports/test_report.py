@@ -19,7 +19,8 @@ from dis_bench.reports import write_report
 from dis_bench.reports.figures import plan
 from dis_bench.reports.figures.plan import Image
 from dis_bench.reports.quantities import DASH
-from dis_bench.reports.report import build_report, make_report
+from dis_bench.reports.report import build_report
+from dis_bench.reports.writing import make_report
 from tests.records.kept_store import changes, first_cell, make_store, put_record, replace_at
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
 

@@ -1,0 +1,52 @@
+"""Writing a report; what it is made of is imported only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dis_bench.paths import check_path
+from dis_bench.records.store import Store
+from dis_bench.records.sweep import sweep
+from dis_bench.reports.publish import check_folder, publish
+from dis_bench.scratch import temporary_files_in
+
+if TYPE_CHECKING:
+    from dis_bench.reports.report import Report
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html`` from a result folder.
+
+    Nothing is trained, and no image is encoded. A report replaces what an earlier one wrote, and nothing
+    else.
+
+    Args:
+        folder: the ``--out`` folder of one or more runs.
+        out: where to write; ``folder/report`` where None.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        InputError: there are no results, or the report cannot be written there.
+    """
+    return make_report(folder, out)[1]
+
+
+def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:
+    """Build a report and write it; arguments and errors as in :func:`write_report`.
+
+    Returns:
+        The report, and the path of its ``index.html``.
+    """
+    with temporary_files_in(folder if out is None else out):
+        from dis_bench.reports.report import build_report
+
+        folder = check_path("the result folder", folder)
+        out = folder / "report" if out is None else check_path("the report's folder", out)
+        check_folder(out)
+        sweep(Store(folder))
+        report = build_report(folder)
+        publish(out, report.files)
+        return report, out / "index.html"
