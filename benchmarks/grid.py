@@ -32,7 +32,8 @@ from tqdm import tqdm
 
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners.device import check_device
-from dis_bench.runners.study import Plan, Study
+from dis_bench.runners.plan import Plan
+from dis_bench.runners.study import Study
 from dis_bench.runners.training.cuda_graph import first_line
 from dis_bench.runners.training.loop import LOG_ROWS, Progress
 from dis_bench.runners.training.ready import ReadyCell, prepare

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
+from dis_bench.version import __version__
 
 _API = {
     "InputError": "dis_bench.errors",
@@ -15,11 +15,22 @@ _API = {
     "build_model": "dis_bench.models",
     "load_dataset": "dis_bench.datasets",
     "read_results": "dis_bench.records.store",
+    "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
     "udr": "dis_bench.metrics.udr",
 }
 
-__all__ = ["InputError", "Study", "build_model", "load_dataset", "read_results", "score", "udr"]
+__all__ = [
+    "InputError",
+    "Study",
+    "__version__",
+    "build_model",
+    "load_dataset",
+    "read_results",
+    "run",
+    "score",
+    "udr",
+]
 
 
 def __getattr__(name: str) -> Any:

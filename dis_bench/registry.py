@@ -22,12 +22,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import dis_bench
 from dis_bench import neighbours, plugin_code
 from dis_bench.errors import InputError, blaming, describe, unknown
 from dis_bench.paths import check_path
 from dis_bench.plugin_code import Code
 from dis_bench.requirements import lacks
+from dis_bench.version import __version__
 
 KINDS = ("datasets", "models", "metrics")
 
@@ -63,7 +63,7 @@ class Plugin:
         """
         path = self.target.rpartition(":")[0]
         if self.is_ours:
-            return Code(f"dis-bench {dis_bench.__version__}")
+            return Code(f"dis-bench {__version__}")
         return _read_file(Path(path)) if self.is_file else _read_module(path)
 
     @property

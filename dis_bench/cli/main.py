@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import dis_bench
 from dis_bench.cli import check, data, list, report, run, score
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
 from dis_bench.printing import unbreakable
 from dis_bench.requirements import names_missing_packages
+from dis_bench.version import __version__
 
 EXAMPLES = """\
 examples:
@@ -49,7 +49,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         description="Train, score and compare disentangled representations.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"dis-bench {dis_bench.__version__}")
+    parser.add_argument("--version", action="version", version=f"dis-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
     for module in (run, report, score, check, list, data):
         module.add_parser(commands)

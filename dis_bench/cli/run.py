@@ -20,8 +20,8 @@ from dis_bench.scratch import temporary_files_in
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dis_bench.runners.run import Watcher
     from dis_bench.runners.study import Study
+    from dis_bench.runners.watch import ProgressBar
 
 EXAMPLES = """\
 examples:
@@ -218,7 +218,7 @@ def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
     return 0
 
 
-def _print_results(table: pd.DataFrame, out: str, bar: Watcher) -> int:
+def _print_results(table: pd.DataFrame, out: str, bar: ProgressBar) -> int:
     from dis_bench.reports.tables import summarise_text
 
     failed = table[table["status"] == "failed"]

@@ -53,7 +53,7 @@ def render_page(
         caveats: sentences.
         records: for the provenance.
     """
-    import dis_bench
+    from dis_bench.version import __version__
 
     parts = [
         _section(setting, table, quantities, answers, drawn)
@@ -75,7 +75,7 @@ def render_page(
         failed_count=len(failed),
         rule=RULE,
         note=write_note(settings, quantities),
-        version=dis_bench.__version__,
+        version=__version__,
         split_spread=_split_spread,
         **_style(),
     )

@@ -171,12 +171,12 @@ def describe_environment(device: str, precision: str, kernels: str) -> dict[str,
 
     import torch
 
-    import dis_bench
     from dis_bench.nn.compiled import describe_instructions
+    from dis_bench.version import __version__
 
     packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite")
     return {
-        "dis_bench": dis_bench.__version__,
+        "dis_bench": __version__,
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
         "platform": platform.platform(),

@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.paths import check_path
-
-if TYPE_CHECKING:
-    from dis_bench.runners.study import Study
 
 # Beyond these a number is a slip of the finger, or would not fit into any machine.
 MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
@@ -21,36 +18,39 @@ LARGEST_FLOAT = sys.float_info.max
 RERUN = ("never", "missing", "always")
 
 
-def check_options(study: Study, choices: Mapping[str, Sequence[str]]) -> None:
+def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
     """Check the types and the limits of all options of a study.
 
     Args:
-        study: whose options.
+        options: by name.
         choices: what is allowed, for options that are one of a few words.
 
     Raises:
         InputError: the first one that cannot be used.
     """
     for name, allowed in choices.items():
-        check_choice(name, getattr(study, name), allowed)
+        check_choice(name, options[name], allowed)
     for name, most in MOST.items():
-        value = getattr(study, name)
+        value = options[name]
         if value is not None:
             _check_whole(name, value, most)
-    if study.lr is not None and not (_is_number(study.lr) and 0 < study.lr <= LARGEST_FLOAT):
-        raise InputError(f"lr must be a positive number, but {shown(study.lr)} was given.")
-    if study.network == "tutorial" and study.batch_size < 2:
+    lr, settings, allow_small, source = (
+        options[name] for name in ("lr", "settings", "allow_small", "source")
+    )
+    if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
+        raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
+    if options["network"] == "tutorial" and options["batch_size"] < 2:
         raise InputError("network 'tutorial' normalises over the batch, so batch_size must be at least 2.")
     for name in ("models", "datasets", "metrics", "betas"):
-        _check_list(name, getattr(study, name))
-    if not isinstance(study.settings, dict):
-        raise InputError(f"settings must be a table by name.key, but {shown(study.settings)} was given.")
-    if not isinstance(study.allow_small, bool):
-        raise InputError(f"allow_small must be true or false, but {shown(study.allow_small)} was given.")
-    if study.source is not None and not isinstance(study.source, str):
-        raise InputError(f"source must be a text, but {shown(study.source)} was given.")
-    if study.data_dir is not None:
-        check_path("data_dir", study.data_dir)
+        _check_list(name, options[name])
+    if not isinstance(settings, dict):
+        raise InputError(f"settings must be a table by name.key, but {shown(settings)} was given.")
+    if not isinstance(allow_small, bool):
+        raise InputError(f"allow_small must be true or false, but {shown(allow_small)} was given.")
+    if source is not None and not isinstance(source, str):
+        raise InputError(f"source must be a text, but {shown(source)} was given.")
+    if options["data_dir"] is not None:
+        check_path("data_dir", options["data_dir"])
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:

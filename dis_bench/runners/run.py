@@ -18,22 +18,22 @@ from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, worded_for
 from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
-from dis_bench.printing import as_utf8
+from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
 from dis_bench.records.schema import canonical, check_cell, check_column
 from dis_bench.records.store import Record, Store, StoreLost, tabulate
 from dis_bench.records.sweep import sweep, sweep_unfinished
+from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import check_device, keep_freed_memory
 from dis_bench.runners.engines.gpu import run_stacks
 from dis_bench.runners.engines.local import can_start_workers, run_jobs
 from dis_bench.runners.engines.sharing import Engine, share_jobs
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.options import RERUN, check_choice
+from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.space import check_study_space, find_space, measure_cell
-from dis_bench.runners.study import Plan, Study
-from dis_bench.runners.training.loop import Progress
 from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.runners.training.sizes import (
     choose_stacks,
@@ -42,6 +42,8 @@ from dis_bench.runners.training.sizes import (
     measure_stack,
     split_group,
 )
+from dis_bench.runners.watch import ProgressBar, Watcher
+from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,31 +51,28 @@ if TYPE_CHECKING:
 MOST_WARNINGS = 20  # of records that cannot be read
 
 
-class Watcher:
-    """Told what happens while a study runs; this one keeps quiet."""
+@names_missing_packages
+def run(
+    study: Plannable, out: str | Path = "results", *, rerun: str = "missing", command: str = ""
+) -> pd.DataFrame:
+    """Do all cells of a study that are not done yet, with a bar of progress.
 
-    def warn(self, sentence: str) -> None:
-        """Something to know before anything starts."""
+    Args:
+        study: a :class:`dis_bench.Study`.
+        out: the result folder.
+        rerun: ``never``, ``missing`` or ``always``; see :func:`run_study`.
+        command: what the user typed, for the records.
 
-    def start(self, jobs: Sequence[Job], done: int) -> None:
-        """The jobs that are about to be done, and how many cells were done before."""
-
-    def event(self, event: tuple[Cell, Progress | str]) -> None:
-        """A training step, or a stage such as ``scoring mig``, of one cell."""
-
-    def finish(self, cell: Cell, record: Record) -> None:
-        """A cell's record was written."""
-
-    def wait(self, cells: int) -> None:
-        """Nothing is left but this many cells that other runs have; called again every second."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
+    Returns:
+        The table of this study's results, one row per cell.
+    """
+    with printable(), temporary_files_in(out):
+        return run_study(study, out, rerun=rerun, command=command, watcher=ProgressBar())
 
 
 @neutral(warn=True)
 def run_study(
-    study: Study,
+    study: Plannable,
     out: str | Path = "results",
     *,
     rerun: str = "missing",
@@ -107,10 +106,14 @@ def run_study(
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
     check_choice("rerun", rerun, RERUN)
-    if stack:
-        study = _without_kernels(study)
+    if stack and study.kernels == "compiled":
+        raise InputError(
+            "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
+        )
     store = Store(out)
     plan = study.plan()
+    if stack:
+        plan = replace(plan, cells=tuple(replace(cell, kernels="torch") for cell in plan.cells))
     store.check_writable()
     sweep(store)
     jobs = choose_jobs(plan, store, rerun)
@@ -138,18 +141,8 @@ def run_study(
     # A metric of which no record knows anything may be one that kills its process.
     refused = [name for record in records for name, why in record["unscored"].items() if why != PENDING]
     tried = {*refused, *(name for record in records for name in record["protocol"])}
-    metrics = {name: target for name, target in plan.metrics.items() if name in tried}
-    keep_anchors(replace(plan, metrics=metrics), store)
+    keep_anchors(plan, tried, store)
     return tabulate(records)
-
-
-def _without_kernels(study: Study) -> Study:
-    """Return the study as it is trained in stacks, which torch's layers compute."""
-    if study.kernels == "compiled":
-        raise InputError(
-            "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
-        )
-    return replace(study, kernels="torch")
 
 
 def _choose_engine(
@@ -159,8 +152,8 @@ def _choose_engine(
     if workers is None:  # a core is left for this process where it trains
         workers = max(1, min(len(jobs), count_cores() - stacked)) if can_start_workers() else 0
     if stacked:
-        return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.event)
-    return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.event)
+        return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.watch)
+    return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.watch)
 
 
 def _do(
@@ -306,11 +299,6 @@ def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
     )
 
 
-def count_trainers(device: str, jobs: int) -> int:
-    """How many cells or stacks are trained at a time: one per core on a CPU, one on a GPU."""
-    return 1 if device == "cuda" else max(1, min(jobs, count_cores()))
-
-
 @dataclass(frozen=True)
 class Estimate:
     """What a study would cost here: seconds of training on so many workers, from a few steps measured.
@@ -341,7 +329,7 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
                 (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
             ]
     total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
-    workers = count_trainers(plan.device, len(jobs))
+    workers = 1 if plan.device == "cuda" else max(1, min(len(jobs), count_cores()))
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
 
 

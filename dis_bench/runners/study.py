@@ -15,7 +15,6 @@ from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.paths import check_path
-from dis_bench.printing import printable
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
@@ -28,10 +27,10 @@ from dis_bench.runners.device import (
     choose_precision,
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
+from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
-from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +125,7 @@ class Study:
         from dis_bench.metrics import find_metrics, protocol
         from dis_bench.runners.scoring.scores import check_scoring
 
-        check_options(self, _CHOICES)
+        check_options(vars(self), _CHOICES)
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
@@ -202,18 +201,10 @@ class Study:
 
     @names_missing_packages
     def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:
-        """Do all cells that are not done yet, and return the table of this study's results.
+        """Forward to :func:`dis_bench.run`, which takes its place in version 1.0."""
+        from dis_bench.runners.run import run
 
-        Args:
-            out: the result folder.
-            rerun: ``never``, ``missing`` or ``always``; see :func:`dis_bench.runners.run.run_study`.
-            command: what the user typed, for the records.
-        """
-        from dis_bench.runners.run import run_study
-        from dis_bench.runners.watch import ProgressBar
-
-        with printable(), temporary_files_in(out):
-            return run_study(self, out, rerun=rerun, command=command, watcher=ProgressBar())
+        return run(self, out, rerun=rerun, command=command)
 
     def _expand_hyperparameters(
         self,
@@ -263,33 +254,6 @@ class Study:
             name: load_dataset(_specification(plugin), source=self.source, data_dir=self.data_dir)
             for name, plugin in plugins.items()
         }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A study that was checked: its cells, and what they need.
-
-    Attributes:
-        cells: all of them, in the order in which they are done.
-        datasets: by the name that the cells use.
-        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
-        metrics: likewise.
-        device: where they train: ``cpu`` or ``cuda``.
-        code: behind all plug-ins.
-        parameters: of metrics, where they differ from the defaults.
-        allow_small: whether protocols are cut to the images that a dataset has.
-        protocols: version and parameters of each metric, by dataset.
-    """
-
-    cells: tuple[Cell, ...]
-    datasets: dict[str, Dataset]
-    models: dict[str, str]
-    metrics: dict[str, str]
-    device: str
-    code: StudyCode
-    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    allow_small: bool = False
-    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:

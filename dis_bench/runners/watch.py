@@ -1,4 +1,4 @@
-"""One progress bar for a study: steps done over all cells, and the losses as they run."""
+"""What happens while a study runs, for those who watch it: nobody, or a person at a progress bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dis_bench.escape import visible
 from dis_bench.records.cell import Cell
 from dis_bench.records.store import Record
 from dis_bench.runners.job import Job
-from dis_bench.runners.run import Watcher
 from dis_bench.runners.training.loop import Progress
 
 REFRESH_SECONDS = 0.5
@@ -23,6 +22,28 @@ LEAST_BAR = 20  # columns
 TIMES = len(" 100%|| 1:23:45<12:34:56, ")  # what the format puts around count, bar and text, at most
 WORDS_FROM = 100  # columns; a narrower terminal shows the count without words
 LEAST_LABEL = 12  # characters; what is left of a longer label must still say which cell it is
+
+
+class Watcher:
+    """Told what happens while a study runs; this one keeps quiet."""
+
+    def warn(self, sentence: str) -> None:
+        """Something to know before anything starts."""
+
+    def start(self, jobs: Sequence[Job], done: int) -> None:
+        """The jobs that are about to be done, and how many cells were done before."""
+
+    def watch(self, news: tuple[Cell, Progress | str]) -> None:
+        """A training step, or a stage such as ``scoring mig``, of one cell."""
+
+    def finish(self, cell: Cell, record: Record) -> None:
+        """A cell's record was written."""
+
+    def wait(self, cells: int) -> None:
+        """Nothing is left but this many cells that other runs have; called again every second."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
 
 
 class ProgressBar(Watcher):
@@ -51,9 +72,9 @@ class ProgressBar(Watcher):
             self.bar = bar(total=total, delay=0, leave=True, bar_format=FORMAT, dynamic_ncols=True)
             self._describe()
 
-    def event(self, event: tuple[Cell, Progress | str]) -> None:
+    def watch(self, news: tuple[Cell, Progress | str]) -> None:
         """Move the bar on, and show the latest losses or the stage."""
-        cell, what = event
+        cell, what = news
         if self.bar is None:
             return
         if isinstance(what, Progress):
@@ -67,7 +88,7 @@ class ProgressBar(Watcher):
             count = describe_count(self.kept, self.total, width)
             room = width - len(count) - TIMES - LEAST_BAR
             said = what if isinstance(what, Progress) else visible(what)
-            self.bar.set_postfix_str(describe_event(visible(cell.label), said, room))
+            self.bar.set_postfix_str(describe_progress(visible(cell.label), said, room))
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Count a finished cell; one that failed is told of at once.
@@ -114,7 +135,7 @@ def describe_count(done: int, total: int, width: int) -> str:
     return f"cell {done} of {total} done" if width >= WORDS_FROM else f"{done}/{total}"
 
 
-def describe_event(label: str, what: Progress | str, room: int) -> str:
+def describe_progress(label: str, what: Progress | str, room: int) -> str:
     """Return the text behind the bar that says most in the given room; empty where nothing fits.
 
     A long label is shortened; where not even that fits, it is left out.

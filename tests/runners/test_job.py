@@ -19,7 +19,8 @@ from dis_bench.records.claims import Claim
 from dis_bench.records.store import Store, StoreLost, read_results
 from dis_bench.runners import job, space
 from dis_bench.runners import run as running
-from dis_bench.runners.run import Watcher, run_study
+from dis_bench.runners.run import run_study
+from dis_bench.runners.watch import Watcher
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import HERE, TINY
 
@@ -36,7 +37,7 @@ class Seen(Watcher):
     def __init__(self, when=None, do=None):
         self.trained, self.when, self.do = [], when, do
 
-    def event(self, event):
+    def watch(self, event):
         cell, what = event
         beta = cell.hyperparameters["beta"]
         if getattr(what, "step", None) == 1:

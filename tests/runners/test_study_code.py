@@ -11,8 +11,9 @@ from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.nn import compiled
 from dis_bench.records.store import Store
-from dis_bench.runners.run import Watcher, build_pipeline, choose_jobs, run_study
+from dis_bench.runners.run import build_pipeline, choose_jobs, run_study
 from dis_bench.runners.study import Study
+from dis_bench.runners.watch import Watcher
 
 FILES = {
     "model.py": """

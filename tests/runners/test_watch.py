@@ -8,7 +8,7 @@ import pytest
 
 from dis_bench.runners.job import Job
 from dis_bench.runners.training.loop import Progress
-from dis_bench.runners.watch import ProgressBar, describe_event
+from dis_bench.runners.watch import ProgressBar, describe_progress
 from tests.records.test_cell import CELL
 
 LOSSES = Progress(step=540, loss=151.2, reconstruction=131.1, kl=20.05)
@@ -27,7 +27,7 @@ def draw(monkeypatch, width, label, what):
     progress.start([SimpleNamespace(cell=cell, scores_only=False)] * 12, done=0)
     progress.bar.dynamic_ncols = lambda _: (width, 24)
     progress._refreshed = -1e9
-    progress.event((Cell(cell), what))
+    progress.watch((Cell(cell), what))
     progress.bar.refresh()
     progress.close()
     return stream.getvalue().rstrip("\n").split("\r")[-1]
@@ -67,8 +67,8 @@ def test_a_narrow_terminal_shows_less(monkeypatch, width, label, what, text):
 
 
 def test_nothing_is_shown_rather_than_half_a_word():
-    assert describe_event(LABEL, LOSSES, room=9) == ""
-    assert describe_event(LABEL, LOSSES, room=-20) == ""
+    assert describe_progress(LABEL, LOSSES, room=9) == ""
+    assert describe_progress(LABEL, LOSSES, room=-20) == ""
 
 
 def test_without_a_terminal_each_cell_gets_a_line(monkeypatch, capsys):
@@ -76,7 +76,7 @@ def test_without_a_terminal_each_cell_gets_a_line(monkeypatch, capsys):
     cells = [Cell(SimpleNamespace(label=f"tiny vae seed={seed}", steps=3)) for seed in range(2)]
     progress.start([SimpleNamespace(cell=cell, scores_only=False) for cell in cells], done=0)
     for cell in cells:
-        progress.event((cell, LOSSES))
+        progress.watch((cell, LOSSES))
         progress.finish(cell, {"status": "done", "unscored": {}})
     progress.close()
     out, err = capsys.readouterr()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,18 @@ from dis_bench.records.durable import write_whole
 from dis_bench.records.schema import SCHEMA, Damaged, check_scores, key_of_anchor
 from dis_bench.records.seal import read_anchor, sign
 from dis_bench.records.store import Store
+from dis_bench.runners.plan import Plan
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import SCORING_SEED
-from dis_bench.runners.study import Plan
 
 
-def keep_anchors(plan: Plan, store: Store) -> None:
-    """Compute and write the anchors that the results of a study lack; a failure is a warning, no more."""
+def keep_anchors(plan: Plan, metrics: Collection[str], store: Store) -> None:
+    """Compute and write the anchors of some metrics that the results of a study lack.
+
+    A failure is a warning, no more.
+    """
     try:
-        lacking = _find_lacking(plan, store)
+        lacking = _find_lacking(plan, metrics, store)
         for key, anchor in bar(lacking.items(), "anchors", unit="metric", leave=True):
             anchor["scores"] = _score(plan, anchor)
             text = json.dumps(sign(anchor), indent=1, allow_nan=False) + "\n"
@@ -36,12 +40,14 @@ def keep_anchors(plan: Plan, store: Store) -> None:
         warnings.warn(f"no anchors were kept: {type(error).__name__}: {error}", stacklevel=2)
 
 
-def _find_lacking(plan: Plan, store: Store) -> dict[str, dict[str, Any]]:
+def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> dict[str, dict[str, Any]]:
     """List the inputs of the anchors that no file can be believed for, keyed by their hash."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
     lacking = {}
     for dataset, latent_size in sorted(widths):
         for metric, used in plan.protocols[dataset].items():
+            if metric not in metrics:
+                continue
             anchor = {
                 "schema": SCHEMA,
                 "dataset": dataset,

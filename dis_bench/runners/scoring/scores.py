@@ -81,7 +81,7 @@ def score_cell(
     metrics: Mapping[str, str],
     parameters: Mapping[str, Mapping[str, Any]],
     allow_small: bool,
-    tell: Callable[[str], None],
+    watch: Callable[[str], None],
 ) -> None:
     """Add to a record the scores of metrics, their protocols, and why any has none.
 
@@ -93,7 +93,7 @@ def score_cell(
         metrics: what to load for each name: itself, or ``path/file.py:name``.
         parameters: where their protocols differ from the defaults.
         allow_small: whether protocols are cut to the rows that there are.
-        tell: called with each stage.
+        watch: called with each stage.
     """
     try:
         representation = Representation(
@@ -108,7 +108,7 @@ def score_cell(
         return
     own: dict[str, float] = {}
     for name, specification in metrics.items():
-        tell(f"scoring {name}")
+        watch(f"scoring {name}")
         try:
             [metric] = find_metrics([specification]).values()
             given = {name: parameters.get(name, {})}

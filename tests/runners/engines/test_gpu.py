@@ -11,9 +11,10 @@ import torch
 from dis_bench.errors import InputError
 from dis_bench.records.store import Store, read_results
 from dis_bench.runners.engines import gpu
-from dis_bench.runners.run import Watcher, _measure_group, build_pipeline, choose_jobs, run_study
+from dis_bench.runners.run import _measure_group, build_pipeline, choose_jobs, run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.sizes import Choice, StackCost
+from dis_bench.runners.watch import Watcher
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")
 TINY = Study(
@@ -226,7 +227,7 @@ class Stopping(Watcher):
     def __init__(self, when):
         self.when = when
 
-    def event(self, event):
+    def watch(self, event):
         if self.when(*event):
             raise KeyboardInterrupt
 
@@ -254,7 +255,7 @@ class Listing(Watcher):
     def __init__(self):
         self.seen = []
 
-    def event(self, event):
+    def watch(self, event):
         cell, what = event
         self.seen.append((cell.seed, what if isinstance(what, str) else what.step))
 

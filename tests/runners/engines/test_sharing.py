@@ -11,7 +11,8 @@ import pytest
 
 from dis_bench.records.store import Store, read_results
 from dis_bench.runners.engines import sharing
-from dis_bench.runners.run import Watcher, choose_jobs, run_study
+from dis_bench.runners.run import choose_jobs, run_study
+from dis_bench.runners.watch import Watcher
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import TINY as ON_ANY_KERNELS
 from tests.runners.test_run import records
@@ -37,7 +38,7 @@ class Seen(Watcher):
         self.trained, self.finished, self.waits = [], [], []
         self.at_waits = list(at_waits)
 
-    def event(self, event):
+    def watch(self, event):
         cell, what = event
         if not isinstance(what, str) and cell not in self.trained:
             self.trained.append(cell)

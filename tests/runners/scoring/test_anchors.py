@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from dis_bench.records.store import read_anchors
+from dis_bench.records.store import Store, read_anchors
 from dis_bench.runners.run import run_study
+from dis_bench.runners.scoring.anchors import keep_anchors
 from tests.runners.test_run import HERE, TINY
 
 STUDY = dataclasses.replace(TINY, seeds=1, betas=[1])
@@ -35,6 +36,12 @@ def test_a_study_leaves_anchors_once(tmp_path):
 def test_a_metric_that_refuses_has_no_anchors(tmp_path):
     run_study(dataclasses.replace(STUDY, metrics=[f"{HERE}:refusing"]), tmp_path, workers=0)
     assert [anchor["scores"] for anchor in read_anchors(tmp_path)[0]] == [{}]
+
+
+def test_a_metric_that_was_not_tried_gets_none(tmp_path):
+    plan = dataclasses.replace(STUDY, metrics=[*STUDY.metrics, f"{HERE}:refusing"]).plan()
+    keep_anchors(plan, ["mean_code"], Store(tmp_path))
+    assert [anchor["metric"] for anchor in read_anchors(tmp_path)[0]] == ["mean_code"]
 
 
 def test_a_failure_does_not_cost_the_run(tmp_path):

@@ -1,0 +1,50 @@
+"""A plan: a study that was checked and expanded into cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dis_bench.records.cell import Cell
+from dis_bench.runners.study_code import StudyCode
+
+if TYPE_CHECKING:
+    from dis_bench.datasets.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that was checked: its cells, and what they need.
+
+    Attributes:
+        cells: all of them, in the order in which they are done.
+        datasets: by the name that the cells use.
+        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        metrics: likewise.
+        device: where they train: ``cpu`` or ``cuda``.
+        code: behind all plug-ins.
+        parameters: of metrics, where they differ from the defaults.
+        allow_small: whether protocols are cut to the images that a dataset has.
+        protocols: version and parameters of each metric, by dataset.
+    """
+
+    cells: tuple[Cell, ...]
+    datasets: dict[str, Dataset]
+    models: dict[str, str]
+    metrics: dict[str, str]
+    device: str
+    code: StudyCode
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    allow_small: bool = False
+    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+
+class Plannable(Protocol):
+    """A study, as those that run it see it."""
+
+    @property
+    def kernels(self) -> str:
+        """The option of that name."""
+
+    def plan(self) -> Plan:
+        """Check everything, and expand the grid."""
