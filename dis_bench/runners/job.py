@@ -29,7 +29,6 @@ from dis_bench.records.kept import read_arrays
 from dis_bench.records.schema import SCHEMA
 from dis_bench.records.store import NotPlaced, Record, Store, write_record
 from dis_bench.runners.device import computing, describe_environment
-from dis_bench.runners.engines.local import WorkerDied
 from dis_bench.runners.scoring.evaluation import Evaluation, evaluate
 from dis_bench.runners.scoring.pictures import save_pictures
 from dis_bench.runners.scoring.scores import score_cell
@@ -44,6 +43,10 @@ Tell = Callable[[Progress | str], None]
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
 
 _KEPT = ("codes.npz", "pictures.npz", "weights.pt")
+
+
+class GivenUp(RuntimeError):
+    """A job whose worker processes were killed; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,9 @@ class Pipeline:
                 return None
             with claim:
                 if job.scores_only or self.find_done(job) is not None:
-                    raise WorkerDied(f"{reason}, while it was scored; its training is kept")
+                    raise GivenUp(f"{reason}, while it was scored; its training is kept")
                 with self.recording(job.cell, claim) as record:
-                    raise WorkerDied(reason)
+                    raise GivenUp(reason)
                 return record
         except ClaimLost:
             return None
@@ -327,7 +330,7 @@ def identify(record: Record) -> str:
 
 def _explain_failure(error: BaseException) -> dict[str, str]:
     """Return what a record says of an error: a sentence, and where an unforeseen one came from."""
-    if isinstance(error, (TrainingDiverged, CodeChanged, KernelsFailed, WorkerDied, NotPlaced)):
+    if isinstance(error, (TrainingDiverged, CodeChanged, KernelsFailed, GivenUp, NotPlaced)):
         return {"reason": str(error)}
     if isinstance(error, OSError):
         return {"reason": explain(error)}
