@@ -61,7 +61,8 @@ for name, call in {
     "build_model": lambda: dis_bench.build_model("vae"),
     "images": lambda: dis_bench.load_dataset("dsprites").images([0]),
     "plan": lambda: dis_bench.Study().plan(),
-    "run": lambda: dis_bench.Study(metrics=["mig"]).run("out"),
+    "run": lambda: dis_bench.run(dis_bench.Study(metrics=["mig"]), "out"),
+    "Study.run": lambda: dis_bench.Study(metrics=["mig"]).run("out"),
 }.items():
     try:
         said[name] = repr(call())

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.runners.study import Study, read_study_file
@@ -104,7 +105,13 @@ def test_options_beyond_their_limits(changes, sentence):
 @pytest.mark.parametrize("out", ["", "a\0b", "x" * 300, "\ud800", 3, None])
 def test_folders_that_cannot_be(out):
     with pytest.raises(InputError, match="the output folder"):
-        TINY.run(out)
+        dis_bench.run(TINY, out)
+
+
+def test_until_1_0_a_study_forwards_to_run(monkeypatch):
+    monkeypatch.setattr("dis_bench.runners.run.run", lambda *words, **options: (words, options))
+    forwarded = TINY.run("out", rerun="never", command="mine")
+    assert forwarded == ((TINY, "out"), {"rerun": "never", "command": "mine"})
 
 
 def plan(**changes):
