@@ -63,6 +63,11 @@ def in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in getattr(shell, "config", ())
 
 
+def say(text: str) -> None:
+    """Print a line where bars are shown, on a terminal or off it."""
+    print(text, file=sys.stderr)
+
+
 class SilentBar:
     """A bar that shows nothing."""
 

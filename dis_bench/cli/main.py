@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from dis_bench.cli import check, data, list, report, run, score
+from dis_bench.cli import check, data, report, run, score
+from dis_bench.cli import list as list_plugins
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
 from dis_bench.printing import unbreakable
@@ -51,7 +52,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"dis-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
-    for module in (run, report, score, check, list, data):
+    for module in (run, report, score, check, list_plugins, data):
         module.add_parser(commands)
     return parser, commands.choices
 

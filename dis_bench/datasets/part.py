@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import BinaryIO, Self
+
+from dis_bench.bars import say
 
 # What only some systems have.
 NOFOLLOW, NONBLOCK, BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
@@ -117,7 +118,7 @@ def _lock(file: BinaryIO, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"Waiting for another process that writes '{path}'.", file=sys.stderr)
+        say(f"Waiting for another process that writes '{path}'.")
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError:
         return False

@@ -11,14 +11,13 @@ import json
 import math
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from dis_bench.bars import bar
+from dis_bench.bars import bar, say
 from dis_bench.datasets.archives import Archive
 from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
@@ -122,7 +121,7 @@ def _check_room(archive: Archive, target: Path, length: int) -> None:
             f"unpacking {archive.file} needs {length / 1e9:.1f} GB in '{target.parent}', which has "
             f"{free / 1e9:.1f} GB free: make room, or use another data directory."
         )
-    print(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.", file=sys.stderr)
+    say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
 
 
 def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: int, title: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
+from dis_bench.metrics.inputs import check_count
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import row_blocks
 from dis_bench.metrics.representation import Representation
@@ -66,8 +66,7 @@ def bootstrap(
     """
     import pandas as pd
 
-    if not isinstance(resamples, Integral) or isinstance(resamples, bool) or resamples < 2:
-        raise InputError(f"resamples must be a whole number from 2 up, but {resamples!r} was given.")
+    check_count("resamples", resamples, least=2)
     found = find_metrics(metrics, representation.list_given())
     used = resolve_parameters(found, parameters)
     blocks = resampling_blocks(representation, found, used)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Real
@@ -295,6 +295,12 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
         return target(representation.codes.copy(), representation.factors.copy(), **parameters)
 
     return Metric(function, own_name, defaults, keys=None, version=version)
+
+
+def find_owner(score: str, metrics: Iterable[str]) -> str | None:
+    """Return the metric that gives a score: ``dci`` for ``dci_completeness``; None where none does."""
+    owners = [name for name in metrics if score == name or score.startswith(f"{name}_")]
+    return max(owners, key=len, default=None)
 
 
 def _check_range(name: str, range: Any) -> None:

@@ -18,7 +18,7 @@ from dis_bench.errors import InputError, MetricParameters, Option, shown
 TAKEN = ("codes", "factors", "seed", "allow_small")  # what every metric is called with
 ROW_PARAMETERS = ("rows", "train", "labels", "test")
 NAMED = 4  # metrics in a sentence about several
-STUDY_ROWS = 15_000  # 10,000 that train and 5,000 that test, as in Locatello et al. 2019
+STUDY_ROWS = 15_000  # that a study scores: 10,000 that train and 5,000 that test (Locatello et al. 2019)
 
 
 def read_defaults(

@@ -10,7 +10,7 @@ import numpy as np
 
 from dis_bench.metrics.anchors import Anchor, anchor_scores
 from dis_bench.metrics.bootstrap import bootstrap as resample
-from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.metric import Metric, find_owner
 from dis_bench.metrics.representation import Representation
 from dis_bench.metrics.scoring import Parameters, Wanted, find_metrics, score_representation
 from dis_bench.neutral import neutral
@@ -74,7 +74,7 @@ def make_card(
         found_anchors = anchor_scores(representation, chosen, parameters, failures)
         for side in Anchor._fields:
             table[side] = [getattr(found_anchors.get(name), side, np.nan) for name in scores]
-    of_score = [_metric_of(name, found) for name in scores]
+    of_score = [found[find_owner(name, found) or name] for name in scores]
     table["smallest"] = [float(metric.range[0]) for metric in of_score]
     table["largest"] = [float(metric.range[1]) for metric in of_score]
     table["better"] = ["higher" if metric.higher_is_better else "lower" for metric in of_score]
@@ -85,12 +85,6 @@ def make_card(
     head = [_describe(representation), *_write_changed(changed)]
     text = "\n".join([*head, "", *_write_rows(table), "", *_write_notes(table, failures)])
     return Card(table, text)
-
-
-def _metric_of(score: str, metrics: Mapping[str, Metric]) -> Metric:
-    """The metric that fills a column: its name is the column's, or the column's beginning."""
-    names = [name for name in metrics if score == name or score.startswith(f"{name}_")]
-    return metrics[max(names, key=len)]
 
 
 def _list_changed(metric: Metric, given: Mapping[str, Any]) -> str:

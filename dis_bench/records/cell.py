@@ -65,7 +65,7 @@ class Cell:
     def label(self) -> str:
         """For people: ``dsprites betavae beta=4 seed=0``."""
         values = [f"{name}={_short(value)}" for name, value in self.hyperparameters.items()]
-        return " ".join([_plain(self.dataset), _plain(self.model), *values, f"seed={self.seed}"])
+        return " ".join([plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"])
 
     @property
     def folder(self) -> str:
@@ -94,6 +94,6 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """``BetaVAE`` of ``path/file.py:BetaVAE``: a path makes no readable label."""
     return name.rpartition(":")[2]

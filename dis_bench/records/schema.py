@@ -295,6 +295,8 @@ def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: 
     Raises:
         Damaged: the first thing that is wrong.
     """
+    from dis_bench.metrics.metric import find_owner
+
     _check_table("scores", scores)
     for name, value in scores.items():
         check_column("score", name, taken)
@@ -305,12 +307,6 @@ def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: 
         low, high = _declared_range(metric, protocol[metric].get("version"))
         if not low - ROUNDING <= value <= high + ROUNDING:
             raise Damaged(f"score '{name}' is {value!r}, outside the range {low:g} to {high:g} of {metric}")
-
-
-def find_owner(score: str, metrics: Mapping[str, Any]) -> str | None:
-    """Return the metric that gives a score: ``dci`` for ``dci_completeness``; None where none does."""
-    owners = [name for name in metrics if score == name or score.startswith(f"{name}_")]
-    return max(owners, key=len, default=None)
 
 
 def check_column(kind: str, name: Any, taken: Collection[str] = ()) -> None:

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 Hyperparameters = dict[str, Any]
 
 
-def plain_name(name: str) -> str:
-    """``MyVAE`` of ``path/file.py:MyVAE``: a path makes no readable label."""
-    return name.rpartition(":")[2]
-
-
 def format_value(value: Any) -> str:
     """A setting or hyperparameter for people: 300000 is 300,000 and 4.0 is 4."""
     if isinstance(value, float):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.metric import find_owner
 from dis_bench.registry import installed, plugins
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def score_columns(table: pd.DataFrame) -> list[str]:
 
 def metric_of(score: str) -> str:
     """The metric that gives a score: ``dci`` gives ``dci_disentanglement``; itself where none is known."""
-    matches = [name for name in plugins("metrics") if score == name or score.startswith(f"{name}_")]
-    return max(matches, key=len, default=score)
+    return find_owner(score, plugins("metrics")) or score
 
 
 def _score(name: str) -> Quantity:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.metrics.anchors import Anchor
+from dis_bench.records.cell import plain_name
 from dis_bench.records.sorting import SortKey, sort_key
 from dis_bench.reports.anchors import match_anchors
-from dis_bench.reports.configurations import canonical, format_value, name_cells, plain_name
+from dis_bench.reports.configurations import canonical, format_value, name_cells
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from dis_bench.errors import InputError
-from dis_bench.runners.scoring.evaluation import ROWS
+from dis_bench.runners.scoring.rows import ROWS
 from dis_bench.runners.training.loop import LOG_ROWS
 from dis_bench.runners.training.ready import ReadyCell
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
+from dis_bench.metrics.protocols import STUDY_ROWS
 
-ROWS = 15_000  # 10,000 to train the metrics' classifiers, 5,000 to test them (Locatello et al. 2019)
+ROWS = STUDY_ROWS
 SEED = 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import RECORD, InputError, Option, blaming, describe
 from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
-from dis_bench.metrics.metric import Metric
+from dis_bench.metrics.metric import Metric, find_owner
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.schema import Damaged, check_scores
@@ -129,12 +129,9 @@ def _replace_scores(
 ) -> None:
     """Put the scores of a metric in place of those that it had by another protocol."""
     names = {*record["protocol"], name}
-
-    def owner(column: str) -> str:
-        return max((n for n in names if column == n or column.startswith(f"{n}_")), key=len, default="")
-
-    record["scores"] = {c: value for c, value in record["scores"].items() if owner(c) != name} | scores
-    record["small"] = sorted({c for c in record.get("small", []) if owner(c) != name} | {*small})
+    kept = {c: value for c, value in record["scores"].items() if find_owner(c, names) != name}
+    record["scores"] = kept | scores
+    record["small"] = sorted({c for c in record.get("small", []) if find_owner(c, names) != name} | {*small})
 
 
 def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:
