@@ -44,7 +44,7 @@ class Plannable(Protocol):
 
     @property
     def kernels(self) -> str:
-        """The option of that name."""
+        """Return the option of that name."""
 
     def plan(self) -> Plan:
         """Check everything, and expand the grid."""
