@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dis_bench.records.cell import Cell
 from dis_bench.runners.study_code import StudyCode
@@ -39,6 +39,7 @@ class Plan:
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Plannable(Protocol):
     """A study, as those that run it see it."""
 

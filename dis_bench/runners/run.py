@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dis_bench import registry
-from dis_bench.errors import STUDY, InputError, worded_for
+from dis_bench.errors import STUDY, InputError, shown, worded_for
 from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.printing import as_utf8, printable
@@ -65,7 +65,12 @@ def run(
 
     Returns:
         The table of this study's results, one row per cell.
+
+    Raises:
+        InputError: something that the user gave cannot be used; nothing was started.
     """
+    if not isinstance(study, Plannable):
+        raise InputError(f"study must be a dis_bench.Study, but {shown(study)} was given.")
     with printable(), temporary_files_in(out):
         return run_study(study, out, rerun=rerun, command=command, watcher=ProgressBar())
 

@@ -108,6 +108,11 @@ def test_folders_that_cannot_be(out):
         dis_bench.run(TINY, out)
 
 
+def test_only_a_study_can_be_run(tmp_path):
+    with pytest.raises(InputError, match=r"study must be a dis_bench.Study, but 'vae' was given"):
+        dis_bench.run("vae", tmp_path)
+
+
 def test_until_1_0_a_study_forwards_to_run(monkeypatch):
     monkeypatch.setattr("dis_bench.runners.run.run", lambda *words, **options: (words, options))
     forwarded = TINY.run("out", rerun="never", command="mine")
