@@ -28,6 +28,13 @@ from dis_bench.runners.device import check_device, keep_freed_memory
 from dis_bench.runners.engines.gpu import run_stacks
 from dis_bench.runners.engines.local import can_start_workers, run_jobs
 from dis_bench.runners.engines.sharing import Engine, share_jobs
+from dis_bench.runners.engines.sizes import (
+    choose_stacks,
+    group_jobs,
+    is_stackable,
+    measure_stack,
+    split_group,
+)
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
 from dis_bench.runners.options import RERUN, check_choice
 from dis_bench.runners.plan import Plan, Plannable
@@ -35,13 +42,6 @@ from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.space import check_study_space, find_space, measure_cell
 from dis_bench.runners.training.ready import ReadyCell
-from dis_bench.runners.training.sizes import (
-    choose_stacks,
-    group_jobs,
-    is_stackable,
-    measure_stack,
-    split_group,
-)
 from dis_bench.runners.watch import ProgressBar, Watcher
 from dis_bench.scratch import temporary_files_in
 

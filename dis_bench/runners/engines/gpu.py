@@ -20,12 +20,7 @@ from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.store import NotPlaced, Record
 from dis_bench.runners.device import check_device
 from dis_bench.runners.engines.local import POLL_SECONDS, WorkerDied, Workers
-from dis_bench.runners.job import Emit, Job, Pipeline
-from dis_bench.runners.space import check_space, measure_cell
-from dis_bench.runners.training.cuda_graph import first_line
-from dis_bench.runners.training.loop import Progress
-from dis_bench.runners.training.ready import ReadyCell
-from dis_bench.runners.training.sizes import (
+from dis_bench.runners.engines.sizes import (
     LARGEST,
     Choice,
     choose_stacks,
@@ -33,6 +28,11 @@ from dis_bench.runners.training.sizes import (
     is_stackable,
     split_group,
 )
+from dis_bench.runners.job import Emit, Job, Pipeline
+from dis_bench.runners.space import check_space, measure_cell
+from dis_bench.runners.training.cuda_graph import first_line
+from dis_bench.runners.training.loop import Progress
+from dis_bench.runners.training.ready import ReadyCell
 from dis_bench.runners.training.stacked import train_stack
 
 Finished = Iterator[tuple[Job, Record | None]]

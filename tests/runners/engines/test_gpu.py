@@ -11,9 +11,9 @@ import torch
 from dis_bench.errors import InputError
 from dis_bench.records.store import Store, read_results
 from dis_bench.runners.engines import gpu
+from dis_bench.runners.engines.sizes import Choice, StackCost
 from dis_bench.runners.run import _measure_group, build_pipeline, choose_jobs, run_study
 from dis_bench.runners.study import Study
-from dis_bench.runners.training.sizes import Choice, StackCost
 from dis_bench.runners.watch import Watcher
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")

@@ -8,11 +8,8 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
-from dis_bench.runners.job import Job
-from dis_bench.runners.study import Study
-from dis_bench.runners.training import sizes
-from dis_bench.runners.training.ready import prepare
-from dis_bench.runners.training.sizes import (
+from dis_bench.runners.engines import sizes
+from dis_bench.runners.engines.sizes import (
     StackCost,
     choose_stacks,
     count_fitting,
@@ -20,6 +17,9 @@ from dis_bench.runners.training.sizes import (
     is_stackable,
     split_group,
 )
+from dis_bench.runners.job import Job
+from dis_bench.runners.study import Study
+from dis_bench.runners.training.ready import prepare
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")
 STUDY = Study(
