@@ -39,8 +39,8 @@ def check_options(study: Study, choices: Mapping[str, Sequence[str]]) -> None:
             _check_whole(name, value, most)
     if study.lr is not None and not (_is_number(study.lr) and 0 < study.lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(study.lr)} was given.")
-    if study.network == "tutorial" and study.batch_size < 2:
-        raise InputError("network 'tutorial' normalises over the batch, so batch_size must be at least 2.")
+    if not isinstance(study.network, str):
+        raise InputError(f"network must be a text, but {shown(study.network)} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
         _check_list(name, getattr(study, name))
     if not isinstance(study.settings, dict):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.paths import check_path
 from dis_bench.printing import printable
@@ -28,7 +29,14 @@ from dis_bench.runners.device import (
     choose_precision,
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
-from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
+from dis_bench.runners.plugins import (
+    check_batch,
+    check_dataset,
+    check_loss,
+    check_metrics,
+    check_models,
+    check_networks,
+)
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.scratch import temporary_files_in
@@ -60,7 +68,6 @@ BUDGETS = {
 
 LARGEST_FILE = 1_000_000  # bytes of a study file
 
-NETWORKS = ("burgess", "locatello", "tutorial")
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
@@ -78,7 +85,7 @@ class Study:
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
         latent_size: number of latents.
-        network: ``burgess``, ``locatello`` or ``tutorial``.
+        network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
@@ -130,8 +137,11 @@ class Study:
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
+        networks = _find_all("networks", [self.network])
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
+        family = choose_networks(*map(_specification, networks.values()))
+        check_batch(family, self.batch_size)
         check_models(models)
         found = find_metrics([_specification(plugin) for plugin in metrics.values()])
         declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
@@ -143,18 +153,21 @@ class Study:
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             for model, plugin in models.items():
-                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset)
+                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset, family)
         protocols = {
             name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
             for name, dataset in datasets.items()
         }
         return Plan(
-            cells=self._list_cells(models, grids, dataset_plugins, datasets, precision, kernels),
+            cells=self._list_cells(models, networks, grids, dataset_plugins, datasets, precision, kernels),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
+            networks={name: _specification(plugin) for name, plugin in networks.items()},
             metrics={name: _specification(plugin) for name, plugin in metrics.items()},
             device=device,
-            code=_describe_code([*models.values(), *dataset_plugins.values(), *metrics.values()]),
+            code=_describe_code(
+                [*models.values(), *networks.values(), *dataset_plugins.values(), *metrics.values()]
+            ),
             parameters=settings.parameters,
             allow_small=self.allow_small,
             protocols=protocols,
@@ -163,6 +176,7 @@ class Study:
     def _list_cells(
         self,
         models: dict[str, Plugin],
+        networks: dict[str, Plugin],
         grids: dict[str, list[dict[str, Any]]],
         dataset_plugins: dict[str, Plugin],
         datasets: dict[str, Dataset],
@@ -171,6 +185,7 @@ class Study:
     ) -> tuple[Cell, ...]:
         budget = BUDGETS[self.budget]
         seeds = budget.seeds if self.seeds is None else self.seeds
+        [network] = networks.values()
         count = seeds * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
@@ -183,7 +198,8 @@ class Study:
                 model=name,
                 model_version=models[name].version,
                 hyperparameters=hyperparameters,
-                network=self.network,
+                network=network.name,
+                network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
                 latent_size=self.latent_size,
                 steps=budget.steps if self.steps is None else self.steps,
@@ -236,7 +252,13 @@ class Study:
         return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
 
     def _check_build(
-        self, whose: str, model: Callable, hyperparameters: dict[str, Any], name: str, dataset: Dataset
+        self,
+        whose: str,
+        model: Callable,
+        hyperparameters: dict[str, Any],
+        name: str,
+        dataset: Dataset,
+        family: ChosenNetworks,
     ) -> None:
         """Build the networks once and compute the loss, to report what cannot be before training starts."""
         import torch
@@ -253,7 +275,10 @@ class Study:
             networks = objective.build(dataset.image_shape, **architecture)
         if not isinstance(networks, torch.nn.Module):
             raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-        if type(networks).forward is Autoencoder.forward:  # others make terms of their own
+        # Others make terms of their own.
+        if isinstance(networks, Autoencoder) and type(networks).forward is Autoencoder.forward:
+            images = max(family.least_batch, min(2, self.batch_size))
+            check_networks(f"{whose} with network '{family.name}'", networks, dataset.image_shape, images)
             check_loss(whose, objective, dataset.image_shape, self.latent_size)
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
@@ -273,7 +298,7 @@ class Plan:
         cells: all of them, in the order in which they are done.
         datasets: by the name that the cells use.
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
-        metrics: likewise.
+        networks, metrics: likewise.
         device: where they train: ``cpu`` or ``cuda``.
         code: behind all plug-ins.
         parameters: of metrics, where they differ from the defaults.
@@ -284,6 +309,7 @@ class Plan:
     cells: tuple[Cell, ...]
     datasets: dict[str, Dataset]
     models: dict[str, str]
+    networks: dict[str, str]
     metrics: dict[str, str]
     device: str
     code: StudyCode
@@ -328,7 +354,6 @@ _CHOICES: dict[str, Sequence[str]] = {
     "device": DEVICES,
     "kernels": KERNELS,
     "likelihood": LIKELIHOODS,
-    "network": NETWORKS,
     "precision": PRECISIONS,
 }
 

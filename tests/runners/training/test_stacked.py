@@ -117,6 +117,14 @@ def test_so_it_is_with_the_drawn_datasets_and_other_networks(dataset, tmp_path):
         check_same(cells[number], logs[number], own, alone(own, tmp_path))
 
 
+def test_so_it_is_with_dense_networks(tmp_path):
+    study = dataclasses.replace(STUDY, network="mlp", steps=3)
+    cells = cells_of(study, 2)
+    _, logs = stacked(cells, tmp_path)
+    for number, own in enumerate(cells_of(study, 2)):
+        check_same(cells[number], logs[number], own, alone(own, tmp_path))
+
+
 def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
     study = dataclasses.replace(STUDY, network="tutorial", steps=2)
     cells = cells_of(study, 2)
@@ -152,7 +160,7 @@ def dtypes_of_layers(network, way):
     return dtypes
 
 
-@pytest.mark.parametrize("network", ["burgess", "locatello"])
+@pytest.mark.parametrize("network", ["burgess", "locatello", "mlp"])
 @pytest.mark.parametrize("way", WAYS)
 def test_in_bf16_every_layer_of_a_stack_gives_bf16(network, way):
     # A bias of fp32 that vmap adds would make fp32 of all that comes after it.
