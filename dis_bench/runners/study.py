@@ -275,10 +275,10 @@ class Study:
             networks = objective.build(dataset.image_shape, **architecture)
         if not isinstance(networks, torch.nn.Module):
             raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-        # Others make terms of their own.
-        if isinstance(networks, Autoencoder) and type(networks).forward is Autoencoder.forward:
+        if type(networks) is Autoencoder:  # a subclass may use its encoder and decoder in other ways
             images = max(family.least_batch, min(2, self.batch_size))
             check_networks(f"{whose} with network '{family.name}'", networks, dataset.image_shape, images)
+        if type(networks).forward is Autoencoder.forward:  # others make terms of their own
             check_loss(whose, objective, dataset.image_shape, self.latent_size)
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:

@@ -10,6 +10,7 @@ from tests.runners.test_run import HERE
 PLUGINS = """
 import sys
 import torch
+from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.networks.burgess import Burgess
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.models.betavae import BetaVAE
@@ -50,6 +51,13 @@ Length, Factors = data("Length", __len__=fail), data("Factors", factors=fail)
 Constant = data("Constant", grid=one("x", 1))
 Continuous = data("Continuous", grid=one("x", 9_000), draw=lambda self, i: Tiny().images(i % 256))
 
+class Odd(Autoencoder):
+    def encode(self, images): return self.encoder(images).repeat(1, 2).chunk(2, 1)
+def build(self, shape, **architecture):
+    odd = Odd(shape, **architecture)
+    odd.encoder = flat(10)
+    return odd
+Halved = model("Halved", build=build)
 def nets(name, **members): return type(name, (Burgess,), {"name": name, **members})
 def flat(numbers, *more):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4096, numbers), *more)
@@ -183,8 +191,9 @@ def test_networks_are_tried_on_as_many_images_as_a_batch_has(plugins, capsys):
     assert "fails on a tensor [1, 1, 64, 64]: ValueError" in refuse(capsys, *words, "--batch-size", "1")
 
 
-def test_a_model_with_networks_of_its_own_takes_images_of_any_size(plugins):
-    study = Study(models=["plugins.py:Own"], datasets=["plugins.py:Size"], metrics=(), seeds=1)
+@pytest.mark.parametrize(("model", "data"), [("Own", "plugins.py:Size"), ("Halved", f"{HERE}:Tiny")])
+def test_a_model_may_have_networks_of_its_own(plugins, model, data):
+    study = Study(models=[f"plugins.py:{model}"], datasets=[data], metrics=(), seeds=1)
     assert len(study.plan().cells) == 1
 
 
