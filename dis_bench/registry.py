@@ -1,9 +1,9 @@
-"""Plug-ins: datasets, models and metrics, found by name.
+"""Plug-ins: datasets, networks, models and metrics, found by name.
 
 A plug-in is named in one of three ways, wherever a name is asked for:
 
-- ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.metrics``) of any
-  installed package; ours are declared in the same way, in setup.cfg;
+- ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.networks``,
+  ``.metrics``) of any installed package; ours are declared in the same way, in setup.cfg;
 - ``my_package.models:MyVAE``: an attribute of an importable module;
 - ``path/to/file.py:MyVAE``: an attribute of a file.
 
@@ -29,7 +29,7 @@ from dis_bench.plugin_code import Code
 from dis_bench.requirements import lacks
 from dis_bench.version import __version__
 
-KINDS = ("datasets", "models", "metrics")
+KINDS = ("datasets", "networks", "models", "metrics")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def model_file(tmp_path):
     ("kind", "names"),
     [
         ("datasets", {"dsprites", "shapes3d"}),
+        ("networks", {"burgess", "locatello", "tutorial", "mlp"}),
         ("models", {"vae", "betavae"}),
         ("metrics", {"betavae_score", "mig", "sap", "dci"}),
     ],
@@ -50,7 +51,7 @@ def test_built_ins_come_through_entry_points_and_load(kind, names):
 def test_listing_imports_no_torch():
     code = (
         "import sys; from dis_bench.cli.main import main\n"
-        "for kind in ('models', 'datasets', 'metrics'): assert main(['list', kind]) == 0\n"
+        "for kind in ('models', 'networks', 'datasets', 'metrics'): assert main(['list', kind]) == 0\n"
         "assert not {'torch', 'pandas', 'sklearn', 'matplotlib', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -135,6 +135,7 @@ WORKS = (
     ["score", "codes.npz", "--allow-small", "--metrics", "mig", "--bootstrap", "3", "--no-anchors"],
     ["list", "metrics"],
     ["list", "models"],
+    ["list", "networks"],
     ["list", "datasets"],
     ["check", "metric", "mine.py:spread"],
     ["check", "metric", "mig"],

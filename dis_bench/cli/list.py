@@ -11,8 +11,9 @@ from dis_bench.errors import InputError, blaming, unknown
 
 EXAMPLES = """\
 examples:
-  dis-bench list              a line each, of all three kinds
+  dis-bench list              a line each, of all four kinds
   dis-bench list models
+  dis-bench list networks
   dis-bench list datasets
   dis-bench list metrics
 """
@@ -22,11 +23,11 @@ def add_parser(subparsers: Any) -> None:
     """Add ``list`` to the command line."""
     parser = subparsers.add_parser(
         "list",
-        help="show the models, datasets and metrics that there are",
+        help="show the models, networks, datasets and metrics that there are",
         description="Show the plug-ins that are installed: name, one line, parameters with defaults, origin.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("kind", nargs="?", default="all", metavar="models|datasets|metrics")
+    parser.add_argument("kind", nargs="?", default="all", metavar="models|networks|datasets|metrics")
     parser.set_defaults(execute=execute)
 
 
@@ -62,12 +63,12 @@ def _print_all() -> None:
 def _describe(plugin: registry.Plugin) -> list[str]:
     try:
         with blaming("cannot be used"):
-            return _list_facts(plugin.kind, plugin.load())
+            return _list_facts(plugin.kind, plugin.name, plugin.load())
     except InputError as error:
         return [str(error)]
 
 
-def _list_facts(kind: str, plugin: Any) -> list[str]:
+def _list_facts(kind: str, name: str, plugin: Any) -> list[str]:
     """The first line of the docstring, then a line per parameter."""
     summary = (plugin.__doc__ or "no description").strip().splitlines()[0]
     if kind == "models":
@@ -76,6 +77,15 @@ def _list_facts(kind: str, plugin: Any) -> list[str]:
         from dis_bench.metrics.metric import as_metric
 
         return [summary, *(f"{name} = {value}" for name, value in as_metric(plugin).parameters.items())]
+    if kind == "networks":
+        from dis_bench.networks.chosen import choose_networks, describe_sizes
+
+        networks = choose_networks(name)
+        return [
+            summary,
+            f"images: {describe_sizes(networks.sizes)}",
+            *([f"batches: {networks.least_batch} images or more"] if networks.least_batch > 1 else []),
+        ]
     sizes = zip(plugin.grid.names, plugin.grid.sizes, strict=True)
     factors = ", ".join(f"{name} {size}" for name, size in sizes)
     shape = "x".join(str(n) for n in plugin.image_shape)

@@ -76,7 +76,7 @@ def _add_training(group: Any) -> None:
     add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
-    add("--network", metavar="burgess|locatello|tutorial", help="networks (default: burgess)")
+    add("--network", metavar="NAME", help="encoder and decoder, by name or file.py:Class (default: burgess)")
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
     add("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")

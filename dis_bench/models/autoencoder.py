@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import unknown
 from dis_bench.models.likelihoods import LIKELIHOODS
-from dis_bench.models.networks import NETWORKS, initialise
+from dis_bench.networks.chosen import choose_networks
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Autoencoder(nn.Module):
     """An encoder with a Gaussian posterior and a decoder with a likelihood.
 
     Args:
-        image_shape: (channels, 64, 64), the size that the networks were published for.
-        network: one of ``burgess``, ``locatello``, ``tutorial``.
+        image_shape: (channels, height, width), of a size that the networks take.
+        network: an installed family, ``module:Class`` or ``path/file.py:Class``.
         latent_size: number of latents D.
         likelihood: one of ``bernoulli``, ``gaussian``.
 
     Raises:
-        InputError: an unknown name, or images of another size.
+        InputError: an unknown name, or images of a size that the networks do not take.
     """
 
     def __init__(
@@ -57,18 +57,14 @@ class Autoencoder(nn.Module):
         likelihood: str = "bernoulli",
     ) -> None:
         super().__init__()
-        if network not in NETWORKS:
-            raise unknown("network", network, NETWORKS)
         if likelihood not in LIKELIHOODS:
             raise unknown("likelihood", likelihood, LIKELIHOODS)
-        if tuple(image_shape[1:]) != (64, 64):
-            raise InputError(f"the networks take images of 64x64 pixels, but these have {image_shape[1:]}.")
         self.latent_size = latent_size
-        self.encoder, self.decoder = NETWORKS[network](image_shape[0], latent_size)
+        networks = choose_networks(network)
+        self.encoder = networks.encoder(image_shape, outputs=2 * latent_size)
+        self.decoder = networks.decoder(image_shape, inputs=latent_size)
+        networks.initialise(self.encoder, self.decoder)
         self.negative_log_likelihood = LIKELIHOODS[likelihood]
-        self.apply(initialise)
-        # The layout in which convolutions are fast, on CPUs and GPUs alike.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior means [B, D] and log-variances [B, D] of images [B, C, H, W] in [0, 1]."""

@@ -29,7 +29,7 @@ def build_model(
     Args:
         name: an installed model, ``module:Class`` or ``path/file.py:Class``.
         image_shape: (channels, height, width).
-        network: ``burgess``, ``locatello`` or ``tutorial``.
+        network: an installed family of networks, ``module:Class`` or ``path/file.py:Class``.
         latent_size: number of latents.
         likelihood: ``bernoulli`` or ``gaussian``.
         seed: decides the initial weights.
@@ -44,6 +44,7 @@ def build_model(
     import torch  # noqa: F401 -- before its stream is seeded
 
     model = registry.find("models", name).load()(**hyperparameters)
+    registry.find("networks", network).load()  # before weights are drawn: importing it may draw, too
     with neutral(), own_streams(seed):
         networks = model.build(image_shape, network=network, latent_size=latent_size, likelihood=likelihood)
     return model, networks

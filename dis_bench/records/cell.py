@@ -27,11 +27,12 @@ class Cell:
         model: as the user named it.
         model_version: of the code behind the model.
         hyperparameters: the objective's own, by name.
-        network, likelihood, latent_size: the architecture.
+        network, likelihood, latent_size: the architecture; the network as the user named it.
         steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
         precision: ``fp32``, ``tf32`` or ``bf16``.
         kernels: of the convolutions, ``compiled`` or ``torch``.
         seed: decides the weights, the batches and the noise.
+        network_version: of the code behind the network; empty for dis-bench's own, which ``recipe`` covers.
     """
 
     dataset: str
@@ -50,11 +51,15 @@ class Cell:
     precision: str
     kernels: str
     seed: int
+    network_version: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that determines the result, as plain values."""
-        return {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
+        identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
+        if not self.network_version:  # cells that were finished before there was a version keep their hash
+            del identity["network_version"]
+        return identity
 
     @property
     def hash(self) -> str:

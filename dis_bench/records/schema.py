@@ -47,6 +47,7 @@ class CellIdentity(TypedDict):
     model_version: str  # of the code behind the model
     hyperparameters: dict[str, float | bool | str]  # the objective's own, by name
     network: str  # architecture of encoder and decoder
+    network_version: NotRequired[str]  # of the code behind a network that is not dis-bench's own
     likelihood: str  # bernoulli or gaussian
     latent_size: int  # number of latents
     steps: int  # of the optimiser
@@ -252,6 +253,7 @@ def check_cell(cell: Any) -> None:
     for name, kind in CellIdentity.__annotations__.items():
         if kind is str:
             _check_text(name, cell[name])
+    _check_text("network_version", cell.get("network_version", "none"))
     for name in ("steps", "batch_size", "latent_size"):
         _check_whole(name, cell[name], low=1)
     for name in ("seed", "recipe"):

@@ -73,6 +73,7 @@ class Pipeline:
         store: where records go.
         datasets: by the name that the cells use; moved to the device by whoever trains.
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        networks: likewise.
         metrics: likewise, the metrics to score.
         device: ``cpu`` or ``cuda``.
         command: what the user typed, for the record.
@@ -85,6 +86,7 @@ class Pipeline:
     store: Store
     datasets: dict[str, Dataset]
     models: dict[str, str]
+    networks: dict[str, str]
     metrics: dict[str, str]
     device: str
     command: str
@@ -163,10 +165,10 @@ class Pipeline:
         """Build what training a cell needs, on the device.
 
         Raises:
-            CodeChanged: its model's or dataset's code is not what was planned.
+            CodeChanged: the code of its model, networks or dataset is not what was planned.
         """
         self.code.check(cell)
-        return prepare(cell, self.models, self.datasets, self.device)
+        return prepare(cell, self.models, self.datasets, self.device, self.networks)
 
     @contextmanager
     def recording(self, cell: Cell, claim: Claim) -> Iterator[Record]:

@@ -39,8 +39,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     )
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
-    if options["network"] == "tutorial" and options["batch_size"] < 2:
-        raise InputError("network 'tutorial' normalises over the batch, so batch_size must be at least 2.")
+    if not isinstance(options["network"], str):
+        raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
         _check_list(name, options[name])
     if not isinstance(settings, dict):

@@ -20,7 +20,7 @@ class Plan:
         cells: all of them, in the order in which they are done.
         datasets: by the name that the cells use.
         models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
-        metrics: likewise.
+        networks, metrics: likewise.
         device: where they train: ``cpu`` or ``cuda``.
         code: behind all plug-ins.
         parameters: of metrics, where they differ from the defaults.
@@ -31,6 +31,7 @@ class Plan:
     cells: tuple[Cell, ...]
     datasets: dict[str, Dataset]
     models: dict[str, str]
+    networks: dict[str, str]
     metrics: dict[str, str]
     device: str
     code: StudyCode

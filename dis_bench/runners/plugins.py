@@ -15,9 +15,13 @@ from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from dis_bench.datasets.dataset import Dataset
     from dis_bench.metrics.metric import Metric
+    from dis_bench.models.autoencoder import Autoencoder
     from dis_bench.models.model import Model
+    from dis_bench.networks.chosen import ChosenNetworks
 
 # Columns that every table has; a score or hyperparameter of that name would hide one.
 _MEASURED = (
@@ -142,6 +146,55 @@ def check_images(name: str, dataset: Dataset) -> None:
     if images.dtype != torch.uint8 or list(images.shape) != [len(indices), *dataset.image_shape]:
         kind = str(images.dtype).removeprefix("torch.")
         raise InputError(f"{whose} must draw {wanted}, but draws a {kind} tensor {list(images.shape)}.")
+
+
+def check_batch(family: ChosenNetworks, batch_size: int) -> None:
+    """Check that training batches are as long as the networks need them.
+
+    Raises:
+        InputError: they are shorter.
+    """
+    if batch_size < family.least_batch:
+        raise InputError(
+            f"network '{family.name}' needs batches of {family.least_batch} images or more, so batch_size "
+            f"must be at least {family.least_batch}, but {batch_size} was given."
+        )
+
+
+def check_networks(whose: str, networks: Autoencoder, image_shape: tuple[int, int, int], images: int) -> None:
+    """Run encoder and decoder once in training mode, on made-up images and codes, by torch's layers.
+
+    Args:
+        whose: for the error.
+        networks: freshly built; the pass may change their buffers.
+        image_shape: (channels, height, width).
+        images: in the batch.
+
+    Raises:
+        InputError: one fails, or gives something other than numbers of the right shape.
+    """
+    import torch
+
+    from dis_bench.runners.device import computing
+
+    latents = networks.latent_size
+    with neutral(), own_streams(0), torch.no_grad(), computing("fp32", "torch"):
+        pixels, codes = torch.rand(images, *image_shape), torch.randn(images, latents)
+        _check_pass(f"the encoder of {whose}", networks.encoder, pixels, [images, 2 * latents])
+        _check_pass(f"the decoder of {whose}", networks.decoder, codes, [images, *image_shape])
+
+
+def _check_pass(whose: str, network: nn.Module, inputs: Tensor, shape: list[int]) -> None:
+    import torch
+
+    with blaming(f"{whose} fails on a tensor {list(inputs.shape)}"):
+        given = network(inputs)
+    wanted = f"{whose} must give a tensor {shape} of floats for a tensor {list(inputs.shape)}"
+    if not isinstance(given, torch.Tensor):
+        raise InputError(f"{wanted}, but gives a {type(given).__name__}.")
+    if list(given.shape) != shape or not given.is_floating_point():
+        kind = str(given.dtype).removeprefix("torch.")
+        raise InputError(f"{wanted}, but gives a {kind} tensor {list(given.shape)}.")
 
 
 def check_loss(whose: str, model: Model, image_shape: tuple[int, int, int], latent_size: int) -> None:

@@ -294,6 +294,7 @@ def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
         store,
         plan.datasets,
         plan.models,
+        plan.networks,
         plan.metrics,
         plan.device,
         command,
@@ -320,7 +321,9 @@ class Estimate:
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
     check_all_images(plan)
-    pipeline = Pipeline(Store("."), plan.datasets, plan.models, plan.metrics, plan.device, "", plan.code)
+    pipeline = Pipeline(
+        Store("."), plan.datasets, plan.models, plan.networks, plan.metrics, plan.device, "", plan.code
+    )
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":
         measured = [(group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral, own_streams
 from dis_bench.paths import check_path
 from dis_bench.records.cell import Cell
@@ -28,7 +29,14 @@ from dis_bench.runners.device import (
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_dataset, check_loss, check_metrics, check_models
+from dis_bench.runners.plugins import (
+    check_batch,
+    check_dataset,
+    check_loss,
+    check_metrics,
+    check_models,
+    check_networks,
+)
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
 
@@ -59,7 +67,6 @@ BUDGETS = {
 
 LARGEST_FILE = 1_000_000  # bytes of a study file
 
-NETWORKS = ("burgess", "locatello", "tutorial")
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
@@ -77,7 +84,7 @@ class Study:
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
         latent_size: number of latents.
-        network: ``burgess``, ``locatello`` or ``tutorial``.
+        network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
@@ -129,8 +136,11 @@ class Study:
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
+        networks = _find_all("networks", [self.network])
         models = _find_all("models", self.models)
         metrics = _find_all("metrics", self.metrics)
+        family = choose_networks(*map(_specification, networks.values()))
+        check_batch(family, self.batch_size)
         check_models(models)
         found = find_metrics([_specification(plugin) for plugin in metrics.values()])
         declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
@@ -142,18 +152,21 @@ class Study:
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             for model, plugin in models.items():
-                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset)
+                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset, family)
         protocols = {
             name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
             for name, dataset in datasets.items()
         }
         return Plan(
-            cells=self._list_cells(models, grids, dataset_plugins, datasets, precision, kernels),
+            cells=self._list_cells(models, networks, grids, dataset_plugins, datasets, precision, kernels),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
+            networks={name: _specification(plugin) for name, plugin in networks.items()},
             metrics={name: _specification(plugin) for name, plugin in metrics.items()},
             device=device,
-            code=_describe_code([*models.values(), *dataset_plugins.values(), *metrics.values()]),
+            code=_describe_code(
+                [*models.values(), *networks.values(), *dataset_plugins.values(), *metrics.values()]
+            ),
             parameters=settings.parameters,
             allow_small=self.allow_small,
             protocols=protocols,
@@ -162,6 +175,7 @@ class Study:
     def _list_cells(
         self,
         models: dict[str, Plugin],
+        networks: dict[str, Plugin],
         grids: dict[str, list[dict[str, Any]]],
         dataset_plugins: dict[str, Plugin],
         datasets: dict[str, Dataset],
@@ -170,6 +184,7 @@ class Study:
     ) -> tuple[Cell, ...]:
         budget = BUDGETS[self.budget]
         seeds = budget.seeds if self.seeds is None else self.seeds
+        [network] = networks.values()
         count = seeds * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
@@ -182,7 +197,8 @@ class Study:
                 model=name,
                 model_version=models[name].version,
                 hyperparameters=hyperparameters,
-                network=self.network,
+                network=network.name,
+                network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
                 latent_size=self.latent_size,
                 steps=budget.steps if self.steps is None else self.steps,
@@ -227,7 +243,13 @@ class Study:
         return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
 
     def _check_build(
-        self, whose: str, model: Callable, hyperparameters: dict[str, Any], name: str, dataset: Dataset
+        self,
+        whose: str,
+        model: Callable,
+        hyperparameters: dict[str, Any],
+        name: str,
+        dataset: Dataset,
+        family: ChosenNetworks,
     ) -> None:
         """Build the networks once and compute the loss, to report what cannot be before training starts."""
         import torch
@@ -244,6 +266,9 @@ class Study:
             networks = objective.build(dataset.image_shape, **architecture)
         if not isinstance(networks, torch.nn.Module):
             raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
+        if type(networks) is Autoencoder:  # a subclass may use its encoder and decoder in other ways
+            images = max(family.least_batch, min(2, self.batch_size))
+            check_networks(f"{whose} with network '{family.name}'", networks, dataset.image_shape, images)
         if type(networks).forward is Autoencoder.forward:  # others make terms of their own
             check_loss(whose, objective, dataset.image_shape, self.latent_size)
 
@@ -292,7 +317,6 @@ _CHOICES: dict[str, Sequence[str]] = {
     "device": DEVICES,
     "kernels": KERNELS,
     "likelihood": LIKELIHOODS,
-    "network": NETWORKS,
     "precision": PRECISIONS,
 }
 

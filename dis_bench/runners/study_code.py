@@ -36,7 +36,10 @@ class StudyCode:
             cell: which.
             metrics: the names of those that score it.
         """
-        keys = [("models", cell.model), ("datasets", cell.dataset), *(("metrics", name) for name in metrics)]
+        keys = [
+            *(("models", cell.model), ("networks", cell.network), ("datasets", cell.dataset)),
+            *(("metrics", name) for name in metrics),
+        ]
         codes = [self.codes[key] for key in keys if key in self.codes]
         return {
             "imported": {name: version for code in codes for name, version in code.packages.items()},
@@ -47,12 +50,14 @@ class StudyCode:
         """Check that this process trains a cell with the code that the study was planned with.
 
         Raises:
-            CodeChanged: the files of its model or dataset were changed in between.
+            CodeChanged: the files of its model, networks or dataset were changed in between.
         """
         planned = {
             ("models", cell.model): cell.model_version,
             ("datasets", cell.dataset): cell.dataset_version,
         }
+        if cell.network_version:
+            planned["networks", cell.network] = cell.network_version
         for (kind, name), version in planned.items():
             wanted = self.specifications.get((kind, name))
             if wanted is not None and registry.find(kind, wanted).version != version:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.utils import prune
 
-from dis_bench.models.networks import burgess
+from dis_bench.networks.burgess import Burgess
 from dis_bench.nn import compiled
 from dis_bench.nn.convolutions import Convolutions, TransposedConvolutions
 
@@ -186,7 +186,7 @@ def test_gradients_of_gradients_are_torchs():
 def test_training_repeats_itself_bit_for_bit():
     def train():
         torch.manual_seed(0)
-        networks = nn.Sequential(*burgess(1, 10))
+        networks = nn.Sequential(Burgess().encoder((1, 64, 64), 20), Burgess().decoder((1, 64, 64), 10))
         networks[1][0] = nn.Linear(20, 256)  # no sampling: the decoder takes all the encoder gives
         optimiser = torch.optim.SGD(networks.parameters(), 1e-4)
         for _ in range(3):

@@ -44,6 +44,7 @@ CHANGES = {
     "precision": "bf16",
     "kernels": "torch",
     "seed": 1,
+    "network_version": "abc",
 }
 
 
@@ -58,6 +59,12 @@ def test_the_hash_is_stable(monkeypatch):
     monkeypatch.setattr("dis_bench.records.cell.RECIPE", 1)
     assert CELL.hash == dataclasses.replace(CELL, hyperparameters=dict(CELL.hyperparameters)).hash
     assert CELL.hash == "8f31f239d30a"
+
+
+def test_networks_of_our_own_have_no_version_in_the_identity():
+    # They had none before networks could be plug-ins, and what was finished then still counts.
+    assert "network_version" not in CELL.identity
+    assert dataclasses.replace(CELL, network_version="abc").identity["network_version"] == "abc"
 
 
 def test_folder_is_readable_and_ends_in_the_hash():

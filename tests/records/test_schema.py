@@ -14,7 +14,15 @@ from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
 from dis_bench.records import schema
 from dis_bench.records.cell import Cell
-from dis_bench.records.schema import RESERVED, SCHEMA, CellIdentity, Damaged, check_record, check_scores
+from dis_bench.records.schema import (
+    RESERVED,
+    SCHEMA,
+    CellIdentity,
+    Damaged,
+    check_cell,
+    check_record,
+    check_scores,
+)
 from dis_bench.records.seal import seal
 from dis_bench.records.store import Store, read_anchors, read_records, read_results, write_record
 from dis_bench.reports.anchors import match_anchors
@@ -199,8 +207,17 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 
 def test_the_schema_has_every_field_of_a_cell():
-    assert set(CELL.identity) == set(CellIdentity.__annotations__)
-    assert {field.name for field in dataclasses.fields(Cell)} <= CellIdentity.__required_keys__
+    whole = dataclasses.replace(CELL, network_version="abc")
+    assert set(CELL.identity) == CellIdentity.__required_keys__
+    assert set(whole.identity) == set(CellIdentity.__annotations__)
+    assert {field.name for field in dataclasses.fields(Cell)} <= set(CellIdentity.__annotations__)
+
+
+def test_a_version_of_networks_is_a_text():
+    check_cell({**CELL.identity, "network_version": "abc"})
+    for version in ("", 3, None):
+        with pytest.raises(Damaged, match="its network_version is"):
+            check_cell({**CELL.identity, "network_version": version})
 
 
 def test_what_no_reader_would_take_is_refused_before_training(tmp_path):

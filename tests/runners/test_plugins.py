@@ -10,6 +10,8 @@ from tests.runners.test_run import HERE
 PLUGINS = """
 import sys
 import torch
+from dis_bench.models.autoencoder import Autoencoder
+from dis_bench.networks.burgess import Burgess
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.models.betavae import BetaVAE
 from dis_bench.models.model import Hyperparameter, Model
@@ -22,6 +24,7 @@ def one(name, size): return FactorGrid([Factor(name, size, tuple(range(size)), "
 def model(name, **members): return type(BetaVAE)(name, (BetaVAE,), {"name": name, **members})
 Init, InitExit = model("Init", __init__=fail), model("InitExit", __init__=leave)
 Build, BuildNone = model("Build", build=fail), model("BuildNone", build=lambda self, *a, **k: None)
+Own = model("Own", build=lambda self, shape, **architecture: torch.nn.Linear(3, 3))
 Loss, LossExit = model("Loss", loss=fail), model("LossExit", loss=leave)
 LossNumber, LossMany = model("LossNumber", loss=lambda s, t: 3.0), model("LossMany", loss=lambda s, t: t.kl)
 LossFixed = model("LossFixed", loss=lambda s, t: torch.zeros(()))
@@ -47,6 +50,30 @@ Shapes = data("Shapes", draw=lambda self, i: torch.zeros(len(i), 64, 64, dtype=t
 Length, Factors = data("Length", __len__=fail), data("Factors", factors=fail)
 Constant = data("Constant", grid=one("x", 1))
 Continuous = data("Continuous", grid=one("x", 9_000), draw=lambda self, i: Tiny().images(i % 256))
+
+class Odd(Autoencoder):
+    def encode(self, images): return self.encoder(images).repeat(1, 2).chunk(2, 1)
+def build(self, shape, **architecture):
+    odd = Odd(shape, **architecture)
+    odd.encoder = flat(10)
+    return odd
+Halved = model("Halved", build=build)
+def nets(name, **members): return type(name, (Burgess,), {"name": name, **members})
+def flat(numbers, *more):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4096, numbers), *more)
+def half(self, shape, numbers): return flat(numbers // 2)
+def norm(self, shape, numbers): return flat(numbers, torch.nn.BatchNorm1d(numbers))
+def lay(self, shape, numbers): return torch.nn.Linear(numbers, 4096)
+class Whole(torch.nn.Module):
+    def forward(self, images): return images.new_zeros(len(images), 20, dtype=torch.int64)
+class Pair(torch.nn.Module):
+    def forward(self, images): return images, images
+NetInit, NetBuild = nets("NetInit", __init__=fail), nets("NetBuild", encoder=fail)
+NetLeave, NetNone = nets("NetLeave", decoder=leave), nets("NetNone", encoder=lambda *a: None)
+NetHalf, NetLay = nets("NetHalf", encoder=half), nets("NetLay", decoder=lay)
+NetPair, NetWhole = nets("NetPair", encoder=lambda *a: Pair()), nets("NetWhole", encoder=lambda *a: Whole())
+NetFail = nets("NetFail", encoder=lambda *a: torch.nn.Linear(3, 3))
+NetBatch, NetNorm = nets("NetBatch", least_batch=100), nets("NetNorm", encoder=norm)
 
 number = 3
 def kl_0(codes, factors): return 0.0
@@ -103,7 +130,10 @@ def test_models(plugins, capsys, name, sentence):
         ("GridList", "grid must be a FactorGrid, but is [8, 8]."),
         ("Shape", "image_shape must be (C, H, W), but is None."),
         ("Flat", "image_shape must be (C, H, W), but is (64, 64)."),
-        ("Size", "cannot be built for dataset 'Size': the networks take images of 64x64 pixels"),
+        (
+            "Size",
+            "cannot be built for dataset 'Size': network 'burgess' takes images of 64x64 pixels, but these",
+        ),
         ("Print", "fingerprint must be a text, but is 3."),
         ("Source", "cannot be made: IndexError"),
         ("Draw", "dataset 'Draw' cannot draw its images: RuntimeError: not today."),
@@ -122,6 +152,49 @@ def test_models(plugins, capsys, name, sentence):
 def test_datasets(plugins, capsys, name, sentence):
     words = ["--metrics", f"{HERE}:mean_code", "--datasets", f"plugins.py:{name}"]
     assert sentence in refuse(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("number", "must be something to call without arguments that gives an object with encoder"),
+        ("NetInit", "network 'NetInit' cannot be made: RuntimeError: not today."),
+        ("NetBuild", "the encoder of network 'NetBuild' cannot be built: RuntimeError: not today."),
+        ("NetLeave", "the decoder of network 'NetLeave' cannot be built: SystemExit: 0."),
+        ("NetNone", "the encoder of network 'NetNone' must be a torch.nn.Module, but is None."),
+        (
+            "NetHalf",
+            "the encoder of model 'betavae' with network 'NetHalf' must give a tensor [2, 20] of floats "
+            "for a tensor [2, 1, 64, 64], but gives a float32 tensor [2, 10].",
+        ),
+        ("NetLay", "must give a tensor [2, 1, 64, 64] of floats for a tensor [2, 10], but gives a float32"),
+        ("NetPair", "of floats for a tensor [2, 1, 64, 64], but gives a tuple."),
+        ("NetWhole", "but gives a int64 tensor [2, 20]."),
+        ("NetFail", "with network 'NetFail' fails on a tensor [2, 1, 64, 64]: RuntimeError: mat1"),
+        (
+            "NetBatch",
+            "network 'NetBatch' needs batches of 100 images or more, so batch_size must be at least 100, "
+            "but 64 was given.",
+        ),
+        ("NetBuilt", "plugins.py' 'NetBuilt': did you mean 'NetBuild'?"),
+    ],
+)
+def test_networks(plugins, capsys, name, sentence):
+    words = ["--datasets", f"{HERE}:Tiny", "--metrics", "none", "--network", f"plugins.py:{name}"]
+    assert sentence in refuse(capsys, *words)
+
+
+def test_networks_are_tried_on_as_many_images_as_a_batch_has(plugins, capsys):
+    study = Study(datasets=[f"{HERE}:Tiny"], metrics=(), network="plugins.py:NetNorm", seeds=1)
+    assert len(study.plan().cells) == 1
+    words = ["--datasets", f"{HERE}:Tiny", "--metrics", "none", "--network", "plugins.py:NetNorm"]
+    assert "fails on a tensor [1, 1, 64, 64]: ValueError" in refuse(capsys, *words, "--batch-size", "1")
+
+
+@pytest.mark.parametrize(("model", "data"), [("Own", "plugins.py:Size"), ("Halved", f"{HERE}:Tiny")])
+def test_a_model_may_have_networks_of_its_own(plugins, model, data):
+    study = Study(models=[f"plugins.py:{model}"], datasets=[data], metrics=(), seeds=1)
+    assert len(study.plan().cells) == 1
 
 
 def test_what_cannot_be_scored_can_be_trained(plugins, capsys):

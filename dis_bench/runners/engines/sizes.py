@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dis_bench import registry
 from dis_bench.bars import bar
+from dis_bench.networks.chosen import choose_networks
 from dis_bench.nn.patches import WAYS
 from dis_bench.records.cell import Cell
 from dis_bench.runners.device import check_device, computing
@@ -43,8 +44,10 @@ def group_jobs(jobs: Iterable[Job]) -> list[list[Job]]:
 
 
 def is_stackable(group: Sequence[Job], pipeline: Pipeline) -> bool:
-    """Whether the model of a group says that its cells may be trained as one."""
-    return registry.find("models", pipeline.models[group[0].cell.model]).load().stackable
+    """Return True where the model and the networks of a group say that its cells may be trained as one."""
+    cell = group[0].cell
+    model = registry.find("models", pipeline.models[cell.model]).load()
+    return model.stackable and choose_networks(pipeline.networks[cell.network]).stackable
 
 
 def _kind(cell: Cell) -> str:

@@ -56,7 +56,13 @@ class ReadyCell:
         )
 
 
-def prepare(cell: Cell, models: Mapping[str, str], datasets: Mapping[str, Dataset], device: str) -> ReadyCell:
+def prepare(
+    cell: Cell,
+    models: Mapping[str, str],
+    datasets: Mapping[str, Dataset],
+    device: str,
+    networks: Mapping[str, str] | None = None,
+) -> ReadyCell:
     """Build a cell's objective and networks, and move them and the dataset to the device.
 
     Args:
@@ -64,15 +70,16 @@ def prepare(cell: Cell, models: Mapping[str, str], datasets: Mapping[str, Datase
         models: what to load for each name that the cells use.
         datasets: by the name that the cells use.
         device: ``cpu`` or ``cuda``.
+        networks: as for models; None where they are installed.
     """
     dataset = datasets[cell.dataset].to(device)
-    model, networks = build_model(
+    model, built = build_model(
         models[cell.model],
         image_shape=dataset.image_shape,
-        network=cell.network,
+        network=cell.network if networks is None else networks[cell.network],
         latent_size=cell.latent_size,
         likelihood=cell.likelihood,
         seed=cell.seed,
         **cell.hyperparameters,
     )
-    return ReadyCell(cell, model, networks.to(device), dataset)
+    return ReadyCell(cell, model, built.to(device), dataset)

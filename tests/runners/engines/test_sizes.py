@@ -92,6 +92,15 @@ def test_a_model_says_that_it_cannot_be_stacked():
     ]
 
 
+def test_networks_say_that_they_cannot_be_stacked(tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "from dis_bench.networks.burgess import Burgess\n"
+        "class Alone(Burgess):\n    name, stackable = 'alone', False\n"
+    )
+    plan = dataclasses.replace(STUDY, network=f"{tmp_path}/nets.py:Alone").plan()
+    assert not is_stackable([Job(cell) for cell in plan.cells], plan)
+
+
 @pytest.mark.parametrize(("most", "sizes"), [(10, [7]), (4, [4, 3]), (3, [3, 3, 1]), (1, [1] * 7)])
 def test_stacks_are_of_about_one_size(most, sizes):
     group = jobs_of(betas=[1], seeds=7)

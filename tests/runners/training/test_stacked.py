@@ -117,6 +117,20 @@ def test_so_it_is_with_the_drawn_datasets_and_other_networks(dataset, tmp_path):
         check_same(cells[number], logs[number], own, alone(own, tmp_path))
 
 
+def test_dense_networks_have_the_gradients_of_the_cell_alone():
+    # Of 14 million weights many have gradients near zero, of whose rounding errors Adam makes steps.
+    cells = cells_of(dataclasses.replace(STUDY, network="mlp"), 2)
+    stack = Stack(cells)
+    indices, noise = next(stack.draw_ahead([1]))
+    stack.step(indices[0], noise[0])
+    for number, own in enumerate(cells):
+        images = own.dataset.images(indices[0][number]).float() / own.dataset.pixel_max
+        own.model.loss(own.networks(images, noise[0][number])).backward()
+        for name, weights in own.networks.named_parameters():
+            together = stack.weights[name].grad[number]
+            assert (together - weights.grad).norm() <= 1e-5 * weights.grad.norm(), name
+
+
 def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
     study = dataclasses.replace(STUDY, network="tutorial", steps=2)
     cells = cells_of(study, 2)
@@ -157,6 +171,12 @@ def dtypes_of_layers(network, way):
 def test_in_bf16_every_layer_of_a_stack_gives_bf16(network, way):
     # A bias of fp32 that vmap adds would make fp32 of all that comes after it.
     assert set(dtypes_of_layers(network, way).values()) == {torch.bfloat16}
+
+
+def test_in_bf16_every_dense_layer_of_a_stack_gives_bf16():
+    dtypes = dtypes_of_layers("mlp", "torch")
+    assert dtypes.pop("encoder.0") == torch.float32  # the images, flattened
+    assert set(dtypes.values()) == {torch.bfloat16}
 
 
 def test_in_bf16_batch_normalisation_is_given_fp32():
