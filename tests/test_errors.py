@@ -63,7 +63,7 @@ def test_advice_of_a_metric_works_in_the_metric():
 def test_advice_of_a_study_works_in_the_study():
     message = refuse(TOO_FEW.plan)
     assert "--" not in message
-    assert "dataset 'tiny' has 256 rows, fewer than the protocols want (mig: 10000 rows; sap: " in message
+    assert "dataset 'tiny' has 256 rows, fewer than the protocols need (mig: 10000 rows; sap: " in message
     study = {**vars(TOO_FEW), "settings": advised(message, "settings")}
     allowed = {**vars(TOO_FEW), "allow_small": advised(message, "allow_small")}
     assert Study(**study).plan().protocols == Study(**allowed).plan().protocols

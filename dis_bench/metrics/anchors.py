@@ -1,7 +1,7 @@
-"""Anchors: what a perfect code and a meaningless one score on the same rows, with the same protocol.
+"""Anchors: the scores of a perfect code and of noise on the same rows.
 
-A score from 0 to 1 may not reach either: MIG with 20 bins cannot be 1 for a factor of 40 values, and noise
-looks modular. Beside its anchors it can be read.
+A score from 0 to 1 may not reach either end: MIG with 20 bins cannot be 1 for a factor of 40 values, and
+noise looks modular. Beside its anchors a score can be read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WIDTH = 0.01  # standard deviation of the posteriors of both codes, for metrics 
 
 
 class Anchor(NamedTuple):
-    """What a perfect code scores, and what noise does."""
+    """The score of a perfect code, and that of noise."""
 
     perfect: float
     chance: float
@@ -36,19 +36,32 @@ def anchor_scores(
 ) -> dict[str, Anchor]:
     """Score a perfect code and a code of noise on the rows of a representation.
 
-    The perfect code is each kept factor itself, at mean 0 and variance 1. The noise is as many codes as the
-    representation has, independent unit Gaussians. Posteriors, for metrics that read them, are 0.01 wide.
+    The perfect codes are the kept factors themselves, at mean 0 and variance 1. The noise has as many codes
+    as the representation, independent unit Gaussians. For metrics that read posteriors, their standard
+    deviation is 0.01.
 
     Args:
-        representation: gives factors, their order, the seed and the number of codes; what the codes are does
-            not matter.
+        representation: its factors, the order of its rows, its seed and its number of codes are used; the
+            values of its codes do not matter.
         metrics: as in :func:`dis_bench.metrics.score`.
-        parameters: likewise; give those of the scores that the anchors shall stand beside.
-        failures: is filled, if given, with the reason by metric where there are no anchors.
+        parameters: as in :func:`dis_bench.metrics.score`; give those of the scores to compare with.
+        failures: if given, it is filled with the reason for each metric that has no anchors.
 
     Returns:
-        The anchors by score. A metric that cannot score such codes, such as one of a stranger that expects
-        codes of its own kind, has none.
+        The anchors by score. A metric that cannot score such codes has none, for example a user's metric that
+        expects codes of its own kind.
+
+    Raises:
+        InputError: an unknown metric or parameter.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(1_000, 3))
+        >>> table = Representation(np.zeros((1_000, 5)), factors, allow_small=True)
+        >>> for name, anchor in anchor_scores(table, ["mig", "modularity"]).items():
+        ...     print(f"{name}: {anchor.perfect:.1f} for the factors, {anchor.chance:.1f} for noise")
+        mig: 1.0 for the factors, 0.0 for noise
+        modularity: 1.0 for the factors, 0.3 for noise
     """
     found = find_metrics(metrics, representation.list_given())
     used = resolve_parameters(found, parameters)
@@ -61,7 +74,7 @@ def anchor_scores(
     for metric in bar(found.values(), "anchors", unit="metric"):
         try:
             perfect, chance = (metric.scores(table, **used[metric.name]) for table in tables)
-        except InputError as error:  # without anchors its score still stands
+        except InputError as error:  # the metric's score is valid without anchors
             if failures is not None:
                 failures[metric.name] = str(error)
             continue

@@ -1,6 +1,6 @@
-"""Bootstrap intervals over rows: how far a score would move with other images of the same representation.
+"""Bootstrap intervals over rows: how much a score varies with the images that are scored.
 
-They say nothing about another seed of the training: that is the spread over the seeds of a study.
+They say nothing about training with another seed. The seeds of a study show that.
 """
 
 from __future__ import annotations
@@ -36,33 +36,44 @@ def bootstrap(
     seed: int = 0,
     parameters: Parameters = None,
 ) -> pd.DataFrame:
-    """Percentile intervals, at 95%, of the scores of one representation over its rows.
+    """Compute 95% percentile intervals of a representation's scores over its rows.
 
-    Rows are drawn with replacement, within the training rows and within the test rows apart, so that no row
-    is both learned from and judged by. A plain function that splits rows on its own is not protected.
+    Rows are drawn with replacement, separately from the training rows and from the test rows, so that no row
+    is used for both. A plain function that splits rows itself is not protected.
 
-    A resample holds some 63% of the rows, many of them twice, and is no fresh sample: what depends on how
-    many different rows there are, such as DCI and mutual information, moves to one side, and would leave its
-    interval. So the interval of the resamples is moved back, by how far their mean lies from the score.
+    A resample holds about 63% of the rows, many of them twice, and is not a fresh sample. A score that
+    depends on the number of distinct rows, such as DCI or mutual information, is biased on resamples and
+    could lie outside its interval. The interval is therefore shifted back by the mean of the resamples less
+    the score.
 
-    A value that few rows have may be missing in a resample, and a metric may refuse what is left. Such
-    resamples are skipped and counted.
+    A rare value may be missing from a resample, and a metric may refuse the rest. Such resamples are skipped
+    and counted.
 
     Args:
-        representation: what to resample.
+        representation: the rows to resample.
         metrics: as in :func:`dis_bench.metrics.score`.
-        resamples: how often; each takes as long as scoring once.
-        seed: of the resampling. What a metric draws itself, it draws by the representation's seed.
+        resamples: number of resamples, at least 2; each takes as long as scoring once.
+        seed: seed of the resampling. Metrics that draw use the representation's own seed.
         parameters: as in :func:`dis_bench.metrics.score`.
 
     Returns:
-        By score: ``score``; ``low`` and ``high``, the ends of its interval, within the possible range;
-        ``shift``, the mean of the resamples less the score, which was taken off both ends; ``skipped``, the
-        number of resamples that could not be scored. Without at least two that could, there is no interval,
-        and its ends are NaN.
+        A row per score, with the columns ``score``; ``low`` and ``high``, the ends of its interval, clipped
+        to the possible range; ``shift``, the mean of the resamples less the score, which was subtracted from
+        both ends; and ``skipped``, the number of resamples that could not be scored. The ends are NaN if
+        fewer than two resamples could be scored.
 
     Raises:
         InputError: fewer than 2 resamples, or rows that cannot be scored.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(1_000, 3))
+        >>> codes = factors + np.random.default_rng(1).standard_normal((1_000, 3))
+        >>> table = Representation(codes, factors, allow_small=True)
+        >>> bootstrap(table, ["sap_continuous", "mig"], resamples=30)[["score", "low", "high"]].round(2)
+                        score   low  high
+        sap_continuous   0.56  0.53  0.58
+        mig              0.28  0.26  0.30
     """
     import pandas as pd
 
@@ -95,13 +106,19 @@ def bootstrap(
 def _intervals(
     score: pd.Series, resampled: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    """The table of :func:`bootstrap` from the scores of the resamples, a column per score; NaN if skipped."""
+    """Return the table of :func:`bootstrap`.
+
+    Args:
+        score: the scores of the given rows.
+        resampled: a row per resample and a column per score; NaN where it was skipped.
+        ranges: lowest and highest possible value of each score.
+    """
     import pandas as pd
 
     skipped = resampled.isna().sum()
     resampled = resampled.where(len(resampled) - skipped >= 2, axis=1)
     shift = resampled.mean() - score
-    # A plain function declares no range: what was drawn widens the one that is assumed.
+    # A plain function declares no range, so the scores that were drawn widen the default one.
     smallest, largest = np.transpose([ranges[name] for name in resampled])
     smallest, largest = np.minimum(smallest, resampled.min()), np.maximum(largest, resampled.max())
     tail = (1 - LEVEL) / 2
@@ -112,7 +129,7 @@ def _intervals(
 def _resample(
     representation: Representation, blocks: list[tuple[int, int]], resamples: int, rng: np.random.Generator
 ) -> Iterator[Representation]:
-    """The given table first, then so many resampled ones."""
+    """Yield the given table, then the resampled ones."""
     yield representation
     for _ in range(resamples):
         yield representation.take(draw_rows(blocks, rng))
@@ -121,7 +138,10 @@ def _resample(
 def resampling_blocks(
     representation: Representation, metrics: Mapping[str, Metric], parameters: Mapping[str, dict[str, Any]]
 ) -> list[tuple[int, int]]:
-    """First row and end of each block that is resampled apart: no metric's training or test rows are torn."""
+    """List the start and end of each block of rows that is resampled separately.
+
+    No block crosses the border between a metric's training and test rows.
+    """
     edges = {0, len(representation)}
     for name, metric in metrics.items():
         edges.update(row_blocks(metric.afford(representation, parameters[name])))
@@ -130,5 +150,5 @@ def resampling_blocks(
 
 
 def draw_rows(blocks: list[tuple[int, int]], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions [N]: for each block as many of its own rows as it has, with replacement."""
+    """Draw positions [N]: from each block, with replacement, as many as it has rows."""
     return np.concatenate([rng.integers(start, end, size=end - start) for start, end in blocks])

@@ -1,4 +1,4 @@
-"""DCI: disentanglement, completeness and informativeness, from boosted trees that predict each factor."""
+"""DCI: disentanglement, completeness and informativeness, from boosted trees."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Importances = NDArray[np.float64]
 
 
 class DCI(NamedTuple):
-    """The three scores, each from 0 to 1."""
+    """Disentanglement, completeness and informativeness, each from 0 to 1."""
 
     disentanglement: float
     completeness: float
@@ -38,25 +38,38 @@ class DCI(NamedTuple):
 def dci(
     representation: Representation, *, train: int = 10_000, test: int = 5_000, estimator: str = "fast"
 ) -> DCI:
-    """Does each code speak of one factor (D), each factor sit in one code (C), and can it be predicted (I)?
+    """Compute disentanglement (D), completeness (C) and informativeness (I).
 
-    Gradient boosted trees predict each factor from all codes; how much their splits on a code gain is that
-    code's importance. The trees read codes as float32, and do not part values closer than 1e-7: so codes are
-    standardised first, which no tree would otherwise notice.
+    They ask whether each code serves one factor (D), whether each factor is in one code (C), and whether the
+    codes predict the factors (I). Gradient boosted trees predict each factor from all codes; the importance
+    of a code is the total gain of the splits on it. The trees read codes as float32 and do not separate
+    values closer than 1e-7, so codes are standardised first, which makes no other difference to a tree.
 
     Args:
-        representation: codes and factors; its first rows train, the next ones test.
-        train: training rows.
-        test: test rows.
-        estimator: ``fast``, this package's own fit of the same trees, or ``sklearn``,
-            scikit-learn's GradientBoostingClassifier, which takes minutes.
+        representation: codes and factors; the first rows train, the next ones test.
+        train: number of training rows.
+        test: number of test rows.
+        estimator: ``fast``, this package's own fit of the same trees, or ``sklearn``, scikit-learn's
+            GradientBoostingClassifier, which takes minutes.
 
     Returns:
-        Disentanglement, completeness and informativeness; the last is test accuracy averaged over factors,
-        not corrected for chance.
+        Disentanglement, completeness and informativeness, each from 0 to 1. Informativeness is test accuracy
+        averaged over factors, not corrected for chance.
 
     Raises:
         InputError: too few rows, or an unknown estimator.
+
+    Example:
+        The factors score 1, 1, 1 in any order. Noise is as informative as guessing one of 2 values:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(2, size=(900, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((900, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     print(*np.round(dci(codes, factors, allow_small=True), 1))
+        1.0 1.0 1.0
+        1.0 1.0 1.0
+        0.0 0.0 0.5
     """
     importances, accuracies = fit_importances(representation, train, test, estimator)
     return DCI(disentanglement(importances), completeness(importances), float(accuracies.mean()))
@@ -65,7 +78,10 @@ def dci(
 def fit_importances(
     representation: Representation, train: int, test: int, estimator: str
 ) -> tuple[Importances, NDArray[np.float64]]:
-    """Importances [D, F] of codes for factors, each column summing to 1 (or 0), and test accuracies [F]."""
+    """Fit the trees: return importances [D, F] and test accuracies [F].
+
+    Each column of importances, one per factor, sums to 1, or to 0 if nothing was split.
+    """
     if estimator not in ESTIMATORS:
         raise unknown("estimator of dci", estimator, ESTIMATORS)
     training, testing = representation.split(train, test)
@@ -88,43 +104,58 @@ def fit_importances(
 
 
 def disentanglement(importances: Importances) -> float:
-    """Disentanglement per code, weighted by each code's share of all importance; 0 if there is none."""
+    """Average disentanglement over codes, weighted by importance.
+
+    Args:
+        importances: [D, F], at least 0; the score is 0 if all of them are.
+    """
     return _weighted(disentanglement_per_code(importances), importances.sum(axis=1))
 
 
 def completeness(importances: Importances) -> float:
-    """Completeness per factor, weighted by each factor's share of all importance; 0 if there is none."""
+    """Average completeness over factors, weighted by importance.
+
+    Args:
+        importances: [D, F], at least 0; the score is 0 if all of them are.
+    """
     return _weighted(completeness_per_factor(importances), importances.sum(axis=0))
 
 
 def disentanglement_per_code(importances: Importances) -> NDArray[np.float64]:
-    """1 - H of each code's importances over factors, in base F [D]: 1 if it matters to one factor only."""
+    """Compute 1 - H of each code's importances [D, F] over factors, in base F.
+
+    Returns:
+        [D], from 0 to 1: 1 if the code matters to one factor only, 0 if it matters to all alike or to none.
+    """
     return _concentration(importances)
 
 
 def completeness_per_factor(importances: Importances) -> NDArray[np.float64]:
-    """1 - H of each factor's importances over codes, in base D [F]: 1 if one code only matters to it.
+    """Compute 1 - H of each factor's importances [D, F] over codes, in base D.
 
     D counts every code, dead ones too: a factor spread over two codes of ten is more complete than one
     spread over two of four.
+
+    Returns:
+        [F], from 0 to 1: 1 if only one code matters to the factor.
     """
     return _concentration(importances.T)
 
 
 def _concentration(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 - entropy of each row [R, n], in base n. Rows of zeros score 0: nothing is concentrated nowhere."""
+    """Compute 1 - entropy of each row [R, n], in base n; a row of zeros scores 0."""
     totals = weights.sum(axis=1, keepdims=True)
     shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
     entropies = -(shares * np.log(shares, out=np.zeros_like(shares), where=shares > 0)).sum(axis=1)
-    # With one column there is nothing to spread over: its entropy is 0 in any base.
+    # With one column there is nothing to spread over: the entropy is 0 in any base.
     in_base_n = entropies / np.log(max(2, weights.shape[1]))
     return np.where(totals[:, 0] > 0, 1 - in_base_n, 0.0)
 
 
 def _single_precision(rows: Rows, training: Rows) -> NDArray[np.float32]:
-    """The codes in float32, each at the scale of its training rows, whatever unit it came in."""
+    """Standardise codes like the training rows, and return them in float32."""
     standard = standardise(rows.codes, like=training.codes)
-    # Of a test row far outside the training rows only the side matters.
+    # For a test value far outside the training range, only its sign matters to a tree.
     return standard.clip(-FAR_OUT, FAR_OUT).astype(np.float32)
 
 

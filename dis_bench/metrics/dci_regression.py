@@ -1,6 +1,6 @@
-"""DCI as in its paper: lasso and random forest regressions, which take the values of factors as numbers.
+"""DCI as in its paper, with lasso and random forest regressions of the factor values.
 
-These are other quantities than :mod:`dis_bench.metrics.dci`, which classifies the values with boosted trees.
+These are not the quantities of :mod:`dis_bench.metrics.dci`, which classifies the values with boosted trees.
 """
 
 from __future__ import annotations
@@ -19,21 +19,31 @@ from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
-DEPTHS = (2, 4, 8, 16)  # of the trees of a forest
-HELD_BACK = 0.1  # share of the training rows that chooses the depth
+DEPTHS = (2, 4, 8, 16)  # maximum depths of a forest's trees, tried in this order
+HELD_BACK = 0.1  # share of the training rows that is held out to choose the depth
 
 Array = NDArray[np.float64]
 
 
 class Regression(NamedTuple):
-    """One factor from all codes: importances [D], at least 0, and predictions for the test rows [M]."""
+    """The regression of one factor on all codes.
+
+    Attributes:
+        importances: [D], at least 0.
+        predictions: [M], for the test rows.
+    """
 
     importances: Array
     predictions: Array
 
 
 class Fits(NamedTuple):
-    """Importances [D, F] of codes for factors, and the share of each factor's variance that is explained."""
+    """The regressions of all factors.
+
+    Attributes:
+        importances: [D, F], of codes for factors.
+        r2: [F], the share of each factor's variance that is explained in the test rows.
+    """
 
     importances: Array
     r2: Array
@@ -48,25 +58,35 @@ def dci_lasso(
     alpha: float = 0.02,
     least_r2: float = 0.01,
 ) -> DCI:
-    """DCI from linear regressions with few non-zero weights: the importance of a code is its weight's size.
+    """Compute DCI from lasso regressions, with absolute weights as importances.
 
-    Codes and factors are standardised. Bent codes and angles are only partly seen, and of two equal codes
-    one takes all the weight.
+    Codes and factors are standardised. A lasso sees only part of a bent code or an angle, and gives all the
+    weight to one of two equal codes.
 
     Args:
-        representation: codes and factors; its first rows train, the next ones test.
-        train: training rows.
-        test: test rows.
-        alpha: penalty on the weights, at unit variance.
-        least_r2: a factor of which no larger share of variance is explained has no importances. Without
-            that, ``least_r2=-1``, codes of noise would score a disentanglement of 1, since importances are
-            relative, however small.
+        representation: codes and factors; the first rows train, the next ones test.
+        train: number of training rows.
+        test: number of test rows.
+        alpha: penalty on the absolute weights, at unit variance; above 0.
+        least_r2: a factor has importances only if a larger share of its variance is explained. Without this
+            threshold, ``least_r2=-1``, noise would score a disentanglement of 1, because importances are
+            compared with each other, however small they are.
 
     Returns:
         Disentanglement, completeness and informativeness, each from 0 to 1.
 
     Raises:
-        InputError: too few rows, or a negative penalty.
+        InputError: too few rows, or a penalty that is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     print(*np.round(dci_lasso(codes, factors, allow_small=True), 1))
+        1.0 1.0 1.0
+        1.0 1.0 1.0
+        0.0 0.0 0.0
     """
     if alpha <= 0:
         raise InputError(f"alpha must be above 0, but {alpha} was given.")
@@ -90,24 +110,34 @@ def dci_forest(
     trees: int = 10,
     least_r2: float = 0.01,
 ) -> DCI:
-    """DCI from random forest regressions: the importance of a code is what the splits on it gain.
+    """Compute DCI from random forest regressions, with split gains as importances.
 
-    Every split may use any code. Forests that try a few codes only, scikit-learn's default for
-    classification, must often split on a wrong one, and give the factors themselves 0.59. The trees are as
-    deep, up to 16, as helps to predict a tenth of the training rows that is first held back.
+    Every split may use any code. Forests whose splits may use only some of the codes, scikit-learn's default
+    for classification, must often split on a wrong one, and give the factors themselves 0.59. The depth is
+    the first of 2, 4, 8 and 16 after which a held-out tenth of the training rows is predicted no better.
 
     Args:
-        representation: codes and factors; its first rows train, the next ones test.
-        train: training rows.
-        test: test rows.
-        trees: in each forest.
-        least_r2: a factor of which no larger share of variance is explained has no importances.
+        representation: codes and factors; the first rows train, the next ones test.
+        train: number of training rows.
+        test: number of test rows.
+        trees: number of trees in each forest.
+        least_r2: a factor has importances only if a larger share of its variance is explained.
 
     Returns:
         Disentanglement, completeness and informativeness, each from 0 to 1.
 
     Raises:
         InputError: too few rows, or no trees.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     print(*np.round(dci_forest(codes, factors, allow_small=True), 1))
+        1.0 1.0 1.0
+        1.0 1.0 1.0
+        0.0 0.0 0.0
     """
     if trees < 1:
         raise InputError(f"trees must be at least 1, but {trees} was given.")
@@ -125,10 +155,17 @@ def fit_factors(
     test: int,
     fit: Callable[[Array, Array, Array, int], Regression],
 ) -> Fits:
-    """Fit a regression per factor to the standardised training rows, and judge it by the test rows.
+    """Fit a regression per factor to the standardised training rows, and test it.
 
-    The share of variance explained is that about the training mean, and 0 where guessing the mean is better.
-    ``fit`` is given training codes, a factor, test codes, and the number of the factor.
+    Args:
+        representation: codes and factors.
+        train: number of training rows.
+        test: number of test rows.
+        fit: a function of training codes, a factor, test codes and the factor's number.
+
+    Returns:
+        Importances and explained variance. The latter is relative to predicting the training mean, and 0
+        where that would be better.
     """
     training, testing = representation.split(train, test)
     known = training.factors.astype(float)
@@ -144,7 +181,10 @@ def fit_factors(
 
 
 def score_fits(fits: Fits, least_r2: float) -> DCI:
-    """DCI of the factors that are explained; the others have no importances, and completeness 0."""
+    """Compute DCI from regressions.
+
+    A factor has no importances and completeness 0 unless its R^2 exceeds ``least_r2``.
+    """
     importances = np.where(fits.r2 > least_r2, fits.importances, 0.0)
     completeness = float(completeness_per_factor(importances).mean())
     return DCI(disentanglement(importances), completeness, float(fits.r2.mean()))
@@ -160,7 +200,7 @@ def _fit_lasso(codes: Array, factor: Array, test_codes: Array, _: int, *, alpha:
 def _fit_forest(
     codes: Array, factor: Array, test_codes: Array, number: int, *, trees: int, seeds: NDArray[np.int64]
 ) -> Regression:
-    """A forest of the depth beyond which it would predict rows that were held back no better."""
+    """Fit a forest, with the depth chosen on held-out training rows."""
     from sklearn.ensemble import RandomForestRegressor
 
     def grow(depth: int, rows: slice) -> RandomForestRegressor:

@@ -1,4 +1,4 @@
-"""Downstream accuracy: what a linear classifier makes of the codes when labels are few."""
+"""Downstream accuracy: a linear classifier of the codes, trained on few labels."""
 
 from __future__ import annotations
 
@@ -22,30 +22,46 @@ def downstream(
     test: int = 5_000,
     penalty: float = 1e-4,
 ) -> dict[str, float]:
-    """How often a linear classifier with few labels tells the values of the factors.
+    """Measure the accuracy of a linear classifier of each factor with few labels.
 
-    Per factor, a multinomial logistic regression on all codes learns from the first 10 rows, the first 100,
-    and so on. Codes are standardised on all training rows, labelled or not, so that scale does not matter. A
-    value that no labelled row has is never predicted; where all of them have one value, it always is.
+    Per factor, a multinomial logistic regression on all codes is trained on the first 10 rows, the first 100,
+    and so on. Codes are standardised on all training rows, labelled or not, so scale does not matter. A value
+    that no labelled row has is never predicted; if they all have the same value, it is always predicted.
 
     The published protocol chooses the penalty by cross-validation, which takes fifty fits per factor. Ours is
-    the smallest that it tries.
+    the smallest penalty that it tries.
 
     Args:
-        representation: codes and factors; its first rows train, the next ones test.
-        labels: how many labelled rows there are, one score for each.
-        test: test rows, the same for all.
-        penalty: of half the squared weights, against the log-loss summed over rows: scikit-learn's 1/C.
+        representation: codes and factors; the first rows train, the next ones test.
+        labels: numbers of labelled rows; one score for each.
+        test: number of test rows, the same ones for each score.
+        penalty: factor on half the squared weights, added to the log-loss summed over rows; scikit-learn's
+            1/C.
 
     Returns:
         Test accuracy averaged over factors, from 0 to 1, by the number of labels: ``{"10": ...}``. It is not
         corrected for chance.
 
     Raises:
-        InputError: too few rows, or ``labels`` that are no whole numbers from 1 up, each another one.
+        InputError: too few rows, or ``labels`` that are not distinct whole numbers of at least 1.
+
+    Example:
+        The factors score 1 in any order; noise scores chance, 1 of 2 values, with any number of labels:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(2, size=(1_000, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((1_000, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     accuracies = downstream(codes, factors, labels=(10, 100), test=500)
+        ...     print({labels: round(accuracy, 1) for labels, accuracy in accuracies.items()})
+        {'10': 1.0, '100': 1.0}
+        {'10': 1.0, '100': 1.0}
+        {'10': 0.5, '100': 0.5}
     """
     if not labels or min(labels) < 1 or len(set(labels)) < len(labels):
-        raise InputError(f"labels must be whole numbers from 1 up, each once, but {list(labels)} was given.")
+        raise InputError(
+            f"labels must be distinct whole numbers of at least 1, but {list(labels)} was given."
+        )
     if test < 1:
         raise InputError(f"test must be at least 1, but {test} was given.")
     if penalty < 0:
@@ -64,13 +80,13 @@ def downstream(
 def _split(
     representation: Representation, train: int, test: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Standardised codes and factors of the training rows, and of the next ones, which test."""
+    """Return standardised codes and factors of the training and of the test rows."""
     if train + test > len(representation):
         raise InputError(
-            f"{train} labelled and {test} test rows are wanted, but there are {len(representation)}: give "
+            f"{train} labelled and {test} test rows are needed, but there are {len(representation)}: give "
             "more rows, or ask for fewer."
         )
-    # Not the representation's own split: it refuses a factor of which the training rows show one value only.
+    # The representation's own split would refuse a factor with a single value in the training rows.
     codes, factors = representation.codes[: train + test], representation.factors[: train + test]
     codes = standardise(codes, like=codes[:train])
     return codes[:train], factors[:train], codes[train:], factors[train:]

@@ -1,4 +1,4 @@
-"""The gap between the best and the second best code of each factor: what MIG and SAP average."""
+"""The gap between the best and the second best code of a factor, as in MIG and SAP."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def top_two_gap(scores: NDArray[np.float64], of_no_code: ArrayLike = 0.0) -> NDArray[np.float64]:
-    """Best minus second best score of each factor over the codes.
+    """Return the best minus the second best score of each factor over the codes.
 
     Args:
-        scores: [D, F], how well each code tells each factor.
-        of_no_code: scalar or [F], what knowing no code scores: the second best where there is one code only.
+        scores: [D, F], how well each code predicts each factor.
+        of_no_code: scalar or [F], the score without any code; it is the second best of a single code.
 
     Returns:
         [F], at least 0: a single code that is worse than none has no gap.

@@ -1,4 +1,4 @@
-"""The tables that a user gives: made arrays of numbers, or refused in one sentence."""
+"""Tables from users: converted to arrays of numbers, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from dis_bench.errors import InputError, describe, shown
 
 LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
-SMALLEST_SPREAD = 1e-150  # a smaller spread has no square above 0
-LARGEST_FACTOR = 2**53  # above it a float does not hold every whole number
+SMALLEST_SPREAD = 1e-150  # the square of a smaller spread would be 0
+LARGEST_FACTOR = 2**53  # a float cannot represent every larger whole number
 LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
-ENOUGH_ROWS = 100  # to tell a factor of many values from a number that is another one in each row
+ENOUGH_ROWS = 100  # with fewer rows, a factor of many values cannot be distinguished from a continuous one
 
 
 class RankedFactors(NamedTuple):
     """The factors that vary, each value replaced by its rank among those that occur.
 
     Attributes:
-        values: int64 [N, F].
-        sizes: int64 [F], how many values of each occur.
-        kept: int64 [F], which of the given columns they are.
-        dropped: the columns that have one value only.
+        values: int64 [N, F], from 0 up.
+        sizes: int64 [F], the number of values of each factor that occur.
+        kept: int64 [F], the column of each factor in the given table.
+        dropped: the columns that have a single value.
     """
 
     values: NDArray[np.int64]
@@ -35,14 +35,16 @@ class RankedFactors(NamedTuple):
 
 
 def read_array(what: str, given: Any) -> NDArray[Any]:
-    """Read plain numbers from any container: arrays, tensors, frames, and lists of them.
+    """Read plain numbers from any container.
+
+    Arrays, tensors, frames, and lists of them are containers.
 
     Args:
-        what: names the table in errors: ``codes``.
-        given: by a user.
+        what: name of the table for error messages, such as ``codes``.
+        given: the user's table.
 
     Returns:
-        An array of any shape and type; one of objects where they could not be read as numbers.
+        An array of any shape and type; of objects if the values could not be read as numbers.
 
     Raises:
         InputError: the container cannot be read, or some of its values are masked.
@@ -56,7 +58,7 @@ def read_array(what: str, given: Any) -> NDArray[Any]:
     try:
         given = _plain(what, given)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy's words on what it reads: the checks here say their own
+            warnings.simplefilter("ignore")  # numpy warns of what the checks below report as errors
             table = np.asarray(given)
             if table.dtype.kind == "O" and table.ndim:
                 table = np.asarray(table.tolist())
@@ -66,13 +68,13 @@ def read_array(what: str, given: Any) -> NDArray[Any]:
         if "inhomogeneous" not in str(error):
             raise _unreadable(what, given, error) from None
         raise InputError(f"{what} must be a table, but rows of different lengths were given.") from None
-    except Exception as error:  # containers of strangers may raise anything
+    except Exception as error:  # containers of other libraries may raise anything
         raise _unreadable(what, given, error) from None
     return table
 
 
 def _plain(what: str, given: Any) -> Any:
-    """Tensors and frames as arrays, also in lists of lists; anything else as it is."""
+    """Convert tensors and frames to arrays, also in nested lists; return all else."""
     if hasattr(given, "detach"):  # a torch tensor, without importing torch
         return _read_tensor(what, given)
     if hasattr(given, "columns") and hasattr(given, "iloc"):  # a pandas frame, without importing pandas
@@ -91,7 +93,7 @@ def _read_tensor(what: str, given: Any) -> NDArray[Any]:
 
 
 def _read_column(column: Any) -> NDArray[Any]:
-    """A column of a frame; missing values of pandas' own types become NaN."""
+    """Convert a column of a frame; missing values of pandas' own types become NaN."""
     kind = getattr(column.dtype, "kind", "O")
     if isinstance(column.dtype, np.dtype) or kind not in "fiub":
         return column.to_numpy()
@@ -104,8 +106,8 @@ def _unmask(what: str, given: Any) -> Any:
     rows = [given] if isinstance(given, np.ma.MaskedArray) else given
     if any(np.ma.is_masked(row) for row in rows):
         raise InputError(
-            f"{what} must be a whole table, but a masked array was given: leave out the rows in which "
-            "something is masked."
+            f"{what} must be a complete table, but a masked array was given: leave out the rows with masked "
+            "values."
         )
     plain = [np.ma.getdata(row) for row in rows]
     return plain[0] if isinstance(given, np.ma.MaskedArray) else plain
@@ -133,10 +135,11 @@ def _check_table(what: str, width: str, given: Any) -> NDArray[Any]:
 
 
 def check_codes(given: ArrayLike) -> NDArray[np.float64]:
-    """Codes as a new float64 array [N, D].
+    """Convert codes to a new float64 array [N, D].
 
     Raises:
-        InputError: they are no table of finite numbers; the message names the code and the row.
+        InputError: the codes are not a table of finite numbers within float32, or one varies by less than
+            1e-150; the message names the code and the row.
     """
     codes = _as_floats("codes", given)
     bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
@@ -158,15 +161,15 @@ def check_codes(given: ArrayLike) -> NDArray[np.float64]:
 
 def _as_floats(what: str, given: Any) -> NDArray[np.float64]:
     table = _check_table(what, "D", given)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused by its row
+    with np.errstate(over="ignore", invalid="ignore"):  # values that overflow are refused later, by their row
         return table.astype(np.float64)
 
 
 def check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Log-variances as a new float64 array of the shape of the codes.
+    """Convert log-variances to a new float64 array of the shape of the codes.
 
     Raises:
-        InputError: another shape, or a value that is not finite or far out.
+        InputError: another shape, or a value that is not finite or is beyond 200.
     """
     log_variances = _as_floats("log_variances", given)
     if log_variances.shape != shape:
@@ -178,17 +181,17 @@ def check_log_variances(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise InputError(
-            f"log_variances must lie within {LARGEST_LOG_VARIANCE:g} of 0, but that of code {column} is "
+            f"log_variances must be within {LARGEST_LOG_VARIANCE:g} of 0, but that of code {column} is "
             f"{log_variances[row, column]} in row {row}."
         )
     return log_variances
 
 
 def check_factors(given: ArrayLike) -> NDArray[Any]:
-    """Factors as an array [N, F] of whole numbers, of any numeric type.
+    """Convert factors to an array [N, F] of whole numbers, of any numeric type.
 
     Raises:
-        InputError: they are no table of whole numbers; the message names the factor and the row.
+        InputError: the factors are not a table of whole numbers; the message names the factor and the row.
     """
     factors = _check_table("factors", "F", given)
     if factors.dtype.kind == "f":
@@ -204,14 +207,17 @@ def check_factors(given: ArrayLike) -> NDArray[Any]:
 
 
 def rank_factors(factors: NDArray[Any]) -> RankedFactors:
-    """The factors [N, F] of at least one row, without those that are constant, as ranks from 0 up.
+    """Drop constant factors, and replace each value by its rank, from 0 up.
+
+    Args:
+        factors: whole numbers [N, F], of at least one row.
 
     Raises:
-        InputError: all are constant, or one has a value of its own in most rows.
+        InputError: all factors are constant, or most rows have a value of one that no other row has.
     """
     varies = (factors != factors[0]).any(axis=0)
     if not varies.any():
-        raise InputError("every factor has one value only, so there is nothing to score.")
+        raise InputError("every factor has a single value, so there is nothing to score.")
     kept = np.flatnonzero(varies)
     ranks, sizes = np.empty((len(factors), len(kept)), dtype=np.int64), np.empty(len(kept), dtype=np.int64)
     for j, column in enumerate(kept):
@@ -220,20 +226,16 @@ def rank_factors(factors: NDArray[Any]) -> RankedFactors:
         alone = int((counts == 1).sum())
         if len(factors) >= ENOUGH_ROWS and alone > len(factors) / 2:
             raise InputError(
-                f"factor {column} looks continuous, or like a number that only tells rows apart: {alone} of "
-                f"{len(factors)} rows have a value of their own; cut it into classes first, for example with "
-                "numpy.digitize, or leave it out."
+                f"factor {column} looks continuous, or like a row number: {alone} of {len(factors)} rows "
+                "have a value of their own; cut it into classes first, for example with numpy.digitize, or "
+                "leave it out."
             )
     return RankedFactors(ranks, sizes, kept, tuple(np.flatnonzero(~varies).tolist()))
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> None:
-    """Refuse what is no whole number in a range.
-
-    Raises:
-        InputError: it is none.
-    """
+    """Raise InputError if a value is not a whole number from ``least`` to ``most``."""
     wrong = not isinstance(value, Integral) or isinstance(value, bool) or value < least
     if wrong or (most is not None and value > most):
-        allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{name} must be a whole number {allowed}, but {shown(value)} was given.")

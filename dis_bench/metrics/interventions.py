@@ -1,7 +1,7 @@
-"""Rows that share a factor's value, drawn from a table: what the beta-VAE and the FactorVAE score compare.
+"""Rows that share a factor's value, as the beta-VAE and the FactorVAE score draw them.
 
-On a whole grid such rows are the intervention that the papers make on the generator: one factor is held, the
-others vary. On a sample of the grid they are its estimate.
+On a whole grid, drawing such rows is the papers' intervention on the generator: one factor is held, the
+others vary. On a sample of the grid it is an estimate.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from dis_bench.errors import InputError
 from dis_bench.metrics.representation import Representation
 
-CHUNK = 2**22  # code values that are in memory at once: 32 MB
+CHUNK = 2**22  # code values in memory at once: 32 MB
 
 Positions = NDArray[np.int64]
 Features = NDArray[np.float64]
 
 
 class SharingRows(NamedTuple):
-    """The rows of a table whose value of one factor occurs more than once, those of one value side by side.
+    """The rows that share their value of one factor with another row, sorted by value.
 
     Attributes:
         codes: [n, D].
-        starts: [n], where the rows with this row's value begin.
-        counts: [n], how many they are, at least 2.
+        starts: [n], the first of the rows with this row's value.
+        counts: [n], the number of rows with this row's value, at least 2.
     """
 
     codes: NDArray[np.float64]
@@ -35,26 +35,29 @@ class SharingRows(NamedTuple):
     counts: Positions
 
     def draw_pairs(self, points: int, batch: int, rng: np.random.Generator) -> tuple[Positions, Positions]:
-        """Pairs [points, batch] of two different rows that share a value; the first row is uniform."""
+        """Draw pairs [points, batch] of two different rows with the same value.
+
+        The first row of a pair is uniform over all rows.
+        """
         first = rng.integers(len(self.codes), size=(points, batch))
         start, count = self.starts[first], self.counts[first]
-        # 1 to count - 1 places further on, round the rows of the same value: never the row itself.
+        # 1 to count - 1 places further on, cyclically among the rows of the same value: never the row itself.
         return first, start + (first - start + rng.integers(1, count)) % count
 
     def draw_groups(self, points: int, batch: int, rng: np.random.Generator) -> Positions:
-        """Groups [points, batch] of rows that all share one value, which is that of a uniform row.
+        """Draw groups [points, batch] of rows with the same value.
 
-        Rows are drawn with replacement, as images are on a grid.
+        The value is that of a row drawn uniformly. Rows are drawn with replacement, like images from a grid.
         """
         row = rng.integers(len(self.codes), size=(points, 1))
         return self.starts[row] + rng.integers(0, self.counts[row], size=(points, batch))
 
 
 def sharing_rows(representation: Representation, factor: int) -> SharingRows:
-    """The rows that share their value of a factor with another row.
+    """Select the rows that share their value of a factor with another row.
 
     Raises:
-        InputError: the values of the factor all occur once.
+        InputError: every value of the factor occurs only once.
     """
     values = representation.factors[:, factor]
     counts = np.bincount(values)
@@ -74,13 +77,13 @@ def draw_points(
     measure: Callable[[SharingRows, int, np.random.Generator], Features],
     rng: np.random.Generator,
 ) -> tuple[Features, NDArray[np.int64]]:
-    """Points of one factor each, drawn uniformly, and what is measured on rows that share its value.
+    """Draw a factor per point, uniformly, and measure rows that share its value.
 
     Args:
-        representation: codes and factors; all rows are drawn from.
-        points: how many.
-        measure: gives the features [n, D] of n points, from the rows that share a factor's value.
-        rng: decides about factors and rows.
+        representation: codes and factors; rows are drawn from all of them.
+        points: number of points.
+        measure: returns the features [n, D] of n points, given the rows that share a factor's value.
+        rng: draws factors and rows.
 
     Returns:
         Features [points, D] and factors [points].
@@ -94,6 +97,6 @@ def draw_points(
 
 
 def chunks(points: int, values_per_point: int) -> Iterator[slice]:
-    """Slices of the points, small enough to hold the codes of their rows in memory."""
+    """Cut the points into slices whose codes fit in memory."""
     step = max(1, CHUNK // values_per_point)
     return (slice(begin, begin + step) for begin in range(0, points, step))

@@ -1,4 +1,4 @@
-"""IRS, the interventional robustness score: does a code stand still while its factor does?"""
+"""IRS, the interventional robustness score: does a code stay put while its factor is held?"""
 
 from __future__ import annotations
 
@@ -16,25 +16,33 @@ from dis_bench.metrics.representation import Representation, Rows, check_bins, e
 def irs(
     representation: Representation, *, rows: int = 10_000, quantile: float = 0.99, bins: int = 20
 ) -> float:
-    """How little a code moves while the factor that it belongs to is held and all others vary.
+    """Measure how little a code moves while its factor is held and others vary.
 
-    A code's movement is a high quantile of its distance from its mean among the rows of one value, averaged
-    over values, as a share of its largest distance from its mean over all rows. It belongs to the factor for
-    which that is least. Codes are weighted by their largest distance, hence by their scale.
+    A code's movement under a factor is a high quantile of its distance from its mean among the rows of one
+    value, averaged over values, as a share of its largest distance from its mean over all rows. A code
+    belongs to the factor under which it moves least. Codes are weighted by their largest distance, hence by
+    scale.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.
-        rows: how many.
-        quantile: of the distances, from 0 to 1. The paper takes the largest, 1.
-        bins: factors with more values are cut into so many bins of equal width, as in the published
-            protocol, which costs the factors of dSprites 0.014; 40 or more leave them alone.
+        rows: number of rows.
+        quantile: quantile of the distances, from 0 to 1. The paper uses the largest distance, 1.
+        bins: a factor with more values than this is cut into this many bins of equal width, as in the
+            published protocol. That costs the factors of dSprites 0.014; with 40 or more they are not cut.
 
     Returns:
-        One less the weighted mean movement over codes, from 0 to 1; 0 if all codes are dead. Where groups are
-        small, movement can exceed 1: below 0 the score is cut off.
+        1 less the weighted mean movement over codes, from 0 to 1; 0 if all codes are dead. In small groups
+        movement can exceed 1, so the score is clipped at 0.
 
     Raises:
         InputError: too few rows, no bins or too many, or a quantile outside 0 to 1.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> [round(irs(codes, factors, rows=600), 1) for codes in (factors, factors[:, ::-1], noise)]
+        [1.0, 1.0, 0.3]
     """
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile must be from 0 to 1, but {quantile} was given.")
@@ -49,7 +57,13 @@ def irs(
 
 
 def robustness_matrix(rows: Rows, quantile: float, bins: int) -> NDArray[np.float64]:
-    """One less the movement of each code while each factor is held [D, F]; no code may be dead."""
+    """Compute 1 - the movement of each code while each factor is held [D, F].
+
+    Args:
+        rows: codes and factors; no code may be dead.
+        quantile: of the distances, from 0 to 1.
+        bins: factors with more values are cut into this many.
+    """
     movements = [
         _movements(rows.codes, equal_width_bins(factor, bins), quantile) for factor in rows.factors.T
     ]
@@ -57,22 +71,22 @@ def robustness_matrix(rows: Rows, quantile: float, bins: int) -> NDArray[np.floa
 
 
 def _as_computed(codes: NDArray[np.float64]) -> NDArray[Any]:
-    """The codes in single precision where they came in it, as an encoder's do.
+    """Return the codes in float32 if that loses nothing, as for an encoder's.
 
-    The published code computes in the codes' own precision. A code that stands still then moves by its last
-    digit, which costs a perfect code 5e-6: too little to matter, but more than scores should differ by.
+    The published program computes in the precision of the codes. There a code that should not move does so by
+    its last digit, which costs a perfect code 5e-6: too little to matter, but more than agreement allows.
     """
     single = codes.astype(np.float32)
     return single if np.array_equal(single, codes) else codes
 
 
 def largest_distances(codes: NDArray[Any]) -> NDArray[np.float64]:
-    """The largest distance of each code from its mean [D]."""
+    """Return the largest distance of each code from its mean [D]."""
     return np.abs(codes - codes.mean(axis=0, dtype=float)).max(axis=0)
 
 
 def _movements(codes: NDArray[Any], groups: NDArray[np.int64], quantile: float) -> NDArray[np.float64]:
-    """The quantile of a code's distances from its mean in a group, averaged over groups [D]."""
+    """Average the quantile of each code's distances from its group's mean [D]."""
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order])) + 1
     quantiles = []
@@ -82,8 +96,9 @@ def _movements(codes: NDArray[Any], groups: NDArray[np.int64], quantile: float) 
 
 
 def _means(codes: NDArray[Any]) -> NDArray[Any]:
-    """The mean of each code [D], rounded alike in whatever order rows and codes come.
+    """Compute the mean of each code [D], independently of the order of rows and codes.
 
-    The sum goes from row to row, as numpy's does over the rows of a table.
+    Values are sorted first and added row by row, as numpy adds the rows of a table, so that rounding is the
+    same in any order.
     """
     return np.cumsum(np.sort(codes, axis=0), axis=0)[-1] / codes.dtype.type(len(codes))

@@ -12,26 +12,33 @@ from dis_bench.metrics.representation import Representation
 
 @metric(source="Do and Tran 2020, normalised; codes discretised as for MIG in Locatello et al. 2019")
 def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -> float:
-    """How little there is in a factor's best code besides the factor, and of the factor in another code.
+    """Measure how exclusively each factor and its best code determine each other.
 
-    For each factor: the joint entropy of the factor and its best code, less the gap in mutual information to
-    the second best. That is 0 for a code that is the factor and nothing else, so that two factors in one code
-    and noise in a code cost, which MIG forgives. It is turned round and scaled by the largest possible joint
-    entropy.
+    For each factor, the joint entropy of the factor and its best code, less the gap in mutual information to
+    the second best code, is 0 if the code is the factor and nothing else. Two factors in one code, or noise
+    in a code, are therefore penalised, which MIG forgives. The score is 1 less this quantity over its upper
+    bound, the entropy of the factor plus the logarithm of the number of bins.
 
     A dead code adds no entropy. If all codes are dead, the score is therefore not 0 but the mean of
     ``log(bins) / (H(factor) + log(bins))``.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.
-        rows: how many.
-        bins: of equal width over each code's range.
+        rows: number of rows.
+        bins: number of bins, of equal width over each code's range.
 
     Returns:
-        The mean over factors, from 0 to 1, the highest for the factors themselves.
+        The mean over factors, from 0 to 1; highest for the factors themselves.
 
     Raises:
         InputError: too few rows, or no bins.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> [round(jemmig(codes, factors, rows=600), 1) for codes in (factors, factors[:, ::-1], noise)]
+        [1.0, 1.0, 0.1]
     """
     excess = joint_entropy_less_gap(
         representation.mutual_information(bins, rows),
@@ -47,12 +54,14 @@ def joint_entropy_less_gap(
     code_entropies: NDArray[np.float64],
     factor_entropies: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """H(z*; v) - (I(z*; v) - I(z'; v)) [F] of each factor's best and second best code, in nats.
+    """Compute H(z*, v) - (I(z*; v) - I(z'; v)) [F] in nats.
+
+    Here v is a factor, z* the code with most information about it and z' the second best.
 
     Args:
-        information: [D, F], of codes and factors.
-        code_entropies: [D].
-        factor_entropies: [F].
+        information: I(code; factor) [D, F] in nats.
+        code_entropies: [D], in nats.
+        factor_entropies: [F], in nats.
     """
     best = information.argmax(axis=0)
     joint = code_entropies[best] + factor_entropies - information.max(axis=0)

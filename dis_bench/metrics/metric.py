@@ -1,19 +1,19 @@
-"""The contract of a metric: a function of a representation, with what a table must know about it.
+"""The contract of a metric: a function of a representation, with its declaration.
 
 A plug-in is a function in one of two forms. The plain one takes arrays::
 
     def my_score(codes, factors, *, power=2):
-        '''One line on what it measures.'''
+        '''Measure one thing.'''
         return float(...)  # or a dict of floats
 
-The declared one reads a :class:`~dis_bench.metrics.representation.Representation`, shares its bins,
-entropies and mutual information with the other metrics, and says more about itself::
+The declared form takes a :class:`~dis_bench.metrics.representation.Representation`, shares bins, entropies
+and mutual information with other metrics, and declares more about itself::
 
     @metric(source="Chen et al. 2018, section 4")
     def mig(representation, *, rows=10_000, bins=20):
         ...
 
-Keyword parameters with defaults are the metric's protocol: they stand in every record.
+Keyword parameters with defaults are the metric's protocol, which every record contains.
 """
 
 from __future__ import annotations
@@ -43,28 +43,29 @@ NOT_GIVEN: Any = object()
 
 
 class MetricFailed(InputError):
-    """A metric raised something that is no refusal; ``__cause__`` is what it raised."""
+    """An unexpected exception that a metric raised, available as ``__cause__``."""
 
 
 @dataclass(eq=False)
 class Metric:
-    """A metric: call it with arrays, or with a representation whose inputs it shares with other metrics.
+    """A metric, called with arrays or with a representation shared with other metrics.
 
-    ``mig(codes, factors, seed=0, bins=10)`` and ``mig(representation, bins=10)`` return what the
-    function returns; :meth:`scores` returns the columns of a table.
+    ``mig(codes, factors, seed=0, bins=10)`` and ``mig(representation, bins=10)`` return the function's
+    result; :meth:`scores` returns the columns of a table.
 
     Attributes:
-        function: takes a representation and the parameters.
-        name: what users type, and how its columns begin.
+        function: a function of a representation and the parameters.
+        name: the name that users type, and the prefix of its columns.
         parameters: default of each parameter, by name.
-        keys: the names of its numbers where it returns several; empty for a single number.
+        keys: names of its numbers if it returns several; empty for a single number; None if they vary.
         range: lowest and highest possible score.
-        higher_is_better: the direction.
+        higher_is_better: whether a higher score is better.
         source: paper and equation.
-        version: changes when the same input gives other numbers.
-        needs: what it reads of a representation beside codes and factors: ``("log_variances",)``.
-        values_are_numbers: whether it takes factor values as numbers, even where they stand for names.
-        draws_rows: whether it draws from all rows that there are: allowed fewer than a study's, it is marked.
+        version: changes whenever the same input gives other numbers.
+        needs: inputs beside codes and factors that it reads: ``("log_variances",)``.
+        values_are_numbers: whether it treats factor values as numbers, even if they are names.
+        draws_rows: whether it draws from all available rows; its score is marked if a small table is allowed
+            and has fewer rows than a study's.
     """
 
     function: Callable[..., Any]
@@ -81,7 +82,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         _check_range(self.name, self.range)
-        functools.update_wrapper(self, self.function, updated=())  # a function's attributes are its own
+        functools.update_wrapper(self, self.function, updated=())  # without the function's own attributes
         by_keyword = inspect.Parameter.KEYWORD_ONLY
         first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
         rest = {**dict.fromkeys(self.needs, inspect.Parameter.empty), "seed": 0, "allow_small": False}
@@ -91,12 +92,12 @@ class Metric:
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring."""
+        """Return the first line of the docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     @property
     def outputs(self) -> tuple[str, ...] | None:
-        """The columns that it fills; ``None`` where only running it can tell."""
+        """Return the columns that it fills, or None if they are known only after a run."""
         return None if self.keys is None else tuple(self._column(key) for key in self.keys or ("",))
 
     @neutral()
@@ -112,16 +113,19 @@ class Metric:
         """Score codes [N, D] against factors [N, F], or a representation.
 
         Args:
-            codes: numbers [N, D], or a :class:`Representation`, which brings its own factors and options.
+            codes: numbers [N, D], or a :class:`Representation`, which has its own factors and options.
             factors: whole numbers [N, F].
-            seed: shuffles the rows and decides what is drawn; ``None`` keeps the given order; 0 by default.
-            allow_small: score even where the protocol wants more rows than there are; not by default.
-            parameters: the protocol's, where it should differ from the defaults; and what the metric
-                ``needs`` beside codes and factors, by name.
+            seed: seed of the shuffle of the rows and of all draws; 0 by default; None keeps the given order.
+            allow_small: score even if the protocol needs more rows than there are; False by default.
+            parameters: parameters of the protocol that differ from the defaults, and the inputs that the
+                metric ``needs`` beside codes and factors, by name.
+
+        Returns:
+            The function's result: a number, or a NamedTuple or dict of numbers.
 
         Raises:
             InputError: input that cannot be scored, or an unknown parameter.
-            MetricFailed: the metric raised something else, which is the cause.
+            MetricFailed: the metric raised an unexpected exception, available as ``__cause__``.
         """
         options = {"seed": seed, "allow_small": allow_small}
         options |= {name: parameters.pop(name) for name in self.needs if name in parameters}
@@ -144,12 +148,12 @@ class Metric:
                 return self.function(representation, **parameters)
         except InputError as error:
             raise error.prefixed(f"{self.name}: ") from None
-        except (Exception, SystemExit) as error:  # a stranger's function may raise whatever it likes
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             what = (lacks(error) or describe(error)).rstrip(".: ")
             raise MetricFailed(f"metric '{self.name}' failed: {what}.") from error
 
     def _represent(self, codes: Any, factors: Any, options: dict[str, Any]) -> Representation:
-        """What was given as a representation; one that is ready brings everything with it."""
+        """Make a representation of arrays, or return the given one, which must be alone."""
         options = {name: value for name, value in options.items() if value is not NOT_GIVEN}
         if not isinstance(codes, Representation):
             if factors is None:
@@ -158,44 +162,40 @@ class Metric:
         more = [*(["factors"] if factors is not None else []), *options]
         if more:
             raise InputError(
-                f"{self.name} was given {' and '.join(more)} besides a Representation, which has its own."
+                f"{self.name} was given {' and '.join(more)} in addition to a Representation, which has its "
+                "own."
             )
         return codes
 
     def scores(self, representation: Representation, **parameters: Any) -> dict[str, float]:
-        """The columns of a table: ``{"mig": 0.9}``, or ``{"dci_disentanglement": ..., ...}``.
+        """Return the columns of a table, such as ``{"mig": 0.9}``.
 
         Raises:
-            InputError: as :meth:`__call__`; or the metric returned something other than finite numbers.
+            InputError: as :meth:`__call__`, or the metric did not return finite numbers.
         """
         return self.columns(self(representation, **parameters))
 
     def columns(self, result: Any) -> dict[str, float]:
-        """What the function returned, as the columns of a table.
+        """Convert the function's result to the columns of a table.
 
         Raises:
-            InputError: it is not what the metric declares, or something other than finite numbers.
+            InputError: the result differs from what the metric declares, or does not consist of finite
+                numbers.
         """
         values = _by_key(result)
         if not values:
-            raise InputError(f"metric '{self.name}' returned {shown(result)}, which holds no score.")
+            raise InputError(f"metric '{self.name}' returned {shown(result)}, which contains no score.")
         if self.keys is not None and tuple(values) != (self.keys or ("",)):
             raise InputError(
                 f"metric '{self.name}' returned {shown(result)}, but declares {self.keys or 'one number'}."
             )
         for value in values.values():
             if not isinstance(value, Real) or isinstance(value, bool) or not is_finite(value):
-                raise InputError(
-                    f"metric '{self.name}' returned {shown(value)} where a finite number must stand."
-                )
+                raise InputError(f"metric '{self.name}' returned {shown(value)} instead of a finite number.")
         return {self._column(key): float(value) for key, value in values.items()}
 
     def check_needs(self, representation: Representation) -> None:
-        """Refuse a representation that lacks what the metric reads.
-
-        Raises:
-            InputError: it was made without.
-        """
+        """Raise InputError if the representation lacks an input that the metric needs."""
         for name in self.needs:
             if getattr(representation, name) is None:
                 raise InputError(
@@ -203,16 +203,16 @@ class Metric:
                 )
 
     def afford(self, representation: Representation, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The given parameters themselves, or those that are scored where a small table is allowed."""
+        """Return the parameters, reduced to the available rows if ``allow_small`` is set."""
         if not representation.allow_small:
             return parameters
         return cut_protocol(parameters, len(representation))
 
     def resolve(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters: the given values, checked, over the defaults.
+        """Return all parameters: the given values, checked, and defaults for the others.
 
         Raises:
-            InputError: an unknown parameter, or a value of another type than its default, or not finite.
+            InputError: an unknown parameter, or a value that is not finite or not of its default's type.
         """
         for name in parameters:
             if name not in self.parameters:
@@ -238,21 +238,37 @@ def metric(
     values_are_numbers: bool = False,
     draws_rows: bool = False,
 ) -> Callable[[Callable[..., Any]], Metric]:
-    """Declare ``f(representation, *, parameter=default, ...)`` a metric, named after the function.
+    """Declare a function ``f(representation, *, parameter=default, ...)`` a metric.
+
+    The metric has the function's name.
 
     Args:
-        keys: the names of its numbers, where it returns a NamedTuple or a dict; ``None`` if they vary.
+        keys: names of its numbers if it returns a NamedTuple or a dict; ``None`` if they vary.
         range: lowest and highest possible score.
-        higher_is_better: the direction.
+        higher_is_better: whether a higher score is better.
         source: paper and equation.
-        version: raise it when the same input gives other numbers.
-        needs: what it reads of a representation beside codes and factors: ``("log_variances",)``. Without
-            it the metric is refused when asked for, and left out when no metric is named.
-        values_are_numbers: whether it takes factor values as numbers, even where they stand for names.
-        draws_rows: whether it draws from all rows that there are, which no parameter says.
+        version: to be raised whenever the same input gives other numbers.
+        needs: inputs beside codes and factors that it reads: ``("log_variances",)``. If they were not given,
+            the metric is refused when named, and left out when no metric is named.
+        values_are_numbers: whether it treats factor values as numbers, even if they are names.
+        draws_rows: whether it draws from all available rows, which its parameters do not show.
+
+    Returns:
+        A decorator that turns the function into a :class:`Metric`.
 
     Raises:
-        InputError: the function cannot be called with a representation alone, or the range is none.
+        InputError: the function cannot be called with a representation alone, or ``range`` is not two
+            ascending numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> @metric(source="nobody, ever", range=(0, np.inf))
+        ... def spread(representation, *, rows=10_000):
+        ...     '''Measure the mean standard deviation of the codes.'''
+        ...     return float(representation.rows(rows).codes.std(axis=0).mean())
+        >>> codes = np.array([[0.0, 2.0], [4.0, 2.0]])
+        >>> spread(codes, [[0], [1]], rows=2)
+        1.0
     """
 
     def declare(function: Callable[..., Any]) -> Metric:
@@ -265,18 +281,24 @@ def metric(
 
 
 def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> Metric:
-    """A metric as it is; a plain function ``f(codes, factors, **parameters)`` as a metric.
+    """Turn a plain function ``f(codes, factors, **parameters)`` into a metric.
 
-    The function gets copies of the representation's codes and factors: shuffled, without constant
-    factors, factor values from 0 up. A parameter called ``seed`` gets the seed; it is not in the protocol.
+    The function gets copies of the representation's codes and factors: shuffled, without constant factors,
+    and with factor values from 0 up. A parameter called ``seed`` gets the seed and is not part of the
+    protocol.
 
     Args:
-        target: a :class:`Metric` or a function.
-        name: of the metric; the function's own by default.
-        version: of a plain function.
+        target: a function, or a :class:`Metric`, which is returned as it is.
+        name: name of the metric; by default the function's.
+        version: version of a plain function.
 
     Raises:
         InputError: ``target`` cannot be called with codes and factors alone.
+
+    Example:
+        >>> spread = as_metric(lambda codes, factors: codes.std(), name="spread")
+        >>> spread.scores(Representation([[0.0], [4.0]], [[0], [1]]))
+        {'spread': 2.0}
     """
     if isinstance(target, Metric):
         return target
@@ -298,7 +320,10 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
 
 
 def find_owner(score: str, metrics: Iterable[str]) -> str | None:
-    """Return the metric that gives a score: ``dci`` for ``dci_completeness``; None where none does."""
+    """Return the metric that gives a score, such as ``dci`` for ``dci_completeness``.
+
+    It is the longest name that the score begins with, or None if there is none.
+    """
     owners = [name for name in metrics if score == name or score.startswith(f"{name}_")]
     return max(owners, key=len, default=None)
 
@@ -308,7 +333,7 @@ def _check_range(name: str, range: Any) -> None:
         low, high = map(float, range)
     except (TypeError, ValueError):
         low = high = 0.0
-    if not low < high:  # not where either is NaN
+    if not low < high:  # false if either is NaN
         raise InputError(
             f"the range of metric '{name}' must be its lowest and its highest score, but {shown(range)} was "
             "given."
@@ -316,7 +341,7 @@ def _check_range(name: str, range: Any) -> None:
 
 
 def _by_key(result: Any) -> dict[str, Any]:
-    """What a metric returned, by key; a single number by the empty one."""
+    """Return a metric's result by key; a single number has the empty key."""
     if hasattr(result, "_asdict"):
         result = result._asdict()
     return dict(result) if isinstance(result, Mapping) else {"": result}

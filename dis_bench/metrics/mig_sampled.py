@@ -1,4 +1,4 @@
-"""MIG as first published: with the posteriors themselves, not with bins of their means."""
+"""MIG as first published: with the posteriors themselves instead of bins of their means."""
 
 from __future__ import annotations
 
@@ -15,53 +15,77 @@ from dis_bench.metrics.representation import Representation
 
 Array = NDArray[np.float64]
 
-CHUNK = 2**18  # densities that are in memory at once: 2 MB at most, so that they stay in the cache
-# Single precision takes half the time or less. It tells some 10^7 places of a latent apart, so that the width
-# of a posterior wider than this share of the latent's range keeps three digits.
+CHUNK = 2**18  # densities in memory at once: at most 2 MB, so that they stay in the cache
+# Single precision takes half the time or less. It distinguishes about 10^7 values over the range of a latent,
+# so a posterior wider than this share of the range is resolved to three digits.
 WIDE_ENOUGH = 1e-4
-NEXT_TO_NOTHING = -600.0  # log-densities below it are raised to it
+NEXT_TO_NOTHING = -600.0  # lower log-densities are raised to this
 
 
 @metric(needs=("log_variances",), source="Chen et al. 2018, section 4 and its estimator of entropies")
 def mig_sampled(representation: Representation, *, rows: int = 10_000, samples: int = 10_000) -> float:
-    """How much more the best latent's posterior tells of a factor than the second best latent's does.
+    """Compute the gap in mutual information between a factor's two best posteriors.
 
-    Latents are drawn from the posterior of each row. What they tell of a factor is how much more likely they
-    are under the posteriors of the rows of the same value than under those of all rows: there are no bins,
-    and noise in a latent counts as what it hides. A latent that equals its prior tells nothing.
+    Latents are drawn from the posterior of each row. Their information about a factor is how much more likely
+    they are under the posteriors of the rows with the same value than under those of all rows. There are no
+    bins, and posterior noise reduces the information. A latent whose posterior is its prior has none.
 
-    The whole grid gives what the paper defines. A sample of it gives an estimate, too high where posteriors
-    are so narrow that few of them overlap: then a latent tells rows apart, whatever factor that is by.
+    On the whole grid this is what the paper defines. On a sample of the grid it is an estimate, too high
+    where posteriors are so narrow that few of them overlap: then any latent identifies rows, and thereby
+    every factor.
 
     Args:
         representation: posterior means, log-variances and factors; the first ``rows`` rows are read.
-        rows: how many. Time grows with their square.
-        samples: how many draws there are at least; each row gives equally many.
+        rows: number of rows; time grows with its square.
+        samples: least number of draws in all; each row is drawn equally often.
 
     Returns:
-        The mean over factors, from 0 to 1.
+        The gap over the factor's entropy, averaged over factors, from 0 to 1.
 
     Raises:
         InputError: no log-variances, too few rows, or no samples.
+
+    Example:
+        The factors score 1 in any order, and noise 0; so do the factors, if their posteriors are wide:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> few = {"rows": 600, "samples": 600}
+        >>> for codes, width in [(factors, 0.1), (factors[:, ::-1], 0.1), (noise, 0.1), (factors, 10.0)]:
+        ...     log_variances = np.full(codes.shape, 2 * np.log(width))
+        ...     print(round(mig_sampled(codes, factors, log_variances=log_variances, **few), 1))
+        1.0
+        1.0
+        0.0
+        0.0
     """
     information = posterior_information(representation, rows, samples)
     return float(gap_per_factor(information, representation.factor_entropies(rows)).mean())
 
 
 def posterior_information(representation: Representation, rows: int, samples: int) -> Array:
-    """I(latent; factor) [D, F] in nats, of latents that follow the mixture of the rows' posteriors.
+    """Estimate I(latent; factor) [D, F] in nats under the mixture of posteriors.
 
-    It is the mean of log q(z | factor) - log q(z) over the draws, where both densities are mixtures with
-    equal weights: of the posteriors of the rows with the same value, and of all rows.
+    It is the mean over draws of log q(z | factor) - log q(z). Both densities are mixtures with equal weights:
+    of the posteriors of the rows with the same value, and of those of all rows.
+
+    Args:
+        representation: posterior means, log-variances and factors.
+        rows: number of rows that are read.
+        samples: least number of draws in all.
+
+    Raises:
+        InputError: ``samples`` is below 1.
     """
     if samples < 1:
         raise InputError(f"samples must be at least 1, but {samples} was given.")
 
     def estimate() -> Array:
         codes, factors = representation.rows(rows)
-        assert representation.log_variances is not None  # as the metric needs them
+        assert representation.log_variances is not None  # the metric declares that it needs them
         log_variances = representation.log_variances[:rows]
-        # One latent is looked at at a time, so all may share their noise: their order does not matter then.
+        # Each latent is scored on its own, so all can share the noise, and their order does not matter.
         noise = representation.generator("mig_sampled").standard_normal((-(-samples // rows), rows))
 
         def tell(latent: int) -> Array:
@@ -75,7 +99,14 @@ def posterior_information(representation: Representation, rows: int, samples: in
 def _information_of_latent(
     means: Array, log_variances: Array, noise: Array, factors: NDArray[np.int64]
 ) -> Array:
-    """I(latent; factor) [F] of one latent from means and log-variances [N] and noise [R, N]."""
+    """Estimate I(latent; factor) [F] of one latent in nats.
+
+    Args:
+        means: [N].
+        log_variances: [N].
+        noise: standard normal [R, N]; R draws per row.
+        factors: [N, F].
+    """
     draws = means + np.exp(log_variances / 2) * noise
     origin, unit = draws.min(), np.ptp(draws) or 1.0
     log_deviations = log_variances / 2 - np.log(unit)
@@ -94,9 +125,9 @@ def _information_of_latent(
 
 
 def _sum_log_mixture(draws: NDArray[Any], means: NDArray[Any], log_deviations: NDArray[Any]) -> float:
-    """The sum over draws [R, n] of the log-density of a mixture of n Gaussians, but for a constant.
+    """Sum a mixture's log-density over draws [R, n], up to a constant per draw.
 
-    Each draw comes from one of the Gaussians, so that no density vanishes.
+    The mixture has n Gaussians of equal weight. Each draw comes from one of them, so no density vanishes.
     """
     draws = draws.reshape(-1, 1)
     slopes = np.exp(-log_deviations) * means.dtype.type(np.sqrt(0.5))
@@ -107,7 +138,7 @@ def _sum_log_mixture(draws: NDArray[Any], means: NDArray[Any], log_deviations: N
         distances *= slopes
         distances *= distances
         np.subtract(-log_deviations, distances, out=distances)
-        if distances.dtype == np.float64:  # of which the smallest numbers are slow
+        if distances.dtype == np.float64:  # subnormal numbers would be slow
             np.maximum(distances, NEXT_TO_NOTHING, out=distances)
         densities = np.exp(distances, out=distances).sum(axis=1)
         total += np.log(densities, dtype=np.float64).sum()

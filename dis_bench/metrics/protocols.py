@@ -1,8 +1,8 @@
-"""The protocol of a metric: the parameters of its function, their values, and the rows that they read.
+"""The protocol of a metric: the parameters of its function, their values, and their rows.
 
-``rows`` says how many rows are read; ``train`` and ``test`` how many are learned from, and how many of the
-next ones judge; the largest of ``labels`` stands for ``train``. Parameters of other names are not understood
-here: a metric that reads rows by them is refused where it finds too few.
+``rows`` is the number of rows that are read; ``train`` and ``test`` are the numbers of training rows and of
+the test rows after them; the largest of ``labels`` is used as ``train``. Parameters of other names are not
+interpreted: a metric that reads rows by them raises an error itself if there are too few.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 
 from dis_bench.errors import InputError, MetricParameters, Option, shown
 
-TAKEN = ("codes", "factors", "seed", "allow_small")  # what every metric is called with
+TAKEN = ("codes", "factors", "seed", "allow_small")  # arguments of every metric
 ROW_PARAMETERS = ("rows", "train", "labels", "test")
-NAMED = 4  # metrics in a sentence about several
-STUDY_ROWS = 15_000  # that a study scores: 10,000 that train and 5,000 that test (Locatello et al. 2019)
+NAMED = 4  # most metrics that one error message names
+STUDY_ROWS = 15_000  # of a study: 10,000 training and 5,000 test rows, as in Locatello et al. 2019
 
 
 def read_defaults(
     function: Callable[..., Any], name: str, data: tuple[str, ...], filled: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """The protocol: the parameters after the first positional ones, which take the data, with their defaults.
+    """Read the protocol, parameters and defaults, from a function's signature.
 
     Args:
-        function: called with the data by position, and with the rest by keyword.
-        name: of the metric.
-        data: what it is called with.
-        filled: parameters that get a value of their own, and so are not in the protocol.
+        function: takes the data by position and the parameters by keyword.
+        name: name of the metric.
+        data: names of the positional arguments that take the data, and are not part of the protocol.
+        filled: parameters that are set otherwise, and are not part of the protocol.
 
     Raises:
-        InputError: it takes less than the data, or needs more.
+        InputError: the function does not take all the data, or requires more than the data.
     """
     signature = _signature(function, name)
     parameters = list(signature.parameters.values())
@@ -53,13 +53,13 @@ def read_defaults(
 
 
 def check_value(what: str, value: Any, default: Any) -> Any:
-    """A value for a parameter, as the type of its default.
+    """Check a user's value for a parameter, and convert it to the default's type.
 
     Args:
-        what: names the parameter in the error: ``bins of mig``.
-        value: given by a user.
-        default: True or False, a whole number, a number, a word, or several of one of these in a tuple; any
-            other default takes any value.
+        what: name of the parameter for the error message: ``bins of mig``.
+        value: the user's value.
+        default: a bool, int, float or str, or a tuple of one of these; with any other default, all values are
+            allowed.
 
     Raises:
         InputError: the value is of another kind, or a number that is not finite.
@@ -82,18 +82,18 @@ def check_value(what: str, value: Any, default: Any) -> Any:
 
 
 def read_value(what: str, text: str, default: Any) -> Any:
-    """Read a text as a value of the type of a parameter's default; commas separate several for a list.
+    """Parse text as a value of the type of a parameter's default.
 
     Args:
-        what: names the parameter in the error: ``mig.bins``.
-        text: as typed.
-        default: of the parameter.
+        what: name of the parameter for the error message: ``mig.bins``.
+        text: the text as typed; commas separate the values of a list.
+        default: the parameter's default.
 
     Returns:
-        The text itself where it cannot be read, for :func:`check_value` to refuse.
+        The value, or the text itself if it cannot be parsed, for :func:`check_value` to refuse.
 
     Raises:
-        InputError: no text can give such a value.
+        InputError: the parameter is of a type that cannot be given as text.
     """
     if isinstance(default, tuple | list):
         return tuple(read_value(what, one, default[0] if default else "") for one in text.split(","))
@@ -110,7 +110,7 @@ def read_value(what: str, text: str, default: Any) -> Any:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a number is finite as a float; a whole number may be too large to be one."""
+    """Return whether a number is finite as a float; a large int is not."""
     try:
         return math.isfinite(float(value))
     except OverflowError:
@@ -118,7 +118,11 @@ def is_finite(value: Any) -> bool:
 
 
 def row_blocks(parameters: Mapping[str, Any]) -> tuple[int, ...]:
-    """Where each block of rows of a protocol ends: ``(rows,)``, ``(train, train + test)`` or ``()``."""
+    """Return the end of each block of rows that a protocol reads.
+
+    Returns:
+        ``(rows,)``, ``(train, train + test)``, or ``()`` if the parameters do not say.
+    """
     train = parameters.get("train", _most(parameters.get("labels")))
     test, rows = parameters.get("test"), parameters.get("rows")
     if isinstance(train, Integral) and isinstance(test, Integral):
@@ -132,16 +136,16 @@ def check_rows(
     allow_small: bool = False,
     whose: str = "",
 ) -> None:
-    """Refuse protocols that want more rows than there are.
+    """Raise InputError if protocols need more rows than there are.
 
     Args:
         protocols: parameters by metric.
-        rows: how many there are.
-        allow_small: whether protocols are cut to the rows; then only so few are refused that no cut helps.
-        whose: what the rows are of, where the reader cannot give more: ``dataset 'mine'``.
+        rows: number of available rows.
+        allow_small: reduce the protocols to the available rows; raise only if even that needs more.
+        whose: source of the rows, if the user cannot provide more: ``dataset 'mine'``.
 
     Raises:
-        InputError: it says what can be done about it.
+        InputError: there are too few rows; the message says what can be done about it.
     """
     cuts = {name: cut_protocol(dict(parameters), rows) for name, parameters in protocols.items()}
     wanting = [
@@ -171,11 +175,11 @@ def _describe_wants(
     protocols: Mapping[str, Mapping[str, Any]], wanting: Sequence[str], rows: int, whose: str
 ) -> str:
     if len(wanting) == 1:
-        wants = f"{wanting[0]}: the protocol wants {_count_rows(protocols[wanting[0]])}"
+        wants = f"{wanting[0]}: the protocol needs {_count_rows(protocols[wanting[0]])}"
         return f"{wants}, but {f'{whose} has' if whose else 'there are'} {rows}"
     wants = "; ".join(f"{name}: {_count_rows(protocols[name])}" for name in wanting[:NAMED])
     more = f"; and {len(wanting) - NAMED} more" if len(wanting) > NAMED else ""
-    return f"{whose or 'the table'} has {rows} rows, fewer than the protocols want ({wants}{more})"
+    return f"{whose or 'the table'} has {rows} rows, fewer than the protocols need ({wants}{more})"
 
 
 def _changed(parameters: Mapping[str, Any], cut: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,9 +187,12 @@ def _changed(parameters: Mapping[str, Any], cut: Mapping[str, Any]) -> dict[str,
 
 
 def cut_protocol(parameters: dict[str, Any], rows: int) -> dict[str, Any]:
-    """The parameters themselves where so many rows are enough; else what these rows allow.
+    """Reduce a protocol to the available rows, if it needs more.
 
-    Training and test rows keep their proportion. Of ``labels`` those stay for which there are training rows.
+    Training and test rows keep their proportion. Entries of ``labels`` beyond the training rows are dropped.
+
+    Returns:
+        The same dict if there are enough rows, else a new one.
     """
     ends = row_blocks(parameters)
     if not ends or ends[-1] <= rows:
@@ -200,7 +207,7 @@ def cut_protocol(parameters: dict[str, Any], rows: int) -> dict[str, Any]:
 
 
 def _count_rows(parameters: Mapping[str, Any]) -> str:
-    """The rows that a protocol wants, in words."""
+    """Describe in words the rows that a protocol needs."""
     ends = row_blocks(parameters)
     if len(ends) == 1:
         return f"{ends[0]} rows"
@@ -209,14 +216,14 @@ def _count_rows(parameters: Mapping[str, Any]) -> str:
 
 
 def _most(labels: Any) -> int | None:
-    """The largest of some whole numbers; ``None`` if it is something else."""
+    """Return the largest of some whole numbers; None for anything else."""
     if not isinstance(labels, Sequence) or not all(isinstance(n, Integral) for n in labels):
         return None
     return max(labels, default=None)
 
 
 def _check_several(what: str, values: Any, defaults: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Values for a parameter whose default is several: a list, a tuple or an array of any length."""
+    """Check the values of a list, tuple or array, of any length."""
     try:
         given = None if isinstance(values, str) else tuple(values)
     except TypeError:
@@ -229,5 +236,5 @@ def _check_several(what: str, values: Any, defaults: tuple[Any, ...]) -> tuple[A
 def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
     try:
         return inspect.signature(function)
-    except (TypeError, ValueError):  # what is compiled need not say what it takes
-        raise InputError(f"metric '{name}' does not say what it takes: wrap it in a function.") from None
+    except (TypeError, ValueError):  # a compiled function need not have a signature
+        raise InputError(f"metric '{name}' has no signature: wrap it in a Python function.") from None

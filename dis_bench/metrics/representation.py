@@ -1,7 +1,7 @@
-"""A representation as a table: codes beside factors, checked once, with what several metrics need of it.
+"""A representation as a table: codes beside factors, checked once and shared by metrics.
 
-Every metric reads a :class:`Representation`. It shuffles the rows once, drops factors that have one value
-only, and computes shared inputs (bins, mutual information, entropies) for the first metric that asks.
+Every metric reads a :class:`Representation`. It shuffles the rows once, drops constant factors, and caches
+inputs that metrics share: bins, mutual information, entropies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Codes = NDArray[np.float64]
 Factors = NDArray[np.int64]
 
-MOST_BINS = 1_000  # two codes have a million pairs of bins then
+MOST_BINS = 1_000  # two codes then have a million pairs of bins
 
 
 class Rows(NamedTuple):
@@ -44,29 +44,34 @@ class Representation:
     Attributes:
         codes: float64 [N, D], shuffled, read-only.
         log_variances: float64 [N, D] in the same order, read-only, or ``None`` if not given.
-        factors: int64 [N, F] in the same order, read-only, without the dropped ones. Each value is
-            replaced by its rank among the values that occur, so that factor j runs from 0 to
+        factors: int64 [N, F] in the same order, read-only, without the dropped ones. Each value is replaced
+            by its rank among the values that occur, so that factor j has the values 0 to
             ``factor_sizes[j] - 1``.
-        factor_sizes: int64 [F], how many values of each factor occur.
-        kept_factors: int64 [F], which columns of the given factors they are.
-        dropped_factors: the columns that have one value only; no metric sees them.
+        factor_sizes: int64 [F], the number of values of each factor that occur.
+        kept_factors: int64 [F], the column of each factor in the given table.
+        dropped_factors: the columns that have a single value; no metric sees them.
         seed: as given.
         allow_small: as given.
-        small: the scores, by their column, that were computed from fewer rows than their protocol wants.
+        small: the columns of the scores that were computed from fewer rows than their protocol needs.
 
     Args:
         codes: numbers [N, D], as an array or a torch tensor; NaN and infinity are refused.
         factors: whole numbers [N, F], the class of each factor.
-        log_variances: numbers [N, D]: where codes are means of Gaussian posteriors, the logarithms of their
-            variances. Most metrics do without.
-        seed: shuffles the rows, so that sorted input is split fairly, and decides whatever a metric
-            draws. ``None`` keeps the given order: the first rows train, the next ones test; metrics that
-            draw then draw as with seed 0.
-        allow_small: a metric whose protocol wants more rows than there are takes those that there are, and
-            its scores are marked, instead of being refused.
+        log_variances: numbers [N, D]: if the codes are means of Gaussian posteriors, the logarithms of their
+            variances. Most metrics do not need them.
+        seed: seed of the shuffle of the rows, which makes the split of sorted input fair, and of whatever
+            metrics draw. ``None`` keeps the given order: the first rows train, the next ones test; metrics
+            then draw as with seed 0.
+        allow_small: if a protocol needs more rows than there are, use those there are and mark the scores,
+            instead of raising an error.
 
     Raises:
         InputError: the arrays cannot be scored; the message names the code or factor, and the row.
+
+    Example:
+        >>> table = Representation([[0.5, 2.0], [0.1, 2.0], [0.9, 2.0]], [[7, 1], [3, 1], [9, 1]], seed=None)
+        >>> table.factors[:, 0], table.dropped_factors, table.live_codes(3)
+        (array([1, 0, 2]), (1,), array([ True, False]))
     """
 
     @neutral()
@@ -100,15 +105,23 @@ class Representation:
             self.log_variances.flags.writeable = False
 
     def __len__(self) -> int:
-        """Number of rows N."""
+        """Return the number of rows N."""
         return len(self.codes)
 
     def list_given(self) -> list[str]:
-        """List what was given beside codes and factors, by the names that metrics need it by."""
+        """List the inputs that were given beside codes and factors, as in ``needs``."""
         return [] if self.log_variances is None else ["log_variances"]
 
     def with_codes(self, codes: ArrayLike, log_variances: ArrayLike | None = None) -> Representation:
-        """The same rows of factors in the same order, beside other codes [N, D] of any D."""
+        """Return the same factors in the same order, beside other codes [N, D].
+
+        Args:
+            codes: in the order of :attr:`factors`; D may differ.
+            log_variances: of the same shape as the codes, or None.
+
+        Raises:
+            InputError: codes that cannot be scored, or another number of rows.
+        """
         codes = check_codes(codes)
         if len(codes) != len(self):
             raise InputError(
@@ -119,7 +132,10 @@ class Representation:
         return self._replace(codes, self.factors, log_variances)
 
     def take(self, positions: NDArray[np.int64]) -> Representation:
-        """The rows at some positions [n], each as often as it is named; factor values keep their ranks."""
+        """Return the rows at some positions [n], which may repeat.
+
+        Factor values keep their ranks.
+        """
         log_variances = None if self.log_variances is None else self.log_variances[positions]
         return self._replace(self.codes[positions], self.factors[positions], log_variances)
 
@@ -133,13 +149,13 @@ class Representation:
         return other
 
     def generator(self, purpose: str) -> np.random.Generator:
-        """A random generator of this seed's own for one purpose, whatever else was drawn before."""
+        """Return a random generator that depends only on the seed and on the purpose."""
         return np.random.default_rng([self.seed or 0, zlib.crc32(purpose.encode())])
 
     def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """``compute()``, computed for the first caller and kept for the next ones with the same key.
+        """Return ``compute()``, called once per key.
 
-        An array becomes read-only, as no metric may change what the next one reads.
+        An array becomes read-only, since no metric may change what the next one reads.
         """
         if key not in self._shared:
             value = self._shared[key] = compute()
@@ -148,54 +164,56 @@ class Representation:
         return self._shared[key]
 
     def rows(self, n: int) -> Rows:
-        """The first ``n`` rows of the shuffled table.
+        """Return the first ``n`` rows of the shuffled table.
 
         Raises:
-            InputError: there are fewer, or a factor has one value only in them.
+            InputError: there are fewer, or a factor has a single value in them.
         """
         check_count("rows", n, least=2)
         if n > len(self):
             raise InputError(
-                f"{n} rows are wanted, but there are {len(self)}: give more rows, or ask for fewer."
+                f"{n} rows are needed, but there are {len(self)}: give more rows, or ask for fewer."
             )
         first = Rows(self.codes[:n], self.factors[:n])
         single = np.flatnonzero((first.factors == first.factors[0]).all(axis=0))
         if single.size:
             shuffle = ", or a seed, which shuffles them" if self.seed is None else ""
             raise InputError(
-                f"factor {self.kept_factors[single[0]]} has one value only in the {n} rows that the "
+                f"factor {self.kept_factors[single[0]]} has a single value in the {n} rows that the "
                 f"protocol reads: leave it out, or give rows in which it varies{shuffle}."
             )
         return first
 
     def split(self, train: int, test: int) -> tuple[Rows, Rows]:
-        """The first ``train`` rows to learn from and the next ``test`` rows to judge by.
+        """Return the first ``train`` rows and the next ``test`` rows.
 
         Raises:
-            InputError: there are fewer, or a factor has one value only in the training rows.
+            InputError: there are fewer, or a factor has a single value in the training rows.
         """
         check_count("train", train, least=2)
         check_count("test", test, least=1)
         if train + test > len(self):
             raise InputError(
-                f"{train} training and {test} test rows are wanted, but there are {len(self)}: give more "
+                f"{train} training and {test} test rows are needed, but there are {len(self)}: give more "
                 "rows, or ask for fewer."
             )
         end = train + test
         return self.rows(train), Rows(self.codes[train:end], self.factors[train:end])
 
     def live_codes(self, rows: int) -> NDArray[np.bool_]:
-        """Which codes [D] vary in the first ``rows`` rows; the others are dead.
+        """Return a mask [D] of the codes that vary in the first ``rows`` rows.
 
-        Compared value by value: rounding leaves a constant code a variance above zero.
+        The others are dead. Values are compared directly, because rounding can give a constant code a
+        variance above zero.
         """
         return np.ptp(self.rows(rows).codes, axis=0) > 0
 
     def bins(self, n_bins: int, rows: int) -> NDArray[np.int64]:
-        """Codes as bin numbers [rows, D] from 0, in bins of equal width over each code's range.
+        """Return the bin numbers [rows, D] of the codes, from 0 to ``n_bins - 1``.
 
-        The edges are computed in float64 whatever the dtype of the codes. Values that lie exactly on an
-        edge depend on this; disentanglement_lib leaves it to the dtype and to numpy's version.
+        Bins have equal width over each code's range. Their edges are computed in float64 whatever the dtype
+        of the codes, which matters for values exactly on an edge: in disentanglement_lib they depend on the
+        dtype and on numpy's version.
         """
         check_bins(n_bins)
 
@@ -205,7 +223,10 @@ class Representation:
         return self.shared(("bins", n_bins, rows), compute)
 
     def mutual_information(self, n_bins: int, rows: int) -> NDArray[np.float64]:
-        """I(binned code; factor) [D, F] in nats: the plug-in estimate from the counts of ``rows`` rows."""
+        """Return I(binned code; factor) [D, F] in nats.
+
+        It is the plug-in estimate from the counts of the first ``rows`` rows.
+        """
 
         def compute() -> NDArray[np.float64]:
             bins, factors = self.bins(n_bins, rows), self.rows(rows).factors
@@ -219,7 +240,10 @@ class Representation:
         return self.shared(("mutual_information", n_bins, rows), compute)
 
     def code_entropies(self, n_bins: int, rows: int) -> NDArray[np.float64]:
-        """H(binned code) [D] in nats: the plug-in estimate from the counts of ``rows`` rows."""
+        """Return H(binned code) [D] in nats.
+
+        It is the plug-in estimate from the counts of the first ``rows`` rows.
+        """
 
         def compute() -> NDArray[np.float64]:
             return np.array([_entropy(np.bincount(column) / rows) for column in self.bins(n_bins, rows).T])
@@ -227,7 +251,10 @@ class Representation:
         return self.shared(("code_entropies", n_bins, rows), compute)
 
     def factor_entropies(self, rows: int) -> NDArray[np.float64]:
-        """H(factor) [F] in nats: the plug-in estimate from the counts of ``rows`` rows."""
+        """Return H(factor) [F] in nats.
+
+        It is the plug-in estimate from the counts of the first ``rows`` rows.
+        """
 
         def compute() -> NDArray[np.float64]:
             factors = self.rows(rows).factors
@@ -237,17 +264,13 @@ class Representation:
 
 
 def check_bins(n_bins: int) -> None:
-    """Refuse a number of bins below 1 or above 1,000.
-
-    Raises:
-        InputError: it is outside.
-    """
+    """Raise InputError if a number of bins is not from 1 to 1,000."""
     check_count("bins", n_bins, least=1, most=MOST_BINS)
 
 
 def equal_width_bins(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
-    """Values [N] as numbers, from 0, of bins of equal width over their range."""
-    # One linspace per code: given several at once, numpy rounds otherwise if any of them is constant.
+    """Assign values [N] to bins of equal width over their range, numbered from 0."""
+    # One linspace per code: for several at once, numpy rounds differently if any of them is constant.
     left_edges = np.linspace(values.min(), values.max(), n_bins + 1)[:-1]
     # The edges of a constant code coincide, so that all its rows fall into one bin, the last.
     return np.searchsorted(left_edges, values, side="right") - 1
@@ -259,19 +282,19 @@ def _entropy(probabilities: NDArray[np.float64]) -> float:
 
 
 def information_of(joint: NDArray[np.float64]) -> float:
-    """Mutual information in nats of two variables with the probabilities ``joint`` [A, B]."""
+    """Compute the mutual information in nats of a joint distribution [A, B]."""
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     positive = joint > 0
-    # Never below zero, but for rounding.
+    # Only rounding can take it below zero.
     return max(0.0, float((joint[positive] * np.log(joint[positive] / independent[positive])).sum()))
 
 
 def _check_pair(codes: ArrayLike, factors: ArrayLike) -> tuple[Codes, NDArray[Any]]:
-    """Codes and factors of equally many rows, at least 2."""
+    """Check codes and factors: tables with the same number of rows, at least 2."""
     table, classes = check_codes(codes), check_factors(factors)
     if len(table) != len(classes):
         raise InputError(
-            f"codes and factors must have one row per image each, but there are {len(table)} rows of codes "
+            f"codes and factors must both have one row per image, but there are {len(table)} rows of codes "
             f"and {len(classes)} rows of factors."
         )
     if len(table) < 2:

@@ -13,26 +13,37 @@ from dis_bench.metrics.representation import Representation, Rows
 
 @metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019", version=2)
 def sap(representation: Representation, *, train: int = 10_000, test: int = 5_000) -> float:
-    """How much better the best code alone classifies a factor than the second best code alone does.
+    """Compute the gap in accuracy between the two codes that best classify a factor.
 
-    Each code alone feeds a linear support vector machine per factor. It cannot part the middle classes of
-    an ordered factor, so that the factors themselves, at unit variance, score 0.245 on the grid of dSprites.
+    A linear support vector machine predicts each factor from each single code. It cannot separate the middle
+    classes of an ordered factor, so the factors themselves, at unit variance, score only 0.245 on the grid of
+    dSprites.
 
-    Codes that are constant in the training rows are left out of the gap. The machines weigh all classes
-    alike, and on a factor of which one value is common they tell fewer rows than guessing that value would:
-    a dead code, which can only guess, would be the best one there. A single live code is compared with
-    guessing, and scores 0 where it is worse.
+    Codes that are constant in the training rows are left out. The SVMs weight all classes equally, so on an
+    imbalanced factor they can be less accurate than always predicting its most common value: a dead code,
+    which can only do that, would be the best one. A single live code is compared with that guess, and scores
+    0 if it is worse.
 
     Args:
-        representation: codes and factors; its first rows train, the next ones test.
-        train: training rows.
-        test: test rows.
+        representation: codes and factors; the first rows train, the next ones test.
+        train: number of training rows.
+        test: number of test rows.
 
     Returns:
-        The mean gap in test accuracy over factors, from 0 to 1; 0 if all codes are dead.
+        The gap in test accuracy, averaged over factors, from 0 to 1; 0 if all codes are dead.
 
     Raises:
         InputError: too few rows.
+
+    Example:
+        Perfect codes of two values score 0.5, since the second best code is right half of the time:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(2, size=(900, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((900, 3))
+        >>> few = {"train": 600, "test": 300}
+        >>> [round(sap(codes, factors, **few), 1) for codes in (factors, factors[:, ::-1], noise)]
+        [0.5, 0.5, 0.0]
     """
     training, testing = representation.split(train, test)
     live = representation.live_codes(train)
@@ -44,28 +55,38 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
 
 @metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True)
 def sap_continuous(representation: Representation, *, rows: int = 10_000) -> float:
-    """How much more of a factor's variance the best code alone explains than the second best one.
+    """Compute the gap in R^2 between the two codes that best explain a factor.
 
-    It takes factor values as numbers, even where they stand for names, and sees linear relations only. A dead
-    code explains nothing, which is what no code explains: it changes no gap.
+    Factor values are treated as numbers, even if they are names, and only linear relations count. A dead code
+    explains nothing, like no code at all, so it changes no gap.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.
-        rows: how many.
+        rows: number of rows.
 
     Returns:
-        The mean gap in R^2 over factors, from 0 to 1.
+        The gap in R^2, averaged over factors, from 0 to 1.
 
     Raises:
         InputError: too few rows.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     print(round(sap_continuous(codes, factors, rows=600), 1))
+        1.0
+        1.0
+        0.0
     """
     return float(top_two_gap(r2_matrix(representation.rows(rows))).mean())
 
 
 def accuracy_matrix(representation: Representation, train: int, test: int) -> NDArray[np.float64]:
-    """Test accuracy [D, F] of a linear support vector machine that sees one code and tells one factor.
+    """Compute the test accuracy [D, F] of a linear SVM for each code and factor.
 
-    A code that is constant in the training rows gets the accuracy of guessing the commonest class.
+    A code that is constant in the training rows gets the accuracy of always predicting the most common class.
     """
     training, testing = representation.split(train, test)
 
@@ -73,7 +94,7 @@ def accuracy_matrix(representation: Representation, train: int, test: int) -> ND
         from sklearn.svm import LinearSVC
 
         def fit(code: int, factor: int) -> float:
-            # The primal problem: two unknowns per class. It draws nothing, but scikit-learn draws a seed.
+            # The primal problem, with two unknowns per class. It is not random; scikit-learn draws a seed.
             classifier = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)
             classifier.fit(training.codes[:, [code]], training.factors[:, factor])
             return float(classifier.score(testing.codes[:, [code]], testing.factors[:, factor]))
@@ -89,10 +110,10 @@ def accuracy_matrix(representation: Representation, train: int, test: int) -> ND
 
 
 def r2_matrix(rows: Rows) -> NDArray[np.float64]:
-    """R^2 [D, F] of each factor's regression on each code alone; 0 for a constant code."""
+    """Compute R^2 [D, F] of each factor's regression on each code, 0 if constant."""
     codes, factors = (table - table.mean(axis=0) for table in rows)
     code_norms, factor_norms = (np.linalg.norm(table, axis=0) for table in (codes, factors))
-    live = np.ptp(rows.codes, axis=0) > 0  # rounding leaves a constant code a norm above zero
+    live = np.ptp(rows.codes, axis=0) > 0  # rounding can give a constant code a norm above zero
     correlations = np.zeros((codes.shape[1], factors.shape[1]))
     correlations[live] = codes[:, live].T @ factors / np.outer(code_norms[live], factor_norms)
     return correlations**2

@@ -1,4 +1,4 @@
-"""A score card: every score of one representation, beside what it should be read against."""
+"""A score card: all scores of a representation, beside what to compare them with."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Card(NamedTuple):
     """The scores of a representation.
 
     Attributes:
-        table: by score: ``score``; ``low``, ``high``, ``shift`` and ``skipped`` of
-            :func:`dis_bench.metrics.bootstrap.bootstrap`, if asked for; ``perfect`` and ``chance``, what the
-            factors themselves and noise score, unless they were not wanted; ``smallest`` and ``largest``
-            possible value; ``better``, ``higher`` or ``lower``; ``small``, whether there were fewer rows than
-            the protocol wants; ``changed``, the parameters that differ from the defaults.
-        text: the same for a terminal, at most 100 columns wide, and what a reader must know.
+        table: a row per score, with the columns ``score``; ``low``, ``high``, ``shift`` and ``skipped`` of
+            :func:`dis_bench.metrics.bootstrap.bootstrap`, if requested; ``perfect`` and ``chance``, the
+            scores of the factors themselves and of noise, unless declined; ``smallest`` and ``largest``, the
+            possible range; ``better``, which is ``higher`` or ``lower``; ``small``, whether there were fewer
+            rows than the protocol needs; ``changed``, the parameters that differ from the defaults.
+        text: the table for a terminal, at most 100 columns wide, with explanatory notes.
     """
 
     table: pd.DataFrame
@@ -47,17 +47,32 @@ def make_card(
     bootstrap: int = 0,
     anchors: bool = True,
 ) -> Card:
-    """Score a representation, and set each score beside its anchors.
+    """Score a representation, and show each score beside its anchors.
 
     Args:
-        representation: what to score; its seed decides what metrics and the bootstrap draw.
+        representation: what to score; its seed also seeds the draws of the metrics and the bootstrap.
         metrics: as in :func:`dis_bench.metrics.score`.
-        parameters: likewise.
-        bootstrap: how many resamples the intervals over rows are from; 0 for none.
-        anchors: whether to score the factors themselves and noise as well, which takes about as long again.
+        parameters: as in :func:`dis_bench.metrics.score`.
+        bootstrap: number of resamples for intervals over rows; 0 for no intervals.
+        anchors: whether to score the factors themselves and noise too, which doubles the time.
 
     Raises:
-        InputError: rows that cannot be scored, an unknown metric or parameter.
+        InputError: rows that cannot be scored, or an unknown metric or parameter.
+        MetricFailed: a metric raised an unexpected exception, available as ``__cause__``.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(1_000, 2))
+        >>> codes = factors + np.random.default_rng(1).standard_normal((1_000, 2))
+        >>> table = Representation(codes, factors, allow_small=True)
+        >>> card = make_card(table, ["mig", "sap_continuous"])
+        >>> card.table[["score", "perfect", "chance"]].round(2)  # doctest: +NORMALIZE_WHITESPACE
+                        score  perfect  chance
+        name
+        mig              0.28      1.0    0.01
+        sap_continuous   0.56      1.0    0.00
+        >>> print(card.text.splitlines()[0])
+        1,000 rows; codes: 2; factors: 2, of 4, 4 values.
     """
     import pandas as pd
 
@@ -88,20 +103,20 @@ def make_card(
 
 
 def _list_changed(metric: Metric, given: Mapping[str, Any]) -> str:
-    """The parameters that differ from their defaults: ``bins=40``; empty where none does."""
+    """List the parameters that differ from their defaults, such as ``bins=40``."""
     plain = {name: np.asarray(value).tolist() for name, value in metric.resolve(given).items()}
     defaults = {name: np.asarray(value).tolist() for name, value in metric.parameters.items()}
     return ", ".join(f"{name}={value}" for name, value in plain.items() if value != defaults[name])
 
 
 def _write_changed(changed: Mapping[str, str]) -> list[str]:
-    """A paragraph on the metrics that were not scored by their defaults."""
+    """Write a paragraph on the metrics whose parameters differ from the defaults."""
     named = [f"{name} {parameters}" for name, parameters in changed.items() if parameters]
-    return textwrap.wrap(f"Not by the defaults: {'; '.join(named)}.", WIDTH) if named else []
+    return textwrap.wrap(f"Different from the defaults: {'; '.join(named)}.", WIDTH) if named else []
 
 
 def _describe(representation: Representation) -> str:
-    """One paragraph on what was scored, and on what of it no metric sees."""
+    """Write a paragraph on the table: its size, and its constant columns."""
     rows, width = representation.codes.shape
     sizes = ", ".join(map(str, representation.factor_sizes))
     parts = [
@@ -109,7 +124,7 @@ def _describe(representation: Representation) -> str:
     ]
     if representation.dropped_factors:
         parts.append(
-            f"Left out, as they have one value only: {_list('factor', representation.dropped_factors)}."
+            f"Left out for having a single value: {_list('factor', representation.dropped_factors)}."
         )
     dead = np.flatnonzero(np.ptp(representation.codes, axis=0) == 0)
     if len(dead):
@@ -138,28 +153,33 @@ def _write_rows(table: pd.DataFrame) -> list[str]:
 
 
 def _write_notes(table: pd.DataFrame, failures: Mapping[str, str]) -> list[str]:
-    """What a reader must know, a line or more each; ``failures`` are the metrics that have no anchors."""
+    """Write the notes below the table.
+
+    Args:
+        table: as in :class:`Card`.
+        failures: the reason for each metric that has no anchors.
+    """
     anchors = " perfect: the factors themselves as codes; chance: noise." if "perfect" in table else ""
-    notes = ["↑ more is better, ↓ less is better." + anchors]
+    notes = ["↑ higher is better, ↓ lower is better." + anchors]
     if "low" in table:
-        notes.append("95% of rows: an interval over rows; it says nothing of another seed of the training.")
+        notes.append("95% of rows: an interval over rows; it says nothing about training with another seed.")
         biased = table.index[table["shift"].abs() > (table["high"] - table["low"]) / 2]
         if len(biased):
             notes.append(
-                "Resampling moves these by more than half of their interval, which was moved back; see "
+                "Resampling shifts these by more than half of their interval, which was shifted back; see "
                 f"docs/metrics.md: {', '.join(biased)}."
             )
         skipped = table["skipped"][table["skipped"] > 0]
         if len(skipped):
             counts = ", ".join(f"{name} {count}" for name, count in skipped.items())
-            notes.append(f"Resamples that could not be scored, and were skipped: {counts}.")
+            notes.append(f"Resamples skipped because they could not be scored: {counts}.")
     if table["small"].any():
-        notes.append("* from fewer rows than the protocol wants: compare with equally many rows only.")
+        notes.append("* from fewer rows than the protocol needs: compare only with as many rows.")
     if anchors and table["perfect"].isna().any():
         reasons = " ".join(f"{reason.rstrip('.')}." for reason in failures.values())
         notes.append(f"-: the metric cannot score the factors or noise. {reasons}".rstrip())
     if (table["better"] == "lower").any():
-        notes.append("Scores marked ↓ look at codes alone: noise does as well as the factors themselves.")
+        notes.append("Scores marked ↓ look only at the codes: noise does as well as the factors themselves.")
     return [line for note in notes for line in textwrap.wrap(note, WIDTH)]
 
 

@@ -1,4 +1,4 @@
-"""Scoring a representation: which metrics are meant, by which parameters, and what each of them says."""
+"""Scoring a representation: finding metrics, resolving parameters, collecting scores."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Parameters = Mapping[str, Mapping[str, Any]] | None
 
 
 class Scores(NamedTuple):
-    """What a representation scored, and by which protocol.
+    """The scores of a representation, with their protocol.
 
     Attributes:
-        values: each score by its column's name.
+        values: each score by the name of its column.
         protocol: version and parameters of each metric by its name.
     """
 
@@ -52,21 +52,31 @@ def score(
     Args:
         codes: numbers [N, D], an array or a torch tensor.
         factors: whole numbers [N, F], the class of each ground-truth factor.
-        metrics: names, ``module:function``, ``file.py:function`` or functions; by default the built-in ones,
-            as far as what they need was given.
-        log_variances: numbers [N, D], where codes are posterior means: of the posteriors, for metrics that
-            need them.
-        seed: shuffles the rows, and decides what metrics draw; ``None`` keeps the given order.
-        parameters: by metric, where its protocol should differ: ``{"mig": {"bins": 10}}``.
-        allow_small: score even where a protocol wants more rows than there are.
+        metrics: names, ``module:function``, ``file.py:function`` or functions; by default all built-in ones
+            whose inputs were given.
+        log_variances: numbers [N, D]: if the codes are posterior means, the logarithms of the posteriors'
+            variances, for metrics that need them.
+        seed: seed of the shuffle of the rows, and of all draws; ``None`` keeps the given order.
+        parameters: parameters that differ from the defaults, by metric: ``{"mig": {"bins": 10}}``.
+        allow_small: score even if a protocol needs more rows than there are.
 
     Returns:
-        The scores by name, in the order asked for. ``attrs["small"]`` lists those that were computed from
-        fewer rows than their protocol wants.
+        The scores by name, in the order of ``metrics``. ``attrs["small"]`` lists those that were computed
+        from fewer rows than their protocol needs.
 
     Raises:
-        InputError: input that cannot be scored, an unknown metric or parameter.
-        MetricFailed: a metric raised something else, which is the cause.
+        InputError: input that cannot be scored, or an unknown metric or parameter.
+        MetricFailed: a metric raised an unexpected exception, available as ``__cause__``.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(1_000, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((1_000, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise):
+        ...     print(score(codes, factors, ["mig", "mig_sup"], allow_small=True).round(1).to_dict())
+        {'mig': 1.0, 'mig_sup': 1.0}
+        {'mig': 1.0, 'mig_sup': 1.0}
+        {'mig': 0.0, 'mig_sup': 0.0}
     """
     import pandas as pd
 
@@ -84,13 +94,27 @@ def score(
 def score_representation(
     representation: Representation, metrics: Wanted = None, parameters: Parameters = None
 ) -> Scores:
-    """Score a representation; what :func:`score` does, with the protocol.
+    """Score a representation, and return the scores with their protocol.
 
-    Names, parameters and what they need are checked before the first metric is computed.
+    Names, parameters and needed inputs are checked before the first metric is computed.
+
+    Args:
+        representation: codes and factors.
+        metrics: as in :func:`score`.
+        parameters: as in :func:`score`.
+
+    Raises:
+        InputError: no metric, an unknown metric or parameter, or input that cannot be scored.
+        MetricFailed: a metric raised an unexpected exception, available as ``__cause__``.
+
+    Example:
+        >>> table = Representation([[0.0], [0.1], [0.9], [1.0]], [[0], [0], [1], [1]], allow_small=True)
+        >>> score_representation(table, ["mig"])
+        Scores(values={'mig': 1.0}, protocol={'mig': {'version': 1, 'rows': 4, 'bins': 20}})
     """
     found = find_metrics(metrics, representation.list_given())
     if not found:
-        raise InputError("no metric was named, so that there is nothing to score.")
+        raise InputError("no metric was named, so there is nothing to score.")
     used = resolve_parameters(found, parameters)
     for metric in found.values():
         metric.check_needs(representation)
@@ -105,12 +129,17 @@ def score_representation(
 def protocol(
     metrics: Wanted = None, parameters: Parameters = None, rows: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return version and parameters of each metric as scoring would use them; compute nothing.
+    """Return the version and parameters of each metric that scoring would use.
 
     Args:
         metrics: as in :func:`score`.
-        parameters: likewise.
-        rows: protocols are cut to so many where small tables are allowed; None leaves them as they are.
+        parameters: as in :func:`score`.
+        rows: number of available rows, to which protocols are reduced, as with ``allow_small``; None keeps
+            them.
+
+    Example:
+        >>> protocol(["mig"], {"mig": {"bins": 10}})
+        {'mig': {'version': 1, 'rows': 10000, 'bins': 10}}
     """
     found = find_metrics(metrics)
     used = resolve_parameters(found, parameters)
@@ -120,16 +149,19 @@ def protocol(
 
 
 def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[str, Metric]:
-    """The metrics that are meant, by name.
+    """Find metrics by name, or make metrics of functions.
 
     Args:
-        metrics: as in :func:`score`. By default the built-in ones that need codes and factors only, or
-            besides what is ``given``.
-        given: such as ``["log_variances"]``.
+        metrics: as in :func:`score`; by default all built-in ones that need only codes, factors and what is
+            ``given``.
+        given: further inputs that are available, such as ``["log_variances"]``.
+
+    Returns:
+        The metrics by name.
 
     Raises:
-        InputError: an unknown name, something that is no metric, two metrics of one name, or two that fill
-            one column.
+        InputError: an unknown name, something that is not a metric, two metrics of one name, or two that fill
+            the same column.
     """
     if metrics is None:
         installed = registry.plugins("metrics").values()
@@ -144,23 +176,23 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
         same_name = found.setdefault(metric.name, metric)
         if inspect.unwrap(same_name) is not inspect.unwrap(metric):
             raise InputError(
-                f"two metrics are called '{metric.name}': rename one, as their columns would be one."
+                f"two metrics are called '{metric.name}': rename one, since they would fill the same column."
             )
     _check_columns(found)
     return found
 
 
 def resolve_parameters(found: Mapping[str, Metric], parameters: Parameters) -> dict[str, dict[str, Any]]:
-    """All parameters of each metric: the given values, checked, over the defaults.
+    """Return all parameters of each metric: given values, and defaults for the rest.
 
     Raises:
-        InputError: ``parameters`` are not by metric and by name, an unknown name, or a value of another type.
+        InputError: ``parameters`` is not a mapping of mappings, an unknown name, or a value of another type.
     """
     parameters = {} if parameters is None else parameters
     for given in (parameters, *(parameters.values() if isinstance(parameters, Mapping) else ())):
         if not isinstance(given, Mapping):
             raise InputError(
-                "parameters must be values by name by metric, such as {'mig': {'bins': 10}}, but "
+                "parameters must map metrics to values by name, such as {'mig': {'bins': 10}}, but "
                 f"{shown(given)} was given."
             )
     for name in parameters:
@@ -170,10 +202,11 @@ def resolve_parameters(found: Mapping[str, Metric], parameters: Parameters) -> d
 
 
 def add_columns(values: dict[str, float], name: str, scores: dict[str, float]) -> dict[str, float]:
-    """The values with a metric's scores besides.
+    """Add a metric's scores to the values.
 
     Raises:
-        InputError: another metric has filled one of its columns, which could not be foreseen.
+        InputError: another metric has already filled one of its columns; undeclared columns are known only
+            now.
     """
     for column in scores:
         if column in values:
@@ -186,14 +219,14 @@ def _find(wanted: str | Metric | Callable[..., Any]) -> Metric:
         return as_metric(wanted)
     plugin = registry.find("metrics", wanted)
     metric = as_metric(plugin.load(), plugin.name, plugin.version)
-    # Columns begin with the name that was registered, whatever the function is called. The version of our own
-    # metrics is raised when their numbers change; that of others is the version of their code.
+    # Columns begin with the registered name, whatever the function is called. The version of built-in metrics
+    # is raised when their numbers change; that of others is the version of their code.
     version = metric.version if plugin.is_ours else plugin.version
     return dataclasses.replace(metric, name=plugin.name, version=version)
 
 
 def _check_columns(found: Mapping[str, Metric]) -> None:
-    """Refuse metrics of which one would overwrite what another says, as far as they declare it."""
+    """Raise InputError if two metrics declare the same column."""
     owners: dict[str, str] = {}
     for metric in found.values():
         for column in metric.outputs or (metric.name,):
@@ -207,7 +240,7 @@ def _check_columns(found: Mapping[str, Metric]) -> None:
 def _with_versions(
     found: Mapping[str, Metric], used: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    # Lists, as which a record reads back what was a tuple.
+    # Tuples become lists, as in a record that is read back.
     as_lists = {
         name: {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
         for name, parameters in used.items()

@@ -1,7 +1,7 @@
-"""UDR, the unsupervised disentanglement ranking: do the models of a study agree on what a latent is?
+"""UDR, the unsupervised disentanglement ranking: do models of a study agree on latents?
 
-Not a metric of one representation: it scores each model by how well its codes match, one to one, the codes of
-other models of the same images. No factors are needed.
+It is not a metric of one representation: it scores each model by how well its codes match, one to one, the
+codes of other models of the same images. It needs no factors.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dis_bench.metrics.protocols import check_value
 from dis_bench.neutral import neutral
 
 CORRELATIONS = ("lasso", "spearman")
-TOLERANCE = 1e-6  # the lasso stops when no weight changes by more,
-SWEEPS = 1_000  # or after so many times over all codes
+TOLERANCE = 1e-6  # the lasso stops when no weight changes by more than this,
+SWEEPS = 1_000  # or after this many passes over the codes
 
 Array = NDArray[np.float64]
 
@@ -35,28 +35,39 @@ def udr(
     kl_threshold: float = 0.01,
     alpha: float = 0.1,
 ) -> Array:
-    """Score each model of a study by how well its codes match those of the other models.
+    """Score each model of a study by how well its codes match those of the others.
 
     Args:
-        codes_of_models: of at least two models, codes [N, D] of the same N images in the same order; D may
-            differ. Models of one study that differ by their seed only are what the paper compares.
+        codes_of_models: codes [N, D] of at least two models, for the same N images in the same order; D may
+            differ. The paper compares models that differ only in their seed.
         kl: for each model, the KL divergence of each latent from its prior [D] in nats, averaged over images.
-        correlation: ``lasso``, the weights with which a model's codes predict the other's, or ``spearman``,
-            the rank correlations.
-        kl_threshold: latents whose KL is at most this are left out, if ``kl`` is given. Constant codes always
-            are.
-        alpha: weight of the lasso's penalty.
+        correlation: ``lasso``, the weights with which one model's codes predict the other's, or ``spearman``,
+            rank correlations.
+        kl_threshold: if ``kl`` is given, latents with a KL of at most this are left out. Constant codes are
+            always left out.
+        alpha: weight of the lasso's penalty; positive.
 
     Returns:
-        One score per model [M], from 0 to 1: the median over the other models of
-        :func:`relative_strength`. A model whose latents are all left out scores 0.
+        One score per model [M], from 0 to 1: the median of :func:`relative_strength` over the other models. A
+        model whose latents are all left out scores 0.
 
     Raises:
-        InputError: fewer than two models, tables of different length, or a ``kl`` that does not fit.
+        InputError: fewer than two models, tables of different lengths, or a ``kl`` that does not fit.
 
     References:
         Duan et al., "Unsupervised model selection for variational disentangled representation learning",
-        ICLR 2020; as in their code, which averages rows and columns apart.
+        ICLR 2020. As in the authors' program, rows and columns are averaged separately.
+
+    Example:
+        Codes that match score 1 - alpha in any order, since the lasso shrinks; noise matches nothing:
+
+        >>> import numpy as np
+        >>> codes, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+        >>> for other in (codes, -codes[:, ::-1], noise):
+        ...     print(udr([codes, other]).round(1))
+        [0.9 0.9]
+        [0.9 0.9]
+        [0. 0.]
     """
     pairs = udr_of_pairs(codes_of_models, kl, correlation=correlation, kl_threshold=kl_threshold, alpha=alpha)
     others = ~np.eye(len(pairs), dtype=bool)
@@ -72,9 +83,9 @@ def udr_of_pairs(
     kl_threshold: float = 0.01,
     alpha: float = 0.1,
 ) -> Array:
-    """Relative strength [M, M] of each pair of models, the first predicting the second; 0 on the diagonal.
+    """Compute the relative strength [M, M] of each pair of models.
 
-    Arguments and errors are those of :func:`udr`.
+    The row's model predicts the column's; the diagonal is 0. Arguments and errors are those of :func:`udr`.
     """
     from threadpoolctl import threadpool_limits
 
@@ -91,7 +102,7 @@ def udr_of_pairs(
     tables = [standardise(table) for table in tables]
     together, edges = np.hstack(tables), np.cumsum([table.shape[1] for table in tables])
     pairs = np.empty((len(tables), len(tables)))
-    with threadpool_limits(1, user_api="blas"):  # products so narrow cost more on several threads than on one
+    with threadpool_limits(1, user_api="blas"):  # products this narrow are slower on several threads
         for i, table in enumerate(bar(tables, "udr", unit="model")):
             correlations = table.T @ together / len(table)
             if correlation == "lasso":
@@ -103,10 +114,13 @@ def udr_of_pairs(
 
 
 def relative_strength(correlations: Array) -> float:
-    """How far each code of either model matches one of the other: 1 for a one-to-one match.
+    """Measure how far two models' codes match one to one, from 0 to 1.
 
-    The squared largest entry over the sum, for each row and for each column, of absolute correlations [A, B];
-    averaged over rows, over columns, and over the two. A row of zeros counts as 0.
+    For each row and each column, the squared largest entry is divided by the sum. The result is averaged over
+    rows, over columns, and over the two averages. A row of zeros counts as 0.
+
+    Args:
+        correlations: absolute correlations [A, B] of the two models' codes.
     """
     if correlations.size == 0:
         return 0.0
@@ -114,20 +128,21 @@ def relative_strength(correlations: Array) -> float:
 
 
 def lasso_weights(among: Array, between: Array, alpha: float) -> Array:
-    """Weights [A, B] with which A codes predict each of B codes, all standardised, by coordinate descent.
+    """Fit lasso weights [A, B] of A codes that predict each of B codes.
 
-    They minimise half the mean squared error plus ``alpha`` times the absolute weights.
+    All codes are standardised. The weights minimise half the mean squared error plus ``alpha`` times the sum
+    of absolute weights, by coordinate descent.
 
     Args:
         among: correlations of the A codes [A, A].
-        between: correlations of the A codes and the B codes [A, B].
+        between: correlations of the A codes with the B codes [A, B].
         alpha: weight of the penalty.
     """
     weights = np.zeros(between.shape)
     for _ in range(SWEEPS):
         before = weights.copy()
         for a, correlations in enumerate(among):
-            left = between[a] - correlations @ weights + weights[a]  # what the other codes leave to this one
+            left = between[a] - correlations @ weights + weights[a]  # correlation with the others' residuals
             weights[a] = np.sign(left) * np.maximum(np.abs(left) - alpha, 0)
         if np.abs(weights - before).max(initial=0) < TOLERANCE:
             break
@@ -135,14 +150,14 @@ def lasso_weights(among: Array, between: Array, alpha: float) -> Array:
 
 
 def _strengths(correlations: Array) -> Array:
-    """The squared largest entry of each row [R] over its sum; 0 for a row of zeros."""
+    """Divide the squared largest entry of each row by its sum [R]; 0 if all are 0."""
     totals = correlations.sum(axis=1)
     largest = correlations.max(axis=1)
     return np.divide(largest**2, totals, out=np.zeros_like(totals), where=totals > 0)
 
 
 def _rank(table: Array) -> Array:
-    """Ranks [N, D] within each code; equal values share theirs."""
+    """Rank the values within each code [N, D]; equal values share a rank."""
     from scipy.stats import rankdata
 
     return rankdata(table, axis=0)
@@ -151,10 +166,10 @@ def _rank(table: Array) -> Array:
 def _informative_codes(
     codes_of_models: Sequence[ArrayLike], kl: Sequence[ArrayLike] | None, kl_threshold: float
 ) -> list[Array]:
-    """For each model the codes [N, d] that vary, with a KL above the threshold."""
+    """Select each model's codes [N, d] that vary, with a KL above the threshold."""
     tables = [_check(codes, model) for model, codes in enumerate(_list("the codes", codes_of_models))]
     if len(tables) < 2:
-        raise InputError(f"udr compares models, so it needs at least two, but {len(tables)} was given.")
+        raise InputError(f"udr compares models and needs at least two, but {len(tables)} was given.")
     if len(tables[0]) < 2:
         raise InputError(f"udr needs at least 2 rows, but {len(tables[0])} was given.")
     for model, table in enumerate(tables):

@@ -1,7 +1,7 @@
-"""Scores of the codes alone: how far they depend on each other. Lower is better; factors are not looked at.
+"""Scores of the codes alone: how much they depend on each other; lower is better.
 
-The Gaussian scores see nothing but the covariance of the codes. Noise scores as well as the true factors do,
-and so do codes that are dead but for one: read these scores beside others.
+The Gaussian scores see only the covariance of the codes. Noise scores as well as the true factors, and so do
+codes of which all but one are dead: read these scores beside others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, information_of
 
-# Of a correlation matrix. Codes in float32 cannot tell smaller eigenvalues from 0.
+# Smallest eigenvalue of a correlation matrix. With codes in float32, smaller ones are as good as 0.
 LEAST_EIGENVALUE = 1e-12
 
 SOURCE = "Locatello et al. 2019, as in their code, disentanglement_lib"
@@ -24,7 +24,7 @@ INFINITE = (0.0, np.inf)
 
 
 class Moments(NamedTuple):
-    """Of the live codes: variances [L] and correlations [L, L]."""
+    """The variances [L] and correlations [L, L] of the live codes."""
 
     variances: NDArray[np.float64]
     correlations: NDArray[np.float64]
@@ -32,22 +32,35 @@ class Moments(NamedTuple):
 
 @metric(range=INFINITE, higher_is_better=False, source=SOURCE)
 def gaussian_total_correlation(representation: Representation, *, rows: int = 10_000) -> float:
-    """Total correlation of a Gaussian with the covariance of the codes, in nats: 0 if they are uncorrelated.
+    """Compute the total correlation of a Gaussian with the codes' covariance, in nats.
 
-    Half the logarithm of the product of variances over the determinant of the covariance. It is infinite
-    where a code is a linear function of others, for example a copy. A score must be finite: eigenvalues of
-    the correlation matrix below 1e-12 count as 1e-12, so that each such code adds 13.8 nats at most. Dead
+    It is half the logarithm of the product of variances over the determinant of the covariance, and infinite
+    if a code is a linear function of others, for example a copy. Because a score must be finite, eigenvalues
+    of the correlation matrix below 1e-12 count as 1e-12, so that each such code adds at most 13.8 nats. Dead
     codes depend on nothing and are left out.
 
     Args:
         representation: codes; the first ``rows`` rows are read.
-        rows: how many.
+        rows: number of rows.
 
     Returns:
-        Nats, from 0 up; scale does not matter.
+        Nats, at least 0, and 0 for uncorrelated codes; scale does not matter.
 
     Raises:
         InputError: too few rows.
+
+    Example:
+        Factors score 0 in any order, and so does noise. A duplicate scores 13.8 nats less log(2) / 2:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise, factors[:, [0, 1, 1]]):
+        ...     print(round(gaussian_total_correlation(codes, factors, rows=600), 1))
+        0.0
+        0.0
+        0.0
+        13.5
     """
     correlations = _moments(representation, rows).correlations
     eigenvalues = np.maximum(np.linalg.eigvalsh(correlations), LEAST_EIGENVALUE)
@@ -56,19 +69,33 @@ def gaussian_total_correlation(representation: Representation, *, rows: int = 10
 
 @metric(range=INFINITE, higher_is_better=False, source=SOURCE)
 def gaussian_wasserstein_correlation(representation: Representation, *, rows: int = 10_000) -> float:
-    """Squared Wasserstein distance of Gaussian codes from independent ones of the same variances.
+    """Compute the squared Wasserstein distance of Gaussian codes from independence.
 
-    It has the unit of the squared codes, so that codes ten times as large score a hundred times as much.
+    The distance is from a Gaussian with the codes' covariance to one with independent codes of the same
+    variances. It has the unit of the squared codes: codes ten times as large score a hundred times as much.
 
     Args:
         representation: codes; the first ``rows`` rows are read.
-        rows: how many.
+        rows: number of rows.
 
     Returns:
-        From 0, for uncorrelated codes, up.
+        At least 0, in squared units of the codes; 0 for uncorrelated codes.
 
     Raises:
         InputError: too few rows.
+
+    Example:
+        Factors score 0 in any order, and so does noise. Two equal codes cost 2 - sqrt(2) of their variances:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise, factors[:, [0, 1, 1]]):
+        ...     print(round(gaussian_wasserstein_correlation(codes, factors, rows=600), 1))
+        0.0
+        0.0
+        0.0
+        1.5
     """
     moments = _moments(representation, rows)
     return float(_wasserstein_share(moments) * moments.variances.sum())
@@ -76,19 +103,31 @@ def gaussian_wasserstein_correlation(representation: Representation, *, rows: in
 
 @metric(range=(0.0, 2.0), higher_is_better=False, source=SOURCE)
 def gaussian_wasserstein_correlation_norm(representation: Representation, *, rows: int = 10_000) -> float:
-    """The Wasserstein correlation over the sum of the variances of the codes, so that the unit cancels.
+    """Divide the Wasserstein correlation by the sum of the codes' variances.
 
-    D equal codes score 2 - 2 / sqrt(D). Scaling all codes alike does not matter, scaling one does.
+    The unit cancels, so scaling all codes by the same factor does not matter; scaling one does. D equal codes
+    score 2 - 2 / sqrt(D).
 
     Args:
         representation: codes; the first ``rows`` rows are read.
-        rows: how many.
+        rows: number of rows.
 
     Returns:
         From 0, for uncorrelated codes, to below 2.
 
     Raises:
         InputError: too few rows.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise, factors[:, [1, 1, 1]]):
+        ...     print(round(gaussian_wasserstein_correlation_norm(codes, factors, rows=600), 2))
+        0.0
+        0.0
+        0.0
+        0.85
     """
     return _wasserstein_share(_moments(representation, rows))
 
@@ -97,16 +136,16 @@ def gaussian_wasserstein_correlation_norm(representation: Representation, *, row
 def mutual_info_score(
     representation: Representation, *, rows: int = 10_000, bins: int = 20, count_dead: bool = True
 ) -> float:
-    """Mutual information of two codes, in nats, averaged over all pairs of codes.
+    """Average the mutual information of two codes, in nats, over all pairs.
 
-    As published it averages over pairs with dead codes as well, which tell nothing of others: more dead codes
-    lower it. Even independent codes do not score 0: with 20 bins and 10,000 rows, the estimate is some
-    (20 - 1)^2 / (2 * 10,000) = 0.018 too high where all bins are filled.
+    As published, pairs with a dead code count, and have no information: more dead codes lower the score.
+    Independent codes do not score 0 either: with 20 bins and 10,000 rows, the estimate is about
+    (20 - 1)^2 / (2 * 10,000) = 0.018 too high if all bins are filled.
 
     Args:
         representation: codes; the first ``rows`` rows are read.
-        rows: how many.
-        bins: of equal width over each code's range.
+        rows: number of rows.
+        bins: number of bins, of equal width over each code's range.
         count_dead: whether pairs with a dead code count.
 
     Returns:
@@ -114,6 +153,20 @@ def mutual_info_score(
 
     Raises:
         InputError: too few rows, or no bins.
+
+    Example:
+        Factors score 0 in any order. So should noise, but it fills all bins, and few rows make it 0.2. A
+        duplicate has log(4) nats of information, in one pair of three:
+
+        >>> import numpy as np
+        >>> factors = np.random.default_rng(0).integers(4, size=(600, 3))
+        >>> noise = np.random.default_rng(1).standard_normal((600, 3))
+        >>> for codes in (factors, factors[:, ::-1], noise, factors[:, [0, 1, 1]]):
+        ...     print(round(mutual_info_score(codes, factors, rows=600), 1))
+        0.0
+        0.0
+        0.2
+        0.5
     """
     between = information_between_codes(representation, bins, rows)
     n_codes = len(between) if count_dead else int(representation.live_codes(rows).sum())
@@ -122,7 +175,10 @@ def mutual_info_score(
 
 
 def information_between_codes(representation: Representation, bins: int, rows: int) -> NDArray[np.float64]:
-    """I(binned code; binned code) [D, D] in nats above the diagonal; zeros elsewhere."""
+    """Compute I(binned code; binned code) [D, D] in nats above the diagonal.
+
+    All other entries are 0.
+    """
 
     def compute() -> NDArray[np.float64]:
         columns = representation.bins(bins, rows).T
@@ -147,11 +203,14 @@ def _moments(representation: Representation, rows: int) -> Moments:
 
 
 def _wasserstein_share(moments: Moments) -> float:
-    """2 - 2 tr((D C)^(1/2)) / tr(C), with the covariance C and its diagonal D; 0 where all codes are dead."""
+    """Compute 2 - 2 tr((D C)^(1/2)) / tr(C), or 0 if all codes are dead.
+
+    C is the covariance of the live codes and D its diagonal.
+    """
     if not moments.variances.any():
         return 0.0
     shares = moments.variances / moments.variances.sum()
-    # The eigenvalues of D C are those of D^(1/2) C D^(1/2), which is symmetric: real, and not below 0 but for
-    # rounding.
+    # The eigenvalues of D C are those of D^(1/2) C D^(1/2), which is symmetric: they are real, and only
+    # rounding can take them below 0.
     eigenvalues = np.linalg.eigvalsh(np.outer(shares, shares) * moments.correlations)
     return max(0.0, float(2 - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum()))

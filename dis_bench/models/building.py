@@ -40,6 +40,10 @@ def build_model(
 
     Raises:
         InputError: an unknown name or a value that is not allowed.
+
+    >>> model, networks = build_model("betavae", latent_size=6, beta=4.0)
+    >>> model.beta, sum(weights.numel() for weights in networks.parameters())
+    (4.0, 498925)
     """
     import torch  # noqa: F401 -- before its stream is seeded
 

@@ -95,6 +95,10 @@ class Study:
         precision: ``auto``, ``fp32``, ``tf32`` or ``bf16``.
         kernels: of the convolutions: ``auto``, ``compiled`` or ``torch``.
         data_dir: where official files are, if not in the default places.
+
+    >>> plan = Study(models=["vae", "betavae"], betas=[1, 4], seeds=2, device="cpu").plan()
+    >>> [(cell.model, cell.hyperparameters, cell.seed) for cell in plan.cells][:3]
+    [('vae', {}, 0), ('betavae', {'beta': 1.0}, 0), ('betavae', {'beta': 4.0}, 0)]
     """
 
     models: Sequence[str] = ("betavae",)

@@ -25,7 +25,7 @@ def test_a_failure_says_what_was_given_what_came_out_what_was_expected_and_why(c
     assert main(["check", "metric", f"{BROKEN}:counts_dead_codes"]) == 1
     out = " ".join(capsys.readouterr().out.split())
     [failure] = [text for text in out.split("failed ") if text.startswith("ignores dead codes")]
-    assert "given a code besides, in column 0, that is always 0, counts_dead_codes is 0." in failure
+    assert "given an additional code, in column 0, that is always 0, counts_dead_codes is 0." in failure
     assert "; expected 0." in failure
     assert "Why it matters: A code that never changes says nothing" in failure
 

@@ -75,7 +75,7 @@ def test_parameters_are_set_and_shown(tmp_path, capsys):
     words += ["--set", "mig.bins=3", "modularity.count_dead=False", "downstream.labels=10,20"]
     assert main(["score", path, *words, "--set", "downstream.test=20", "downstream.penalty=0.5"]) == 0
     assert (
-        "Not by the defaults: mig bins=3; modularity count_dead=False; "
+        "Different from the defaults: mig bins=3; modularity count_dead=False; "
         "downstream labels=[10, 20], test=20, penalty=0.5."
     ) in " ".join(capsys.readouterr().out.split())
     rows = {row["name"]: row for row in csv.DictReader(out.read_text().splitlines())}
@@ -124,14 +124,14 @@ def test_an_encoder_is_scored(tmp_path, capsys, monkeypatch):
         ({"codes": change(CODES, np.inf)}, "code 1 is inf in row 7"),
         ({"codes": CODES[:50]}, "50 rows of codes and 60 rows of factors"),
         ({"codes": CODES[:1], "factors": FACTORS[:1]}, "at least 2 rows, but 1 was given"),
-        ({"factors": FACTORS * 0}, "every factor has one value only"),
+        ({"factors": FACTORS * 0}, "every factor has a single value"),
         ({"factors": change(FACTORS, 0.5)}, "factor 1 is 0.5 in row 7"),
         ({"factors": change(FACTORS, np.nan)}, "factor 1 is nan in row 7"),
         ({"factors": FACTORS.astype(str)}, "factors must be numbers"),
         ({"codes": CODES[:, 0]}, "codes must be a table [N, D]"),
         ({"codes": CODES.astype(object)}, "cannot be read as plain arrays: ValueError: Object arrays"),
         ({"log_variances": CODES[:, :2]}, "log_variances must have the shape of the codes"),
-        ({}, "mig: the protocol wants 10000 rows, but there are 60"),
+        ({}, "mig: the protocol needs 10000 rows, but there are 60"),
     ],
 )
 def test_arrays_that_cannot_be_scored(tmp_path, capsys, arrays, sentence):

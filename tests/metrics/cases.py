@@ -1,8 +1,8 @@
-"""Representations made by rule from ground-truth factors, on which reference values are known.
+"""Synthetic representations of ground-truth factors, with known reference values.
 
 Two grids of factor values: A has the sizes of dSprites (without its constant colour), B those of 3DShapes.
 Factors are drawn uniformly. A recipe turns *standardised* factors (mean 0 and variance 1 under the uniform
-distribution) into codes. reference.json holds what disentanglement_lib says of the same rows, of which the
+distribution) into codes. reference.json has the results of disentanglement_lib on the same rows, of which the
 first 10,000 train and the next 5,000 test: read them with ``seed=None``.
 """
 
@@ -28,22 +28,22 @@ ROWS = 15_000
 
 
 def identity(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """One code per factor."""
+    """Return one code per factor."""
     return standard
 
 
 def nuisance(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """One code per factor, and five codes of noise."""
+    """Return one code per factor, and five codes of noise."""
     return np.hstack([standard, rng.standard_normal((len(standard), 5))])
 
 
 def noise05(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """One code per factor, with noise of half its standard deviation."""
+    """Return one code per factor, with noise of half its standard deviation."""
     return standard + 0.5 * rng.standard_normal(standard.shape)
 
 
 def rotated_pairs(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """Factors 0 and 1, and factors 2 and 3, rotated by 45 degrees; factor 4 as it is."""
+    """Rotate factors 0 and 1, and factors 2 and 3, by 45 degrees; keep factor 4."""
     codes = standard.copy()
     scaled = np.sqrt(0.5) * standard
     for i, j in ((0, 1), (2, 3)):
@@ -53,12 +53,12 @@ def rotated_pairs(factors: Factors, standard: Array, rng: np.random.Generator) -
 
 
 def duplicated(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """Every code twice."""
+    """Return every code twice."""
     return np.hstack([standard, standard])
 
 
 def vae_like(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """Ten codes such as a VAE might give: an angle in two codes, mixed factors, weak codes, a dead one."""
+    """Return ten codes like a VAE's: an angle, mixtures, weak codes and a dead one."""
     shape, scale, orientation, x, y = standard.T
     noise = rng.standard_normal((len(standard), 9)).T
     angle = 2 * np.pi * factors[:, 2] / GRIDS["A"][2]
@@ -80,7 +80,7 @@ def vae_like(factors: Factors, standard: Array, rng: np.random.Generator) -> Arr
 
 
 def warped(factors: Factors, standard: Array, rng: np.random.Generator) -> Array:
-    """One code per factor, bent by increasing functions: exponential and hyperbolic tangent in turn."""
+    """Bend one code per factor, by exponentials and hyperbolic tangents in turn."""
     codes = np.empty_like(standard)
     codes[:, 0::2] = np.exp(1.5 * standard[:, 0::2])
     codes[:, 1::2] = np.tanh(2.0 * standard[:, 1::2])
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[str, Recipe]] = {
 
 @cache
 def load_case(name: str) -> tuple[NDArray[np.float32], Factors]:
-    """Codes float32 [15000, D] and factors int32 [15000, F] of one case, read-only."""
+    """Return codes float32 [15000, D] and factors int32 [15000, F], read-only."""
     grid, recipe = CASES[name]
     factors = draw_factors(grid)
     noise = np.random.default_rng(NOISE_SEED)
@@ -111,22 +111,22 @@ def load_case(name: str) -> tuple[NDArray[np.float32], Factors]:
 
 
 def draw_factors(grid: str, rows: int = ROWS) -> Factors:
-    """Factor classes [rows, F], uniform and independent."""
+    """Draw factor classes [rows, F], uniform and independent."""
     rng = np.random.default_rng(FACTOR_SEEDS[grid])
     return rng.integers(0, GRIDS[grid], size=(rows, len(GRIDS[grid]))).astype(np.int32)
 
 
 def whole_grid(*sizes: int) -> NDArray[np.int64]:
-    """Every combination of factor classes once [rows, F]: factors are independent to the last digit."""
+    """Return every combination of factor classes once [rows, F]."""
     return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, len(sizes))
 
 
 def standardise(factors: Factors, grid: str) -> Array:
-    """Factor classes [N, F] as numbers of mean 0 and variance 1 under the uniform distribution."""
+    """Scale factor classes [N, F] to mean 0 and variance 1 under uniformity."""
     sizes = np.array(GRIDS[grid], dtype=float)
     return (factors - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
 
 
 def reference(case: str) -> dict[str, Any]:
-    """What disentanglement_lib says of a case: by metric, as in reference.json."""
+    """Return the results of disentanglement_lib on a case, by metric."""
     return json.loads((Path(__file__).parent / "reference.json").read_text())["cases"][case]

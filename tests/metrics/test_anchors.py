@@ -1,4 +1,4 @@
-"""What a perfect code and noise score: closed forms on whole grids, known ceilings on that of dSprites."""
+"""Anchors: closed forms on whole grids, and known ceilings on the grid of dSprites."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_ceilings_on_the_grid_of_dsprites():
 def test_rows_and_seed_are_those_of_the_representation():
     codes, factors = load_case("A_identity")
     table = Representation(codes, factors, seed=3)
-    # The codes are the factors but for scale and float32, which puts a few values into another bin.
+    # The codes are the factors except for scale and float32, which moves a few values to another bin.
     assert anchor_scores(table, "mig")["mig"].perfect == pytest.approx(mig(table), abs=0.002)
     again = Representation(codes * 0, factors, seed=3)
     assert anchor_scores(again, "mig") == anchor_scores(table, "mig")

@@ -16,20 +16,20 @@ FACTORS = np.arange(300)[:, None] % 5
 
 
 def mean_code(codes, factors):
-    """The mean of the first code, of which the interval is known."""
+    """Return the mean of the first code, whose interval is known."""
     return codes[:, 0].mean()
 
 
 @metric()
 def seen_before(representation, *, train=200, test=80):
-    """The share of test rows that are training rows as well."""
+    """Return the share of test rows that are also training rows."""
     training, testing = representation.split(train, test)
     return np.isin(testing.codes, training.codes).mean()
 
 
 @metric()
 def distinct(representation, *, train=200, test=80):
-    """The share of training rows that differ."""
+    """Return the share of training rows that are distinct."""
     return len(np.unique(representation.split(train, test)[0].codes)) / train
 
 
@@ -70,7 +70,7 @@ def test_blocks_of_a_small_table_are_those_that_are_scored():
 
 
 def test_intervals_cover_the_true_value():
-    """R^2 of a factor on itself with noise of variance 1/2 is 2/3; 19 intervals of 20 should hold it."""
+    """R^2 of a factor on itself with noise of variance 1/2 is 2/3; 19 of 20 intervals contain it."""
     rng = np.random.default_rng(1)
     covered = []
     for _ in range(100):
@@ -83,7 +83,7 @@ def test_intervals_cover_the_true_value():
 
 
 def test_the_bias_of_resampling_is_taken_off():
-    """Duplicates seem to raise mutual information: intervals that were not moved back would not cover."""
+    """Duplicates raise mutual information: without the shift, intervals would miss it."""
     rng = np.random.default_rng(2)
     tables = []
     for _ in range(60):
@@ -122,12 +122,12 @@ def test_one_seed_one_interval():
 
 @pytest.mark.parametrize("resamples", [1, 0, True, 2.5, "10"])
 def test_refuses_resamples(resamples):
-    with pytest.raises(InputError, match="resamples must be a whole number from 2 up"):
+    with pytest.raises(InputError, match="resamples must be a whole number of at least 2"):
         bootstrap(Representation(np.eye(300), FACTORS), mean_code, resamples=resamples)
 
 
 def test_resamples_that_cannot_be_scored_are_skipped_and_counted():
-    """A value in one row of 300 is missing from a resample in (1 - 1/300)^300 of all cases."""
+    """A value in one row of 300 is missing from a resample with probability (1 - 1/300)^300."""
     factors = (np.arange(300) == 7)[:, None]
     table = Representation(np.random.default_rng(0).standard_normal((300, 1)), factors)
     parameters = {"mig": {"rows": 300}}
@@ -154,5 +154,5 @@ def test_without_two_resamples_that_can_be_scored_there_is_no_interval():
 
 
 def test_what_cannot_be_scored_at_all_is_refused():
-    with pytest.raises(InputError, match="mig: the protocol wants 10000 rows"):
+    with pytest.raises(InputError, match="mig: the protocol needs 10000 rows"):
         bootstrap(Representation(np.eye(300), FACTORS), "mig")

@@ -136,7 +136,7 @@ def test_refuses_an_unknown_estimator():
 
 
 def test_neither_scale_nor_origin_of_a_code_matters():
-    """Trees read float32, and part no values within 1e-7: unscaled, 1e-6 of these codes score 0.03."""
+    """Trees merge float32 values within 1e-7: unscaled, 1e-6 of these codes scores 0.03."""
     codes, factors = (table[:1_500].astype(float) for table in load_case("A_noise05"))
     few = {"train": 1_000, "test": 500}
     expected = dci(codes, factors, **few)

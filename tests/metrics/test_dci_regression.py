@@ -37,7 +37,7 @@ def test_noise_and_dead_codes_score_nothing(dci):
 
 
 def test_without_the_least_r2_noise_seems_disentangled():
-    # As published: importances are relative, and the few weights that are not zero lie far apart.
+    # As published: importances are relative, and the few nonzero weights are far apart.
     _, factors = load_case("A_identity")
     noise = np.random.default_rng(0).standard_normal((len(factors), 10))
     assert dci_lasso(noise, factors, least_r2=-1.0).disentanglement > 0.9
@@ -90,7 +90,7 @@ def test_a_forest_takes_the_depth_beyond_which_it_predicts_no_better():
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((2_000, 3))
     fits = {
-        # One threshold needs no depth; a wave needs as much as there is.
+        # One threshold needs no depth; a wave needs the largest.
         "threshold": np.where(codes[:, 0] > 0, 1.0, -1.0),
         "wave": np.sin(20 * codes[:, 0]),
     }

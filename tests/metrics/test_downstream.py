@@ -95,16 +95,16 @@ def test_chance_is_what_noise_scores():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"labels": ()}, r"labels must be whole numbers from 1 up, each once, but \[\] was given"),
-        ({"labels": (0, 10)}, "labels must be whole numbers from 1 up"),
-        ({"labels": (10, 10)}, r"labels must be whole numbers from 1 up, each once, but \[10, 10\]"),
+        ({"labels": ()}, r"labels must be distinct whole numbers of at least 1, but \[\] was given"),
+        ({"labels": (0, 10)}, "labels must be distinct whole numbers of at least 1"),
+        ({"labels": (10, 10)}, r"labels must be distinct whole numbers of at least 1, but \[10, 10\]"),
         ({"labels": (10.0,)}, "each of labels of downstream must be a whole number, but 10.0"),
         ({"labels": (True,)}, "each of labels of downstream must be a whole number, but True"),
         ({"labels": 100}, "labels of downstream must be a list such as .*, but 100"),
         ({"penalty": float("nan")}, "penalty of downstream must be a finite number, but nan"),
         ({"penalty": -1.0}, "penalty must be at least 0, but -1.0"),
         ({"test": 0}, "test must be at least 1, but 0"),
-        ({"labels": (20_000,)}, "wants 20000 labelled and 5000 test rows, but there are 15000"),
+        ({"labels": (20_000,)}, "needs 20000 labelled and 5000 test rows, but there are 15000"),
     ],
 )
 def test_refusals(parameters, message):

@@ -97,7 +97,7 @@ def test_neither_scale_nor_shift_nor_rotation_matters():
 def test_values_missing_in_training_or_test_rows():
     factor = np.repeat([0, 1, 2, 0, 1, 3], 10)[:, None]
     codes = factor.astype(float)
-    # Value 2 has no test row. Value 3 has no training row, so all test rows look as little like it.
+    # Value 2 has no test row. Value 3 has no training row, so all test rows are equally unlikely to have it.
     score = explicitness(codes, factor, train=30, test=30, seed=None)
     assert score == pytest.approx((1 + 1 / 2 + 1 / 2) / 3, abs=0.2)
     alone = np.array([0, 1, 0, 1, 0, 2] * 5)[:, None]
@@ -112,5 +112,5 @@ def test_a_factor_of_one_value_in_the_test_rows_is_left_out():
 
 def test_refuses_test_rows_in_which_no_factor_varies():
     factor = np.repeat([0, 1, 1], 10)[:, None]
-    with pytest.raises(InputError, match="explicitness: every factor has one value only in the 10 test rows"):
+    with pytest.raises(InputError, match="explicitness: every factor has a single value in the 10 test rows"):
         explicitness(factor.astype(float), factor, train=20, test=10, seed=None)

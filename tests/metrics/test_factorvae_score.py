@@ -39,7 +39,7 @@ def test_votes_by_hand():
     # Of the training votes, code 2 got two for factor 0 and one for factor 1, code 1 one for factor 1.
     votes = np.array([2, 2, 2, 1, *[2, 2, 1, 1, 3]])
     factors = np.array([0, 0, 1, 1, *[0, 1, 1, 2, 0]])
-    # Right: the first and the third test vote, and the last, as a code without votes stands for factor 0.
+    # Right: the first and the third test vote, and the last, since a code without votes predicts factor 0.
     assert majority_accuracy(votes, factors, train_votes=4) == 3 / 5
 
 
@@ -85,7 +85,7 @@ def test_only_dead_or_pruned_codes_score_zero():
 def test_the_threshold_is_on_the_standard_deviation():
     codes, factors = load_case("A_identity")
     codes = codes * (0.05 * np.array([1.03, 1.03, 1.03, 1.03, 0.97]))
-    # Four votes for the factor held, and none for the last factor, which is never told from another.
+    # Four votes for the factor that is held, and none for the last one, which is never identified.
     assert factorvae_score(codes, factors) == pytest.approx(0.8, abs=0.015)
     assert factorvae_score(codes, factors, prune_std=0.04) == 1.0
 
@@ -118,7 +118,7 @@ def test_with_one_factor_there_is_nothing_to_tell():
 def test_refusals():
     codes, factors = load_case("A_identity")
     with pytest.raises(
-        InputError, match=r"factorvae_score: the protocol wants 10000 rows, but there are 50: .*rows=50"
+        InputError, match=r"factorvae_score: the protocol needs 10000 rows, but there are 50: .*rows=50"
     ):
         factorvae_score(codes[:50], factors[:50])
     for wrong in ({"batch": 1}, {"train_votes": 0}, {"test_votes": 0}):

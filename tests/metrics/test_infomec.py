@@ -41,7 +41,7 @@ def test_closed_forms_of_information(information, modular, compact):
 
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_the_reference(case):
-    # Where codes repeat few values, the noise that parts them moves ours by 0.001 from seed to seed.
+    # For codes with few values, the noise that separates them moves our score by 0.001 from seed to seed.
     result = infomec(*load_case(case), seed=None)
     for name, value in result._asdict().items():
         tolerance = 1e-4 if name == "explicitness" else 0.003
@@ -89,7 +89,7 @@ def test_one_active_code():
     table = Representation(codes[:, [0, 0]] * [1, 0.01], factors)
     one = infomec(table, rows=2_000)
     assert one.modularity == pytest.approx(1, abs=0.02)
-    # It is the only place of each factor that it tells, be it by chance.
+    # It is the only code with information about each of its factors, even if by chance.
     assert one.compactness == np.mean(normalised_information(table, 2_000, 10)[0] > 0) >= 1 / 6
 
 
@@ -110,7 +110,7 @@ def test_explicitness_is_never_below_zero():
 
 
 def test_equal_values_are_parted_by_noise_that_hardly_moves_the_score():
-    """Of one noise for all codes, modularity has a deviation of 0.0023, and information 1.0018 of entropy."""
+    """With one noise for all codes, modularity deviates by 0.0023, and information is 1.0018 of entropy."""
     codes, factors = load_case("A_identity")
     scores = []
     for seed in range(8):
@@ -147,7 +147,7 @@ def test_information_is_a_share_and_shared():
         ({"neighbours": 0}, "neighbours must be at least 1, but 0"),
         ({"inactive": 1.0}, "inactive must be from 0 to below 1, but 1.0"),
         ({"inactive": -0.1}, "inactive must be from 0"),
-        ({"rows": 20_000}, "wants 20000 rows"),
+        ({"rows": 20_000}, "needs 20000 rows"),
     ],
 )
 def test_refusals(parameters, message):

@@ -1,4 +1,4 @@
-"""Tables from users: plain numbers are read from any container, all else is refused in a sentence."""
+"""Tables from users: plain numbers are read from any container, others are refused."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""How rows that share a factor's value are drawn."""
+"""Draws of rows that share a factor's value."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Faults that implementations elsewhere have, as far as no metric's own test file looks for them.
+"""Faults of other implementations that no metric's own test file covers.
 
-docs/agreement.md lists all that we know, with the test that would fail if we had the fault, or why it cannot
-be avoided.
+docs/agreement.md lists all known ones, with the test that would fail if we had the fault, or the reason why
+it cannot be avoided.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FEW_LEARN = {"train": 300, "test": 2_000, "labels": (300,), "train_points": 300,
 
 
 def score_by_name(name, codes, factors, **wanted):
-    """What a metric returns, by those of the parameters that it has."""
+    """Call a metric with those of the parameters that it has."""
     metric = find_metrics(name)[name]
     return metric(codes, factors, **{key: value for key, value in wanted.items() if key in metric.parameters})
 
@@ -36,7 +36,7 @@ def score_by_name(name, codes, factors, **wanted):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_every_metric_refuses_codes_that_are_not_finite(name, value):
-    """Implementations elsewhere score them in silence: three metrics stay above 0.79."""
+    """Other implementations score them silently: three metrics stay above 0.79."""
     codes, factors = load_case("B_identity")
     codes = codes.copy()
     codes[7, 1] = value
@@ -47,7 +47,7 @@ def test_every_metric_refuses_codes_that_are_not_finite(name, value):
 
 
 def test_all_but_four_metrics_score_without_scikit_learn():
-    """Implementations elsewhere moved with the defaults of scikit-learn: explicitness from 0.939 to 0.987."""
+    """Elsewhere scikit-learn's defaults moved explicitness from 0.939 to 0.987."""
     program = f"""
 import sys
 sys.modules["sklearn"] = None  # importing it fails
@@ -65,7 +65,7 @@ print(len(score(codes, factors, names, log_variances=log_variances, allow_small=
 
 @pytest.mark.parametrize("name", ["dci", "dci_forest", "dci_lasso", "downstream", "explicitness"])
 def test_rows_that_were_learned_from_do_not_judge(name):
-    """Implementations elsewhere judge by the training rows, which can be learned by heart."""
+    """Other implementations test on training rows, which can be memorised."""
     _, factors = load_case("B_identity")
     noise = np.random.default_rng(0).standard_normal((len(factors), 10))
     result = score_by_name(name, noise, factors, **FEW_LEARN)
@@ -79,7 +79,7 @@ def test_rows_that_were_learned_from_do_not_judge(name):
 
 @pytest.mark.parametrize("name", ["mig", "mig_sup", "mig_sampled", "jemmig", "dcimig"])
 def test_factors_of_unequal_values_can_be_told_whole(name):
-    """Implementations elsewhere divide by the logarithm of the number of values."""
+    """Other implementations divide by the logarithm of the number of values."""
     factors = np.minimum(whole_grid(4, 4, 4), 1)  # one of two values has a quarter of the rows
     metric = find_metrics(name)[name]
     besides = {need: np.full(factors.shape, -12.0) for need in metric.needs}
@@ -87,7 +87,7 @@ def test_factors_of_unequal_values_can_be_told_whole(name):
 
 
 def test_values_on_the_edges_of_bins_do_not_depend_on_the_type():
-    """Implementations elsewhere compute edges in the type of the codes, by rules that numpy has changed."""
+    """Other implementations compute edges in the codes' dtype, with rules that changed."""
     values = (np.arange(36) / 10).astype(np.float32)
     bins_of_type = {}
     for number in (np.float32, np.float64):
@@ -101,14 +101,14 @@ def test_values_on_the_edges_of_bins_do_not_depend_on_the_type():
 
 
 def test_few_rows_lower_the_gap_of_perfect_codes():
-    """Cannot be avoided where counts are plugged in: the figures are those of docs/metrics.md."""
+    """Plug-in estimates cannot avoid this: the figures are those of docs/metrics.md."""
     codes, factors = load_case("A_identity")
     by_rows = [mig(codes, factors, rows=rows, seed=None) for rows in (100, 300, 1_000, 3_000, 10_000)]
     assert by_rows == pytest.approx([0.490, 0.690, 0.826, 0.878, 0.895], abs=0.001)
 
 
 def test_the_bias_of_counting_is_the_one_that_is_documented():
-    """Cannot be avoided either: (bins - 1) (values - 1) / (2 rows) nats, where all bins are filled."""
+    """It is also unavoidable: (bins - 1) (values - 1) / (2 rows) nats, if all bins are filled."""
     codes = np.random.default_rng(0).random((10_000, 30))
     factors = np.random.default_rng(1).integers(0, 40, (10_000, 1))
     information = Representation(codes, factors).mutual_information(20, 10_000)
@@ -118,14 +118,14 @@ def test_the_bias_of_counting_is_the_one_that_is_documented():
 
 @pytest.mark.parametrize("position", [0, 2, 5])
 def test_a_dead_code_changes_no_disentanglement_wherever_it_stands(position):
-    """Implementations elsewhere end a loop at the first dead code: identity with one in front scores 0."""
+    """Other implementations end a loop at the first dead code: identity after one scores 0."""
     importances = np.insert(np.eye(5), position, 0, axis=0)
     assert disentanglement(importances) == pytest.approx(1, abs=1e-12)
     assert completeness(importances) == pytest.approx(1, abs=1e-12)
 
 
 def test_importances_that_rounding_took_below_zero():
-    """Implementations elsewhere take the logarithm of a tiny negative importance, and raise."""
+    """Other implementations take the logarithm of a tiny negative importance and raise."""
     importances = np.where(np.eye(5) > 0, 1.0, -1e-18)
     assert disentanglement(importances) == pytest.approx(1, abs=1e-12)
     assert completeness(importances) == pytest.approx(1, abs=1e-12)

@@ -1,4 +1,4 @@
-"""The contract of a metric, for ours and for a stranger's function."""
+"""The contract of a metric, for built-in metrics and for plain functions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Pair(NamedTuple):
 
 @metric(keys=("low", "high"), range=(-5, 11), higher_is_better=False, source="nobody 2026", version=3)
 def extremes(representation, *, code=0, scale=1.0, signed=True, sort="none"):
-    """Lowest and highest value of a code.
+    """Return the lowest and the highest value of a code.
 
-    More is said here.
+    There are more details here.
     """
     column = representation.codes[:, code] * scale
     return Pair(column.min(), column.max())
@@ -37,7 +37,7 @@ def extremes(representation, *, code=0, scale=1.0, signed=True, sort="none"):
 
 def test_a_declared_metric_says_what_it_is():
     assert extremes.name == "extremes"
-    assert extremes.summary == "Lowest and highest value of a code."
+    assert extremes.summary == "Return the lowest and the highest value of a code."
     assert extremes.parameters == {"code": 0, "scale": 1.0, "signed": True, "sort": "none"}
     assert extremes.outputs == ("extremes_low", "extremes_high")
     assert (extremes.range, extremes.higher_is_better) == ((-5, 11), False)
@@ -47,7 +47,7 @@ def test_a_declared_metric_says_what_it_is():
 
 
 def test_docstring_and_signature_show():
-    assert "More is said here." in extremes.__doc__
+    assert "There are more details here." in extremes.__doc__
     assert (
         str(inspect.signature(mig)) == "(codes, factors, *, seed=0, allow_small=False, rows=10000, bins=20)"
     )
@@ -61,7 +61,7 @@ def test_arrays_or_a_representation():
 
 @metric(needs=("log_variances",))
 def widest(representation, *, power=1.0):
-    """The largest log-variance."""
+    """Return the largest log-variance."""
     return representation.log_variances.max() ** power
 
 
@@ -74,7 +74,7 @@ def test_a_metric_gets_what_it_needs_beside_codes_and_factors():
     for codes, factors in ((CODES, FACTORS), (Representation(CODES, FACTORS), None)):
         with pytest.raises(InputError, match=refusal):
             widest(codes, factors)
-    with pytest.raises(InputError, match="besides a Representation"):
+    with pytest.raises(InputError, match="in addition to a Representation"):
         widest(Representation(CODES, FACTORS), log_variances=CODES)
     with pytest.raises(InputError, match="unknown parameter of extremes 'log_variances'"):
         extremes(CODES, FACTORS, log_variances=CODES)
@@ -83,10 +83,10 @@ def test_a_metric_gets_what_it_needs_beside_codes_and_factors():
 def test_refuses_half_of_the_input_or_twice_the_same():
     with pytest.raises(InputError, match="extremes needs factors"):
         extremes(CODES)
-    with pytest.raises(InputError, match="besides a Representation"):
+    with pytest.raises(InputError, match="in addition to a Representation"):
         extremes(Representation(CODES, FACTORS), FACTORS)
     for more in ({"seed": 1}, {"seed": 0}, {"seed": None}, {"allow_small": True}):
-        with pytest.raises(InputError, match=f"was given {next(iter(more))} besides a Representation"):
+        with pytest.raises(InputError, match=f"was given {next(iter(more))} in addition to a Representation"):
             extremes(Representation(CODES, FACTORS, seed=5), **more)
 
 
@@ -110,13 +110,13 @@ def test_refuses_parameters(parameters, message):
 
 
 def test_a_refusal_names_the_metric():
-    with pytest.raises(InputError, match=r"^mig: the protocol wants 10000 rows, but there are 6"):
+    with pytest.raises(InputError, match=r"^mig: the protocol needs 10000 rows, but there are 6"):
         mig(CODES, FACTORS)
 
 
 def test_a_plain_function_becomes_a_metric():
     def spread(codes, factors, *, power=2, seed=None):
-        """How far codes spread."""
+        """Measure how far codes spread."""
         codes **= power  # its own copy
         return {"mean": codes.mean(), "seed": seed}
 
@@ -127,7 +127,7 @@ def test_a_plain_function_becomes_a_metric():
     assert np.array_equal(np.sort(representation.codes, axis=None), np.sort(CODES, axis=None))
     assert (wrapped.name, wrapped.version, wrapped.parameters) == ("spread", "abc", {"power": 2})
     assert wrapped.outputs is None
-    assert wrapped.summary == "How far codes spread."
+    assert wrapped.summary == "Measure how far codes spread."
     assert as_metric(wrapped) is wrapped
 
 
@@ -139,7 +139,7 @@ def test_a_plain_function_sees_rows_in_the_order_of_the_seed():
 
 def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
     def rows(codes, factors=None, scale=2, *, seed):
-        """Rows, scaled, and the seed."""
+        """Return the number of rows, scaled, plus the seed."""
         return len(codes) * scale + seed
 
     wrapped = as_metric(rows)
@@ -149,7 +149,7 @@ def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
 
     @metric()
     def width(representation=None, bins=3):
-        """Codes, times the bins."""
+        """Return the number of codes times the bins."""
         return representation.codes.shape[1] * bins
 
     assert width.parameters == {"bins": 3}
@@ -166,7 +166,7 @@ def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
         (lambda codes, factors, power: 0.0, "parameter 'power' of metric 'own' needs a default"),
         (lambda a, b, *, codes=1: 0.0, "parameter 'codes' of metric 'own' must be renamed"),
         (lambda a, b, *, allow_small=1: 0.0, "parameter 'allow_small' of metric 'own' must be renamed"),
-        (max, "metric 'own' does not say what it takes"),
+        (max, "metric 'own' has no signature"),
     ],
     ids=["one_table", "factors_by_keyword", "by_keyword", "by_position", "name_taken", "leave", "compiled"],
 )
@@ -225,7 +225,7 @@ def test_refuses_a_range_that_is_none(range):
 
 
 def test_refuses_a_result_without_a_score():
-    with pytest.raises(InputError, match=r"metric 'empty' returned {}, which holds no score"):
+    with pytest.raises(InputError, match=r"metric 'empty' returned {}, which contains no score"):
         as_metric(lambda codes, factors: {}, "empty").scores(Representation(CODES, FACTORS))
 
 
@@ -256,7 +256,7 @@ def test_leave_to_score_a_small_table():
 
 @metric()
 def twice(representation, *, labels=(1, 2)):
-    """The labels, added up."""
+    """Return the sum of the labels."""
     return sum(labels)
 
 

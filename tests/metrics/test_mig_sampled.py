@@ -1,4 +1,4 @@
-"""MIG from posteriors against quadrature on whole grids, and against the defects of its forerunners."""
+"""MIG from posteriors against quadrature on whole grids, and known defects of others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY = {"rows": 60, "samples": 120_000}
 
 
 def integrate_information(means, log_variances, factor):
-    """I(latent; factor) of one latent by quadrature of the mixtures' densities."""
+    """Compute I(latent; factor) of one latent by quadrature of the densities."""
     deviations = np.exp(log_variances / 2)
     step = deviations.min() / 20
     z = np.arange((means - 9 * deviations).min(), (means + 9 * deviations).max(), step)
@@ -35,7 +35,7 @@ def integrate_information(means, log_variances, factor):
 
 
 def mixed_latents():
-    """Latents that are a factor, a blend of factors, noise, and a variance that tells a factor."""
+    """Return latents: a factor, a blend, noise, a variance that shows a factor."""
     means = np.stack(
         [GRID[:, 0], 0.5 * GRID[:, 1] + 0.3 * GRID[:, 2], 0 * GRID[:, 0], GRID[:, 2] / 2], axis=1
     )

@@ -1,4 +1,4 @@
-"""Tables smaller than a protocol wants: how it is cut, and that the scores are marked."""
+"""Tables smaller than a protocol needs: the reduced protocol, and the marked scores."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_draws_from_all_rows_is_small_below_the_rows_of_a_study(name):
 
 def test_without_leave_the_refusal_says_how_many_rows_are_wanted(small):
     for name, wanted in (("mig", "10000 rows"), ("sap", "10000 training and 5000 test rows")):
-        with pytest.raises(InputError, match=rf"wants {wanted}, but there are 300: .*allow_small=True"):
+        with pytest.raises(InputError, match=rf"needs {wanted}, but there are 300: .*allow_small=True"):
             score(*small, name)
 
 
@@ -102,11 +102,11 @@ def test_every_built_in_metric_scores_a_small_table_and_says_so(small):
     [
         (
             {"rows": 500},
-            "own: the protocol wants 500 rows, but there are 300: give more rows, ask for fewer "
+            "own: the protocol needs 500 rows, but there are 300: give more rows, ask for fewer "
             "(parameters={'own': {'rows': 300}}), or score what there is, marked as such (allow_small=True).",
         ),
         ({"train": 300, "test": 100}, "(parameters={'own': {'train': 225, 'test': 75}})"),
-        ({"labels": (10, 400), "test": 100}, "wants 400 labelled and 100 test rows, but there are 300"),
+        ({"labels": (10, 400), "test": 100}, "needs 400 labelled and 100 test rows, but there are 300"),
         ({"labels": (10, 400), "test": 100}, "(parameters={'own': {'labels': (10,), 'test': 60}})"),
     ],
 )
@@ -131,7 +131,7 @@ def test_what_no_leave_can_help_is_not_advised():
         with pytest.raises(InputError) as refusal:
             score(*load_case("B_identity"), greedy, allow_small=allow_small)
         assert str(refusal.value) == (
-            "greedy: 20000 rows are wanted, but there are 15000: give more rows, or ask for fewer."
+            "greedy: 20000 rows are needed, but there are 15000: give more rows, or ask for fewer."
         )
 
 
@@ -142,6 +142,6 @@ def test_too_few_rows_are_refused_before_anything_is_computed(small):
         calls.append(1)
         return 0.0
 
-    with pytest.raises(InputError, match="sap: the protocol wants 10000 training and 5000 test rows"):
+    with pytest.raises(InputError, match="sap: the protocol needs 10000 training and 5000 test rows"):
         score(*small, [first, "sap"])
     assert calls == []

@@ -1,4 +1,4 @@
-"""The table that every metric reads: what it keeps, what it refuses, and the inputs that it shares."""
+"""The table that every metric reads: its contents, its refusals, and shared inputs."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def with_value(value, row=4, column=1):
         ([[1.0], [2.0, 3.0]], FACTORS, "rows of different lengths"),
         (CODES, FACTORS + 0.5, r"factor 0 is 0.5 in row 0"),
         (CODES, np.where(FACTORS == 2, np.nan, FACTORS), "factor 1 is nan in row 1"),
-        (CODES, np.zeros((6, 2), int), "every factor has one value only"),
+        (CODES, np.zeros((6, 2), int), "every factor has a single value"),
     ],
 )
 def test_refuses_what_cannot_be_scored(codes, factors, message):
@@ -208,17 +208,17 @@ def test_refuses_what_cannot_be_scored(codes, factors, message):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
 def test_refuses_a_seed_that_is_none(seed):
-    with pytest.raises(InputError, match="seed must be a whole number from 0 up"):
+    with pytest.raises(InputError, match="seed must be a whole number of at least 0"):
         Representation(CODES, FACTORS, seed=seed)
 
 
 def test_says_how_many_rows_are_wanted_and_what_to_do():
     table = Representation(CODES, FACTORS)
-    with pytest.raises(InputError, match=r"^10000 rows are wanted, but there are 6: give more rows, or"):
+    with pytest.raises(InputError, match=r"^10000 rows are needed, but there are 6: give more rows, or"):
         table.rows(10_000)
-    with pytest.raises(InputError, match=r"^10 training and 5 test rows are wanted, but there are 6: give"):
+    with pytest.raises(InputError, match=r"^10 training and 5 test rows are needed, but there are 6: give"):
         table.split(10, 5)
-    with pytest.raises(InputError, match="rows must be a whole number from 2 up, but 1 was given"):
+    with pytest.raises(InputError, match="rows must be a whole number of at least 2, but 1 was given"):
         table.rows(1)
     for bins in (0, 1_001, 10**8, True, 2.0):
         with pytest.raises(InputError, match="bins must be a whole number from 1 to 1000, but"):
@@ -228,7 +228,7 @@ def test_says_how_many_rows_are_wanted_and_what_to_do():
 def test_refuses_rows_in_which_a_factor_does_not_vary():
     table = Representation(CODES, np.hstack([np.zeros((6, 1), int), FACTORS]), seed=None)
     with pytest.raises(
-        InputError, match=r"factor 1 has one value only in the 2 rows .* leave it out, or .*seed"
+        InputError, match=r"factor 1 has a single value in the 2 rows .* leave it out, or .*seed"
     ):
         table.rows(2)
     rare = Representation(np.zeros((200, 1)), np.arange(200)[:, None] == 7, seed=2)
@@ -246,7 +246,7 @@ def test_refuses_a_factor_that_looks_continuous():
             Representation(np.zeros((300, 1)), np.stack([rows % 2, factor], axis=1))
     half = np.minimum(rows, 150)  # 150 rows have a value of their own: half of them
     assert Representation(np.zeros((300, 1)), half[:, None]).factor_sizes.tolist() == [151]
-    few = np.arange(36)  # of so few rows, most have a value of their own even where a factor is a class
+    few = np.arange(36)  # with so few rows, most have a value of their own even if the factor is a class
     assert Representation(np.zeros((36, 1)), few[:, None]).factor_sizes.tolist() == [36]
 
 
@@ -256,7 +256,9 @@ def test_refuses_masked_arrays_and_sparse_tensors():
         (masked, FACTORS, "codes"),
         (CODES, np.ma.masked_equal(FACTORS, 2), "factors"),
     ):
-        with pytest.raises(InputError, match=f"{what} must be a whole table, but a masked array was given"):
+        with pytest.raises(
+            InputError, match=f"{what} must be a complete table, but a masked array was given"
+        ):
             Representation(codes, factors)
     whole = Representation(np.ma.masked_greater(CODES, 100), FACTORS, seed=None)
     assert np.array_equal(whole.codes, CODES)

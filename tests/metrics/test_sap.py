@@ -19,7 +19,9 @@ def test_agrees_with_the_reference(case):
     table = Representation(*load_case(case), seed=None)
     published = reference(case)["sap"]
     assert sap(table) == pytest.approx(published["score"], abs=0.002)
-    live = np.ptp(table.codes, axis=0) > 0  # of a dead code, liblinear guesses not quite the commonest class
+    live = (
+        np.ptp(table.codes, axis=0) > 0
+    )  # for a dead code, liblinear does not quite guess the most common class
     accuracies = accuracy_matrix(table, 10_000, 5_000)
     assert np.allclose(accuracies[live], np.array(published["accuracies"])[live], atol=0.002)
     assert np.allclose(accuracies, published["accuracies"], atol=0.01)
@@ -72,7 +74,7 @@ def test_noise_scores_next_to_nothing():
 
 
 def rare_factors(rows=15_000):
-    """Two factors of which one value is common: guessing is right for 95% and 80% of the rows."""
+    """Return two factors with a common value, in 95% and 80% of the rows."""
     rng = np.random.default_rng(0)
     factors = np.stack([rng.random(rows) < 0.05, np.minimum(rng.geometric(0.8, rows) - 1, 4)], axis=1)
     return factors.astype(int), rng

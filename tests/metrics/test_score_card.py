@@ -57,7 +57,7 @@ def test_without_anchors_the_rest_is_the_same(arrays, monkeypatch):
     pd.testing.assert_frame_equal(card.table, whole.table.drop(columns=["perfect", "chance"]))
     assert "perfect" not in card.text
     assert "chance" not in card.text
-    assert "↑ more is better, ↓ less is better." in card.text
+    assert "↑ higher is better, ↓ lower is better." in card.text
     mig = next(line for line in card.text.splitlines() if line.startswith("mig* "))
     assert mig.endswith(f"{card.table.loc['mig', 'high']:.3f}  0 to 1")
 
@@ -72,12 +72,12 @@ def test_the_text_fits_a_terminal_and_says_what_must_be_known(arrays):
     text = " ".join(lines)
     for words in (
         "500 rows; codes: 10; factors: 5, of 3, 6, 40, 32, 32 values.",
-        "Left out, as they have one value only: factor 0.",
+        "Left out for having a single value: factor 0.",
         "Constant: code 9.",
         "gaussian_wasserstein_correlation_norm* ",
         "mig* ",
         "0 up",
-        "* from fewer rows than the protocol wants",
+        "* from fewer rows than the protocol needs",
         "a_name_that_is_very_much_longer_than_...",
         "1.2e+05",
     ):
@@ -135,7 +135,7 @@ def test_parameters_that_differ_from_the_defaults_stand_on_the_card(arrays):
         "downstream_20": "labels=[10, 20], test=99",
         "sap_continuous": "",
     }
-    assert "\nNot by the defaults: mig bins=40; downstream labels=[10, 20], test=99.\n" in card.text
+    assert "\nDifferent from the defaults: mig bins=40; downstream labels=[10, 20], test=99.\n" in card.text
     expected = score(*arrays, ["mig"], parameters={"mig": {"bins": 40}}, allow_small=True)
     assert card.table.loc["mig", "score"] == expected["mig"]
 
@@ -157,4 +157,4 @@ def test_skipped_resamples_are_told():
     card = card_of(codes, rare, metrics=["irs", mean_of], **options)
     skipped = card.table["skipped"]["irs"]
     assert 0 < skipped < 20
-    assert f"Resamples that could not be scored, and were skipped: irs {skipped}." in card.text
+    assert f"Resamples skipped because they could not be scored: irs {skipped}." in card.text

@@ -1,4 +1,4 @@
-"""Scoring by name: ``score``, ``score_representation``, ``protocol``."""
+"""Scoring by name: ``score``, ``score_representation`` and ``protocol``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dis_bench.metrics.mig import mig
 
 from .cases import load_case
 
-# Whatever a protocol calls the rows that it wants, 400 are enough.
+# 400 rows are enough, whatever a protocol calls them.
 FEWER = {
     "rows": 400,
     **dict.fromkeys(["train", "train_points", "train_votes"], 300),
@@ -128,8 +128,8 @@ def test_refuses_before_anything_is_computed(small):
         ([never, 3], {}, "metric '3' must be a function"),
         (3, {}, "metrics must be names or functions, but 3 was given"),
         ([], {}, "no metric was named"),
-        ([never, "mig"], {"mig": 20}, "parameters must be values by name by metric, .* but 20 was given"),
-        ([never, "mig"], ["mig"], r"parameters must be values by name by metric, .* but \['mig'\] was given"),
+        ([never, "mig"], {"mig": 20}, "parameters must map metrics to values by name, .* but 20 was given"),
+        ([never, "mig"], ["mig"], r"parameters must map metrics to values .* but \['mig'\] was given"),
         ([never, "mig"], {"mig": {"bins": 10.5}}, "bins of mig must be a whole number"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -1,4 +1,4 @@
-"""UDR against its reference, in closed form, and where its forerunner fails."""
+"""UDR against its reference, in closed form, and where other programs fail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_relative_strength_in_closed_form(correlations, expected):
 
 
 def test_a_permuted_twin_with_other_signs_matches():
-    # Rank correlations lose up to a fifth to chance in 1,000 rows; the lasso shrinks all by 0.1.
+    # In 1,000 rows, chance lowers rank correlations by up to a fifth; the lasso shrinks all by 0.1.
     assert udr([BASE, TWIN], correlation="lasso") == pytest.approx([0.9, 0.9], abs=0.01)
     assert (udr([BASE, TWIN], correlation="spearman") > 0.8).all()
     whole = np.tile(np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3), (2, 1))

@@ -25,7 +25,7 @@ FACTORS = np.arange(400)[:, None] % 2
 
 
 def codes_with_covariance(covariance, rows=400):
-    """Codes whose sample covariance is as given, to rounding."""
+    """Draw codes with exactly the given sample covariance, up to rounding."""
     noise = np.random.default_rng(0).standard_normal((rows, len(covariance)))
     noise -= noise.mean(axis=0)
     whitened = noise @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(noise.T)))).T

@@ -1,1 +1,1 @@
-"""Checks that `dis-bench check` runs: what must hold of a plug-in."""
+"""The checks of ``dis-bench check metric``: properties that every metric must have."""

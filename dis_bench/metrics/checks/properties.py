@@ -1,13 +1,13 @@
-"""What must hold of every metric, ours and anybody's: one function per property.
+"""The properties that every metric must have, ours and anybody's: one function each.
 
-A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It
-raises :class:`~dis_bench.metrics.checks.trial.Broken` where it does not hold, and :class:`DoesNotApply` where
-it need not. Its docstring says why it matters.
+A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It raises
+:class:`~dis_bench.metrics.checks.trial.Broken` if it does not hold, and :class:`DoesNotApply` if it need not.
+The second paragraph of its docstring says why it matters.
 
 >>> from dis_bench.metrics.mig import mig
->>> from dis_bench.metrics.checks.properties import check_properties
 >>> from dis_bench.metrics.checks.trial import put_on_trial
->>> check_properties(put_on_trial(mig))  # doctest: +SKIP
+>>> {finding.verdict for finding in check_properties(put_on_trial(mig))}
+{'passed'}
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Property = Callable[[Trial], str]
 
 
 class DoesNotApply(Exception):
-    """A property is not asked of this metric; the message says why."""
+    """A property need not hold for this metric; the message says why."""
 
 
 class Finding(NamedTuple):
-    """What became of one property.
+    """The result of checking one property.
 
     Attributes:
-        name: of the property, in words.
+        name: the property in words.
         verdict: ``passed``, ``failed`` or ``does not apply``.
-        detail: what was given, what came out and what was expected.
-        why: the property matters.
+        detail: the input, the output and the expected output.
+        why: the reason why the property matters.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 
 def check_properties(trial: Trial) -> list[Finding]:
-    """Try every property. Where not even ordinary codes can be scored, the others are not tried."""
+    """Check every property, or only the first if ordinary codes cannot be scored."""
     findings: list[Finding] = []
     for holds in bar(PROPERTIES, "check", unit="property"):
         if findings and findings[0].verdict == FAILED:
@@ -59,7 +59,7 @@ def check_properties(trial: Trial) -> list[Finding]:
 
 
 def examine(holds: Property, trial: Trial) -> Finding:
-    """Try one property."""
+    """Check one property."""
     try:
         return _find(holds, PASSED, holds(trial))
     except DoesNotApply as reason:
@@ -71,7 +71,10 @@ def examine(holds: Property, trial: Trial) -> Finding:
 
 
 def returns_finite_numbers(trial: Trial) -> str:
-    """A table and a mean over seeds have no place for NaN, and a record none for an array."""
+    """Check that ordinary codes give finite numbers, in the same columns each time.
+
+    A table and a mean over seeds have no place for NaN, and a record none for an array.
+    """
     expected = trial.scores(trial.mixed)
     for table in (trial.perfect, trial.noise):
         _expect_columns(trial.scores(table), expected, table)
@@ -80,7 +83,10 @@ def returns_finite_numbers(trial: Trial) -> str:
 
 
 def gives_one_score_per_seed(trial: Trial) -> str:
-    """Others must be able to repeat a number, so all that is drawn must be drawn from the seed."""
+    """Check that the same table and seed give the same scores twice.
+
+    Others must be able to repeat a number, so all that is drawn must be drawn from the seed.
+    """
     first, again = trial.scores(trial.mixed, seed=4), trial.score_again(trial.mixed, seed=4)
     for column, value in again.items():
         if value != first.get(column):
@@ -92,7 +98,10 @@ def gives_one_score_per_seed(trial: Trial) -> str:
 
 
 def ignores_the_order_of_codes(trial: Trial) -> str:
-    """Which latent a model uses for what is an accident of its seed."""
+    """Check that permuted codes score the same.
+
+    Which latent a model uses for what is an accident of its seed.
+    """
     permuted = trial.mixed._replace(
         given="the codes in another order", codes=trial.mixed.codes[:, [3, 1, 4, 0, 2]]
     )
@@ -107,7 +116,10 @@ def ignores_the_order_of_codes(trial: Trial) -> str:
 
 
 def ignores_the_order_of_rows(trial: Trial) -> str:
-    """The order of the images is nobody's merit: it may matter as much as another sample does, not more."""
+    """Check that reordered rows score the same.
+
+    The order of the images is nobody's merit: it may matter as much as another sample does, not more.
+    """
     _, codes, factors = trial.mixed
     order = np.random.default_rng(2).permutation(len(codes))
     by_factor = np.argsort(factors[:, 0], kind="stable")
@@ -120,12 +132,15 @@ def ignores_the_order_of_rows(trial: Trial) -> str:
 
 
 def ignores_dead_codes(trial: Trial) -> str:
-    """A code that never changes says nothing; models differ in how many latents they leave unused."""
+    """Check that an additional constant code changes nothing.
+
+    A code that never changes says nothing; models differ in how many latents they leave unused.
+    """
     codes = trial.mixed.codes
     dead = [(position, value) for position in (0, codes.shape[1]) for value in (0.0, float(np.float32(3.7)))]
     tables = [
         trial.mixed._replace(
-            given=f"a code besides, in column {position}, that is always {value:.2g}",
+            given=f"an additional code, in column {position}, that is always {value:.2g}",
             codes=np.insert(codes, position, value, axis=1),
         )
         for position, value in dead
@@ -134,28 +149,34 @@ def ignores_dead_codes(trial: Trial) -> str:
 
 
 def ignores_the_names_of_values(trial: Trial) -> str:
-    """The values of a factor such as shape are names: to number them otherwise changes nothing."""
+    """Check that other numbers for the values of factors change nothing.
+
+    The values of a factor such as shape are names: to number them differently changes nothing.
+    """
     rng = np.random.default_rng(3)
     columns = [rng.permutation(column.max() + 1)[column] for column in trial.mixed.factors.T]
     renamed = trial.mixed._replace(
-        given="the values of each factor numbered otherwise", factors=np.stack(columns, axis=1)
+        given="the values of each factor numbered differently", factors=np.stack(columns, axis=1)
     )
     if trial.metric.values_are_numbers:
-        raise DoesNotApply("it declares that it takes the values of factors as numbers.")
+        raise DoesNotApply("it declares that it treats the values of factors as numbers.")
     try:
         return _expect_no_change(trial, ignores_the_names_of_values, renamed)
     except Broken as moved:
-        hint = "a metric that takes values as numbers says so by @metric(values_are_numbers=True)"
+        hint = "a metric that treats values as numbers declares it with @metric(values_are_numbers=True)"
         raise Broken(f"{moved}; {hint}") from None
 
 
 def prefers_the_factors_to_noise(trial: Trial) -> str:
-    """A score that cannot tell the best possible codes from the worst measures something else."""
+    """Check that the factors themselves score better than noise.
+
+    A score that cannot tell the best possible codes from the worst measures something else.
+    """
     perfect, noise, mixed = (trial.scores(table) for table in (trial.perfect, trial.noise, trial.mixed))
     order = np.random.default_rng(4).permutation(len(trial))
     shuffled = trial.mixed._replace(given="factors of other rows", factors=trial.mixed.factors[order])
     if perfect != noise and trial.scores(shuffled) == mixed:
-        raise DoesNotApply("it does not look at the factors, and noise is as independent as they are.")
+        raise DoesNotApply("it ignores the factors, and noise is as independent as they are.")
     better = 1 if trial.metric.higher_is_better else -1
     for column, value in perfect.items():
         least = 0.1 * trial.span(column)
@@ -170,7 +191,10 @@ def prefers_the_factors_to_noise(trial: Trial) -> str:
 
 
 def survives_degenerate_codes(trial: Trial) -> str:
-    """Half-trained models give such codes: a number or an InputError helps, NaN or a crash does not."""
+    """Check that degenerate codes give a finite number or an InputError.
+
+    Half-trained models give such codes: a number or an InputError helps, NaN or a crash does not.
+    """
     tables, refused = degenerate_tables(trial), []
     for table in tables:
         try:
@@ -182,7 +206,10 @@ def survives_degenerate_codes(trial: Trial) -> str:
 
 
 def stays_within_its_range(trial: Trial) -> str:
-    """Readers compare a score with the ends of its range, and plots end there."""
+    """Check that all scores are within the declared range.
+
+    Readers compare a score with the ends of its range, and plots end there.
+    """
     if trial.takes_arrays:
         raise DoesNotApply("a plain function declares no range; @metric(range=...) does.")
     low, high = trial.metric.range
@@ -190,17 +217,20 @@ def stays_within_its_range(trial: Trial) -> str:
     for table in (trial.mixed, trial.perfect, trial.noise, *degenerate_tables(trial)):
         try:
             scores = trial.scores(table)
-        except (InputError, Broken):  # for another property to tell
+        except (InputError, Broken):  # reported by another property
             continue
         for column, value in scores.items():
             if not low - 1e-12 <= value <= high + 1e-12:
                 raise Broken(f"given {table.given}, {column} is {value:.6g}; expected {low:g} to {high:g}")
         seen.extend(scores.values())
-    return f"scores lie from {min(seen):.6g} to {max(seen):.6g}, in {low:g} to {high:g}."
+    return f"scores are from {min(seen):.6g} to {max(seen):.6g}, within {low:g} to {high:g}."
 
 
 def leaves_its_input_alone(trial: Trial) -> str:
-    """What one metric changes, the next one reads."""
+    """Check that codes and factors are unchanged after scoring.
+
+    What one metric changes, the next one reads.
+    """
     codes, factors = trial.read_arrays()
     for what, now, before in (("codes", codes, trial.mixed.codes), ("factors", factors, trial.mixed.factors)):
         changed = np.argwhere(now != before)
@@ -210,11 +240,11 @@ def leaves_its_input_alone(trial: Trial) -> str:
                 f"given {trial.mixed.given}, it changes {len(changed)} values of the {what}, the first from "
                 f"{before[at]:.6g} to {now[at]:.6g}; expected none"
             )
-    return "codes and factors are what they were."
+    return "codes and factors are unchanged."
 
 
 def degenerate_tables(trial: Trial) -> list[Table]:
-    """Tables that a metric meets where training went wrong, and numbers at the ends of what fits."""
+    """List the tables of a training gone wrong, and some at the limits of float64."""
     _, codes, factors = trial.mixed
     rows = len(codes)
     one_factor = Table("one factor only", codes, factors[:, :1])
@@ -231,7 +261,7 @@ def degenerate_tables(trial: Trial) -> list[Table]:
     return [one_factor, *(Table(given, table, factors) for given, table in by_name.items())]
 
 
-# The first is tried before all others.
+# If the first one fails, the others are not checked.
 PROPERTIES: tuple[Property, ...] = (
     returns_finite_numbers,
     stays_within_its_range,
@@ -248,12 +278,12 @@ PROPERTIES: tuple[Property, ...] = (
 
 def _direction(trial: Trial) -> str:
     if trial.takes_arrays:
-        return "as of any plain function; one of which less is better says @metric(higher_is_better=False)"
-    return f"as @metric(higher_is_better={trial.metric.higher_is_better}) says"
+        return "as for any plain function; if lower is better, declare @metric(higher_is_better=False)"
+    return f"as @metric(higher_is_better={trial.metric.higher_is_better}) declares"
 
 
 def _expect_no_change(trial: Trial, holds: Property, *tables: Table, like: Table | None = None) -> str:
-    """Compare scores of other tables with those of one, by default the mixed codes."""
+    """Compare the scores of tables with those of ``like``, by default the mixed codes."""
     share = trial.tolerances.get(holds.__name__, trial.tolerance)
     expected, largest = trial.scores(like or trial.mixed), 0.0
     for table in tables:
@@ -278,4 +308,5 @@ def _expect_columns(scores: dict[str, float], expected: dict[str, float], table:
 
 def _find(holds: Property, verdict: str, detail: str) -> Finding:
     name = getattr(holds, "__name__", "").replace("_", " ")
-    return Finding(name, verdict, detail, inspect.getdoc(holds) or "")
+    why = (inspect.getdoc(holds) or "").partition("\n\n")[2]
+    return Finding(name, verdict, detail, why)

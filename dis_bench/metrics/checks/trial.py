@@ -1,4 +1,4 @@
-"""A metric on trial: small tables of codes that were made by rule, and what the metric says of them."""
+"""A metric on trial: small tables of codes made by rule, and the metric's scores of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dis_bench.metrics.protocols import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
 
 ROWS = 1_200  # few, so that most metrics take well under a second
-SIZES = (3, 6, 8, 8, 8)  # of the factors
-SIZES_ONE_HOT = (3, 40)  # so many values that a group of 64 rows often lacks one of them
-# A protocol for few rows, by the names that parameters have here.
+SIZES = (3, 6, 8, 8, 8)  # numbers of values of the factors
+SIZES_ONE_HOT = (3, 40)  # 40 are enough for a group of 64 rows to lack one often
+# A protocol for few rows, by the names of the parameters of built-in metrics.
 SMALLER: dict[str, Any] = {
     "rows": ROWS,
     "train": 800,
@@ -36,11 +36,11 @@ Factors = NDArray[np.int64]
 
 
 class Broken(Exception):
-    """What must hold of a metric does not; the message says what was given, what came out, what should."""
+    """A property does not hold; the message has the input, the output and the expectation."""
 
 
 class Table(NamedTuple):
-    """Codes [N, D] and factors [N, F], and in words what they are."""
+    """Codes [N, D] and factors [N, F], with a description of them in words."""
 
     given: str
     codes: Codes
@@ -51,15 +51,15 @@ class Trial:
     """A metric, and its scores of tables that were made by rule.
 
     Attributes:
-        metric: on trial.
-        parameters: its protocol, where that differs from the defaults.
-        tolerance: share of its span that a score may move where it should stand still.
-        tolerances: the same by property, where another holds; 0 is exact but for rounding.
-        mixed: a table of which most scores are neither the best nor the worst: the factors, two pairs of them
-            rotated, and a little noise. Its codes are in float32, as an encoder's.
+        metric: the metric on trial.
+        parameters: parameters of its protocol that differ from the defaults.
+        tolerance: share of its span by which a score may change when it should not.
+        tolerances: other tolerances, by property; 0 is exact up to rounding.
+        mixed: a table for which most scores are neither the best nor the worst: the factors, two pairs of
+            them rotated, with a little noise. Its codes have float32 precision, like an encoder's.
         perfect: a table whose codes are the factors.
-        noise: a table whose codes have nothing to do with the factors.
-        one_hot: a table with one code per value of two factors, and factors of its own.
+        noise: a table whose codes are independent of the factors.
+        one_hot: a table with one code per value of two factors, which are not those of the other tables.
     """
 
     def __init__(
@@ -81,26 +81,29 @@ class Trial:
         self.one_hot = draw_one_hot(rows)
 
     def __len__(self) -> int:
-        """Number of rows of a table."""
+        """Return the number of rows of each table."""
         return len(self.mixed.codes)
 
     @property
     def takes_arrays(self) -> bool:
-        """Whether it is a plain function of codes and factors, which declares neither range nor direction."""
-        # Which as_metric has wrapped, without a word on what it returns.
+        """Return whether it is a plain function of codes and factors.
+
+        A plain function declares neither range nor direction.
+        """
+        # as_metric has wrapped it, and declares no keys for it.
         return hasattr(self.metric.function, "__wrapped__") and self.metric.keys is None
 
     def represent(self, table: Table, seed: int | None = 0) -> Representation:
-        """The table as a metric reads it, with narrow posteriors for metrics that need them."""
+        """Make a table a representation, with posteriors of width exp(-2)."""
         log_variances = np.full(table.codes.shape, -4.0)
         return Representation(table.codes, table.factors, log_variances=log_variances, seed=seed)
 
     def scores(self, table: Table, seed: int = 0) -> dict[str, float]:
-        """Scores by column's name, computed the first time that they are asked for.
+        """Return the scores of a table by column; they are computed only once.
 
         Raises:
             InputError: the metric refuses the table.
-            Broken: it raises something else, or returns something other than finite numbers.
+            Broken: the metric raises anything else, or does not return finite numbers.
         """
         key = table.given, seed
         if key not in self._scores:
@@ -108,7 +111,7 @@ class Trial:
         return self._scores[key]
 
     def score_again(self, table: Table, seed: int = 0) -> dict[str, float]:
-        """The same, computed in any case."""
+        """Return the same as :meth:`scores`, but always compute it."""
         result = self._run(table.given, self.metric, self.represent(table, seed), **self.parameters)
         try:
             return self.metric.columns(result)
@@ -116,12 +119,15 @@ class Trial:
             raise Broken(f"given {table.given}, {error}") from None
 
     def read_arrays(self) -> tuple[Codes, Factors]:
-        """The codes and factors of the mixed table after the metric has read them, and no copies of them."""
+        """Run the metric on the mixed table, and return the arrays that it was given.
+
+        They are not copies, so that changes show.
+        """
         if not self.takes_arrays:
             table = self.represent(self.mixed, seed=None)
             self._run(self.mixed.given, self.metric, table, **self.parameters)
             return table.codes, table.factors
-        function = self.metric.function.__wrapped__  # type: ignore[attr-defined]  # the wrapper hands over copies
+        function = self.metric.function.__wrapped__  # type: ignore[attr-defined]  # the wrapper copies
         parameters = {**self.metric.parameters, **self.parameters}
         if "seed" in inspect.signature(function).parameters:
             parameters["seed"] = 0
@@ -130,9 +136,9 @@ class Trial:
         return codes, factors
 
     def span(self, column: str) -> float:
-        """How far apart the scores of a column may be: its declared range.
+        """Return the width of the declared range.
 
-        Where that is infinite or not declared, how far apart the scores of the ordinary tables are.
+        If that is infinite or not declared, return the spread of the column over the ordinary tables.
         """
         low, high = self.metric.range
         if not self.takes_arrays and math.isfinite(high - low):
@@ -148,12 +154,19 @@ class Trial:
             raise Broken(f"given {given}, it raises {describe(error)}") from error
         except InputError:
             raise
-        except (Exception, SystemExit) as error:  # the arrays' own function, which nothing is wrapped around
+        except (Exception, SystemExit) as error:  # read_arrays calls the user's function without a wrapper
             raise Broken(f"given {given}, it raises {describe(error)}") from error
 
 
 def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:
-    """A trial on few rows and with a smaller protocol; on many, with its own, if it cannot score the few."""
+    """Make a trial with few rows and a smaller protocol.
+
+    If the metric cannot score that few, the trial has 15,000 rows and the metric's own protocol.
+
+    Args:
+        metric: the metric to try.
+        tolerance: share of its span by which a score may change when it should not.
+    """
     parameters = {
         name: value for name, value in SMALLER.items() if isinstance(metric.parameters.get(name), type(value))
     }
@@ -166,21 +179,27 @@ def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:
 
 
 def draw_factors(rows: int) -> Factors:
-    """Five independent factors [rows, 5], four of them uniform; the fifth has one value in most rows."""
+    """Draw five independent factors [rows, 5].
+
+    Four are uniform; the fifth has one value in most rows.
+    """
     factors = np.random.default_rng(0).integers(0, SIZES, size=(rows, len(SIZES)))
     factors[:, 4] = np.minimum(factors[:, 4], 3)
     return factors
 
 
 def draw_one_hot(rows: int) -> Table:
-    """Codes [rows, 43] that are 1 for one value of one of two factors, and 0 for all others."""
+    """Draw two factors, one-hot encoded as codes [rows, 43]."""
     factors = np.random.default_rng(5).integers(0, SIZES_ONE_HOT, size=(rows, len(SIZES_ONE_HOT)))
     codes = [np.eye(size)[column] for size, column in zip(SIZES_ONE_HOT, factors.T, strict=True)]
     return Table("one code per value", np.hstack(codes), factors)
 
 
 def mix(factors: Factors, rng: np.random.Generator) -> Codes:
-    """Codes [N, 5]: factors 0 and 1, and 2 and 3, rotated by 45 degrees, and 4 as it is; with some noise."""
+    """Make codes [N, 5]: factors 0, 1 and 2, 3 rotated by 45 degrees, 4 as it is.
+
+    All are standardised first, and get a little noise.
+    """
     codes = standardise(factors.astype(float))
     for i, j in ((0, 1), (2, 3)):
         codes[:, i], codes[:, j] = codes[:, i] - codes[:, j], codes[:, i] + codes[:, j]

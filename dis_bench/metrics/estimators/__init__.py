@@ -1,1 +1,1 @@
-"""Estimators that metrics fit: trees, boosting, logistic regression, neighbours."""
+"""Estimators that metrics use: boosted trees, logistic regression, nearest neighbours."""

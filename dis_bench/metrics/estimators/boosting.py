@@ -1,8 +1,8 @@
-"""Gradient-boosted trees with scikit-learn's importances and accuracies, in a fraction of its time.
+"""Gradient-boosted trees with scikit-learn's results, in a fraction of its time.
 
 :func:`fit_boosted_trees` does what scikit-learn's ``GradientBoostingClassifier()`` does with its defaults.
-The algorithm is Friedman's (2001): his Algorithm 6 for several classes, Algorithm 5 for two. This file holds
-the boosting; the trees, where the time goes, are in ``regression_trees.py``.
+The algorithm is Friedman's (2001): his Algorithm 6 for several classes, Algorithm 5 for two. This file
+contains the boosting; the trees, which take most of the time, are in ``regression_trees.py``.
 
 References:
     J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 2001.
@@ -32,10 +32,10 @@ from dis_bench.metrics.estimators.regression_trees import (
 
 
 class BoostedFit(NamedTuple):
-    """What DCI needs of a boosted classifier.
+    """The importances and accuracies of a boosted classifier.
 
     Attributes:
-        importances: each code's share of the fall in squared error `[D]`; zeros if nothing was split.
+        importances: each code's share of the reduction in squared error `[D]`; zeros if nothing was split.
         train_accuracy: share of training rows whose label is predicted.
         test_accuracy: share of test rows whose label is predicted.
     """
@@ -56,24 +56,30 @@ def fit_boosted_trees(
     learning_rate: float = 0.1,
     seed: int = 0,
 ) -> BoostedFit:
-    """Predict labels from codes with boosted trees, and say which codes the trees used.
+    """Fit boosted trees that predict labels from codes, and test them.
 
     Args:
         codes_train: `[N, D]`, compared as float32.
         labels_train: integers `[N]`, in any range.
         codes_test: `[M, D]`.
         labels_test: integers `[M]`. A label that no training row has counts as an error.
-        stages: boosting stages: a tree per class in each, or one tree if there are two classes.
-        depth: splits between root and leaf, 1 to 7.
-        learning_rate: factor on what each tree adds.
-        seed: of the order in which codes are tried at each node. It matters only where splits tie.
+        stages: number of boosting stages, each with a tree per class, or with one tree for two classes.
+        depth: number of splits between root and leaf, 1 to 7.
+        learning_rate: factor on the values of each tree's leaves.
+        seed: seed of the order in which codes are tried at each node. It matters only for ties.
 
     Returns:
         Importances and accuracies. If all training labels are equal, nothing is split.
 
     Raises:
-        InputError: the arrays do not fit together, are empty or hold numbers that are not finite, or the
-            depth is out of range.
+        InputError: the shapes of the arrays do not match, an array is empty or contains numbers that are not
+            finite, or the depth is out of range.
+
+    Example:
+        >>> codes = np.random.default_rng(0).random((200, 3))
+        >>> fit = fit_boosted_trees(codes, codes[:, 1] > 0.5, codes, codes[:, 1] > 0.5)
+        >>> fit.importances.round(2), float(fit.test_accuracy)
+        (array([0., 1., 0.]), 1.0)
     """
     if not 1 <= depth <= MAX_DEPTH:
         raise InputError(f"boosted trees cannot have depth {depth}: it must be between 1 and {MAX_DEPTH}.")
@@ -89,7 +95,7 @@ def fit_boosted_trees(
         return BoostedFit(np.zeros(len(codes)), 1.0, float(np.mean(labels_test == classes[0])))
     targets, initial = _targets(label)
     if len(classes) > 2:
-        learning_rate *= (len(classes) - 1) / len(classes)  # in Algorithm 6 a part of the leaf values
+        learning_rate *= (len(classes) - 1) / len(classes)  # in Algorithm 6 a factor of the leaf values
     scores, test_scores = np.tile(initial, len(label)), np.tile(initial, len(labels_test))
     gains = np.zeros(len(codes))
     for trees in _boost(targets, scores, cut_into_bins(codes), stages, depth, learning_rate, seed):
@@ -104,22 +110,31 @@ def fit_boosted_trees(
 
 
 def _columns(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The codes as float32 columns `[D, N]`, if they are fit for use and for the labels."""
+    """Convert codes to float32 columns `[D, N]`.
+
+    Raises:
+        InputError: the shapes do not match, or the codes are not finite in float32.
+    """
     shape, label_shape = np.shape(codes), np.shape(labels)
     if len(shape) != 2 or 0 in shape or label_shape != shape[:1]:
-        raise InputError(f"codes {shape} and labels {label_shape} do not fit: they must be [N, D] and [N].")
+        raise InputError(f"codes {shape} and labels {label_shape} do not match: they must be [N, D] and [N].")
     with np.errstate(over="ignore"):
         columns = np.ascontiguousarray(np.asarray(codes, dtype=np.float32).T)
     if not np.isfinite(columns).all():
-        raise InputError("the codes hold NaN or numbers beyond float32: only finite codes can be compared.")
+        raise InputError(
+            "the codes contain NaN or numbers beyond float32: only finite codes can be compared."
+        )
     return columns
 
 
 def _targets(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the trees of a stage are to tell `[T, N]` of labels from 0 up, and where scores start `[T, 1]`.
+    """Return the targets of a stage's trees `[T, N]` and the initial scores `[T, 1]`.
 
-    Of two classes one tree tells the second: its score is the log-odds. Of more, each has a tree: the scores
-    are log-probabilities, up to a constant.
+    For two classes, a single tree predicts the second, and its score is the log-odds. For more, each class
+    has a tree, and the scores are log-probabilities up to a constant.
+
+    Args:
+        label: class of each row `[N]`, from 0 up.
     """
     prior = (np.bincount(label) / len(label))[:, None]
     if len(prior) == 2:
@@ -136,9 +151,9 @@ def _boost(
     learning_rate: float,
     seed: int,
 ) -> Iterator[Trees]:
-    """Fit trees to targets less probabilities `[T, N]`, stage by stage, and add them to the scores in place.
+    """Fit trees to the residuals `[T, N]` stage by stage, and update scores in place.
 
-    Yields each stage's trees; the next stage overwrites them.
+    The residuals are targets less probabilities. Yields each stage's trees; the next stage overwrites them.
     """
     rng = np.random.default_rng(seed)
     trees = allocate_trees(len(targets), depth)
@@ -154,7 +169,10 @@ def _boost(
 
 
 def _probabilities(scores: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Logistic function of a single row of scores, softmax over several `[T, N]`; in place, for speed."""
+    """Compute the logistic function of one row of scores, the softmax of several.
+
+    The result is written to ``out``.
+    """
     if len(scores) == 1:
         return expit(scores, out=out)
     np.exp(np.subtract(scores, scores.max(axis=0), out=out), out=out)
@@ -162,5 +180,8 @@ def _probabilities(scores: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _predict(scores: np.ndarray) -> np.ndarray:
-    """The class `[N]` of the highest score `[T, N]`; of two classes the second, from even odds on."""
+    """Return the class `[N]` of the highest score `[T, N]`.
+
+    For two classes, it is the second if its log-odds are at least 0.
+    """
     return scores.argmax(axis=0) if len(scores) > 1 else (scores[0] >= 0).astype(np.int64)

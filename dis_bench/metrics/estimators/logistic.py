@@ -1,10 +1,10 @@
 """Multinomial logistic regression with scikit-learn's solution, in a fraction of its time.
 
-:func:`fit_logistic` minimises what scikit-learn's ``LogisticRegression()`` minimises, by the same L-BFGS from
-the same start with the same stopping rules, so that it stops where scikit-learn does, converged or not. It
-is faster because rows lie along the last axis, and because the metrics fit under
-:func:`~dis_bench.metrics.estimators.threads.map_threads`, which multiplies matrices on one thread: they are
-so narrow that several threads would mostly wait for each other.
+:func:`fit_logistic` minimises the objective of scikit-learn's ``LogisticRegression()`` with the same L-BFGS,
+the same start and the same stopping rules, so it stops where scikit-learn does, converged or not. It is
+faster because rows are along the last axis, and because metrics call it under
+:func:`~dis_bench.metrics.estimators.threads.map_threads`, which multiplies matrices on one thread: the
+matrices are so narrow that several threads would mostly wait for each other.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ class LogisticFit(NamedTuple):
 
     Attributes:
         weights: [V, D], per class and code.
-        intercepts: [V].
+        intercepts: [V], per class.
     """
 
     weights: Array
     intercepts: Array
 
     def log_probabilities(self, codes: Array) -> Array:
-        """Logarithm of the probability of each class [N, V], for codes [N, D]."""
+        """Compute the log-probability of each class [N, V], for codes [N, D]."""
         scores = codes @ self.weights.T + self.intercepts
         scores -= scores.max(axis=1, keepdims=True)
         return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
     def predict(self, codes: Array) -> NDArray[np.int64]:
-        """The likeliest class [N], for codes [N, D]."""
+        """Return the most likely class [N], for codes [N, D]."""
         return (codes @ self.weights.T + self.intercepts).argmax(axis=1)
 
 
 def fit_logistic(
     codes: Array, labels: NDArray[np.int64], *, penalty: float = 1.0, balanced: bool = False
 ) -> LogisticFit:
-    """Fit a linear classifier, for at most 100 iterations.
+    """Fit a linear classifier, in at most 100 iterations.
 
     Args:
-        codes: [N, D], best at unit variance.
-        labels: [N], from 0 to V - 1, at least two; each occurs.
-        penalty: of half the squared weights, against the log-loss summed over rows: scikit-learn's 1/C.
-        balanced: weigh rows so that all classes weigh the same.
+        codes: [N, D], preferably at unit variance.
+        labels: [N], from 0 to V - 1; each class occurs, and there are at least two.
+        penalty: factor on half the squared weights, added to the log-loss summed over rows; scikit-learn's
+            1/C.
+        balanced: whether to weight rows so that all classes have the same total weight.
     """
     from scipy.optimize import minimize
 
@@ -56,7 +57,7 @@ def fit_logistic(
     n_rows, n_classes = len(labels), len(counts)
     row_weights = (1 / (n_classes * counts) if balanced else np.full(n_classes, 1 / n_rows))[labels]
     columns = np.vstack([codes.T, np.ones(n_rows)])
-    # Two classes have one vector of weights, the first class scoring 0.
+    # Two classes have a single vector of weights; the first class scores 0.
     n_free = 1 if n_classes == 2 else n_classes
     truth = labels, np.arange(n_rows)
 

@@ -1,8 +1,8 @@
-"""Mutual information of a number and a class, from the distances to nearest neighbours, without bins.
+"""Mutual information of a number and a class, from nearest neighbours, without bins.
 
-The estimator is Ross's (2014): around each row lies an interval that reaches to its k-th nearest neighbour
-among the rows of its own class. The fewer rows of other classes lie inside, the more the number tells. In one
-dimension sorting finds the neighbours, so that no tree is needed.
+The estimator is Ross's (2014). Each row has an interval around it that extends to its k-th nearest neighbour
+in its own class. The fewer rows of other classes are inside, the more information the number has about the
+class. In one dimension, sorting finds the neighbours, and no tree is needed.
 
 References:
     B. C. Ross, "Mutual information between discrete and continuous data sets", PLoS ONE 2014.
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 
 from dis_bench.metrics.estimators.standardise import standardise
 
-JITTER = 1e-10  # of a code's standard deviation; equal values need neighbours too (Kraskov et al. 2004)
+JITTER = 1e-10  # in standard deviations of a code; separates equal values (Kraskov et al. 2004)
 
 
 def neighbour_information(
     code: NDArray[np.float64], labels: NDArray[np.int64], neighbours: int = 10
 ) -> float:
-    """I(code; label) in nats, at least 0.
+    """Estimate I(code; label) in nats, at least 0.
 
-    Rows whose class has no other row are left out; where a class has fewer than ``neighbours`` others, it
-    takes as many as there are.
+    Rows that are alone in their class are left out. If a class has fewer than ``neighbours`` other rows, all
+    of them are used.
 
     Args:
-        code: [N], finite, values not equal in numbers: see :func:`separate_values`.
+        code: [N], finite, with few equal values: see :func:`separate_values`.
         labels: [N], from 0 up.
-        neighbours: k.
+        neighbours: the k of the estimator, at least 1.
     """
     from scipy.special import digamma
 
@@ -42,11 +42,11 @@ def neighbour_information(
     if not len(code):
         return 0.0
     order = np.lexsort((code, labels))
-    code, labels = code[order], labels[order]  # each class in ascending order, one after the other
+    code, labels = code[order], labels[order]  # class by class, each in ascending order
     counts = np.bincount(labels)
     k = np.minimum(neighbours, counts - 1)
     distances = _distances_within_class(code, labels, counts, k[labels])
-    # Less what rounding may add, so that the neighbour at the end of the interval does not lie inside.
+    # Subtract the possible rounding error, so that the neighbour at the end of the interval is not inside.
     inside = distances - 4 * np.finfo(float).eps * (np.abs(code) + distances)
     ascending = np.sort(code)
     closer = np.searchsorted(ascending, code + inside) - np.searchsorted(ascending, code - inside)
@@ -62,12 +62,19 @@ def neighbour_information(
 def _distances_within_class(
     code: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.int64], k: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Distance [N] to the k-th nearest neighbour of the same class, for codes in ascending order by class."""
+    """Compute the distance [N] to the k-th nearest neighbour of the same class.
+
+    Args:
+        code: [N], sorted by class and then ascending.
+        labels: [N], the class of each row.
+        counts: the number of rows of each class.
+        k: [N], for each row.
+    """
     ends = np.cumsum(counts)[labels]
     starts = ends - counts[labels]
     rows = np.arange(len(code))
     distances = np.full(len(code), np.inf)
-    # The k nearest are a run that holds the row: try each run, with 0 to k of them to the left.
+    # A row and its k nearest neighbours are consecutive: try each run, with 0 to k of them to the left.
     for to_the_left in range(int(k.max()) + 1):
         first, last = rows - to_the_left, rows - to_the_left + k
         fits = (to_the_left <= k) & (first >= starts) & (last < ends)
@@ -80,15 +87,15 @@ def _distances_within_class(
 def separate_values(
     codes: NDArray[np.float64], generator: Callable[[str], np.random.Generator]
 ) -> NDArray[np.float64]:
-    """Codes [N, D] at unit variance, with noise of 1e-10 that parts equal values.
+    """Standardise codes [N, D], and separate equal values by noise of 1e-10.
 
-    Each code has noise of its own, drawn by the order that it puts the rows in: it depends neither on the
-    other codes, nor on the code's place among them, its unit or its origin, and twins stay twins.
+    The noise of a code is seeded by the ranks of its values. It depends neither on other codes, nor on the
+    code's position among them, its unit or its origin; equal codes get equal noise.
 
     Args:
-        codes: finite.
-        generator: gives a random generator for a purpose, such as that of
-            :class:`~dis_bench.metrics.representation.Representation`.
+        codes: [N, D], finite.
+        generator: returns a random generator for a purpose, such as
+            :meth:`Representation.generator <dis_bench.metrics.representation.Representation.generator>`.
     """
     noise = np.empty(codes.shape)
     for code, of_code in zip(codes.T, noise.T, strict=True):

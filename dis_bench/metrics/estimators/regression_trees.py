@@ -1,8 +1,7 @@
-"""Regression trees for boosting: scikit-learn's, split by split, for many residuals on the same codes.
+"""Regression trees for boosting: scikit-learn's splits, for many residuals at once.
 
-What counts as a pure node or as equal codes, the thresholds and the leaf values are defined as in
-scikit-learn. A tie goes to the first of the tied codes in a random order, drawn for every node, so that
-equally good codes share importance.
+Pure nodes, equal codes, thresholds and leaf values are defined as in scikit-learn. A tie goes to the first of
+the tied codes in a random order, drawn for every node, so that equally good codes share importance.
 
 Three things make it fast. None of them approximates; only the rounding of sums differs.
 
@@ -13,7 +12,7 @@ Three things make it fast. None of them approximates; only the rounding of sums 
 - A histogram is filled for the smaller child only; the larger child's is the parent's less the smaller's.
 - All trees of a stage start from the same rows, so the histograms of their roots are filled in one pass.
 
-All compiled code of the trees is in this file: numba keeps it on disk until the file changes.
+All compiled code of the trees is in this file, because numba invalidates its cache per file.
 
 References:
     J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 2001.
@@ -33,15 +32,15 @@ Array: TypeAlias = np.ndarray
 
 MAX_DEPTH = 7  # the nodes of a tree are numbered in 8 bits
 LEAF = -1
-SAME_CODE = np.float32(1e-7)  # codes this close are not split apart (scikit-learn: FEATURE_THRESHOLD)
-PURE = np.finfo(np.float64).eps  # a node of no more variance than this is a leaf (scikit-learn: EPSILON)
-FLAT = 1e-150  # a leaf of no more curvature than this has the value 0 (scikit-learn: _safe_divide)
-BINS = 2  # per code, times the square root of the rows; it decides the time, not the result
+SAME_CODE = np.float32(1e-7)  # codes this close are not separated (scikit-learn: FEATURE_THRESHOLD)
+PURE = np.finfo(np.float64).eps  # a node with at most this variance is a leaf (scikit-learn: EPSILON)
+FLAT = 1e-150  # a leaf with at most this curvature has the value 0 (scikit-learn: _safe_divide)
+BINS = 2  # bins per code over the square root of the rows; affects the time, not the result
 TIE = 1 + 1e-12  # gains within this factor differ by rounding only
 
 
 class Bins(NamedTuple):
-    """The training codes, sorted and cut into bins. The bins of all codes are numbered in one sequence."""
+    """The training codes, sorted and cut into bins that are numbered consecutively."""
 
     codes: Array  # [D, N] float32
     sorted_rows: Array  # [D, N] the rows by ascending code
@@ -49,20 +48,23 @@ class Bins(NamedTuple):
     first: Array  # [D + 1] code d has the bins from first[d] up to first[d + 1]
     start: Array  # [bins] a bin holds the rows sorted_rows[d, start:stop]
     stop: Array  # [bins]
-    divisible: Array  # [bins] whether a bin holds codes that can be split apart
+    divisible: Array  # [bins] whether a bin contains codes that can be separated
 
 
 class Trees(NamedTuple):
-    """The trees of one stage. Node v has the children 2v + 1, for codes up to its threshold, and 2v + 2."""
+    """The trees of one stage.
+
+    Node v has the children 2v + 1, for codes up to its threshold, and 2v + 2.
+    """
 
     code: Array  # [T, inner nodes] the code that is split, or LEAF
     threshold: Array  # [T, inner nodes]
-    gain: Array  # [T, inner nodes] fall in the sum of squared errors
-    value: Array  # [T, nodes] what a leaf adds to the score of its rows
+    gain: Array  # [T, inner nodes] reduction in the sum of squared errors
+    value: Array  # [T, nodes] the value that a leaf adds to the score of its rows
 
 
 class _Node(NamedTuple):
-    """A node to be split, and what the search for its split reads."""
+    """A node to be split, with the inputs of the search for its split."""
 
     number: int
     size: float  # rows in the node
@@ -83,7 +85,10 @@ class _Split(NamedTuple):
 
 
 def cut_into_bins(codes: Array) -> Bins:
-    """Sort each code `[D, N]`; cut it into bins of similar size, where neighbours can be split apart."""
+    """Sort each code `[D, N]`, and cut it into bins of similar size.
+
+    Cuts are only between neighbours that can be separated.
+    """
     n_codes, n_rows = codes.shape
     most_bins = 1 + int(BINS * n_rows**0.5)
     quantiles = np.arange(1, most_bins) * n_rows // most_bins
@@ -106,10 +111,10 @@ def cut_into_bins(codes: Array) -> Bins:
 
 @compiled(nogil=True)
 def sum_in_bins(residuals: Array, bins: Bins) -> Array:
-    """Sums of the positive and of the negative residuals `[T, N]` in each bin `[2, bins, T]`.
+    """Sum the positive and the negative residuals `[T, N]` in each bin `[2, bins, T]`.
 
-    They are the histograms of the roots of all trees of a stage, which start from the same rows. Trees are
-    innermost, to add them as vectors.
+    The sums are the histograms of the roots of all trees of a stage, which start from the same rows. Trees
+    are innermost, so that they are added as vectors.
     """
     n_trees, n_rows = residuals.shape
     sums = np.zeros((2, len(bins.start), n_trees))
@@ -126,7 +131,7 @@ def sum_in_bins(residuals: Array, bins: Bins) -> Array:
 
 
 def allocate_trees(n_trees: int, depth: int) -> Trees:
-    """Room for trees of the given depth."""
+    """Allocate trees of the given depth."""
     inner, nodes = (n_trees, 2**depth - 1), (n_trees, 2 ** (depth + 1) - 1)
     return Trees(np.empty(inner, np.int64), np.empty(inner), np.empty(inner), np.empty(nodes))
 
@@ -158,7 +163,7 @@ def grow_trees(trees: Trees, residuals: Array, bins: Bins, sums: Array, trial_or
 def _grow_tree(
     trees: Trees, t: int, residuals: Array, node_of: Array, histograms: Array, bins: Bins, trial_orders: Array
 ) -> None:
-    """Split nodes, parents before children, and send the rows down: ``node_of`` ends as their leaf."""
+    """Split nodes, parents before children; ``node_of`` becomes the leaf of each row."""
     code, threshold, gain = trees.code[t], trees.threshold[t], trees.gain[t]
     inner_nodes = len(code)
     moments = np.zeros((2 * inner_nodes + 1, 3))
@@ -185,9 +190,12 @@ def _grow_tree(
 
 @njit(nogil=True)
 def _best_split(node: _Node, bins: Bins) -> _Split:
-    """The split of highest gain, the first in trial order of those that tie; its code is LEAF if none."""
+    """Find the split of highest gain; its code is LEAF if there is none.
+
+    The first of tied splits in trial order wins.
+    """
     best = _Split(-1.0, LEAF, 0, 0.0)
-    worth = _highest_gain_between_bins(node, bins) / TIE  # no bin below this need be searched
+    worth = _highest_gain_between_bins(node, bins) / TIE  # bins with a lower bound need not be searched
     for d in node.trial_order:
         left, total = 0.0, 0.0
         for b in range(bins.first[d], bins.first[d + 1]):
@@ -203,7 +211,7 @@ def _best_split(node: _Node, bins: Bins) -> _Split:
 
 @njit(nogil=True)
 def _highest_gain_between_bins(node: _Node, bins: Bins) -> float:
-    """The highest gain of the splits that leave every bin whole, -1 if there is none."""
+    """Return the highest gain of the splits between bins, or -1 if there is none."""
     highest = -1.0
     for d in range(len(node.trial_order)):
         left, total = 0.0, 0.0
@@ -219,9 +227,9 @@ def _highest_gain_between_bins(node: _Node, bins: Bins) -> float:
 def _best_split_inside(
     node: _Node, bins: Bins, d: int, b: int, left: float, total: float, best: _Split
 ) -> _Split:
-    """The best of the split given and those inside bin b of code d, going through the node's rows in it.
+    """Return the best of the given split and those inside bin b of code d.
 
-    ``left`` and ``total`` are the number and total residual of the node's rows in the bins before.
+    ``left`` and ``total`` are the number and the total residual of the node's rows in earlier bins.
     """
     previous = np.float32(np.inf)
     for position in range(bins.start[b], bins.stop[b]):
@@ -239,9 +247,11 @@ def _best_split_inside(
 
 @njit(nogil=True)
 def _gain(node: _Node, left: float, total: float) -> float:
-    """By how much the sum of squared errors falls if rows of this number and total residual go to the left.
+    """Compute the reduction in squared errors by a split.
 
-    Friedman's equation 35: with m of n rows to the left, m (n - m) / n times the squared difference of means.
+    ``left`` and ``total`` are the number and the total residual of the rows on the left. It is Friedman's
+    equation
+    35: with m of n rows on the left, m (n - m) / n times the squared difference of means.
     """
     difference = node.size * total - node.total * left
     return difference * difference / (node.size * left * (node.size - left))
@@ -249,11 +259,12 @@ def _gain(node: _Node, left: float, total: float) -> float:
 
 @njit(nogil=True)
 def _bound_inside(node: _Node, b: int, left: float, total: float) -> float:
-    """No split inside bin b has a higher gain than this.
+    """Compute an upper bound on the gain of any split inside bin b.
 
-    A row of residual r changes ``difference`` by n r - S, where S is the node's total. So inside the bin it
-    rises at most by what the positive residuals, and -S per row if that is positive, add to it; likewise for
-    its fall. The divisor m (n - m) is concave in m, so it is least at one end of the bin.
+    A row of residual r changes ``difference`` by n r - S, where S is the node's total. Inside the bin it
+    therefore rises at most by the contributions of the positive residuals, and of -S per row if that is
+    positive; likewise for its fall. The divisor m (n - m) is concave in m, so it is least at one end of the
+    bin.
     """
     positive, negative, rows = node.histogram[b]
     if rows < 2:
@@ -268,13 +279,13 @@ def _bound_inside(node: _Node, b: int, left: float, total: float) -> float:
 
 @njit(nogil=True)
 def _better(best: _Split, other: _Split) -> _Split:
-    """The split of higher gain, and the first if they tie."""
+    """Return the split of higher gain, or the first if they tie."""
     return other if other.gain > best.gain * TIE else best
 
 
 @njit(nogil=True)
 def _halfway(node: _Node, bins: Bins, split: _Split) -> float:
-    """The threshold: half-way between the node's last code on the left and its first on the right."""
+    """Return the threshold half-way between the node's codes next to the split."""
     rows, codes = bins.sorted_rows[split.code], bins.codes[split.code]
     below, above = split.position - 1, split.position
     while node.node_of[rows[below]] != node.number:
@@ -286,7 +297,7 @@ def _halfway(node: _Node, bins: Bins, split: _Split) -> float:
 
 @njit(nogil=True)
 def _send_down(node: int, codes: Array, threshold: float, node_of: Array) -> None:
-    """Move the rows of a node to its children; free of branches, so that it runs on vectors."""
+    """Move the rows of a node to its children, without branches, to vectorise."""
     here, left, right = np.uint8(node), np.uint8(2 * node + 1), np.uint8(2 * node + 2)
     for row in range(len(codes)):
         child = left if codes[row] <= threshold else right
@@ -315,7 +326,7 @@ def _fill_histogram(
 
 @njit(nogil=True)
 def _set_moments(moments: Array, residuals: Array) -> None:
-    """Number of the rows, sum of their residuals, sum of squares."""
+    """Set the number of the rows, the sum of their residuals, and that of the squares."""
     total, squares = 0.0, 0.0
     for residual in residuals:
         total += residual
@@ -325,8 +336,11 @@ def _set_moments(moments: Array, residuals: Array) -> None:
 
 @njit(nogil=True)
 def _set_leaves(value: Array, residuals: Array, node_of: Array) -> None:
-    """One Newton step per leaf: sum of r over sum of p (1 - p), where p (1 - p) = |r| (1 - |r|)."""
-    # Four partial sums each, so that additions do not wait for one another.
+    """Set each leaf to one Newton step, the sum of r over the sum of p (1 - p).
+
+    For residuals r of logistic loss, p (1 - p) = |r| (1 - |r|).
+    """
+    # Four partial sums each, so that consecutive additions do not depend on each other.
     sums = np.zeros((len(value), 4, 2))
     for row in range(len(residuals)):
         magnitude = abs(residuals[row])
@@ -339,7 +353,7 @@ def _set_leaves(value: Array, residuals: Array, node_of: Array) -> None:
 
 @compiled(nogil=True)
 def add_trees(scores: Array, trees: Trees, codes: Array) -> None:
-    """Add to the scores `[T, N]` what the trees say of the codes `[D, N]`."""
+    """Add the trees' predictions for the codes `[D, N]` to the scores `[T, N]`."""
     node_of = np.empty(codes.shape[1], np.uint8)
     for t in range(len(scores)):
         node_of[:] = 0

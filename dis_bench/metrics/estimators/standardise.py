@@ -1,4 +1,4 @@
-"""Codes at mean 0 and variance 1: what makes a metric the same at every scale."""
+"""Codes at mean 0 and variance 1, which make a metric independent of scale."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from numpy.typing import NDArray
 
 
 def standardise(codes: NDArray[np.float64], like: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Codes [N, D] less the mean of ``like`` [M, D], over its standard deviation; 0 where that is constant.
+    """Standardise codes [N, D] by the mean and standard deviation of ``like`` [M, D].
 
-    Exact to rounding wherever the codes lie and however large they are.
+    The result is exact up to rounding for any origin and scale. It is 0 if ``like`` is constant.
 
     Args:
-        codes: finite.
-        like: the same codes of other rows, such as training rows; by default ``codes`` themselves.
+        codes: [N, D], finite.
+        like: the same codes for other rows, such as training rows; by default ``codes`` themselves.
+
+    Example:
+        >>> standardise(np.array([[1.0, 3.7], [2.0, 3.7], [3.0, 3.7]])).round(2)
+        array([[-1.22,  0.  ],
+               [ 0.  ,  0.  ],
+               [ 1.22,  0.  ]])
     """
     like = codes if like is None else like
     origin = like[0]  # differences are exact for a code that varies little around a large value
     spread = np.abs(like - origin).max(axis=0)
-    unit = np.where(spread > 0, spread, 1.0)  # squares are neither too large for float64 nor too small
+    unit = np.where(spread > 0, spread, 1.0)  # keeps squares within float64
     scaled = (like - origin) / unit
     means, deviations = scaled.mean(axis=0), scaled.std(axis=0)
     standard = np.zeros(codes.shape)

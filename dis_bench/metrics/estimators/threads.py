@@ -1,4 +1,4 @@
-"""Work that falls into parts, one per code or factor, on as many threads as this process may use."""
+"""Independent parts of work, such as codes or factors, on all threads of this process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ Result = TypeVar("Result")
 def map_threads(
     function: Callable[[Part], Result], parts: Iterable[Part], description: str, unit: str
 ) -> list[Result]:
-    """The results of a function for each part, in order; a progress bar shows after two seconds.
+    """Apply a function to each part on several threads; return the results in order.
 
-    Each part is computed on one thread, so that results do not depend on how many there are. It pays where
-    the function spends its time in numpy, scikit-learn or compiled loops, which let other threads run.
+    Each part is computed on one thread, so results do not depend on the number of threads. This saves time if
+    the function spends it in numpy, scikit-learn or compiled loops, which release the GIL. A progress bar
+    appears after two seconds.
 
     Args:
-        function: of one part.
-        parts: any values.
-        description: names the bar.
-        unit: what a part is.
+        function: a function of one part.
+        parts: the parts, any values.
+        description: label of the progress bar.
+        unit: name of a part in the progress bar.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +37,7 @@ def map_threads(
         return list(bar(results, description, len(parts), unit=unit))
 
     threads = min(len(parts), count_threads())
-    # Also around a single thread: products of matrices, too, are rounded as one thread rounds them.
+    # Also for a single thread, so that matrix products are always rounded as on one thread.
     with threadpool_limits(1, user_api="blas"):
         if threads < 2:
             return watch(map(function, parts))
@@ -45,7 +46,7 @@ def map_threads(
 
 
 def count_threads() -> int:
-    """``OMP_NUM_THREADS``, which numpy and torch follow too; without it, one per core."""
+    """Return ``OMP_NUM_THREADS``, as numpy and torch do; if unset, one per core."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
@@ -53,5 +54,5 @@ def count_threads() -> int:
 
 
 def count_cores() -> int:
-    """The cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""What must hold of every metric: the list of ``dis-bench check metric``, on built-in and on broken ones.
+"""The properties of ``dis-bench check metric``, on built-in metrics and on broken ones.
 
-``TOLERANCES`` must name every built-in metric and how far each property holds, ``EXCEPTIONS`` every property
-that does not hold of one, with the reason: a new metric fails here until it says so.
+``TOLERANCES`` must have every built-in metric and how closely each property holds, ``EXCEPTIONS`` every
+property that does not hold for one, with the reason: a new metric fails here until it is listed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ from dis_bench.metrics.checks.trial import SMALLER, Trial, put_on_trial
 
 from .. import broken
 
-# How far a score may move, as a share of its range, when the property says that it must not: for codes in
-# another order, rows in another order, a dead code, values of factors numbered otherwise. 0 is exact but for
-# rounding.
+# How much a score may change, as a share of its range, when it should not: for codes in another order, rows
+# in another order, a dead code, values of factors numbered differently. 0 is exact up to rounding.
 MOVES = (
     "ignores_the_order_of_codes",
     "ignores_the_order_of_rows",
@@ -42,7 +41,7 @@ MOVES = (
     "ignores_the_names_of_values",
 )
 TOLERANCES = {
-    # Drawn pairs are others for other rows; a classifier sees the same features in another order.
+    # Other rows give other pairs; a classifier sees the same features in another order.
     "betavae_score": (0.01, 0.03, 0.01, 0.03),
     # Rows permuted: other rows train and test. Permuted codes break ties between splits in another way.
     "dci": (0.01, 0.03, 0.01, 0.01),
@@ -50,12 +49,12 @@ TOLERANCES = {
     "dci_forest": (0.01, 0.03, 0.01, 0.01),
     "dci_lasso": (1e-3, 0.01, 1e-3, 1e-3),
     "dcimig": (0, 0, 0, 0),
-    # Fits that stop before they converge do so elsewhere when numbers are added up in another order.
+    # Fits that stop before convergence stop elsewhere if numbers are added in another order.
     "downstream": (0.005, 0.03, 0.005, 0.005),
     "explicitness": (1e-3, 0.01, 1e-3, 1e-3),
     "factorvae_score": (0, 0.05, 0, 0.05),
     "gaussian_total_correlation": (0, 0, 0, 0),
-    # One code per value: of eigenvalues that are 0 but for rounding, the root is taken.
+    # One code per value: square roots of eigenvalues that are 0 up to rounding.
     "gaussian_wasserstein_correlation": (1e-5, 0, 0, 0),
     "gaussian_wasserstein_correlation_norm": (1e-7, 0, 0, 0),
     "infomec": (1e-3, 0.005, 1e-3, 1e-3),
@@ -102,7 +101,7 @@ every_property = pytest.mark.parametrize("holds", PROPERTIES, ids=lambda holds: 
 
 @cache
 def trial_of(name):
-    """One trial per metric, so that no table is scored twice."""
+    """Return a trial of a metric, cached so that no table is scored twice."""
     metric = find_metrics(name)[name]
     parameters = {key: value for key, value in SMALLER.items() if key in metric.parameters}
     tolerances = dict(zip(MOVES, TOLERANCES[name], strict=True))
@@ -110,7 +109,7 @@ def trial_of(name):
 
 
 def scores(name, codes=None, factors=None, seed=0):
-    """Scores of a table of one's own, by default the mixed codes."""
+    """Score a table, by default the mixed codes."""
     trial = trial_of(name)
     mixed = trial.mixed
     table = mixed._replace(
@@ -134,7 +133,7 @@ def test_every_built_in_metric_is_here():
 
 
 def test_every_metric_of_every_module_is_here():
-    """One that no entry point names would otherwise be on no list."""
+    """A metric without an entry point would otherwise be on no list."""
     modules = [
         importlib.import_module(found.name)
         for found in pkgutil.walk_packages(dis_bench.metrics.__path__, "dis_bench.metrics.")
@@ -334,6 +333,6 @@ def test_what_a_plain_function_did_not_say_is_not_held_against_it():
         for finding in [finding._replace(name=name)]
     }
     for name, detail in details.items():
-        assert "as of any plain function; one of which less is better says @metric" in detail, name
-    assert "expected the first to be higher, as of" in details["constant"]
+        assert "as for any plain function; if lower is better, declare @metric" in detail, name
+    assert "expected the first to be higher, as for" in details["constant"]
     assert "expected the first to be higher by more than 0." in details["upside_down"]

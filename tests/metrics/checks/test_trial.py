@@ -1,4 +1,4 @@
-"""A metric on trial: the tables, the protocol that it gets, and what counts as a score."""
+"""Trials of metrics: their tables, the protocol, and the results that count as scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_mixed_codes_are_rotated_pairs_in_float32():
     codes = mix(factors, np.random.default_rng(0))
     assert (codes == codes.astype(np.float32)).all()
     together = np.corrcoef(codes.T, factors.T)[:5, 5:]
-    # Unit variance, of which noise adds 0.01; half of it is of either factor.
+    # Unit variance plus 0.01 of noise; each factor contributes half.
     share = np.sqrt(0.5 / 1.01)
     expected = np.zeros((5, 5))
     expected[:2, :2] = expected[2:4, 2:4] = [[share, -share], [share, share]]
@@ -71,7 +71,7 @@ def test_the_span_is_the_declared_range_or_what_ordinary_tables_show():
 @pytest.mark.parametrize("value", [np.nan, np.inf, 10**400, "0.5", None, True, np.ones(1), {"a": np.nan}])
 def test_what_is_no_score(value):
     trial = Trial(as_metric(lambda codes, factors: value, "own"))
-    with pytest.raises(Broken, match=r"given rotated .* 'own' returned .* where a finite number must stand"):
+    with pytest.raises(Broken, match=r"given rotated .* 'own' returned .* instead of a finite number"):
         trial.scores(trial.mixed)
 
 

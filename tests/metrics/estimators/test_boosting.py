@@ -13,7 +13,7 @@ ROWS = 600  # to train on, and as many to test on
 
 
 def noisy_codes(classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [2 ROWS, 4] and labels: the label in strong noise, its square, noise only, and a dead code."""
+    """Draw labels, and codes [2 ROWS, 4]: noisy labels, squares, noise, a dead one."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, 2 * ROWS)
     noise = rng.standard_normal((3, 2 * ROWS))
@@ -148,9 +148,9 @@ def test_perfect_code_is_all_that_matters():
 @pytest.mark.parametrize(
     ("codes", "labels", "settings", "message"),
     [
-        (np.ones((4, 2)), np.arange(3), {}, r"codes \(4, 2\) and labels \(3,\) do not fit"),
-        (np.ones(4), np.arange(4), {}, r"codes \(4,\) and labels \(4,\) do not fit"),
-        (np.ones((0, 2)), np.arange(0), {}, r"codes \(0, 2\) and labels \(0,\) do not fit"),
+        (np.ones((4, 2)), np.arange(3), {}, r"codes \(4, 2\) and labels \(3,\) do not match"),
+        (np.ones(4), np.arange(4), {}, r"codes \(4,\) and labels \(4,\) do not match"),
+        (np.ones((0, 2)), np.arange(0), {}, r"codes \(0, 2\) and labels \(0,\) do not match"),
         (np.array([[1.0], [np.nan]]), np.arange(2), {}, "NaN"),
         (np.array([[1.0], [1e39]]), np.arange(2), {}, "beyond float32"),
         (np.ones((2, 3)), np.arange(2), {}, "training rows have 3 codes, test rows 1"),

@@ -15,12 +15,12 @@ from ..cases import load_case
 
 
 def generator(purpose):
-    """Random numbers of one purpose."""
+    """Return random numbers for one purpose."""
     return np.random.default_rng(zlib.crc32(purpose.encode()))
 
 
 def slow_information(code, labels, neighbours):
-    """Ross's equations, row by row."""
+    """Compute Ross's equations row by row."""
     terms = []
     chosen = np.bincount(labels)[labels] > 1
     code, labels = code[chosen], labels[chosen]
