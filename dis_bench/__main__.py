@@ -1,4 +1,4 @@
-"""``python -m dis_bench`` is ``dis-bench``."""
+"""Run the command line with ``python -m dis_bench``, as ``dis-bench`` does."""
 
 from dis_bench.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal, as widgets or text in a notebook, and silent where tqdm is not installed."""
+"""Progress bars on a terminal or in a notebook; silent elsewhere or without tqdm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-NOTEBOOK_COLUMNS = 100  # of a bar that is text
+NOTEBOOK_COLUMNS = 100  # width of a text bar in a notebook
 
 
 def bar(
@@ -20,30 +20,30 @@ def bar(
     leave: bool = False,
     **options: Any,
 ) -> Any:
-    """Return a progress bar with tqdm's interface; it is hidden where nobody would see it move.
+    """Return a progress bar with tqdm's interface, hidden where nobody would see it.
 
     Args:
         iterable, desc, total, options: as for ``tqdm.tqdm``.
-        delay: seconds before it shows, so that quick work shows none.
-        leave: keep it on the screen when it is full.
+        delay: seconds before the bar appears, so that quick work shows none.
+        leave: keep the bar on the screen when it is full.
     """
     if os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or not (_on_terminal() or in_notebook()):
-        return SilentBar(iterable, total)  # tqdm would start a thread even for a bar that is disabled
+        return SilentBar(iterable, total)  # tqdm starts a thread even for a disabled bar
     try:
         kind, where = _find_kind()
         return kind(iterable, desc, total, delay=delay, leave=leave, **{**options, **where})
-    except Exception:  # no tqdm, or TQDM_* variables that it cannot read: the work matters, not its bar
+    except Exception:  # no tqdm, or TQDM_* variables it cannot parse: the work matters, not its bar
         return SilentBar(iterable, total)
 
 
 def _find_kind() -> tuple[Any, dict[str, Any]]:
-    """Choose the class of bar, and the options that say where it is drawn."""
+    """Choose the class of the bar, and the options that say where to draw it."""
     from tqdm import tqdm
 
     if not in_notebook():
         return tqdm, {"disable": False}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of old versions of its widgets
+        warnings.simplefilter("ignore")  # tqdm warns about old versions of ipywidgets
         from tqdm import notebook
     if getattr(notebook, "IProgress", None) is not None:
         return notebook.tqdm, {"disable": False}
@@ -53,12 +53,12 @@ def _find_kind() -> tuple[Any, dict[str, Any]]:
 def _on_terminal() -> bool:
     try:
         return sys.stderr.isatty()
-    except (AttributeError, ValueError):  # there is none, or it was closed
+    except (AttributeError, ValueError):  # stderr is None, or closed
         return False
 
 
 def in_notebook() -> bool:
-    """Return True in a Jupyter kernel, whose output is no terminal but shows bars all the same."""
+    """Return True in a Jupyter kernel, which shows bars although it is not a terminal."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and "IPKernelApp" in getattr(shell, "config", ())
 
@@ -101,5 +101,5 @@ class SilentBar:
 
     @staticmethod
     def write(text: str) -> None:
-        """Print a line, as a visible bar does above itself."""
+        """Print a line; a visible bar would print it above itself."""
         print(text)

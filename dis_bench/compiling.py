@@ -1,8 +1,9 @@
-"""Compiled functions that are kept on disk where that is possible, and work where it is not.
+"""Compiled functions, cached on disk if possible, that also work without a cache.
 
-When a function is defined, numba decides where to keep its machine code, and raises if it may write neither
-beside the source nor in the user's cache, as in a container or in an installation by root. A cache that is
-full, damaged or unreadable later raises from the call. Neither is a reason not to compute.
+When a function is defined, numba decides where to cache its machine code, and raises an error if it can write
+neither beside the source nor to the user's cache, as in a container or an installation owned by root. If the
+cache later turns out to be full, damaged or unreadable, the call itself fails. Neither is a reason not to
+compute.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from numba.core.caching import FunctionCache
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator: ``numba.njit`` with a cache where there can be one.
+    """Return a decorator that applies ``numba.njit``, with a disk cache if possible.
 
     Args:
-        options: as for ``numba.njit``, but for ``cache``.
+        options: as for ``numba.njit``, except ``cache``.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = njit(**options)(function)
         try:
             cache = _Cache(function)
-        except Exception:  # there is no folder, or none that its path can be hashed for
+        except Exception:  # no writable folder, or a path that cannot be hashed
             return dispatcher  # each process compiles for itself
-        if hasattr(dispatcher, "_cache"):  # not where numba is switched off
+        if hasattr(dispatcher, "_cache"):  # absent when numba is disabled
             dispatcher._cache = cache
         return dispatcher
 
@@ -35,7 +36,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class _Cache(FunctionCache):
-    """numba's cache, but one that cannot be read or written is an empty one."""
+    """numba's cache, except that one it cannot read or write counts as empty."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled code of a signature, or None."""
@@ -45,7 +46,7 @@ class _Cache(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the compiled code of a signature, if that is possible."""
+        """Store the compiled code of a signature if possible."""
         try:
             super().save_overload(sig, data)
         except Exception:

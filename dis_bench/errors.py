@@ -1,4 +1,4 @@
-"""The one exception for what a user got wrong, and the words for it."""
+"""The exception for invalid user input, and the wording of its messages."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-# Where a user reads a message, which decides how an option is written there.
+# The interface through which a user reads a message; it decides how options are written.
 METRIC, PYTHON, STUDY, COMMAND = "a metric's own call", "dis_bench.score", "a Study", "the command line"
-RECORD = "a record"  # which is read anywhere
+RECORD = "a record"  # read from any interface, so options get neutral names
 
 LONGEST_SHOWN = 100  # characters of one value
-LONGEST_PATH = 300  # characters of one word with a slash in it
+LONGEST_PATH = 300  # characters of one word that contains a slash
 LONGEST_MESSAGE = 1_000  # characters
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a message names; it is worded as its readers write it.
+    """An option named in a message, written as its reader would type it.
 
     Attributes:
-        name: as a keyword in Python: ``allow_small``.
-        value: that it is given.
+        name: the Python keyword, such as ``allow_small``.
+        value: the value to give it.
     """
 
     name: str
     value: Any = True
 
     def word(self, door: str) -> str:
-        """Return ``allow_small=True`` in Python, and ``--allow-small`` on the command line."""
+        """Return ``allow_small=True`` for Python, ``--allow-small`` for the command line."""
         if door != COMMAND:
             return self.name if door == RECORD else f"{self.name}={self.value!r}"
         flag = f"--{self.name.replace('_', '-')}"
@@ -40,16 +40,16 @@ class Option:
 
 @dataclass(frozen=True)
 class MetricParameters:
-    """Parameters of metrics that a message names, worded as its readers write them.
+    """Metric parameters named in a message, written as its reader would type them.
 
     Attributes:
-        values: by metric and by name.
+        values: the values, by metric and parameter name.
     """
 
     values: Mapping[str, Mapping[str, Any]] = field(hash=False)
 
     def word(self, door: str) -> str:
-        """Return ``rows=120``, or how the parameters of several metrics are given at a door."""
+        """Return ``rows=120``, or the syntax for several metrics at this interface."""
         by_key = {f"{of}.{name}": value for of, own in self.values.items() for name, value in own.items()}
         if door in (COMMAND, RECORD):
             texts = [f"{key}={_write(value)}" for key, value in by_key.items()]
@@ -66,14 +66,14 @@ Part = str | Option | MetricParameters
 
 
 class InputError(ValueError):
-    """Something a user gave cannot be used.
+    """Input from a user that cannot be used.
 
     The message is one sentence: what was wrong, what was given, what is allowed. The command line
     prints it without a traceback and exits with code 2.
 
     Args:
-        parts: the sentence, in order: texts, and the options that it names. Options are worded for the
-            outermost door that the error leaves through, so that each works where it is read.
+        parts: the sentence in order, as texts and the options that it names. Options are written for the
+            outermost interface through which the error leaves, so that the advice works where it is read.
     """
 
     door = PYTHON
@@ -85,13 +85,17 @@ class InputError(ValueError):
         return clean("".join(part if isinstance(part, str) else part.word(self.door) for part in self.args))
 
     def prefixed(self, text: str) -> Self:
-        """Return the same error with a text before its sentence."""
+        """Return the same error with ``text`` in front of its sentence."""
         return type(self)(text, *self.args)
 
 
 @contextmanager
 def worded_for(door: str) -> Iterator[None]:
-    """Word the options in errors that leave this block as they are written at a door."""
+    """Word the options in InputErrors that leave this block for the given interface.
+
+    Args:
+        door: METRIC, PYTHON, STUDY, COMMAND or RECORD.
+    """
     try:
         yield
     except InputError as error:
@@ -101,43 +105,43 @@ def worded_for(door: str) -> Iterator[None]:
 
 @contextmanager
 def blaming(what: str, refusals: bool = True) -> Iterator[None]:
-    """Turn whatever a stranger's code raises in this block into an InputError that says whose it is.
+    """Turn any exception from third-party code in this block into an InputError.
 
     Args:
-        what: the subject of the sentence: ``model 'mine.py:Mine' cannot be built``.
-        refusals: whether InputErrors get it too; they may say whose they are.
+        what: the subject of the sentence, such as ``model 'mine.py:Mine' cannot be built``.
+        refusals: prefix InputErrors with it as well; switch this off where they already name their source.
     """
     try:
         yield
     except InputError as error:
         raise (error.prefixed(f"{what}: ") if refusals else error) from None
-    except (Exception, SystemExit) as error:  # strangers may raise anything, also sys.exit
+    except (Exception, SystemExit) as error:  # third-party code may raise anything, even call sys.exit
         raise InputError(f"{what}: {describe(error)}.") from error
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception's type and message as one line without a full stop."""
+    """Return an exception's type and message on one line, without a final period."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # whose __str__ fails as well
+    except Exception:  # its __str__ fails as well
         text = ""
     return f"{type(error).__name__}: {text}".rstrip(".: ")
 
 
 def shown(value: Any) -> str:
-    """Return the repr of something that was given, shortened to about 100 characters."""
+    """Return the repr of a given value, shortened to about 100 characters."""
     try:
         text = repr(value)
-    except Exception:  # a whole number of more than 4,300 digits, or a stranger's __repr__
+    except Exception:  # an integer of more than 4,300 digits, or a third-party __repr__
         text = f"a {type(value).__name__}"
     return _shorten(" ".join(text.split()), LONGEST_SHOWN)
 
 
 def clean(message: str) -> str:
-    """Return a message as one printable line in which nothing that was given is longer than a few lines.
+    """Return a message as one printable line, with long values shortened.
 
-    Control characters, which could move a terminal's cursor, are written as escapes. What stands between
-    quotes, and words without a space, are shortened.
+    Control characters, which could move a terminal's cursor, are written as escapes. Long quoted texts and
+    long unbroken words are shortened.
     """
     message = " ".join(message.splitlines())
     message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
@@ -156,7 +160,7 @@ def _shorten_word(text: str) -> str:
 
 
 def _shorten(text: str, most: int) -> str:
-    """A text of at most that many characters: its beginning, its end, and how many are left out between."""
+    """Shorten a text to ``most`` characters: start, number left out, and end."""
     if len(text) <= most:
         return text
     first, last = most // 2, most // 8
@@ -164,12 +168,12 @@ def _shorten(text: str, most: int) -> str:
 
 
 def _write(value: Any) -> str:
-    """A value as the command line takes it."""
+    """Format a value as the command line accepts it."""
     return (",".join(map(str, value)) or "none") if isinstance(value, (tuple, list)) else str(value)
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
-    """The error for a name that is not among ``allowed``: says what was meant, and what there is.
+    """Return the error for an unknown name, with a suggestion and the allowed names.
 
     >>> str(unknown("metric", "migg", ["mig", "sap"]))
     "unknown metric 'migg': did you mean 'mig'? There are: mig, sap."

@@ -1,7 +1,7 @@
-"""Escaping: one function for each format that shows names and texts which somebody else wrote.
+"""Escaping of other people's names and texts, one function per output format.
 
-A model, a dataset, a hyperparameter, a score or the reason of a failure may be called anything. None of it
-may become markup, a formula or a command in what reads it, nor hide there.
+The name of a model, dataset, hyperparameter or score, or the reason for a failure, can be any text. It must
+neither turn into markup, a formula or a command in the program that reads it, nor be invisible there.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 import unicodedata
 from typing import Any
 
-# What has no shape of its own, or changes how its neighbours are shown: control characters, line and
-# paragraph separators and lone surrogates; format characters, such as those of direction; blank letters,
+# Characters that are invisible, or that change how their neighbours are shown: control characters, line and
+# paragraph separators and lone surrogates; format characters, such as direction marks; blank letters,
 # variation selectors and tags.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -24,26 +24,26 @@ _HIDDEN = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""Write every character that cannot be seen as Python does: ``\n``, ``\x1b``, ``\u202e``.
+    r"""Write invisible characters as Python escapes: ``\n``, ``\x1b``, ``\u202e``.
 
-    Use it as it is for pictures and for a single line on a terminal.
+    This is sufficient for text in pictures and for a single line on a terminal.
     """
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def for_html(value: Any) -> Any:
-    """Escape a value for the text or a quoted attribute of a page; leave what is markup already."""
+    """Escape a value for HTML text or a quoted attribute; leave existing markup alone."""
     from markupsafe import escape
 
     return value if hasattr(value, "__html__") else escape(visible(str(value)))
 
 
-# What makes a spreadsheet compute, also where it takes semicolons for the separators of cells.
+# The start of a formula in a spreadsheet, including one that separates cells with semicolons.
 _FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@＝＋－＠])""")  # noqa: RUF001
 
 
 def for_csv(value: Any) -> Any:
-    """Put an apostrophe before what a spreadsheet would take for a formula; leave numbers as they are."""
+    """Put an apostrophe before text that a spreadsheet would evaluate; keep numbers."""
     return _FORMULA.sub(r"\1'", visible(value)) if isinstance(value, str) else value
 
 
@@ -56,14 +56,17 @@ _MARKDOWN = {
 
 
 def for_markdown(text: str) -> str:
-    """Escape a text for a heading or a table's cell: no HTML, link, picture, code, emphasis or new cell."""
+    """Escape a text for a heading or a table cell.
+
+    It then yields no HTML, link, picture, code, emphasis or further cell.
+    """
     escaped = "".join(_MARKDOWN.get(character, character) for character in visible(text))
     return re.sub(r"(?i)\bwww\.", lambda match: match[0][:-1] + r"\.", escaped)  # GitHub links it
 
 
 _LATEX = {
     **{character: rf"\{character}" for character in "&%$#_{}"},
-    **{character: f"{{{character}}}" for character in "[]*"},  # an argument of the \\ before it
+    **{character: f"{{{character}}}" for character in "[]*"},  # else an argument of a preceding \\
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -71,7 +74,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"{\char34}",  # a command of its own where babel sets some languages
+    '"': r"{\char34}",  # babel makes it a command in some languages
     "±": r"$\pm$",
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
@@ -89,7 +92,7 @@ _LATEX = {
     "ł": r"\l{}",
     "Ł": r"\L{}",
 }
-# By the combining character that Unicode has for the accent.
+# Keyed by Unicode's combining character for the accent.
 _LATEX_ACCENTS = dict(
     zip(
         "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327",
@@ -105,10 +108,10 @@ _LATEX_GREEK = dict(zip("αβγδεζηθικλμµνξπρστυφχψωΓΔΘ�
 
 
 def for_latex(text: str) -> str:
-    r"""Escape a text for a cell or a title, in ASCII that every LaTeX engine can typeset.
+    r"""Escape a text for a cell or a title, in ASCII that any LaTeX engine accepts.
 
-    Accented letters become commands, Greek letters mathematics, and any other character that LaTeX has no
-    letter for is written as Python does: ``\u65e5``.
+    Accented letters become commands and Greek letters become mathematics. Any other character without a LaTeX
+    command is written as a Python escape: ``\u65e5``.
     """
     return "".join(map(_escape_for_latex, unicodedata.normalize("NFC", visible(text))))
 

@@ -1,8 +1,9 @@
-"""Imports of plug-in files: a file finds the modules beside it, as it would as a script.
+"""Imports of plug-in files, which find the modules beside them as a script would.
 
-Each plug-in file has a package of its own, whose name spells the file's path. The file and what it imports
-from beside itself live in that package: two folders with a ``common.py`` do not get each other's, nobody else
-sees either, and a worker process can import the same modules again from their names alone.
+Each plug-in file gets a package of its own, whose name encodes the file's path. The file and the modules that
+it imports from its folder live in that package. Two folders that both contain a ``common.py`` therefore do
+not get each other's, no other code sees either, and a worker process can import the same modules again by
+name.
 
 A module beside the file takes precedence over an installed one, but not over the standard library. Only
 import statements find it; ``importlib.import_module("name")`` searches ``sys.path`` alone.
@@ -26,7 +27,7 @@ from typing import Any
 
 PREFIX = "dis_bench_plugin_"  # followed by a path in hexadecimal digits
 
-# In the order in which Python looks for them.
+# In the order in which Python searches for them.
 _SUFFIXES = (
     *importlib.machinery.EXTENSION_SUFFIXES,
     *importlib.machinery.SOURCE_SUFFIXES,
@@ -40,7 +41,7 @@ class Found:
 
     Attributes:
         file: its source, bytecode or compiled extension; None for a package without ``__init__``.
-        folders: those of its own submodules; None for a module that is no package.
+        folders: the folders of its submodules; None for a module that is not a package.
     """
 
     file: Path | None
@@ -48,7 +49,7 @@ class Found:
 
 
 def find_in(folders: Iterable[Path], name: str) -> Found | None:
-    """Find a module by its last name in some folders, in Python's own order."""
+    """Find a module by the last part of its name in folders, in Python's own order."""
     portions = []
     for folder in folders:
         package = folder / name
@@ -63,7 +64,7 @@ def find_in(folders: Iterable[Path], name: str) -> Found | None:
 
 
 def find_root(file: Path) -> Path:
-    """Return the folder that holds a file's outermost package; the file's own if it is in none."""
+    """Return the folder above a file's outermost package, else the file's folder."""
     folder = file.parent
     while os.path.isfile(folder / "__init__.py") and folder.name.isidentifier():
         folder = folder.parent
@@ -71,35 +72,35 @@ def find_root(file: Path) -> Path:
 
 
 def find_neighbour(name: str, plugin: Path, importer: Path) -> Path | None:
-    """Return the folder beside a plug-in file from which a top-level module is imported.
+    """Return the plug-in's folder from which a top-level module is imported.
 
     Args:
         name: the first part of an absolute import.
         plugin: the plug-in file.
-        importer: the file with the import statement: the plug-in, or a neighbour of it.
+        importer: the file with the import statement: the plug-in, or one of its neighbours.
 
     Returns:
-        The plug-in's folder or its root; None where the module comes from ``sys.path``.
+        The folder of the plug-in file, or its root; None if the module comes from ``sys.path``.
     """
     if name in sys.stdlib_module_names or name == "dis_bench":
         return None
     beside = find_in([plugin.parent], name)
-    # A plug-in file called torch.py hides torch from nobody, least of all from itself.
+    # A plug-in file called torch.py hides torch from no one, least of all from itself.
     if beside is not None and beside.file not in (None, plugin, importer):
         return plugin.parent
     if _is_installed(name, plugin):
         return None
-    # As for any import, a folder without __init__.py comes last: it may hold anything.
+    # As in any import, a folder without __init__.py comes last: it may hold anything.
     return next((one for one in (plugin.parent, find_root(plugin)) if find_in([one], name)), None)
 
 
 def _is_installed(name: str, plugin: Path) -> bool:
-    """Whether ``sys.path`` has a module of this name that is neither a bare folder nor the plug-in file."""
+    """Return True if ``sys.path`` has a module that is no bare folder nor the plug-in."""
     try:
         spec = importlib.util.find_spec(name)
     except ImportError:
         return False
-    except ValueError:  # it was made by hand, and has no spec
+    except ValueError:  # a module created by hand, without a spec
         return True
     return spec is not None and spec.origin not in (None, str(plugin))
 
@@ -110,16 +111,16 @@ def import_file(plugin: Path) -> ModuleType:
     Args:
         plugin: an absolute path.
     """
-    importlib.invalidate_caches()  # files may be younger than the last look into their folder
+    importlib.invalidate_caches()  # files may be newer than the cached listing of their folder
     try:
         return importlib.import_module(_module_name(plugin))
     except BaseException:
-        forget_file(plugin)  # what did work may be what its author mends
+        forget_file(plugin)  # its author may also mend one of the modules that did import
         raise
 
 
 def forget_file(plugin: Path) -> None:
-    """Forget an imported plug-in file and its neighbours, so that the next import reads them again."""
+    """Forget an imported plug-in file and its neighbours, so that they are read again."""
     package = _package_name(plugin)
     for name in [*sys.modules]:
         if name.partition(".")[0] == package:
@@ -127,7 +128,7 @@ def forget_file(plugin: Path) -> None:
 
 
 def plain_names(text: str) -> str:
-    """Return a message of Python's with the neighbours under the names that their author knows."""
+    """Return a message from Python with our package names reduced to the author's own."""
     words = text.split(PREFIX)
     return words[0] + "".join(word.lstrip("0123456789abcdef").removeprefix(".") for word in words[1:])
 
@@ -137,19 +138,19 @@ def _package_name(plugin: Path) -> str:
 
 
 def _package_in(plugin: Path, folder: Path) -> str:
-    """Return the name of the package whose modules are in a folder under the plug-in's root."""
+    """Return the name of the package for a folder under the plug-in's root."""
     return ".".join([_package_name(plugin), *folder.relative_to(find_root(plugin)).parts])
 
 
 def _module_name(plugin: Path) -> str:
-    """Return the name under which a plug-in file is imported: in its package, as its neighbours see it."""
+    """Return the name under which a plug-in file is imported inside its package."""
     by_import = find_in([plugin.parent], plugin.stem) == Found(plugin)
     stem = plugin.stem if plugin.stem.isidentifier() and by_import else "__plugin__"
     return f"{_package_in(plugin, plugin.parent)}.{stem}"
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds plug-in files and their neighbours by the names of the packages made for them."""
+    """A finder of plug-in files and their neighbours, by the packages made for them."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if not fullname.startswith(PREFIX):
@@ -170,14 +171,14 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module whose import statements look beside its plug-in file first."""
+    """A loader of modules that look for imports beside their plug-in file first."""
 
     def get_code(self, fullname: str) -> Any:
-        """Compile the source: kept bytecode may be older by less than its time stamp tells."""
+        """Compile the source; bytecode can be stale by less than a time stamp shows."""
         return self.source_to_code(self.get_data(self.path), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module with an ``__import__`` of its own."""
+        """Execute the module with an ``__import__`` of its own."""
         package = module.__name__.partition(".")[0]
         plugin = Path(os.fsdecode(bytes.fromhex(package.removeprefix(PREFIX))))
         importer = _importing(plugin, Path(self.path))
@@ -186,7 +187,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def _importing(plugin: Path, importer: Path) -> Callable[..., Any]:
-    """Make the ``__import__`` of one file: Python's own, but for names that are found beside the plug-in."""
+    """Make an ``__import__`` that prefers modules beside the plug-in, for one file."""
 
     @cache
     def package_of(name: str) -> str | None:
@@ -206,4 +207,4 @@ def _importing(plugin: Path, importer: Path) -> Callable[..., Any]:
     return import_
 
 
-sys.meta_path.insert(0, _Finder())  # Python's own would find the same files, without our loader
+sys.meta_path.insert(0, _Finder())  # before Python's own, which would skip our loader

@@ -1,9 +1,10 @@
-"""The caller's global switches, put aside: results neither depend on them nor change them.
+"""Isolation from the caller's global settings, in both directions.
 
-numpy, torch, scikit-learn and joblib have switches that a whole process shares, such as torch's
-default dtype. A notebook may have set any of them for its own work. :func:`neutral` gives a block of ours the
-values of a fresh process, and then puts back what it found. Libraries that are not imported are left alone:
-nothing of theirs is set. matplotlib's settings are the subject of :mod:`dis_bench.plotting`.
+numpy, torch, scikit-learn and joblib have settings that a whole process shares, such as torch's default
+dtype. A notebook may have changed any of them for its own work. :func:`neutral` runs a block of our code with
+the values of a fresh process, and then restores what it found: results neither depend on the caller's
+settings nor change them. Libraries that are not imported are left alone.
+:mod:`dis_bench.plotting` does the same for matplotlib.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ SKLEARN = {
     **{"enable_cython_pairwise_dist": True, "pairwise_dist_chunk_size": 256, "array_api_dispatch": False},
     **{"transform_output": "default", "skip_parameter_validation": False},
 }
-SMALLEST = [5e-324]  # not a constant: Python would multiply it when it compiles
+SMALLEST = [5e-324]  # in a list, since Python would multiply a constant at compile time
 
 
 class Switch(NamedTuple):
-    """A global setting: how to read it and set it, and its value in a fresh process."""
+    """A global setting: its getter, its setter, and its value in a fresh process."""
 
     get: Callable[[], Any]
     set: Callable[[Any], Any]
@@ -40,11 +41,11 @@ class Switch(NamedTuple):
 
 @contextmanager
 def neutral(*, warn: bool = False) -> Iterator[None]:
-    """Compute as in a fresh process, for the length of a block or of a decorated function.
+    """Compute as in a fresh process, within a block or a decorated function.
 
     Args:
-        warn: let warnings be warnings, where the caller has made errors of them: for work of minutes, which
-            no warning should end.
+        warn: keep warnings as warnings even if the caller turns them into errors; meant for work that takes
+            minutes, which no warning should end.
     """
     with ExitStack() as stack:
         stack.enter_context(_undecided_start_method())
@@ -62,7 +63,7 @@ def neutral(*, warn: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _undecided_start_method() -> Iterator[None]:
-    """Leave it to the caller how processes start: a lock of tqdm or joblib's decides it for good."""
+    """Leave the start method of processes undecided; tqdm and joblib's locks set it."""
     module = "multiprocessing"
     decided = module in sys.modules and sys.modules[module].get_start_method(allow_none=True) is not None
     try:
@@ -76,7 +77,7 @@ def _switches() -> Iterator[Switch]:
     modules = sys.modules
     if modules.get("numpy"):
         yield from _numpy_switches(modules["numpy"])
-    if hasattr(modules.get("torch"), "set_default_dtype"):  # not while it is imported
+    if hasattr(modules.get("torch"), "set_default_dtype"):  # False while it is being imported
         yield from _torch_switches(modules["torch"])
     if hasattr(modules.get("sklearn"), "get_config"):
         sklearn = modules["sklearn"]
@@ -124,7 +125,7 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
 
 
 def _enter_contexts(stack: ExitStack) -> None:
-    """Enter what has a context instead of a switch: torch's modes, joblib's way of working in parallel."""
+    """Enter context managers for torch's modes and joblib's backend."""
     torch, joblib = sys.modules.get("torch"), sys.modules.get("joblib")
     if torch is not None and hasattr(torch, "set_default_dtype"):
         if torch.is_inference_mode_enabled():
@@ -139,7 +140,7 @@ def _enter_contexts(stack: ExitStack) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread, as in a worker, for the length of a block."""
+    """Limit torch to one thread within a block, as in a worker."""
     import torch
 
     threads = torch.get_num_threads()
@@ -152,9 +153,10 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def own_streams(seed: int) -> Iterator[None]:
-    """Seed the global random streams of Python, numpy and torch's CPU, and put them back after the block.
+    """Seed the global random generators within a block, and restore them afterwards.
 
-    For code that may draw from them: what it draws is the same every time, and the caller's go on as before.
+    This covers Python, numpy and torch's CPU. Code that draws from them then draws the same numbers every
+    time, and the caller's own sequences continue as if it had not run.
     """
     import numpy
 

@@ -1,4 +1,4 @@
-"""Paths that a user gives: refused before they are used where no file system can have them."""
+"""Validation of paths given by users, before anything uses them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any
 
 from dis_bench.errors import InputError, shown
 
-LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on Linux and about so elsewhere
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on Linux; about the same elsewhere
 
 
 def check_path(what: str, given: Any) -> Path:
-    """Return a path that a file system can have.
+    """Return the given path if a file system can hold it.
 
     Args:
-        what: names it in the error: ``the output folder``.
-        given: by a user.
+        what: its name in the error, such as ``the output folder``.
+        given: the value given by a user.
 
     Raises:
-        InputError: it is no text or path, is empty, holds a NUL, or has too long a name.
+        InputError: it is neither text nor a path, is empty, contains a NUL or half a character, or is too
+            long.
     """
     if not isinstance(given, (str, os.PathLike)) or not isinstance(os.fspath(given), str):
         raise InputError(f"{what} must be a path as text, but {shown(given)} was given.")

@@ -1,8 +1,8 @@
-"""matplotlib and seaborn in a style that is ours alone, whatever the environment and the user's files say.
+"""matplotlib and seaborn, independent of the environment and the user's settings.
 
 The whole package imports matplotlib from here. On import, matplotlib reads ``MPLBACKEND``, which a notebook's
-kernel sets to a module that this environment may lack, and the user's ``matplotlibrc``; either can end it.
-Figures are drawn without pyplot and without a backend for windows, so that neither matters here.
+kernel sets to a module that this environment may lack, and the user's ``matplotlibrc``; either can make the
+import fail. Our figures use neither pyplot nor an interactive backend, so neither setting matters here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep matplotlib from telling of folders for settings that cannot be written."""
+    """Silence matplotlib's warnings about configuration folders that it cannot write."""
     logger = logging.getLogger("matplotlib")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -46,7 +46,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _environment(**values: str | None) -> Iterator[None]:
-    """Set environment variables for the length of a block; None removes one."""
+    """Set environment variables within a block; None removes one."""
     before = {name: os.environ.get(name) for name in values}
     try:
         _set_environment(values)
@@ -64,7 +64,7 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 @contextmanager
 def _no_settings() -> Iterator[None]:
-    """Stay in an empty folder, where matplotlib finds no file of settings, for the length of a block."""
+    """Hide settings files from matplotlib within a block: work in an empty folder."""
     here = os.open(".", os.O_RDONLY)
     try:
         with tempfile.TemporaryDirectory() as empty, _environment(MATPLOTLIBRC=None, MPLCONFIGDIR=empty):
@@ -86,7 +86,7 @@ def _import_matplotlib() -> Any:
             import matplotlib
         except ImportError:
             raise
-        except Exception:  # of a file that cannot be read
+        except Exception:  # raised for a settings file that it cannot read
             _forget("matplotlib")
             with _no_settings():
                 import matplotlib
@@ -97,13 +97,13 @@ def _import_matplotlib() -> Any:
 
 
 def load_seaborn() -> Any:
-    """Import seaborn, which imports pyplot, which reads all of the user's styles."""
+    """Import seaborn even if the user's styles, which pyplot reads, are broken."""
     try:
         with _quiet():
             import seaborn
     except ImportError:
         raise
-    except Exception:  # of a style that cannot be read
+    except Exception:  # raised for a style that it cannot read
         for name in ("seaborn", "matplotlib.style", "matplotlib.pyplot"):
             _forget(name)
         find, matplotlib.get_configdir = matplotlib.get_configdir, lambda: os.devnull
@@ -115,7 +115,7 @@ def load_seaborn() -> Any:
 
 
 def _forget(package: str) -> None:
-    """Forget modules that were half imported."""
+    """Forget the modules of a package whose import failed halfway."""
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]
 
@@ -134,9 +134,9 @@ from matplotlib.patheffects import withStroke  # noqa: E402
 
 @contextmanager
 def drawing(style: Mapping[str, Any]) -> Iterator[None]:
-    """Draw in matplotlib's own defaults and the given style; afterwards the caller's settings are back.
+    """Draw with matplotlib's defaults plus a style, then restore the settings.
 
-    Texts are shown as they are: the ``$`` in a name begins no formula.
+    Texts are shown verbatim: a ``$`` in a name does not start a formula.
     """
     with _quiet(), matplotlib.rc_context():
         matplotlib.rcdefaults()

@@ -1,11 +1,12 @@
-"""The code behind a plug-in: what it imports of the user's own, hashed; what cannot be followed, named.
+"""The code behind a plug-in: user modules are hashed, unfollowable code is named.
 
-Import statements are read from the source, wherever they are, and followed file by file; nothing is executed.
+Import statements are read from the source, wherever they occur, and followed file by file. Nothing is
+executed.
 
-- Followed are modules of the user's own: beside a plug-in file, on ``sys.path``, in an editable install.
-- Not followed are the standard library, dis-bench itself (``RECIPE`` covers it) and installed packages; the
-  versions of packages that the code imports directly are listed.
-- Named are imports by computed names, compiled extensions, and calls that read files.
+- Followed: the user's own modules, beside a plug-in file, on ``sys.path`` or in an editable install.
+- Not followed: the standard library, dis-bench itself (``RECIPE`` covers it) and installed packages; the
+  versions of the packages that the code imports directly are listed.
+- Named: imports by computed names, compiled extensions, and calls that read files.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from dis_bench.neighbours import Found, find_in, find_neighbour, find_root
 
 @dataclass(frozen=True)
 class Code:
-    """What the code behind a plug-in consists of.
+    """The version of the code behind a plug-in, and what that version cannot cover.
 
     Attributes:
-        version: 16 hexadecimal digits that change when the code does, wherever it lies; of a module in an
-            installed package, that package's name and version.
+        version: 16 hexadecimal digits that change with the code, not with its location; for a module of an
+            installed package, the package's name and version.
         packages: versions of the installed packages that the code imports directly, by name.
-        unwatched: what a change of is not noticed, as ``mine.py, line 3: open()``.
+        unwatched: dependencies whose changes go unnoticed, such as ``mine.py, line 3: open()``.
     """
 
     version: str
@@ -45,7 +46,7 @@ class Code:
     _stamps: dict[Path, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def is_current(self) -> bool:
-        """Whether the plug-in file, its neighbours and their folders are as they were when read."""
+        """Return True if the plug-in file, its neighbours and their folders are unchanged."""
         return all(_stamp(path) == stamp for path, stamp in self._stamps.items())
 
 
@@ -61,7 +62,7 @@ def read_file(plugin: Path) -> Code:
 
 
 def read_module(name: str) -> Code:
-    """Read the code behind a plug-in that a module holds."""
+    """Read the code behind a plug-in in an importable module."""
     reading = _Reading(None)
     reading.follow(None, name)
     if not reading.hashes and reading.packages:
@@ -74,13 +75,13 @@ def read_module(name: str) -> Code:
 
 @dataclass(frozen=True)
 class _Module:
-    """A module or package of the user's own.
+    """One of the user's own modules or packages.
 
     Attributes:
-        label: its name in the hash, which does not depend on where the folder is.
+        label: its name in the hash, independent of the location of the folder.
         found: its file and folders.
-        packages: those that enclose it, outermost first.
-        is_beside: whether it is imported as a neighbour of the plug-in file.
+        packages: the enclosing packages, outermost first.
+        is_beside: True if it is imported as a neighbour of the plug-in file.
     """
 
     label: str
@@ -90,10 +91,10 @@ class _Module:
 
 
 class _Reading:
-    """One reading of a plug-in's code: collects hashes, packages, and what cannot be followed.
+    """A traversal of a plug-in's code that collects hashes, packages and blind spots.
 
     Args:
-        plugin: the plug-in file; None where the plug-in is in a module.
+        plugin: the plug-in file; None if the plug-in is in an importable module.
     """
 
     def __init__(self, plugin: Path | None) -> None:
@@ -103,10 +104,10 @@ class _Reading:
         self.unwatched: dict[tuple[str, str], str] = {}
         self._stamps: dict[Path, Any] = {}
         self._to_follow: list[tuple[_Module, ast.Module]] = []
-        self._is_complete = True  # whether every import of the file that is followed was found
+        self._is_complete = True  # True if every import of the current file was found
 
     def finish(self) -> Code:
-        """Follow all imports, and return what was found."""
+        """Follow all imports and return the result."""
         while self._to_follow:
             self._follow_all(*self._to_follow.pop())
         text = json.dumps(self.hashes, sort_keys=True)
@@ -115,7 +116,7 @@ class _Reading:
         return Code(version, dict(sorted(self.packages.items())), unwatched, self._stamps)
 
     def plugin_module(self) -> _Module:
-        """Return the plug-in file as a module; its own name does not count."""
+        """Return the plug-in file as a module; its own name is not hashed."""
         assert self.plugin is not None
         packages = self._packages_of(self.plugin.parent)
         for package in packages:
@@ -123,7 +124,7 @@ class _Reading:
         return _Module("", Found(self.plugin), packages, is_beside=True)
 
     def read(self, module: _Module) -> None:
-        """Hash a module, once; its imports are followed later."""
+        """Hash a module once, and queue its imports to be followed."""
         file = module.found.file
         if file is None or module.label in self.hashes:
             return
@@ -146,7 +147,10 @@ class _Reading:
             self._to_follow.append((module, tree))
 
     def follow(self, importer: _Module | None, name: str) -> _Module | None:
-        """Read the modules that ``import name`` loads; None where the last is not the user's own."""
+        """Read the modules that ``import name`` loads, and return the last.
+
+        Returns None if the last one is not the user's own.
+        """
         first, *rest = name.split(".")
         module = self._find_top(importer, first)
         return None if module is None else self._follow_inside(module, rest)
@@ -238,7 +242,7 @@ class _Reading:
         return _Module(label, found, packages, is_beside=True)
 
     def _packages_of(self, folder: Path) -> tuple[_Module, ...]:
-        """Return the packages from the plug-in's root to a folder under it, the outermost first."""
+        """Return the packages from the plug-in's root down to a folder, outermost first."""
         assert self.plugin is not None
         root = find_root(self.plugin)
         packages = [self._beside(Found(None, (root,)), ())]
@@ -268,7 +272,7 @@ def _stamp(path: Path) -> Any:
 
 @cache
 def _read_once(file: Path) -> bytes:
-    """Read a file of a module that this process imports once, whatever becomes of the file later."""
+    """Read a module's file once, as the process imports it once, ignoring later edits."""
     return file.read_bytes()
 
 
@@ -282,7 +286,7 @@ def _parse(source: bytes) -> ast.Module | None:
 
 
 def _all_names(package: _Module) -> list[str]:
-    """List the texts in ``__all__``, which are submodules where the package does not define them."""
+    """List the strings in ``__all__``, some of which may be submodules."""
     file = package.found.file
     tree = _parse(file.read_bytes()) if file is not None and file.suffix == ".py" else None
     names = []
@@ -300,7 +304,7 @@ def _search_path(name: str) -> Found | None:
     """Find a top-level module as ``import`` does, without importing it."""
     try:
         spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # ValueError: it is imported, but was not found by a search
+    except (ImportError, ValueError):  # ValueError: already imported, but without a spec
         file = getattr(sys.modules.get(name), "__file__", None)
         return Found(Path(file)) if file else None
     if spec is None:
@@ -314,7 +318,7 @@ def _search_path(name: str) -> Found | None:
 
 @cache
 def _find_owner(folder: Path, name: str) -> tuple[str, str] | None:
-    """Return name and version of the package that an installer put into a folder under a module's name."""
+    """Return name and version of the installed package that owns a folder's module."""
     likely = importlib.metadata.distributions(path=[str(folder)], name=name)
     every = importlib.metadata.distributions(path=[str(folder)])
     for distribution in (*likely, *every):
@@ -324,16 +328,19 @@ def _find_owner(folder: Path, name: str) -> tuple[str, str] | None:
 
 
 def _installed(distribution: importlib.metadata.Distribution, folder: Path, name: str) -> bool:
-    """Whether a package's list of installed files has the module; an editable install's has not."""
+    """Return True if a package's installed files include the module.
+
+    They do not if the package is an editable install.
+    """
     record = distribution.read_text("RECORD")
     if record is not None:
         return re.search(rf'^"?{re.escape(name)}[/.]', record, re.MULTILINE) is not None
-    # Linux distributions keep no list. What lies in a source tree is nobody's installation.
+    # Packages from Linux distributions have no such list. A source tree is not an installation.
     top_level = (distribution.read_text("top_level.txt") or distribution.name).split()
     return folder.name in ("site-packages", "dist-packages") and name in top_level
 
 
-# Calls whose effect no import statement shows.
+# Calls that import code or read files without an import statement.
 
 _IMPORTING = {
     "__import__",
@@ -364,7 +371,7 @@ _READING = {
     "torch.jit.load",
     "torch.load",
 }
-# Methods and functions that read a file, of whatever object or module.
+# Methods and functions that read a file, on any object or module.
 _READING_METHODS = re.compile(
     r"\.(open|open_text|open_binary|read_text|read_bytes|loadtxt|genfromtxt|fromfile|memmap|imread|load_file"
     r"|loadmat|read_(csv|excel|feather|hdf|json|parquet|pickle|table))$"
@@ -372,7 +379,7 @@ _READING_METHODS = re.compile(
 
 
 def _dynamic_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Yield name and line of each call that imports what cannot be followed, or reads a file."""
+    """Yield the name and line of each call that imports dynamically or reads a file."""
     aliases = dict(_aliases(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -384,7 +391,7 @@ def _dynamic_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield (name in this file, name where it comes from) of all imports."""
+    """Yield (name in this file, original name) for every import."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
@@ -393,7 +400,7 @@ def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _dotted(node: ast.expr, aliases: dict[str, str]) -> str:
-    """Return ``numpy.load`` for ``np.load``, and ``.open`` where an expression stands before the dot."""
+    """Return ``numpy.load`` for ``np.load``, and ``.open`` for an expression's method."""
     if isinstance(node, ast.Name):
         return aliases.get(node.id, node.id).removeprefix("builtins.")
     if isinstance(node, ast.Attribute):
@@ -402,7 +409,7 @@ def _dotted(node: ast.expr, aliases: dict[str, str]) -> str:
 
 
 def _only_writes(call: ast.Call) -> bool:
-    """Whether a call opens a file with a mode that does not read: ``open(path, "w")``."""
+    """Return True if a call opens a file in a mode such as ``"w"``, which cannot read."""
     values = [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
     modes = [one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     return any(re.fullmatch(r"[wax][bt]?", mode) for mode in modes)

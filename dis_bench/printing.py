@@ -1,7 +1,7 @@
-"""Printing that never ends the work: a stream without β gets "beta", and a lost reader is no error.
+"""Printing that never aborts the work, whatever stream it goes to.
 
-A study that took hours must not end because a terminal has no β, because ``head`` has read enough, or because
-the disk that stdout is redirected to is full.
+A study that has run for hours must not fail because a terminal has no β (it gets "beta"), because ``head``
+has read enough, or because stdout is redirected to a full disk.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ SPELLED = {
 
 
 def spell(error: UnicodeError) -> tuple[str, int]:
-    """Replace characters that cannot be encoded, as codecs asks of an error handler.
+    """Replace characters that cannot be encoded; an error handler for :mod:`codecs`.
 
-    A byte of a file name that is not UTF-8 becomes ``\\xe9``, a known sign its spelling, any other ``?``.
+    A byte of a file name that is not valid UTF-8 becomes an escape such as ``\\xe9``, a known character its
+    spelling, and any other ``?``.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -44,7 +45,7 @@ codecs.register_error(SPELL, spell)
 
 
 def as_utf8(value: Any) -> Any:
-    """Return a text, or texts in dicts and lists, made fit for UTF-8 by :func:`spell`."""
+    """Apply :func:`spell` to a text, or to texts in dicts and lists, to allow UTF-8."""
     if isinstance(value, dict):
         return {as_utf8(key): as_utf8(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -56,7 +57,7 @@ def as_utf8(value: Any) -> Any:
 
 @contextmanager
 def printable() -> Iterator[None]:
-    """Let stdout and stderr take any character for the length of a block."""
+    """Let stdout and stderr accept any character within a block."""
     with ExitStack() as stack:
         for name in NAMES:
             stream = getattr(sys, name)
@@ -69,19 +70,19 @@ def printable() -> Iterator[None]:
 
 def _set_errors(stream: io.TextIOWrapper, errors: str | None) -> None:
     if not stream.closed:
-        with suppress(OSError):  # it flushes first, to a reader that may be gone
+        with suppress(OSError):  # this flushes first, and the reader may be gone
             stream.reconfigure(errors=errors)
 
 
 @contextmanager
 def unbreakable() -> Iterator[list[OSError]]:
-    """Let this process's own stdout and stderr swallow what cannot be written, for the length of a block.
+    """Discard what this process's stdout and stderr cannot write, within a block.
 
-    For the command line, which owns its process. Streams that a test or a notebook has put in their place are
+    Meant for the command line, which owns its process. Streams that a test or a notebook has substituted are
     left alone.
 
     Yields:
-        A list that gets the first error of stdout, unless its reader has merely left.
+        A list that receives the first error of stdout, unless its reader merely closed the pipe.
     """
     _open_standard_descriptors()
     lost: list[OSError] = []
@@ -102,7 +103,7 @@ def unbreakable() -> Iterator[list[OSError]]:
 
 
 def _open_standard_descriptors() -> None:
-    """Open what was closed (``>&-``), or the next file to be opened would become stdout."""
+    """Reopen descriptors closed by ``>&-``, lest the next opened file become stdout."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -127,7 +128,7 @@ def _wrap(old: io.TextIOWrapper, lost: list[OSError]) -> TextIO:
 
 
 class _UnbreakableFile(io.RawIOBase):
-    """A file descriptor that is written to as long as that works; it is never closed."""
+    """A file descriptor that is written to until writing fails, and never closed."""
 
     def __init__(self, number: int, lost: list[OSError]) -> None:
         self._number = number

@@ -1,13 +1,13 @@
 """Plug-ins: datasets, networks, models and metrics, found by name.
 
-A plug-in is named in one of three ways, wherever a name is asked for:
+Wherever a name is expected, it can take one of three forms:
 
 - ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.networks``,
   ``.metrics``) of any installed package; ours are declared in the same way, in setup.cfg;
 - ``my_package.models:MyVAE``: an attribute of an importable module;
 - ``path/to/file.py:MyVAE``: an attribute of a file.
 
-Nothing is imported before it is asked for: looking at the names costs no torch.
+Nothing is imported before it is needed: listing the names does not import torch.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ KINDS = ("datasets", "networks", "models", "metrics")
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in that was found, not yet imported.
+    """A plug-in that was found, but not necessarily imported yet.
 
     Attributes:
         kind: one of :data:`KINDS`.
-        name: what users type and what tables show.
+        name: the name that users type and tables show.
         target: ``module:attribute`` or ``path/file.py:attribute``.
-        origin: where it comes from, for people: ``dis-bench 0.1.0``, or the file's path.
+        origin: its source, for display: ``dis-bench 0.1.0``, or the file's path.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Plugin:
     _loaded: list[Any] = field(default_factory=list, compare=False, repr=False)
 
     def load(self) -> Any:
-        """Import the plug-in (once) and return the class or function that it names."""
+        """Import the plug-in, once, and return its class or function."""
         if not self._loaded:
             self._loaded.append(import_target(_one(self.kind), self.target))
         return self._loaded[0]
@@ -59,7 +59,7 @@ class Plugin:
     def code(self) -> Code:
         """The code behind the plug-in; its version changes when the code does.
 
-        Of dis-bench's own plug-ins and of installed packages, it is the package's version.
+        For dis-bench's own plug-ins and installed packages, the version is the package's.
         """
         path = self.target.rpartition(":")[0]
         if self.is_ours:
@@ -68,25 +68,28 @@ class Plugin:
 
     @property
     def version(self) -> str:
-        """The version of the code behind the plug-in."""
+        """Version of the plug-in's code: its package's version, or the hash of its files."""
         return self.code.version
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is part of dis-bench."""
+        """True if the plug-in is part of dis-bench."""
         return not self.is_file and self.target.startswith("dis_bench.")
 
     @property
     def is_file(self) -> bool:
-        """Whether it was named by ``path/file.py:attribute``."""
+        """True if the plug-in was given as ``path/file.py:attribute``."""
         return self.target.rpartition(":")[0].endswith(".py")
 
 
 def plugins(kind: str) -> dict[str, Plugin]:
-    """All installed plug-ins of one kind, by name.
+    """Return all installed plug-ins of one kind, by name.
+
+    Args:
+        kind: one of :data:`KINDS`.
 
     Raises:
-        InputError: two different plug-ins claim the same name; both are named.
+        InputError: two different plug-ins claim the same name; the message names both.
     """
     assert kind in KINDS, kind
     found: dict[str, Plugin] = {}
@@ -101,22 +104,27 @@ def plugins(kind: str) -> dict[str, Plugin]:
 
 
 def installed(kind: str, name: str) -> Plugin | None:
-    """Return the installed plug-in of this name, or None; for names that come from data.
+    """Return the installed plug-in of this name, or None; for names read from data.
 
-    Unlike :func:`find`, it takes no name for a file or a module: what a record calls a metric must not decide
-    which code is run.
+    Unlike :func:`find`, this never treats a name as a file or a module: the name of a metric in a record must
+    not decide which code runs.
     """
     return plugins(kind).get(name)
 
 
 def find(kind: str, name: str) -> Plugin:
-    """The plug-in that ``name`` means: an installed name, ``module:attribute`` or ``path/file.py:attribute``.
+    """Find the plug-in that a user named.
 
     Only for names that a user gave. A file that has changed since it was imported is imported again, except
     inside :func:`keeping_code`.
 
+    Args:
+        kind: one of :data:`KINDS`.
+        name: an installed name, ``module:attribute`` or ``path/file.py:attribute``.
+
     Raises:
-        InputError: there is none; its file or attribute is missing; its name is taken by another.
+        InputError: there is no such plug-in, its file or attribute is missing, it cannot be imported, or an
+            installed plug-in already has its name.
     """
     there = plugins(kind)
     if ":" not in name:
@@ -137,7 +145,7 @@ def find(kind: str, name: str) -> Plugin:
         _forget_changed(Path(target.rpartition(":")[0]))
     loaded = import_target(_one(kind), target)
     if is_file:
-        _read_file(Path(target.rpartition(":")[0]))  # now: it may change while the process has this one
+        _read_file(Path(target.rpartition(":")[0]))  # now, since it may be edited while the process runs
     with blaming(f"{_one(kind)} '{name}' cannot tell its name"):
         own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
     plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
@@ -148,7 +156,7 @@ def find(kind: str, name: str) -> Plugin:
 
 @contextmanager
 def keeping_code() -> Iterator[None]:
-    """Keep the plug-in files that are imported, in this block, even if somebody edits them meanwhile."""
+    """Keep using the imported plug-in files within a block, even if they are edited."""
     token = _keeps_code.set(True)
     try:
         yield
@@ -157,7 +165,7 @@ def keeping_code() -> Iterator[None]:
 
 
 _keeps_code: ContextVar[bool] = ContextVar("keeps_code", default=False)
-_codes: dict[Path, Code] = {}  # of the plug-in files as they were imported
+_codes: dict[Path, Code] = {}  # of the plug-in files, as imported
 
 
 def _read_file(path: Path) -> Code:
@@ -170,7 +178,7 @@ _read_module = cache(plugin_code.read_module)
 
 
 def _forget_changed(path: Path) -> None:
-    """Forget a plug-in file whose code was edited; a new file in its folder changes nothing."""
+    """Forget a plug-in file if its code was edited, but not for a new file beside it."""
     if path not in _codes or _codes[path].is_current():
         return
     before = _codes.pop(path)
@@ -179,11 +187,11 @@ def _forget_changed(path: Path) -> None:
 
 
 def import_target(kind: str, target: str) -> Any:
-    """What ``module:attribute`` or ``path/file.py:attribute`` names.
+    """Import the object that a target names.
 
     Args:
-        kind: for the error: ``model``, ``encoder``, ...
-        target: as above.
+        kind: the word for it in errors: ``model``, ``encoder``, ...
+        target: ``module:attribute`` or ``path/file.py:attribute``.
 
     Raises:
         InputError: there is no such file, it cannot be imported, or it has no such attribute.
@@ -198,7 +206,7 @@ def import_target(kind: str, target: str) -> Any:
         module = neighbours.import_file(Path(path).resolve()) if is_file else importlib.import_module(path)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a stranger's module does, the user learns whose it is
+    except BaseException as error:  # whatever third-party code raises, the message says whose it is
         message = lacks(error) or neighbours.plain_names(describe(error))
         raise InputError(f"{what} cannot be imported: {message.rstrip('.')}.") from error
     with blaming(f"{what} cannot be looked up"):
@@ -217,7 +225,7 @@ def _one(kind: str) -> str:
 
 
 def clash(kind: str, name: str, one: Plugin, other: Plugin) -> InputError:
-    """The error for two plug-ins of one name: says which they are."""
+    """Return the error for two plug-ins with the same name; it says which they are."""
     return InputError(
         f"two {kind} are called '{name}': '{one.target}' ({one.origin}) and '{other.target}' "
         f"({other.origin}); rename one, or uninstall its package."

@@ -1,6 +1,6 @@
-"""The packages that dis-bench needs, and what to say where one of them is not installed.
+"""The packages that dis-bench needs, and the message if one is not installed.
 
-Scoring needs few of them. The others are imported where they are used, so that it works without.
+Scoring needs only a few of them. The others are imported where they are used, so that it works without them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dis_bench.errors import InputError
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
-SCORING = ("numpy", "scipy", "pandas", "scikit-learn", "numba")  # as README says
-BROUGHT_BY_SCORING = ("llvmlite", "threadpoolctl")  # numba and scikit-learn need them
+SCORING = ("numpy", "scipy", "pandas", "scikit-learn", "numba")  # as the README says
+BROUGHT_BY_SCORING = ("llvmlite", "threadpoolctl")  # dependencies of numba and scikit-learn
 OTHERS = (
     "h5py",
     "jinja2",
@@ -28,11 +28,14 @@ OTHERS = (
     "tqdm",
     "urllib3",
 )
-IMPORTED_AS = {"scikit-learn": "sklearn"}  # where the names differ
+IMPORTED_AS = {"scikit-learn": "sklearn"}  # if the import name differs
 
 
 def lacks(error: BaseException) -> str | None:
-    """Say which declared package an import found missing, and what to type; None for any other error."""
+    """Return a message that names the missing package and how to install it.
+
+    Returns None unless ``error`` says that a package which we declare could not be imported.
+    """
     if not isinstance(error, ModuleNotFoundError):
         return None
     for package in (*SCORING, *BROUGHT_BY_SCORING, *OTHERS):
@@ -44,7 +47,7 @@ def lacks(error: BaseException) -> str | None:
 
 
 def names_missing_packages(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Let a function raise an InputError where a package that we declare is not installed."""
+    """Make a function raise an InputError if one of our packages is not installed."""
 
     @functools.wraps(function)
     def call(*args: Given.args, **keywords: Given.kwargs) -> Result:

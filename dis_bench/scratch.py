@@ -1,4 +1,4 @@
-"""Temporary files where the system has no place for them: in the folder that results are written to."""
+"""Temporary files in the result folder, if the system has no place for them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ VARIABLES = ("TMPDIR", "MPLCONFIGDIR")  # without the second, matplotlib removes
 
 @contextmanager
 def temporary_files_in(folder: str | Path) -> Iterator[None]:
-    """Put temporary files, also those of child processes, under a folder if there is no better place.
+    """Put temporary files under a folder if the system has no temporary directory.
 
-    In a container nothing but the folder of results may be writable.
+    This includes the files of child processes. In a container, only the result folder may be writable.
 
     Args:
-        folder: made if need be; the files in it are removed after the block.
+        folder: created if missing; the temporary files are removed after the block.
     """
     try:
         tempfile.gettempdir()
@@ -31,7 +31,7 @@ def temporary_files_in(folder: str | Path) -> Iterator[None]:
     made = Path(folder).absolute() / f".tmp-{os.getpid()}"
     before = {name: os.environ.get(name) for name in VARIABLES}
     try:
-        with suppress(OSError):  # whoever needs the folder says what is wrong with it
+        with suppress(OSError):  # the code that needs the folder reports what is wrong with it
             made.mkdir(parents=True, exist_ok=True)
             tempfile.tempdir = str(made)
             os.environ.update(dict.fromkeys(VARIABLES, str(made)))
