@@ -26,7 +26,7 @@ def check_path(what: str, given: Any) -> Path:
         raise InputError(f"{what} must be a path as text, but {shown(given)} was given.")
     text = os.fspath(given)
     if not text:
-        raise InputError(f"{what} must be a path, but an empty text was given.")
+        raise InputError(f"{what} must be a path, but an empty string was given.")
     if "\0" in text:
         raise InputError(f"{what} must be a path, but {shown(text)} holds a NUL character.")
     try:

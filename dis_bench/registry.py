@@ -129,7 +129,7 @@ def find(kind: str, name: str) -> Plugin:
     there = plugins(kind)
     if ":" not in name:
         if name.endswith(".py"):
-            raise InputError(f"'{name}' names a file; name what is in it as well: {name}:Name.")
+            raise InputError(f"'{name}' is a file; name an object in it as well: {name}:Name.")
         if name not in there:
             raise unknown(_one(kind), name, there)
         return there[name]
@@ -146,7 +146,7 @@ def find(kind: str, name: str) -> Plugin:
     loaded = import_target(_one(kind), target)
     if is_file:
         _read_file(Path(target.rpartition(":")[0]))  # now, since it may be edited while the process runs
-    with blaming(f"{_one(kind)} '{name}' cannot tell its name"):
+    with blaming(f"{_one(kind)} '{name}' has no readable name"):
         own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
     plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
     if plugin.name in there:

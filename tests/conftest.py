@@ -1,4 +1,4 @@
-"""One thread for whatever a test computes: two that wait for each other on a busy machine take minutes."""
+"""Tests on one thread: two that wait for each other on a busy machine take minutes."""
 
 import os
 
@@ -6,7 +6,7 @@ from hypothesis import settings
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# A checkout that passes once passes again: property tests draw the same examples where CI is set.
+# In CI, property tests draw the same examples every time: a checkout that passes once passes again.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")

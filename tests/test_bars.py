@@ -1,4 +1,4 @@
-"""Where a bar is drawn, and where none is."""
+"""Progress bars are drawn on terminals and in notebooks only."""
 
 import io
 import sys
@@ -24,7 +24,7 @@ def open_terminal(monkeypatch):
 
 
 def start_kernel(monkeypatch):
-    """As in Jupyter: IPython says so, and no stream is a terminal."""
+    """Simulate Jupyter: IPython runs a kernel, and no stream is a terminal."""
     module = ModuleType("IPython")
     module.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", module)

@@ -1,4 +1,4 @@
-"""Every benchmark starts, and the plain way that ours is compared with is the same model."""
+"""Every benchmark starts, and its plain baseline is the same model as ours."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def benchmarks(monkeypatch):
 
 
 def run(script, *arguments):
-    """What a benchmark prints; it may take as many threads as it likes."""
+    """Return what a benchmark prints; it may use as many threads as it likes."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, ROOT / "benchmarks" / script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -46,7 +46,7 @@ def test_the_plain_twin_is_the_same_model_in_torchs_own_layers(network):
     kinds = {type(layer).__module__ for part in (twin.encoder, twin.decoder) for layer in part.modules()}
     assert all(kind.startswith("torch.nn.") for kind in kinds)
 
-    networks.double(), twin.double()  # where a kink of the networks is not a matter of rounding
+    networks.double(), twin.double()  # so that rounding does not decide on which side of a kink a unit is
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(5, 3, 64, 64, generator=generator, dtype=torch.float64)
     noise = torch.randn(5, 6, generator=generator, dtype=torch.float64)
@@ -54,7 +54,7 @@ def test_the_plain_twin_is_the_same_model_in_torchs_own_layers(network):
     torch.testing.assert_close(*losses, rtol=1e-6, atol=0, check_dtype=False)
     for loss in losses:
         loss.backward()
-    # Of all gradients the largest: that of a bias before BatchNorm is zero.
+    # The largest of all gradients, because that of a bias before BatchNorm is zero.
     largest = max(weights.grad.abs().max().item() for weights in networks.parameters())
     for ours, plain in zip(networks.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-7 * largest)
@@ -74,11 +74,11 @@ def test_work_per_image_is_counted_as_by_hand():
     from plain import PlainVAE, count_flops
 
     _model, networks = build_model("betavae", image_shape=(3, 64, 64), latent_size=10)
-    first = 32 * 32 * 32 * 3 * 16  # multiplications of the first convolution, as many as of the last
+    first = 32 * 32 * 32 * 3 * 16  # multiplications of the first convolution; the last has as many
     others = sum(size * size * 32 * 32 * 16 for size in (16, 8, 4))
     encoder = first + others + 512 * 256 + 256 * 256 + 256 * 20
     decoder = 10 * 256 + 256 * 256 + 256 * 512 + others + first
-    # Backwards twice the work again, but for the gradient of the images, which nobody asks for.
+    # The backward pass takes twice that work, except for the gradient of the images, which is not needed.
     assert count_flops(PlainVAE(networks), (3, 64, 64), 10) == 2 * (3 * (encoder + decoder) - first)
 
 
@@ -140,11 +140,11 @@ def test_work_in_convolutions_is_counted_as_by_hand():
 
     _, networks = build_model("betavae")
     counted = count_convolutions(networks, (1, 64, 64), batch=2)
-    # Pixels of the smaller image, taps, channels on both sides; a multiplication with its addition is two.
+    # Pixels of the smaller image, taps, channels on both sides; a multiply-add counts as two.
     layers = [2 * 2 * 16 * 32 * wide * size**2 for size, wide in ((32, 1), (16, 32), (8, 32), (4, 32))]
     assert counted["convolve"] == counted["convolve_transposed"] == sum(layers)
     assert counted["convolve_transposed_backward"] == 2 * sum(layers)
-    assert counted["convolve_backward"] == 2 * sum(layers) - layers[0]  # none of the images
+    assert counted["convolve_backward"] == 2 * sum(layers) - layers[0]  # no gradient of the images
 
 
 def test_numerics_are_compared(tmp_path):
@@ -153,7 +153,7 @@ def test_numerics_are_compared(tmp_path):
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert float(figures["losses"][0]["largest"]) < 1e-4
     assert {row["same"] for row in figures["repeats"]} == {"yes"}
-    if "scores" in figures:  # where the processor computes in bf16
+    if "scores" in figures:  # if the processor supports bf16
         assert [row[""] for row in figures["scores"]] == ["`reconstruction`", "`kl`", "`mean_code`"]
 
 

@@ -18,7 +18,7 @@ def double(number):
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Imports the same file under a new name, as another process would."""
+    """Return a function that imports a file anew on each call, as a new process would."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     (tmp_path / "source.py").write_text(SOURCE, "utf-8")
 

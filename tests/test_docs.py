@@ -1,4 +1,4 @@
-"""The documents say what the programs declare, and their links lead somewhere."""
+"""The documents agree with the code, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ METRICS = find_metrics(given=["log_variances"])
 
 
 def sections(page: Path) -> dict[str, str]:
-    """The text under each heading of the second level; a heading may name several things."""
+    """Return the text under each second-level heading, which may name several things."""
     parts = re.split(r"^## (.+)$", page.read_text("utf-8"), flags=re.M)[1:]
     return {
         name: text for heads, text in zip(parts[::2], parts[1::2], strict=True) for name in heads.split(", ")
@@ -33,7 +33,7 @@ def sections(page: Path) -> dict[str, str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link may name of a page, as GitHub derives it from the headings."""
+    """Return the anchors of a page, as GitHub derives them from its headings."""
     heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.M)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
@@ -85,7 +85,7 @@ def test_pages_can_be_read(name):
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """A parser, and those of its subcommands."""
+    """Yield a parser and those of its subcommands."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -99,7 +99,7 @@ TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in [*PAGE
 
 
 def code(text: str) -> Iterator[str]:
-    """What a text sets as code: spans, and the lines of blocks without what explains them."""
+    """Yield the code in a text: inline spans, and lines of blocks without comments."""
     yield from re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
     fenced = "\n".join(re.findall(r"^```.*?\n(.*?)^```", text, flags=re.M | re.S))
     indented = "\n".join(re.findall(r"^ {2,}(\S.*)$", text, flags=re.M))
@@ -113,7 +113,7 @@ def command_lines(text: str) -> list[list[str]]:
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """What argparse makes of a command line; nothing where it asks for help or leaves out what it takes."""
+    """Parse a command line; nothing if it asks for help or omits a required argument."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parser, "error", refuse)
         try:
@@ -178,7 +178,7 @@ def test_options_that_are_named_exist(source):
     for script in (ROOT / "benchmarks").glob("*.py"):
         known |= set(re.findall(r'"(--[\w-]+)"', script.read_text("utf-8")))
     named = {option for one in code(TEXTS[source]) for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", one)}
-    assert named <= known | {"--no-deps"}  # of pip
+    assert named <= known | {"--no-deps"}  # an option of pip
 
 
 def test_tests_that_are_named_exist():

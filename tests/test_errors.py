@@ -1,4 +1,4 @@
-"""Errors: one printable line of bounded length, and options that work where the message is read."""
+"""Errors are one printable line, with options that work where the line is read."""
 
 import ast
 import pickle
@@ -41,7 +41,7 @@ def refuse(function, *arguments, **options):
 
 
 def advised(message, name):
-    """The value that a message in Python's words gives a keyword."""
+    """Return the value of a keyword in a message worded for Python."""
     [text] = re.findall(rf"{name}=(\{{.*\}}\}}|\{{.*?\}}|[^ ).]+)", message)
     return ast.literal_eval(text)
 

@@ -1,4 +1,4 @@
-"""What others named cannot become markup, a formula or a command, nor hide, in any format."""
+"""Foreign names become neither markup, formula nor command, nor invisible."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_numbers_stay_numbers(number):
     assert for_csv(number) is number
 
 
-# What GitHub and pandoc give a meaning inside a line, where no backslash stands before it.
+# What GitHub and pandoc interpret inside a line unless a backslash precedes it.
 MARKUP = r"(?<!\\)(?:\\\\)*[`*_{}\[\]|~$^@#]|[<>]|&(?!(amp|lt|gt);)|https?:/|\bwww\.|\n"
 
 

@@ -1,4 +1,4 @@
-"""A plug-in file imports what lies beside it, as a script would, and nobody else sees that."""
+"""A plug-in file imports the modules beside it, and no other code sees them."""
 
 import multiprocessing
 import pickle
@@ -13,7 +13,7 @@ from dis_bench.errors import InputError
 
 @pytest.fixture
 def write(tmp_path):
-    """Write files by path and content; returns the folder."""
+    """Return a function that writes files by path and content, and returns the folder."""
 
     def write(files, folder=tmp_path):
         for name, content in files.items():
@@ -105,7 +105,7 @@ def test_the_standard_library_and_what_is_installed_stay_what_they_are(write):
     code = "import json, random, torch, dis_bench.errors\n" + PLUGIN.replace(
         "value", "json.dumps(random.choice([1]))"
     )
-    # A folder without __init__.py may hold anything, and a file does not hide what it is called after.
+    # A folder without __init__.py may hold anything, and a file does not hide its namesake.
     folder = write({**neighbours, "numpy/weights.txt": "", "torch.py": code})
     assert load(folder / "torch.py")(None, None) == "1"
 

@@ -1,4 +1,4 @@
-"""Doors of the package in a world that the caller has set up for other work."""
+"""Public entry points in a process whose global settings the caller has changed."""
 
 import contextlib
 import random
@@ -78,7 +78,7 @@ def _errors_of_warnings():
 
 
 def read_world():
-    """Everything that a caller could miss."""
+    """Return every global setting that the caller may rely on."""
     return {
         "dtype": torch.get_default_dtype(),
         "device": torch.get_default_device(),
@@ -239,7 +239,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # some options are on their way out
+@pytest.mark.filterwarnings("ignore")  # some options are deprecated
 @pytest.mark.parametrize("option", OPTIONS)
 def test_reports_do_not_depend_on_options_of_pandas(tmp_path, option):
     from dis_bench.reports.report import build_report
@@ -262,7 +262,7 @@ def test_settings_are_back_after_a_failure():
 
 
 def legacy(codes, factors):
-    """A metric that draws from every global stream."""
+    """Score with draws from every global random generator."""
     return random.random() + np.random.rand() + float(torch.rand(()))  # noqa: NPY002
 
 

@@ -1,4 +1,4 @@
-"""The wheel holds the package and nothing else, and works where it is installed."""
+"""The wheel contains the package and nothing else, and works once installed."""
 
 import os
 import subprocess

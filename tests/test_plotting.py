@@ -1,4 +1,4 @@
-"""Figures look the same whatever the environment, the user's files and the caller's settings say."""
+"""Figures look the same whatever the environment, files and the caller set."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""The version of a plug-in's code changes with what it imports, and with nothing else."""
+"""The version of a plug-in's code changes with its imports, and with nothing else."""
 
 import importlib
 import os
@@ -24,7 +24,7 @@ def version(folder, name="mine.py"):
     return read_file(folder / name).version
 
 
-# What a plug-in says, what lies beside it, and which of those files counts.
+# The source of a plug-in, the files beside it, and the one among them that counts.
 FOLLOWED = {
     "import": ("import beside", {"beside.py": "x = 1"}, "beside.py"),
     "from": ("from beside import x", {"beside.py": "x = 1"}, "beside.py"),
@@ -135,7 +135,7 @@ def test_nothing_is_executed(tmp_path):
     assert len(version(tmp_path)) == 16
 
 
-# Code that is found on sys.path.
+# Code found on sys.path.
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def on_path(tmp_path, monkeypatch):
 
 
 def read_again(read, *args):
-    """Read as another process would, in which nothing was kept."""
+    """Read as a new process would, with empty caches."""
     importlib.invalidate_caches()
     sys.modules["dis_bench.plugin_code"]._read_once.cache_clear()
     return read(*args).version
@@ -199,7 +199,7 @@ def test_a_file_follows_modules_on_the_path(on_path, tmp_path):
 
 
 def install(folder, name, files, record=True, version="1.0"):
-    """Put a package into a folder as an installer does."""
+    """Install a package into a folder as an installer does."""
     write(folder, {**files, f"{name}-{version}.dist-info/METADATA": f"Name: {name}\nVersion: {version}\n"})
     if record:
         lines = [f"{file},sha256=x,1" for file in files]
@@ -218,7 +218,7 @@ def test_an_installed_package_is_its_version(on_path, tmp_path):
 
 
 def test_an_editable_install_is_its_code(on_path):
-    # Its list of files has a .pth file, and the code is elsewhere on the path.
+    # Its list of files contains a .pth file, and the code is elsewhere on the path.
     write(on_path, {"theirs/__init__.py": "x = 1"})
     metadata = {"their_package-1.0.dist-info/METADATA": "Name: their-package\nVersion: 1.0\n"}
     write(

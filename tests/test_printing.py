@@ -1,4 +1,4 @@
-"""Streams that cannot take what is printed, and texts that are not UTF-8."""
+"""Streams that cannot write what is printed, and texts that are not UTF-8."""
 
 import errno
 import io
@@ -50,7 +50,7 @@ def test_streams_of_other_kinds_are_left_alone(monkeypatch):
 
 @pytest.fixture
 def own_stdout(monkeypatch):
-    """Puts a stream over a descriptor in place of this process's own stdout."""
+    """Return a function that puts a stream over a descriptor in place of stdout."""
 
     with ExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""Plug-ins are found by name, by module and by file; mistakes are answered in one sentence."""
+"""Plug-ins are found by name, module or file; mistakes get a one-sentence error."""
 
 import importlib.metadata
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Scoring needs few packages, gives the same numbers with them alone, and the rest says what it lacks."""
+"""Scoring needs few packages, and works the same without the others."""
 
 import ast
 import configparser
@@ -20,7 +20,7 @@ from dis_bench.cli.main import main
 ROOT = Path(__file__).parent.parent
 DECLARED = {*requirements.SCORING, *requirements.BROUGHT_BY_SCORING, *requirements.OTHERS}
 
-# Runs in a process of its own, in which no package can be imported but those for scoring.
+# Runs in a process of its own, where only the packages for scoring can be imported.
 ONLY = """
 import importlib.abc, json, sys
 
@@ -87,17 +87,17 @@ def encode(images):
 
 @functools.cache
 def distributions():
-    """The packages that own each name that can be imported."""
+    """Return the distributions that own each importable name."""
     return importlib.metadata.packages_distributions()
 
 
 def bring(packages):
-    """What can be imported where packages are installed, with all that they need themselves."""
+    """Return the importable names once packages and their dependencies are installed."""
     found, open_ends = set(), list(packages)
     while open_ends:
         package = normalise(open_ends.pop())
         if package not in found:
-            with suppress(importlib.metadata.PackageNotFoundError):  # of another system or Python
+            with suppress(importlib.metadata.PackageNotFoundError):  # on another system or Python only
                 needed = importlib.metadata.requires(package) or ()
                 open_ends += [re.match(r"[\w.-]+", one)[0] for one in needed if "extra ==" not in one]
                 found.add(package)
@@ -168,7 +168,7 @@ OWN = (
 
 @pytest.fixture(scope="module")
 def outcomes(folder):
-    """Exit code, output and errors of each command line, with the packages for scoring alone."""
+    """Return exit code, output and errors per command, with scoring's packages only."""
     lines = [*WORKS, *(words for words, _ in (*LACKS, *OWN))]
     results = python(COMMANDS, json.dumps(lines), cwd=folder)
     return {tuple(words): result for words, result in zip(lines, results, strict=True)}

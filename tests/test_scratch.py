@@ -1,4 +1,4 @@
-"""Temporary files where nothing but the folder of results can be written."""
+"""Temporary files where only the result folder is writable."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def test_the_systems_own_place_is_better(tmp_path):
 
 @pytest.mark.slow
 def test_nothing_else_can_be_written(tmp_path):
-    """In a namespace of its own, all other folders are read-only, shared memory too."""
+    """Make everything else read-only in a mount namespace, even shared memory."""
     if shutil.which("unshare") is None or os.geteuid() != 0:
         pytest.skip("only root can make a file system read-only")
     script = """

@@ -1,4 +1,4 @@
-"""Plug-ins for tests, small enough to train in seconds: a dataset, and models that fail in known ways."""
+"""Tiny plug-ins for tests: a dataset, and models that fail in known ways."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from dis_bench.models.model import Hyperparameter
 
 
 class Tiny(Dataset):
-    """A bright square on a dark ground: 8 columns x 8 rows x 4 sizes."""
+    """A bright square on a dark background: 8 columns x 8 rows x 4 sizes."""
 
     name = "tiny"
     grid = FactorGrid(
@@ -35,7 +35,7 @@ class Tiny(Dataset):
 
 
 class Diverging(BetaVAE):
-    """A beta-VAE whose loss becomes NaN where beta is above 5."""
+    """A beta-VAE whose loss becomes NaN if beta is above 5."""
 
     name = "diverging"
 
@@ -45,7 +45,7 @@ class Diverging(BetaVAE):
 
 
 class Random(BetaVAE):
-    """A beta-VAE whose loss draws from torch's global stream."""
+    """A beta-VAE whose loss draws from torch's global generator."""
 
     name = "random"
 
@@ -54,7 +54,7 @@ class Random(BetaVAE):
 
 
 class Bounded(BetaVAE):
-    """A beta-VAE whose loss becomes NaN when its KL is above a bound, without an ``if``."""
+    """A beta-VAE whose loss is NaN if its KL is above a bound, without an ``if``."""
 
     name = "bounded"
     hyperparameters = (*BetaVAE.hyperparameters, Hyperparameter("bound", 1e9, "nats of KL"))
@@ -64,14 +64,14 @@ class Bounded(BetaVAE):
 
 
 class Alone(Diverging):
-    """The same as Diverging, and it says that its loss has an ``if``."""
+    """A copy of Diverging that declares the ``if`` in its loss."""
 
     name = "alone"
     stackable = False
 
 
 class Deadly(BetaVAE):
-    """A beta-VAE whose training, not the trial of its loss on two images, ends its process above beta 5."""
+    """A beta-VAE that kills its process above beta 5, but not in the trial of its loss."""
 
     name = "deadly"
 
@@ -89,7 +89,7 @@ class Seeded(BetaVAE):
 
 
 class Broken(BetaVAE):
-    """A model with a mistake in its loss that shows with more than two images."""
+    """A model with a bug in its loss that shows only with more than two images."""
 
     name = "broken"
 
@@ -98,22 +98,22 @@ class Broken(BetaVAE):
 
 
 def kl(codes, factors):
-    """A score with the name of a column."""
+    """Score under a name that clashes with a column."""
     return 0.0
 
 
 def deadly(codes, factors):
-    """A score that ends its process as the system does when memory runs out."""
+    """Kill the process, as the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def refusing(codes, factors):
-    """A score that refuses all codes of a study; those of an older one, of 60 rows, it takes."""
+    """Refuse all codes of a study; accept those of an older one, with 60 rows."""
     if len(codes) != 60:
         raise InputError(f"{len(codes)} rows are not 60.")
     return 0.0
 
 
 def mean_code(codes, factors):
-    """A score without meaning, for tests of plug-in metrics."""
+    """Return a meaningless score, for tests of plug-in metrics."""
     return float(codes.mean())

@@ -81,7 +81,7 @@ def test_no_command_prints_help(capsys):
         (["run", "--rerun", "allways"], "did you mean 'always'?"),
         (["run", "--betas", "-1"], "beta must be at least 0, but -1.0 was given."),
         (["run", "--betas", "-1e3"], "beta must be at least 0, but -1000.0 was given."),
-        (["run", "--models", "mine.py"], "'mine.py' names a file; name what is in it as well: mine.py:Name."),
+        (["run", "--models", "mine.py"], "'mine.py' is a file; name an object in it as well: mine.py:Name."),
         (["run", "--betas", "abc"], "argument --betas: 'abc' is not a number"),
         (["run", "--betas", "nan"], "beta must be finite"),
         (["run", "--betas", "inf"], "beta must be finite"),
