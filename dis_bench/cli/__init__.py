@@ -1,1 +1,1 @@
-"""The command line: one file per subcommand; whatever is heavy is imported inside the command."""
+"""The command line: one file per subcommand, which imports heavy packages late."""

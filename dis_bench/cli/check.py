@@ -1,4 +1,4 @@
-"""``dis-bench check``: whether a metric keeps what tables and records rely on."""
+"""``dis-bench check``: test a metric for the properties that tables rely on."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check",
         help="check a metric of your own",
-        description="Try a metric on small tables of known codes, and say which properties hold.",
+        description="Try a metric on small tables of known codes, and report which properties hold.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("kind", metavar="metric", help="what is checked")
+    parser.add_argument("kind", metavar="metric", help="the kind of plug-in to check")
     parser.add_argument(
         "name", metavar="FILE.py:NAME", help="the function, or the name of an installed metric"
     )
@@ -40,13 +40,13 @@ def add_parser(subparsers: Any) -> None:
         type=float,
         default=0.05,
         metavar="SHARE",
-        help="of its range, that a score may move where it should not (default: 0.05)",
+        help="share of its range by which a score may change where it should not (default: 0.05)",
     )
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print what was found, property by property; 1 if one fails."""
+    """Print the findings, property by property; return 1 if one fails, else 0."""
     if args.kind not in KINDS:
         raise unknown("kind", args.kind, KINDS)
     if not 0 <= args.tolerance < 1:

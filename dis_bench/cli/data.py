@@ -17,10 +17,10 @@ examples:
   dis-bench data show dsprites                         draws dsprites.png: no download
   dis-bench data fetch dsprites                        the authors' archive, about 26 MB
   dis-bench data fetch shapes3d --data-dir /data       268 MB
-  dis-bench data verify shapes3d --data-dir /data      is the file there the real one?
+  dis-bench data verify shapes3d --data-dir /data      is that file the authors'?
   dis-bench data show shapes3d --source official --out faces.png
 
-Archives lie in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
+Archives are stored in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
 """
 PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -35,14 +35,14 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     texts = {
-        _fetch: "download the authors' archive, unless it is there; a broken download goes on",
+        _fetch: "download the authors' archive, unless it is there; resumes a broken download",
         _verify: "read the authors' archive again and compare its digests",
-        _show: "draw a picture: a row per factor, in which that factor alone changes",
+        _show: "draw a picture with one row per factor, in which only that factor changes",
     }
     for act, text in texts.items():
         action = actions.add_parser(act.__name__[1:], help=text, description=f"{text}.", epilog=EXAMPLES)
         action.add_argument("name", metavar="NAME", help="a dataset; `dis-bench list datasets` shows them")
-        action.add_argument("--data-dir", metavar="DIR", help="where archives lie")
+        action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
         action.set_defaults(act=act)
         if act is _show:
             action.add_argument("--source", help="where the pixels come from (default: the dataset's first)")
@@ -65,7 +65,7 @@ def _fetch(args: argparse.Namespace) -> None:
 
     archive = _find_archive(args.name)
     path, is_new = download.fetch(archive, args.data_dir)
-    print(f"{path}: {'downloaded and verified' if is_new else 'already there, and the real one'}.")
+    print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
     print(f"Licence of the data: {archive.licence}.")
 
 
@@ -78,7 +78,7 @@ def _verify(args: argparse.Namespace) -> None:
         raise archives.missing(archive, args.data_dir)
     archives.verify(archive, path)
     digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
-    print(f"{path}: the real one ({digests}).")
+    print(f"{path}: verified ({digests}).")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -89,7 +89,7 @@ def _show(args: argparse.Namespace) -> None:
     check_dataset(args.name, dataset)
     out = check_path("--out", f"{dataset.name}.png" if args.out is None else args.out)
     if out.suffix not in PICTURES:
-        raise InputError(f"pictures are written as {', '.join(PICTURES)}; given: '{out}'.")
+        raise InputError(f"pictures are written as {', '.join(PICTURES)}, but '{out}' was given.")
     if not out.parent.is_dir():
         raise InputError(f"the picture cannot be written: there is no directory '{out.parent}'.")
     from dis_bench.datasets.picture import draw_picture

@@ -1,4 +1,4 @@
-"""``dis-bench list``: the plug-ins that there are, with their parameters and where they come from."""
+"""``dis-bench list``: the installed plug-ins, with their parameters and origins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a paragraph per plug-in of one kind, or a line per plug-in of all kinds.
 
-    A plug-in that cannot be imported is listed with the reason, and does not stop the list.
+    A plug-in that cannot be imported is listed with the reason; the list continues.
     """
     kinds = (*registry.KINDS, "all")
     if args.kind not in kinds:

@@ -1,4 +1,4 @@
-"""``dis-bench``: the parser, and how errors reach a person."""
+"""``dis-bench``: the parser, and the reporting of errors to the user."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from dis_bench.version import __version__
 EXAMPLES = """\
 examples:
   dis-bench run --models betavae --betas 1 4 10     train, encode and score: a few minutes, no download
-  dis-bench report                                  tables, plots and a page, from what was run
-  dis-bench score codes.npz                         every score of any encoder's codes
-  dis-bench check metric my_metric.py:my_score      does your own metric keep what tables rely on?
-  dis-bench list models                             what there is, with its parameters
+  dis-bench report                                  tables, plots and a page from the results
+  dis-bench score codes.npz                         every score for the codes of any encoder
+  dis-bench check metric my_metric.py:my_score      does your own metric behave as tables assume?
+  dis-bench list models                             what is available, with its parameters
   dis-bench data show dsprites                      a picture of each factor of a dataset
 """
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but a wrong option is an InputError with a suggestion instead of a page of usage."""
+    """A parser that raises InputError with a suggestion instead of printing the usage."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
-        # argparse takes -1 for a value, but -1e3 and -inf for options.
+        # argparse reads -1 as a value, but -1e3 and -inf as options.
         self._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; `{self.prog} --help` shows what there is.")
+        raise InputError(f"{message}; `{self.prog} --help` lists the options.")
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the whole command line, and those of its subcommands by name."""
+    """Build the parser of the command line; return it and its subparsers by name."""
     parser = Parser(
         prog="dis-bench",
         description="Train, score and compare disentangled representations.",
@@ -58,7 +58,14 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; the exit code is 0, 1 (something failed), 2 (bad input) or 130 (Ctrl-C)."""
+    """Run one command line and return its exit code.
+
+    Args:
+        arguments: the words after ``dis-bench``; by default those of this process.
+
+    Returns:
+        0 for success, 1 if something failed, 2 for bad input, 130 after Ctrl-C.
+    """
     words = sys.argv[1:] if arguments is None else [*arguments]
     with unbreakable() as lost:
         code = _report_errors(words)
@@ -79,13 +86,13 @@ def _report_errors(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("dis-bench: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # of a stream that a caller has put in place of stdout
+    except BrokenPipeError:  # from a stream that a caller has substituted for stdout
         return 1
 
 
 @contextmanager
 def _importing_from_here() -> Iterator[None]:
-    """Let module:Name find a module of this folder, as ``python -m`` does."""
+    """Let ``module:Name`` find modules in the current folder, as ``python -m`` does."""
     try:
         here = os.getcwd()
     except FileNotFoundError:  # the folder was deleted
@@ -116,8 +123,8 @@ def _execute(words: Sequence[str]) -> int:
 
 def _unknown_option(given: str, parser: Parser) -> InputError:
     if not given.startswith("-"):
-        return InputError(f"unexpected argument '{given}'; `{parser.prog} --help` shows what there is.")
+        return InputError(f"unexpected argument '{given}'; `{parser.prog} --help` lists the options.")
     options = [option for action in parser._actions for option in action.option_strings]
     close = difflib.get_close_matches(given.partition("=")[0], options, n=1)
     meant = f"did you mean '{close[0]}'? " if close else ""
-    return InputError(f"unknown option '{given}': {meant}`{parser.prog} --help` shows what there is.")
+    return InputError(f"unknown option '{given}': {meant}`{parser.prog} --help` lists them.")

@@ -1,4 +1,4 @@
-"""A plan in words: every cell where they are few, else a summary with the first and the last ones."""
+"""A plan as text: every cell if they are few, else a summary and both ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dis_bench.records.cell import Cell
 
-# So many cells are listed; of more, so many at either end.
+# List a plan of up to FEW_CELLS in full; of a longer one, only END_CELLS at either end.
 FEW_CELLS, END_CELLS = 40, 5
 
 
@@ -17,7 +17,8 @@ def describe_plan(plan: Sequence[tuple[Cell, str, str]], *, verbose: bool = Fals
     """Yield the lines that describe the cells of a plan.
 
     Args:
-        plan: each cell with its state (``to do``, ``to score``, ``done``, ...) and what to add to its line.
+        plan: each cell with its state (``to do``, ``to score``, ``done``, ...) and a note to append to its
+            line.
         verbose: list every cell, however many there are.
     """
     lines = [f"{state:8}  {cell.label}  steps={cell.steps}  {cell.hash}{note}" for cell, state, note in plan]
@@ -48,7 +49,7 @@ def _summarise(cells: list[Cell], counts: Counter[str]) -> str:
 
 
 def _range(values: list[Any]) -> str:
-    """Return the distinct values: a few as they are, more as the smallest, the largest and their number."""
+    """Return up to four distinct values in full, or smallest, largest and count."""
     from dis_bench.records.sorting import sort_key
 
     distinct = sorted({str(value): value for value in values}.values(), key=sort_key)

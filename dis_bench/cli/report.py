@@ -9,7 +9,7 @@ from dis_bench.escape import visible
 
 EXAMPLES = """\
 examples:
-  dis-bench report                          the results in results/, to results/report/index.html
+  dis-bench report                          report on results/ in results/report/index.html
   dis-bench report results/paper            another result folder
   dis-bench report --out /tmp/report        write elsewhere
 """

@@ -30,12 +30,12 @@ examples:
   dis-bench run --models betavae --set betavae.beta=1,2,4,6,8,16 --budget paper --out results/paper
   dis-bench run --models betavae --metrics mig dci --set betavae.beta=1,4 mig.bins=40
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
-  dis-bench run --study study.toml --seeds 1        a file of the same options; flags win over it
+  dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
 
-A cell that is done is never done twice: the same command goes on where it was stopped.
+Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
-# Options of the command that say where and how, and are no part of the study itself.
+# Options of the command that are not part of the study itself.
 _PLACES = ("out", "rerun")
 
 
@@ -46,19 +46,19 @@ def add_parser(subparsers: Any) -> None:
         help="train, encode and score models over a grid",
         description="Train, encode and score each cell of datasets x models x hyperparameters x seeds.",
         epilog=EXAMPLES,
-        argument_default=argparse.SUPPRESS,  # so that only what was typed goes before the study file
+        argument_default=argparse.SUPPRESS,  # so that only options that were typed override the study file
     )
     _add_grid(parser.add_argument_group("the grid"))
     _add_training(parser.add_argument_group("training"))
     _add_data(parser.add_argument_group("data and scores"))
-    _add_doing(parser.add_argument_group("doing it"))
+    _add_doing(parser.add_argument_group("execution"))
     parser.set_defaults(execute=execute)
 
 
 def _add_grid(group: Any) -> None:
     add = group.add_argument
     add("--models", nargs="+", metavar="NAME", help="by name or file.py:Class (default: betavae)")
-    add("--betas", nargs="+", type=_number, metavar="BETA", help="for each model that has a beta")
+    add("--betas", nargs="+", type=_number, metavar="BETA", help="values for each model that has a beta")
     add(
         "--set",
         nargs="+",
@@ -67,21 +67,21 @@ def _add_grid(group: Any) -> None:
         help="values of a model's hyperparameter, or a metric's parameter",
     )
     add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
-    add("--seeds", type=_whole, metavar="N", help="how many, counted from 0 (default: the budget's)")
+    add("--seeds", type=_whole, metavar="N", help="number of seeds, from 0 up (default: the budget's)")
 
 
 def _add_training(group: Any) -> None:
     add = group.add_argument
-    add("--budget", metavar="quick|paper", help="minutes (default), or the published 300,000 steps")
+    add("--budget", metavar="quick|paper", help="a few minutes (default), or the published 300,000 steps")
     add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
     add("--network", metavar="NAME", help="encoder and decoder, by name or file.py:Class (default: burgess)")
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
-    add("--likelihood", metavar="bernoulli|gaussian", help="of pixels (default: bernoulli)")
+    add("--likelihood", metavar="bernoulli|gaussian", help="distribution of the pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
     add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto, bf16 on CPUs, tf32 on GPUs)")
-    add("--kernels", metavar="auto|compiled|torch", help="what convolves (default: auto, compiled on CPUs)")
+    add("--kernels", metavar="auto|compiled|torch", help="convolution code (default: auto, compiled on CPUs)")
 
 
 def _add_data(group: Any) -> None:
@@ -89,16 +89,16 @@ def _add_data(group: Any) -> None:
     add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
     add("--data-dir", metavar="DIR", help="where official files are")
     add("--metrics", nargs="+", metavar="NAME", help="or none (default: betavae_score mig sap dci)")
-    add("--allow-small", action="store_true", help="score datasets of fewer images than published; marked")
+    add("--allow-small", action="store_true", help="score datasets with fewer images than published; marked")
 
 
 def _add_doing(group: Any) -> None:
     add = group.add_argument
     add("--study", metavar="FILE.toml", help="a file of these options")
     add("--out", metavar="DIR", help="where results go (default: results)")
-    add("--rerun", metavar="never|missing|always", help="which cells to do again (default: missing)")
+    add("--rerun", metavar="never|missing|always", help="which cells to run again (default: missing)")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
-    add("--verbose", action="store_true", help="with --dry-run, print every cell of many")
+    add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -124,7 +124,7 @@ def execute(args: argparse.Namespace) -> int:
             table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
     except KeyboardInterrupt:
         print(
-            f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command goes on."
+            f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command resumes."
         )
         return 130
     except (WorkerDied, StoreLost) as error:
@@ -132,7 +132,7 @@ def execute(args: argparse.Namespace) -> int:
         return 1
     except BrokenPipeError:
         raise
-    except OSError as error:  # of the folder, between two cells
+    except OSError as error:  # from the result folder, between two cells
         print(f"dis-bench: stopped: {explain(error)}.", file=sys.stderr)
         return 1
     return _print_results(table, out, bar)
@@ -140,10 +140,10 @@ def execute(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let `kill` and a closed terminal stop the block as cleanly as Ctrl-C."""
+    """Let ``kill`` and a closed terminal stop the block as cleanly as Ctrl-C."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
-    # Under nohup a signal is ignored, and stays so; only the main thread may handle any.
+    # A signal ignored under nohup stays ignored; only the main thread may set handlers.
     if threading.current_thread() is threading.main_thread():
         handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
     else:
@@ -158,7 +158,10 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str]:
-    """The study, the output folder and the rerun rule: flags over the file over the defaults."""
+    """Return the study, the output folder and the rerun policy.
+
+    Flags override the study file, and the study file overrides the defaults.
+    """
     from dis_bench.paths import check_path
     from dis_bench.runners.options import RERUN, check_choice
     from dis_bench.runners.settings import parse_settings
@@ -168,7 +171,7 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
     flags = {name: value for name, value in given.items() if name != "set"}
     from_file = values.get("settings", {})
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
-    if "betas" in flags and isinstance(from_file, dict):  # --betas goes before betas that the file sets
+    if "betas" in flags and isinstance(from_file, dict):  # --betas overrides betas in the file
         from_file = {key: value for key, value in from_file.items() if not key.endswith(".beta")}
     if any(key.endswith(".beta") for key in typed) and "betas" not in flags:
         values.pop("betas", None)
@@ -209,7 +212,7 @@ def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
         except InputError:
             raise
         except Exception as error:  # a plug-in's loss may raise anything
-            print(f"There is no estimate, as the first steps failed: {describe(error)}.")
+            print(f"There is no estimate, because the first steps failed: {describe(error)}.")
             return 1
         print(
             f"Training takes about {_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
@@ -237,7 +240,7 @@ def _typed() -> str:
 
 
 def _quote(word: str) -> str:
-    """Quote a word for a shell; one that is not UTF-8 in the way of bash and zsh, ``$'r\\xe9s'``."""
+    """Quote a word for a shell; if it is not UTF-8, as bash and zsh do: ``$'r\\xe9s'``."""
     if as_utf8(word) == word:
         return shlex.quote(word)
     escaped = word.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,4 +1,4 @@
-"""``dis-bench score``: the scores of any representation, from arrays or from an encoder."""
+"""``dis-bench score``: scores of any representation, from arrays or an encoder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ EXAMPLES = """\
 examples:
   dis-bench score codes.npz                                    arrays `codes` [N, D] and `factors` [N, F]
   dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
-  dis-bench score codes.npz --allow-small                      of fewer rows than 15,000; marked
-  dis-bench score codes.npz --no-anchors                       in half of the time, without perfect and chance
+  dis-bench score codes.npz --allow-small                      with fewer rows than 15,000; marked
+  dis-bench score codes.npz --no-anchors                       in half the time, without perfect and chance
   dis-bench score codes.npz --metrics mig dci --set mig.bins=40 dci.estimator=sklearn
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
 
-An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D]. One that is a
-torch.nn.Module takes floats in [0, 1], in evaluation mode.
+An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D]. A torch.nn.Module
+gets floats in [0, 1] instead, in evaluation mode.
 """
 
 
@@ -37,12 +37,16 @@ def add_parser(subparsers: Any) -> None:
     encoder.add_argument(
         "--encoder", metavar="FILE.py:NAME", help="a callable: images [B, C, H, W] to codes [B, D]"
     )
-    encoder.add_argument("--dataset", metavar="NAME", help="what it encodes (default: dsprites)")
-    encoder.add_argument("--source", metavar="rendered|official", help="of the dataset (default: rendered)")
+    encoder.add_argument("--dataset", metavar="NAME", help="the dataset to encode (default: dsprites)")
+    encoder.add_argument(
+        "--source", metavar="rendered|official", help="source of the dataset's images (default: rendered)"
+    )
     encoder.add_argument("--data-dir", metavar="DIR", help="where official files are")
     encoder.add_argument("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
     scoring = parser.add_argument_group("scoring")
-    scoring.add_argument("--metrics", nargs="+", metavar="NAME", help="scores (default: all that there are)")
+    scoring.add_argument(
+        "--metrics", nargs="+", metavar="NAME", help="metrics to compute (default: all installed)"
+    )
     scoring.add_argument(
         "--set",
         nargs="+",
@@ -51,16 +55,18 @@ def add_parser(subparsers: Any) -> None:
         metavar="METRIC.NAME=VALUE",
         help="parameters of metrics (default: as published; docs/metrics.md lists them)",
     )
-    scoring.add_argument("--seed", type=int, default=0, metavar="N", help="shuffles rows, draws (default: 0)")
+    scoring.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="for shuffling and sampling (default: 0)"
+    )
     scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
     scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
-    scoring.add_argument("--no-anchors", action="store_true", help="score the codes only: half of the time")
+    scoring.add_argument("--no-anchors", action="store_true", help="score the codes only, in half the time")
     scoring.add_argument("--out", metavar="FILE.csv", help="write the table here as well; must not exist")
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print a line per score: value, interval, what a perfect and a meaningless code get, range."""
+    """Print one line per score: value, interval, perfect and chance anchors, range."""
     _check(args)
     from dis_bench.metrics import Representation, find_metrics
     from dis_bench.metrics.score_card import make_card
@@ -68,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
 
     metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])
     parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
-    for metric in metrics.values():  # what cannot be is told before an encoder runs
+    for metric in metrics.values():  # report it before an encoder runs
         if args.encoder and metric.needs:
             raise InputError(
                 f"{metric.name} needs {metric.needs[0]}, which an encoder does not return: save them beside "
@@ -96,7 +102,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     for name in ("dataset", "source", "data_dir", "rows"):
         if args.file is not None and getattr(args, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} goes with --encoder, but a file was given.")
+            raise InputError(f"--{name.replace('_', '-')} requires --encoder, but a file was given.")
     for name, least in (("rows", 2), ("seed", 0), ("bootstrap", 0)):
         value = getattr(args, name)
         if value is not None and value < least:

@@ -1,4 +1,4 @@
-"""``dis-bench check metric``: what it says of a sound metric, of broken ones, and of what is no metric."""
+"""``dis-bench check metric`` on a sound metric, on broken ones, and on no metric."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``dis-bench data``: what it prints, what it writes, and how it fails."""
+"""``dis-bench data``: its output, its files and its failures."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from tests.datasets.official import tiny_dsprites
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """The name ``dsprites`` means a dataset of 48 images, whose archive lies in the data directory."""
+    """Make ``dsprites`` a dataset of 48 images whose archive is in the data directory."""
     dataset, _ = tiny_dsprites(tmp_path)
     plugin = registry.Plugin("datasets", "dsprites", "tests:tiny", "tests", [dataset])
     monkeypatch.setattr(registry, "find", lambda kind, name: plugin)
@@ -23,7 +23,7 @@ def tiny(tmp_path, monkeypatch):
 def test_fetch_of_what_is_there_says_so(tiny, tmp_path, capsys):
     assert main(["data", "fetch", "dsprites"]) == 0
     out = capsys.readouterr().out
-    assert f"{tmp_path / 'tiny_dsprites.npz'}: already there, and the real one." in out
+    assert f"{tmp_path / 'tiny_dsprites.npz'}: already there, and verified." in out
     assert "Licence of the data: none." in out
 
 
@@ -40,7 +40,7 @@ def test_fetch_without_a_network_says_where_to_put_the_file(tiny, tmp_path, caps
 
 def test_verify(tiny, tmp_path, capsys):
     assert main(["data", "verify", "dsprites"]) == 0
-    assert f"the real one (md5 {tiny.archive.digests['md5']}" in capsys.readouterr().out
+    assert f"verified (md5 {tiny.archive.digests['md5']}" in capsys.readouterr().out
     path = tmp_path / "tiny_dsprites.npz"
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["data", "verify", "dsprites"]) == 2

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: help, versions, and one sentence for every mistake."""
+"""The command line for a user: help, versions, and one sentence for every mistake."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ HEAVY = (
 
 
 def fails(capsys, *words):
-    """The one sentence that a wrong command line ends in."""
+    """Return the one-sentence error of an invalid command line."""
     assert main(words) == 2
     out, err = capsys.readouterr()
     [line] = err.splitlines()
@@ -187,7 +187,7 @@ def test_bad_words_end_in_one_short_printable_line(words, capsys, tmp_path, monk
     os.mkfifo(tmp_path / "pipe")
     for word in BAD:
         if words == ["run", "--out"] and word in ("\x1b[2J", "a\udc80b"):
-            continue  # folders that can be made
+            continue  # folders that can be created
         line = fails(capsys, *words, word)
         assert line.isprintable()
         assert len(line) < 700

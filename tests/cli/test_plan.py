@@ -1,4 +1,4 @@
-"""A plan of many cells fits on a screen, and ``--verbose`` shows all of it."""
+"""A plan of many cells fits on a screen, and ``--verbose`` shows it in full."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def cells(betas, seeds, **change):
 
 
 def listed(cells, states=("to do",)):
-    """Each cell with a state; the last state is that of the rest."""
+    """Pair each cell with a state; all remaining cells get the last one."""
     return [(cell, states[min(number, len(states) - 1)], "") for number, cell in enumerate(cells)]
 
 

@@ -1,4 +1,4 @@
-"""``dis-bench report`` as a user meets it."""
+"""``dis-bench report`` as a user calls it."""
 
 from dis_bench.cli.main import main
 from tests.reports.made_up import write_study

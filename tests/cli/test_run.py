@@ -74,7 +74,7 @@ def test_dry_run_says_which_cells_other_runs_have(capsys, tmp_path, monkeypatch)
     claim = claims.claim(Path("results/unfinished"), "tiny-betavae-beta2-seed0-000000000000")
     words = ["run", "--dry-run", "--betas", "2", "4", *TINY]
     assert main(words) == 0
-    assert "held" not in capsys.readouterr().out  # of another hash
+    assert "held" not in capsys.readouterr().out  # its hash differs
     folder = next(iter(Path("results/unfinished").glob("owner.*")))
     cell = run._read_study({"betas": [2.0], **STUDY}, None)[0].plan().cells[0]
     folder.rename(str(folder).replace("tiny-betavae-beta2-seed0-000000000000", cell.folder))
@@ -95,7 +95,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_same_command_goes_on(tmp_path):
-    # A limit on the size of files stands for a full disk: weights do not fit, a record does.
+    # A limit on the size of files simulates a full disk: weights do not fit, a record does.
     words = ["run", "--betas", "1", "4", *TINY]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, timeout=120, cwd=tmp_path
@@ -121,7 +121,7 @@ def test_a_killed_command_leaves_nothing_behind_the_next_one(tmp_path):
     process.wait()
     assert list(unfinished.glob("owner.*"))
     while any(not owner.is_stale(0) for owner in claims._list_claims(unfinished)):
-        time.sleep(0.05)  # the workers end with their parent
+        time.sleep(0.05)  # the workers exit when their parent does
     assert main(["report", str(tmp_path / "results")]) == 2  # no results, and nothing left behind
     assert list(unfinished.iterdir()) == []
 
@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Where the tests themselves run in the background, Ctrl-C is ignored, and children inherit that.
+        # If the tests themselves run in the background, Ctrl-C is ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 100
@@ -174,7 +174,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
     kept = len(cells(tmp_path / "results"))
     assert 1 <= kept < 8
     assert f"stopped; {kept} finished cells are kept in results" in out
-    assert len(list((tmp_path / "results" / "cells").iterdir())) == kept  # no half cell
+    assert len(list((tmp_path / "results" / "cells").iterdir())) == kept  # no partial cell
 
     done = command(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""``dis-bench score``: what it prints, and one sentence for everything that cannot be scored."""
+"""``dis-bench score``: its output, and a one-sentence error for invalid input."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ def save(path, **arrays):
 
 
 def fails(capsys, *words):
-    """The one sentence that a wrong command line ends in."""
+    """Return the one-sentence error of an invalid command line."""
     assert main(["score", *words]) == 2
     out, err = capsys.readouterr()
     [line] = err.splitlines()
@@ -93,7 +93,7 @@ def test_a_terminal_without_arrows(tmp_path, monkeypatch):
 
 
 def test_an_encoder_is_scored(tmp_path, capsys, monkeypatch):
-    """Of the squares of Tiny, moments are place and size: a perfect code but for the units."""
+    """Score moments of Tiny's squares: place and size, perfect except for the units."""
     (tmp_path / "moments.py").write_text(
         "import torch\n"
         "def encode(images):\n"
@@ -253,8 +253,8 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
     [
         ([], "give either a file"),
         (["codes.npz", "--encoder", "encoder.py:encode"], "one of the two"),
-        (["codes.npz", "--dataset", "dsprites"], "--dataset goes with --encoder, but a file was given"),
-        (["codes.npz", "--data-dir", "x"], "--data-dir goes with --encoder"),
+        (["codes.npz", "--dataset", "dsprites"], "--dataset requires --encoder, but a file was given"),
+        (["codes.npz", "--data-dir", "x"], "--data-dir requires --encoder"),
         (["codes.npz", "--metrics", "migg"], "unknown metric 'migg': did you mean 'mig'"),
         (["codes.npz", "--metrics", "udr"], "unknown metric 'udr'"),
         (["codes.npz", "--set", "mig.bin=40"], "unknown parameter of mig 'bin': did you mean 'bins'?"),

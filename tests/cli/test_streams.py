@@ -1,4 +1,4 @@
-"""The command line where streams are narrow, closed or full, and where names are not UTF-8."""
+"""The command line with bad streams, and with names that are not UTF-8."""
 
 import html
 import json
@@ -29,7 +29,7 @@ def call(words, cwd, redirect="", **environment):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A folder with one finished cell in ``results/``."""
+    """Return a folder with one finished cell in ``results/``."""
     folder = tmp_path_factory.mktemp("done")
     assert call(RUN, folder, PYTHONIOENCODING="ascii").returncode == 0
     return folder
