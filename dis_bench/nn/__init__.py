@@ -1,1 +1,1 @@
-"""Layers as torch's, faster: compiled kernels on a CPU, patches and layouts under vmap."""
+"""Faster versions of torch's layers, for CPUs and for stacks of models under vmap."""

@@ -1,7 +1,7 @@
-"""Layers of convolutions with ReLU between them, by the compiled kernels, as torch's autograd knows them.
+"""Autograd functions that run convolutions and ReLU on the compiled kernels.
 
-Where :func:`serves` says yes, :func:`convolve` and :func:`convolve_transposed` give what torch's own layers
-give, up to rounding, with their gradients. Gradients of gradients are left to torch's own layers.
+Where :func:`serves` returns True, :func:`convolve` and :func:`convolve_transposed` compute the same outputs
+and gradients as torch's own layers, up to rounding. Gradients of gradients are left to torch's layers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
 
 class KernelsFailed(RuntimeError):
-    """The compiled kernels were to be used, and cannot be compiled or run."""
+    """Compiled kernels that were requested, but cannot be compiled or run."""
 
 
 _choice: ContextVar[str] = ContextVar("kernels", default="auto")
@@ -32,10 +32,10 @@ _choice: ContextVar[str] = ContextVar("kernels", default="auto")
 
 @contextmanager
 def convolving_with(kernels: str) -> Iterator[None]:
-    """Convolve with ``compiled`` kernels or by ``torch``'s layers in this block.
+    """Convolve with ``compiled`` kernels or with ``torch``'s layers within a block.
 
-    Outside, kernels are used where they can be. Inside, ones that cannot be used raise
-    :class:`KernelsFailed`: by torch's layers, numbers would differ in rounding.
+    Outside such a block, the kernels are used where possible. Inside, they raise :class:`KernelsFailed` if
+    they cannot be used, because torch's layers would round differently.
     """
     token = _choice.set(kernels)
     try:
@@ -45,7 +45,7 @@ def convolving_with(kernels: str) -> Iterator[None]:
 
 
 def why_unavailable(precision: str) -> str:
-    """Return why the kernels cannot compute in a precision here; empty where they can."""
+    """Return why the kernels cannot compute in a precision here, or an empty string."""
     if isinstance(_load(), Exception):
         return f"they cannot be loaded: {_in_one_line(_load())}"
     reason: str = _load().why_unavailable(precision == "bf16")
@@ -56,7 +56,7 @@ def check_available(kernels: str, precision: str) -> None:
     """Check that this process can compute as planned.
 
     Raises:
-        KernelsFailed: it is to use the compiled kernels, and cannot.
+        KernelsFailed: the compiled kernels are requested but unavailable.
     """
     reason = why_unavailable(precision) if kernels == "compiled" else ""
     if reason:
@@ -64,15 +64,15 @@ def check_available(kernels: str, precision: str) -> None:
 
 
 def describe_instructions() -> str:
-    """Return which instructions the kernels are compiled to; they decide the rounding."""
+    """Return the instruction set of the compiled kernels, which decides the rounding."""
     return getattr(_load(), "INSTRUCTIONS", "none")
 
 
 def serves(images: Tensor, layers: Layers) -> bool:
-    """Whether the kernels take this call; what they do not, torch's own layers do, or refuse.
+    """Return True if the kernels apply to this call, which else is left to torch.
 
     Raises:
-        KernelsFailed: they must be used, and cannot be loaded.
+        KernelsFailed: the kernels are requested, but cannot be loaded.
     """
     return (
         _is_plain_call()
@@ -80,17 +80,17 @@ def serves(images: Tensor, layers: Layers) -> bool:
         and _are_sound(images, layers)
         and _dtype() in _dtypes()
         and _make_tiles(images, layers)
-        # Convolutions are for what training images go into: no gradient of those is computed.
+        # Convolutions serve the encoder, whose images come from a dataset and need no gradient.
         and not (isinstance(layers[0], nn.Conv2d) and images.requires_grad and torch.is_grad_enabled())
     )
 
 
 def convolve(images: Tensor, layers: Sequence[nn.Conv2d]) -> Tensor:
-    """Convolutions of stride 2, with ReLU after each.
+    """Apply convolutions of stride 2, each followed by ReLU.
 
     Args:
         images: [B, C, H, W], which need no gradient.
-        layers: of kernel 4 with padding 1, or kernel 2 without.
+        layers: of kernel 4 with padding 1, or kernel 2 without padding.
 
     Returns:
         [B, N, H / 2^layers, W / 2^layers], bf16 under autocast.
@@ -100,21 +100,21 @@ def convolve(images: Tensor, layers: Sequence[nn.Conv2d]) -> Tensor:
 
 
 def convolve_transposed(images: Tensor, layers: Sequence[nn.ConvTranspose2d]) -> Tensor:
-    """Transposed convolutions of kernel 4, stride 2 and padding 1, with ReLU after all but the last.
+    """Apply transposed convolutions, with ReLU after all but the last.
 
     Args:
         images: [B, N, H, W].
-        layers: of which the last may have few channels.
+        layers: of kernel 4, stride 2 and padding 1; the last may have few channels.
 
     Returns:
-        [B, C, H * 2^layers, W * 2^layers], float32 also under autocast.
+        [B, C, H * 2^layers, W * 2^layers], float32 even under autocast.
     """
     result: Tensor = _TransposedConvolutions.apply(images, _dtype(), *_parameters(layers))
     return result
 
 
 def _is_plain_call() -> bool:
-    """Whether nobody looks for torch's own operations: no transform, trace, compiler or counter of them."""
+    """Return True if no functorch transform, tracer, compiler or mode is active."""
     return not (
         torch.compiler.is_compiling()
         or torch.jit.is_tracing()
@@ -125,11 +125,11 @@ def _is_plain_call() -> bool:
 
 
 def _are_sound(images: Tensor, layers: Layers) -> bool:
-    """Whether images and layers have the types, shapes and geometry that torch and the kernels want."""
+    """Return True if the types, shapes and geometry suit torch and the kernels."""
     wide_in, wide_out = zip(*map(_channels, layers), strict=True) if layers else ((), ())
     parameters = _parameters(layers)
     return (
-        len(layers) > 1  # numba has no elements in an empty tuple
+        len(layers) > 1  # numba cannot type the elements of an empty tuple
         and images.dim() == 4
         and images.shape[2:].numel() > 0
         and wide_in == (images.shape[1], *wide_out[:-1])
@@ -143,7 +143,7 @@ def _are_sound(images: Tensor, layers: Layers) -> bool:
 
 
 def _has_geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
-    """Whether a layer is one that the kernels can compute: its kernel, what it does with it, and its bias."""
+    """Return True if the kernels support a layer's kernel, geometry and bias."""
     size = layer.weight.shape[2]
     made = layer.stride, layer.padding, layer.dilation, layer.groups, layer.padding_mode
     return (
@@ -156,24 +156,24 @@ def _has_geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
 
 
 def _make_tiles(images: Tensor, layers: Layers) -> bool:
-    """Whether images and channels make whole tiles in each layer."""
+    """Return True if images and channels divide into whole tiles in each layer."""
     rows, columns = _kernels().ROWS, _kernels().COLUMNS
     height, width = images.shape[2:]
     transposed = isinstance(layers[0], nn.ConvTranspose2d)
     channels = [_channels(layer)[0 if transposed else 1] for layer in layers]
     times = 1 if transposed else 2 ** len(layers)
-    # Rows of a tile are pixels of one line, or of two lines of four. The smallest images decide.
+    # The rows of a tile are pixels of one line, or of two lines of four. The smallest images decide.
     smallest = width // times
     return (
         (smallest % rows == 0 or (smallest == 4 and height % (2 * times) == 0))
         and height % times == width % times == 0
         and all(count % columns == 0 for count in channels)
-        and layers[0].weight.shape[1:3].numel() % 4 == 0  # or of the gradient of the first kernel
+        and layers[0].weight.shape[1:3].numel() % 4 == 0  # tiles of the first kernel's gradient
     )
 
 
 def _channels(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, int]:
-    """Channels that go in, and that come out."""
+    """Return the numbers of input and output channels."""
     first, second = layer.weight.shape[:2]
     return (first, second) if isinstance(layer, nn.ConvTranspose2d) else (second, first)
 
@@ -226,7 +226,7 @@ class _TransposedConvolutions(torch.autograd.Function):
         thin_kernel = _pack_thin(weights[-1], dtype)
         products = weights[-1].new_zeros(height, width, thin_kernel.shape[1])
         shape = (count, weights[-1].shape[1], 2 * (height - 2), 2 * (width - 2))
-        # Not a view of another tensor: who gets it may change it in place.
+        # Not a view of another tensor, since the caller may change it in place.
         result = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
         _run(
             "convolve_transposed",
@@ -266,19 +266,19 @@ class _TransposedConvolutions(torch.autograd.Function):
 
 
 def _saved(ctx: Any) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
-    """What forward saved: images, weights, biases, framed images."""
+    """Return the tensors saved by forward: images, weights, biases, framed images."""
     images, *tensors = ctx.saved_tensors
     parameters, framed = tensors[: 2 * ctx.layers], tensors[2 * ctx.layers :]
     return images, parameters[::2], parameters[1::2], framed
 
 
 def _in_turn(of_weights: Sequence[Tensor], of_biases: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients in the order of the parameters, of weights as torch has them, [N, C, k, k]."""
+    """Return gradients in the order of the parameters, weights as [N, C, k, k]."""
     as_torch = [sums.unflatten(1, (len(sums), -1)).permute(3, 2, 0, 1) for sums in of_weights]
     return [each for pair in zip(as_torch, of_biases, strict=True) for each in pair]
 
 
-# The same by torch's own layers, in float32, where gradients are to be differentiated again.
+# The same computations with torch's layers in float32, for gradients that are differentiated again.
 
 
 def _plain_convolutions(images: Tensor, *parameters: Tensor) -> Tensor:
@@ -295,14 +295,14 @@ def _plain_transposed_convolutions(images: Tensor, *parameters: Tensor) -> Tenso
 
 
 def _must_be_differentiable(gradient: Tensor) -> bool:
-    """Whether gradients of gradients are wanted, or gradients of many at once (``is_grads_batched``)."""
+    """Return True for gradients of gradients, or batched ones (``is_grads_batched``)."""
     return torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
 def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) -> tuple[Tensor | None, ...]:
     needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        # Other names of the same tensors: images may themselves come from the parameters.
+        # Views of the same tensors, because the images may themselves depend on the parameters.
         inputs = [tensor.view_as(tensor) for tensor in ctx.saved_tensors[: 1 + 2 * ctx.layers]]
         wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
         result = plain(inputs[0].float(), *inputs[1:])
@@ -311,15 +311,18 @@ def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) ->
     return of_images, None, *of_parameters
 
 
-# What the kernels take: numpy arrays, bf16 in uint16; framed images; packed kernels.
+# Conversion to the kernels' arguments: numpy arrays (bf16 as uint16), framed images, packed kernels.
 
 
 @cache
 def _load() -> Any:
-    """Return the module, or the exception; imported when first needed, since numba takes 0.3 seconds."""
+    """Return the module of kernels, or the exception of its import.
+
+    It is imported on first use, because importing numba takes 0.3 seconds.
+    """
     try:
         from dis_bench.nn import kernels
-    except Exception as error:  # of numba, llvmlite, or the dynamic linker
+    except Exception as error:  # from numba, llvmlite, or the dynamic linker
         return error
     return kernels
 
@@ -334,7 +337,7 @@ def _kernels() -> Any:
 def _run(kernel: str, *arguments: Any) -> None:
     try:
         getattr(_kernels(), kernel)(*arguments)
-    except Exception as error:  # nearly always of its compilation
+    except Exception as error:  # nearly always from the compilation
         raise error if isinstance(error, KernelsFailed) else _failed(_in_one_line(error)) from error
 
 
@@ -349,7 +352,7 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _dtypes() -> tuple[torch.dtype, ...]:
-    """Return what the kernels compute in on this processor."""
+    """Return the types in which the kernels can compute on this processor."""
     if _choice.get() == "auto" and isinstance(_load(), Exception):
         return ()
     there = {torch.float32: _kernels().HAS_FLOAT32, torch.bfloat16: _kernels().HAS_BF16}
@@ -357,12 +360,12 @@ def _dtypes() -> tuple[torch.dtype, ...]:
 
 
 def _dtype() -> torch.dtype:
-    """What torch would compute in, as autocast has it."""
+    """Return the type in which torch would compute, according to autocast."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def _frame(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """[B, C, H, W] as [B, H + 2, W + 2, C] with a border of zeros."""
+    """Convert [B, C, H, W] to [B, H + 2, W + 2, C] with a border of zeros."""
     return frame(images.detach().permute(0, 2, 3, 1).to(dtype), 1).contiguous()
 
 
@@ -371,7 +374,7 @@ def _unframe(framed: Tensor) -> Tensor:
 
 
 def _room(framed: Tensor, times: float, channels: int) -> Tensor:
-    """For framed images so many times as high and wide."""
+    """Allocate framed images that are ``times`` as high and wide."""
     count, height, width, _ = framed.shape
     return framed.new_empty(count, int((height - 2) * times) + 2, int((width - 2) * times) + 2, channels)
 
@@ -381,19 +384,22 @@ def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | 
 
 
 def _sums(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Zeros for gradients: [k, k * C, N] for each weight [N, C, k, k], and as each bias is."""
+    """Return zeros for the gradients: [k, k * C, N] per weight [N, C, k, k], and biases."""
     shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
     of_weights = [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
     return of_weights, [torch.zeros_like(bias) for bias in biases]
 
 
 def _pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Words of [k, k * C, N], for a convolution by the weight [N, C, k, k]."""
+    """Pack a convolution's weight [N, C, k, k] into words of [k, k * C, N]."""
     return _words(weight.detach().to(dtype).permute(2, 3, 1, 0).flatten(1, 2))
 
 
 def _pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Words of [2, 2, t, t * N, C], for a transposed convolution by the weight [N, C, 2 t, 2 t]."""
+    """Pack a transposed convolution's weight into words of [2, 2, t, t * N, C].
+
+    The weight is [N, C, 2 t, 2 t].
+    """
     taps = weight.shape[2] // 2
     if taps == 2:  # with padding 1, the last taps meet the first pixel
         weight = weight.flip(2, 3)
@@ -402,13 +408,16 @@ def _pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
 
 
 def _pack_thin(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Words of [N, 4 * 4 * C, and zeros to fill a tile], for a transposed convolution to few channels."""
+    """Pack a weight with few output channels C into words of [N, 4 * 4 * C].
+
+    The columns are padded with zeros to a whole tile.
+    """
     taps = weight.detach().to(dtype).permute(0, 2, 3, 1).flatten(1)
     return _words(F.pad(taps, (0, -taps.shape[1] % _kernels().COLUMNS)))
 
 
 def _words(kernel: Tensor) -> NDArray[Any]:
-    """[..., K, N] in float32 as it is, in bf16 [..., K / 2, N], two numbers of a column in a word."""
+    """Return [..., K, N] in float32, or [..., K / 2, N] words of two bf16 per column."""
     if kernel.dtype == torch.float32:
         return kernel.contiguous().numpy()
     pairs = kernel.unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
@@ -416,7 +425,7 @@ def _words(kernel: Tensor) -> NDArray[Any]:
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    assert tensor.is_contiguous(), "the kernels go through memory from end to end"
+    assert tensor.is_contiguous(), "the kernels need contiguous memory"
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 

@@ -1,7 +1,7 @@
-"""The layers of the published networks, with torch's own parameters and results, by the fastest way there is.
+"""Layers of the published networks: torch's parameters and results, but faster.
 
-On a CPU that are compiled kernels (:mod:`compiled`), where many models are trained as one what they were told
-(:mod:`patches`), and elsewhere torch's own layers.
+They run on compiled kernels on a CPU (:mod:`compiled`), with the stack's chosen algorithm where many models
+are trained as one (:mod:`patches`), and on torch's own layers elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dis_bench.nn import compiled, patches
 
 
 class Convolution(nn.Conv2d):
-    """``nn.Conv2d`` with stride 2: half the height and width, by the way that :mod:`patches` was told.
+    """An ``nn.Conv2d`` with stride 2, which halves height and width.
+
+    In a stack it uses the algorithm chosen in :mod:`patches`.
 
     Args:
         wide_in: channels of the input.
@@ -29,7 +31,7 @@ class Convolution(nn.Conv2d):
         super().__init__(wide_in, wide_out, kernel, stride=2, padding=kernel // 2 - 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [B, wide_in, 2 H, 2 W] to [B, wide_out, H, W]."""
+        """Map images [B, wide_in, 2 H, 2 W] to [B, wide_out, H, W]."""
         assert self.bias is not None
         if patches.by_patches():
             return patches.convolve(images, self.weight, self.bias)
@@ -40,10 +42,10 @@ class Convolution(nn.Conv2d):
 
 
 class Dense(nn.Linear):
-    """``nn.Linear`` that stays in the type of autocast in a stack."""
+    """An ``nn.Linear`` that keeps to autocast's type in a stack."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows [B, in_features] to [B, out_features]."""
+        """Map rows [B, in_features] to [B, out_features]."""
         if patches.in_stack():
             rows, weight = patches.as_autocast(rows, self.weight)
             return patches.add_bias(F.linear(rows, weight), self.bias)
@@ -51,7 +53,9 @@ class Dense(nn.Linear):
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
-    """``nn.ConvTranspose2d`` with kernel 4, stride 2 and padding 1: twice the height and width.
+    """An ``nn.ConvTranspose2d`` with kernel 4, stride 2 and padding 1.
+
+    It doubles height and width.
 
     Args:
         wide_in: channels of the input.
@@ -62,7 +66,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
         super().__init__(wide_in, wide_out, kernel_size=4, stride=2, padding=1)
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Images [B, wide_in, H, W] to [B, wide_out, 2 H, 2 W]."""
+        """Map images [B, wide_in, H, W] to [B, wide_out, 2 H, 2 W]."""
         assert self.bias is not None
         if patches.by_patches():
             return patches.convolve_transposed(images, self.weight, self.bias)
@@ -74,7 +78,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
 
 
 class _Layers(nn.Sequential):
-    """Layers with ReLU between them: by the compiled kernels where they serve, else by torch, one by one."""
+    """Layers with ReLU between them, on the compiled kernels where these apply."""
 
     def forward(self, images: Tensor) -> Tensor:
         if not patches.in_stack() and self._is_as_built():
@@ -88,7 +92,7 @@ class _Layers(nn.Sequential):
         raise NotImplementedError
 
     def _is_as_built(self) -> bool:
-        """Whether no other layer was put in, and no hook hung on one, since this was made."""
+        """Return True if no layer was replaced and no hook registered on one."""
         kind = type(self[0])
         return all(
             type(layer) is (nn.ReLU if place % 2 else kind) and not _has_hooks(layer)
@@ -105,11 +109,13 @@ def _has_hooks(layer: nn.Module) -> bool:
 
 
 class Convolutions(_Layers):
-    """Convolutions of stride 2, each with ReLU: images [B, C, H, W] to [B, N, H / 2^layers, W / 2^layers].
+    """Convolutions of stride 2, each followed by ReLU.
+
+    They map images [B, C, H, W] to [B, N, H / 2^layers, W / 2^layers].
 
     Args:
-        widths: channels of the images, and of what comes out of each layer.
-        kernels: 4 or 2, of each layer.
+        widths: channels of the images, then of each layer's output.
+        kernels: kernel size of each layer, 4 or 2.
     """
 
     def __init__(self, widths: Sequence[int], kernels: Sequence[int]) -> None:
@@ -122,10 +128,12 @@ class Convolutions(_Layers):
 
 
 class TransposedConvolutions(_Layers):
-    """Transposed convolutions, with ReLU between them: [B, N, H, W] to [B, C, H * 2^layers, W * 2^layers].
+    """Transposed convolutions of stride 2, with ReLU between them.
+
+    They map images [B, N, H, W] to [B, C, H * 2^layers, W * 2^layers].
 
     Args:
-        widths: channels of what goes in, and of what comes out of each layer.
+        widths: channels of the input, then of each layer's output.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:

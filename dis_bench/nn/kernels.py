@@ -1,16 +1,16 @@
-"""Convolutions of stride 2 and their gradients, compiled for the vector registers of this processor.
+"""Convolutions of stride 2 and their gradients, compiled for this processor.
 
-oneDNN, which torch calls, reaches half of what a core can do in the gradients of strided convolutions, and
-less in layers of one channel. Here every pass of every layer is made of small products of matrices whose
-sums stay in registers (:func:`_multiply`). Images take turns, and each goes through all layers while what it
-leaves is in the cache.
+oneDNN, which torch calls, reaches half of a core's peak in the gradients of strided convolutions, and less in
+layers of one channel. Here every pass of every layer consists of small matrix products whose sums stay in
+vector registers (:func:`_multiply`). Images are processed one after the other, each through all layers while
+its activations are in the cache.
 
-Activations are framed: [B, H + 2, W + 2, C] with a border of zeros, so that no kernel looks beyond its image.
-They are float32, or bf16 held as uint16; of bf16, two products at a time are added in float32. Factors come
-in words of 32 bits: one float32 number or two of bf16. Kernels are 4 or 2 wide, and :mod:`compiled` packs
-them.
+Activations are framed: [B, H + 2, W + 2, C] with a border of zeros, so that no kernel reads beyond its image.
+They are float32, or bf16 stored as uint16, of which two products at a time are added in float32. Factors come
+in words of 32 bits: one float32 number or two bf16 numbers. Kernels are 4 or 2 wide, and :mod:`compiled`
+packs them.
 
-All compiled code is in this file: numba keeps it until the file changes, where it may write.
+All compiled code is in this file, because numba invalidates its cache per file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# What numba compiles for: this processor, if its environment variables do not say otherwise.
+# The target of numba's compilation: this processor, unless numba's environment variables say otherwise.
 _FEATURES = set(
     (codegen.get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(",")
 )
@@ -41,10 +41,10 @@ if "+avx512f" in _FEATURES:
     INSTRUCTIONS = "AVX-512 with BF16" if HAS_BF16 else "AVX-512"
 
 LANES = 16 if "+avx512f" in _FEATURES else 8  # float32 numbers in a register
-ROWS = LANES // 2  # of a tile: its sums are in half of all registers
+ROWS = LANES // 2  # of a tile, whose sums fill half of all registers
 COLUMNS = 2 * LANES  # of a tile
 
-RELU, LINEAR = np.float32(0), np.float32(-np.inf)  # what activations are at least
+RELU, LINEAR = np.float32(0), np.float32(-np.inf)  # lower bounds of activations
 
 _WORD, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _WORDS, _FLOATS = ir.VectorType(_WORD, LANES), ir.VectorType(_FLOAT, LANES)
@@ -52,7 +52,7 @@ _NUMBERS, _ROW = (ir.VectorType(ir.IntType(16), size) for size in (LANES, COLUMN
 
 
 def why_unavailable(in_bf16: bool) -> str:
-    """Return why nothing can be computed in float32 or bf16 here; empty where it can."""
+    """Return why float32 or bf16 kernels cannot run here, or an empty string."""
     if config.DISABLE_JIT:
         return "NUMBA_DISABLE_JIT is set"
     if not HAS_FLOAT32:
@@ -61,7 +61,7 @@ def why_unavailable(in_bf16: bool) -> str:
 
 
 class _Cache(FunctionCache):
-    """Compiled code on disk. Where it cannot be read or written, each process compiles its own."""
+    """A disk cache of compiled code; if it is unusable, each process compiles its own."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -72,40 +72,42 @@ class _Cache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except Exception:  # a full disk, or a folder that may only be read
+        except Exception:  # a full disk, or a read-only folder
             self.disable()
 
 
 def _compiled(function: Any) -> Any:
-    """Compile a function when it is first called, and keep that for other processes where possible."""
+    """Compile a function on its first call, and cache it on disk if possible."""
     dispatcher = njit(function)
     if not config.DISABLE_JIT:
-        with suppress(OSError, RuntimeError):  # there is no folder to write into
+        with suppress(OSError, RuntimeError):  # no writable folder
             dispatcher._cache = _Cache(function)
     return dispatcher
 
 
 @intrinsic
 def _multiply(typing: Any, a: Any, b: Any, walk: Any, init: Any, out: Any, floor: Any) -> Any:
-    """A tile [ROWS, COLUMNS] of a product: out = max(floor, init + sum over steps of words x rows of words).
+    """Compute a tile [ROWS, COLUMNS] of a product: out = max(floor, init + a b).
 
-    Arrays come with places, counted in elements. The rows of a tile are placed by the first, by how far it is
-    from one to the next, and from one group of four rows to the next group.
+    Arrays are passed with offsets, counted in elements. The rows of a tile are located by the offset of the
+    first row, the stride between rows, and the stride between groups of four rows. The product is summed over
+    steps: each multiplies one word per row of ``a`` by a row of words of ``b``.
 
     Args:
-        a: (array, places of rows), of which a step takes a word each.
-        b: (array, place), from which a step takes a row of COLUMNS words, or two rows of as many bf16
-            numbers, one step apart, of which it makes words.
-        walk: runs; steps in each; by how much places in ``a`` move with a run, with a step; those in ``b``.
-        init: (float32 array, places of rows).
-        out: (array, places of rows), float32, or uint16 for bf16.
+        a: (array, offsets of rows); a step reads one word per row.
+        b: (array, offset); a step reads a row of COLUMNS words, or two consecutive rows of as many bf16
+            numbers, which it interleaves into words.
+        walk: the number of runs, the steps per run, by how much the offsets in ``a`` grow per run and per
+            step, and the same two for ``b``.
+        init: (float32 array, offsets of rows).
+        out: (array, offsets of rows), float32, or uint16 for bf16.
         floor: float32.
     """
     return types.void(a, b, walk, init, out, floor), _generate_tile
 
 
 def _generate_tile(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-    """What :func:`_multiply` does, in the processor's terms. LLVM keeps ``sums`` in registers."""
+    """Generate the code of :func:`_multiply`; LLVM keeps ``sums`` in registers."""
     a, b, init, out = (_Placed(context, builder, signature.args[i], args[i]) for i in (0, 1, 3, 4))
     runs, steps, *moves = cgutils.unpack_tuple(builder, args[2])
     cells = [(row, half) for row in range(ROWS) for half in range(2)]
@@ -125,13 +127,13 @@ def _generate_tile(context: Any, builder: Any, signature: Any, args: Sequence[An
     floor = _broadcast(builder, args[5], _FLOATS)
     for cell in cells:
         total = builder.load(sums[cell])
-        below = builder.fcmp_ordered("<", total, floor)  # which NaN is not
+        below = builder.fcmp_ordered("<", total, floor)  # False for NaN
         out.store(builder.select(below, floor, total), *cell)
     return context.get_dummy_value()
 
 
 class _Placed:
-    """An array and places in it, in code that is being generated."""
+    """An array and offsets into it, in generated code."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
         array, *places = cgutils.unpack_tuple(builder, value)
@@ -147,12 +149,12 @@ class _Placed:
         return value
 
     def load_word(self, row: int, moved: Any, as_float: bool) -> Any:
-        """One word in all lanes of a register."""
+        """Load one word into all lanes of a register."""
         kinds = (_FLOAT, _FLOATS) if as_float else (_WORD, _WORDS)
         return _broadcast(self.builder, self.load(kinds[0], row, moved=moved), kinds[1])
 
     def load_words(self, moved: Any, step: Any) -> list[Any]:
-        """COLUMNS words in two registers; of two rows of bf16 numbers if there are no words."""
+        """Load COLUMNS words into two registers, interleaving two rows if they hold bf16."""
         if self.bytes == 4:
             return [self.load(_FLOATS if self.is_float else _WORDS, 0, half, moved) for half in range(2)]
         builder = self.builder
@@ -196,7 +198,7 @@ def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
 
 
 def _interleave(builder: Any, first: Any, second: Any, half: int) -> Any:
-    """Words of the numbers of two rows, for one half of the columns."""
+    """Interleave the numbers of two rows into words, for one half of the columns."""
     lanes = range(half * LANES, (half + 1) * LANES)
     order = [number for lane in lanes for number in (lane, COLUMNS + lane)]
     pairs = builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_WORD, COLUMNS), order))
@@ -205,9 +207,10 @@ def _interleave(builder: Any, first: Any, second: Any, half: int) -> Any:
 
 @njit
 def _shrink(big: Array, kernel: Array, bias: Array | None, floor: Any, small: Array) -> None:
-    """A convolution of one image: framed [2H + 2, 2W + 2, C] to framed [H + 2, W + 2, N], not below floor.
+    """Convolve one image: framed [2H + 2, 2W + 2, C] to framed [H + 2, W + 2, N].
 
     ``kernel`` holds the words of [k, k * C, N]: rows, columns with their channels, channels of the result.
+    Results below ``floor`` are set to it.
     """
     height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
     channels, word = big.shape[2], 4 // big.itemsize
@@ -215,7 +218,7 @@ def _shrink(big: Array, kernel: Array, bias: Array | None, floor: Any, small: Ar
     big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
     sums = np.zeros(wide, np.float32) if bias is None else bias
     walk = (size, kernel.shape[1], big_row, word, kernel.shape[1] * wide, wide)
-    lines = max(1, ROWS // width)  # of the small image, that make a tile; four pixels make a group
+    lines = max(1, ROWS // width)  # of the small image in a tile; four pixels form a group
     groups = (8 * channels, 4 * wide) if lines == 1 else (2 * big_row, small_row)
     for y in range(0, height, lines):
         for x in range(0, width, ROWS):
@@ -228,10 +231,13 @@ def _shrink(big: Array, kernel: Array, bias: Array | None, floor: Any, small: Ar
 
 @njit
 def _grow(small: Array, kernel: Array, bias: Array | None, floor: Any, big: Array) -> None:
-    """A transposed convolution of one image: framed [H + 2, W + 2, N] to framed [2H + 2, 2W + 2, C].
+    """Apply a transposed convolution to one image.
 
-    The pixels of one phase (even or odd rows, even or odd columns) are a convolution of stride 1 by the taps
-    of that phase. ``kernel`` holds the words of [2, 2, t, t * N, C]: phases, then as in a convolution.
+    It maps framed [H + 2, W + 2, N] to framed [2H + 2, 2W + 2, C].
+
+    The pixels of one phase (even or odd rows, even or odd columns) are a convolution of stride 1 with the
+    taps of that phase. ``kernel`` holds the words of [2, 2, t, t * N, C]: phases, then as in a convolution.
+    Results below ``floor`` are set to it.
     """
     height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
     channels, word = big.shape[2], 4 // small.itemsize
@@ -256,10 +262,11 @@ def _grow(small: Array, kernel: Array, bias: Array | None, floor: Any, big: Arra
 
 @njit
 def _grow_thin(small: Array, kernel: Array, bias: Array, products: Array, big: Array) -> None:
-    """A transposed convolution of kernel 4 of one image to few channels: float32 [2H, 2W, C], not framed.
+    """Apply a transposed convolution with few output channels to one image.
 
-    A result of so few columns would leave registers empty. So each pixel is multiplied by all taps of the
-    kernel, the words of [N, 4 * 4 * C and more], into ``products`` (framed), which are added where they meet.
+    The result is float32 [2H, 2W, C], not framed. With so few columns, a tile of the result would leave
+    registers empty. Each pixel is therefore multiplied by all taps of the kernel (of size 4, in words of [N,
+    4 * 4 * C], padded) into ``products`` (framed), which are then added where they overlap.
     """
     height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
     row, columns = small.shape[1] * wide, products.shape[2]
@@ -278,7 +285,10 @@ def _grow_thin(small: Array, kernel: Array, bias: Array, products: Array, big: A
 
 @njit
 def _add_products(above: Array, below: Array, tap: int, bias: Array, pixels: Array) -> None:
-    """A row of the result [2W, C], by row ``tap`` + 2 of the taps from above, and row ``tap`` from below."""
+    """Add up one row of the result, [2W, C].
+
+    It takes row ``tap`` + 2 of the taps from the pixels above, and row ``tap`` from those below.
+    """
     channels = pixels.shape[1]
     for c in range(channels):
         upper, lower = (tap + 2) * 4 * channels + c, tap * 4 * channels + c
@@ -296,9 +306,10 @@ def _add_products(above: Array, below: Array, tap: int, bias: Array, pixels: Arr
 
 @njit
 def _correlate(big: Array, small: Array, pairs: Array | None, gradient: Array) -> None:
-    """Add one image's gradient of a kernel [k, k * C, N]: framed big [2H + 2, ..] times small [H + 2, ..].
+    """Add one image's gradient of a kernel to ``gradient``, [k, k * C, N].
 
-    It is summed over pixels: words of bf16 hold two of them, and are put together in ``pairs``, sized as big.
+    It is the product of framed big [2H + 2, ...] and framed small [H + 2, ...], summed over pixels. Words of
+    bf16 hold two pixels, and are assembled in ``pairs``, which has the size of big.
     """
     if pairs is None:
         _correlate_words(big, small, 1, gradient)
@@ -317,7 +328,7 @@ def _correlate_words(big: Array, small: Array, word: int, gradient: Array) -> No
     edge = 2 - size // 2
     big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
     walk = (height, width // word, 2 * big_row, 2 * word * channels, small_row, word * wide)
-    lines = 1 if length % ROWS == 0 else 2  # of the kernel, that make a tile
+    lines = 1 if length % ROWS == 0 else 2  # of the kernel in a tile
     groups = (4, 4 * wide) if lines == 1 else (big_row, length * wide)
     for y in range(0, size, lines):
         for k in range(0, length, ROWS // lines):
@@ -329,7 +340,7 @@ def _correlate_words(big: Array, small: Array, word: int, gradient: Array) -> No
 
 @njit
 def _rectify(gradient: Array, image: Array, bias: Array) -> None:
-    """Set the gradient (framed) to 0 where the image that ReLU left is; add the rest to that of the bias."""
+    """Set the framed gradient to 0 where ReLU's output is; add the rest to the bias's."""
     for y in range(1, image.shape[0] - 1):
         for x in range(1, image.shape[1] - 1):
             pixel, activation = gradient[y, x], image[y, x]
@@ -353,12 +364,12 @@ Arrays = tuple[Array, ...]  # one of each layer
 
 @_compiled
 def convolve(images: Arrays, kernels: Arrays, biases: Arrays) -> None:
-    """Layers of convolution and ReLU.
+    """Run layers of convolution and ReLU.
 
     Args:
-        images: framed, what goes into each layer and what comes out of the last; the first is read, the
-            others are written.
-        kernels: of each layer, as :func:`_shrink` wants them.
+        images: framed, the input of each layer and the output of the last; the first is read, the others are
+            written.
+        kernels: of each layer, in the format of :func:`_shrink`.
         biases: of each layer, float32.
     """
     for image in range(len(images[0])):
@@ -373,14 +384,14 @@ def convolve_backward(
     images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
     of_biases: Arrays,
 ) -> None:  # fmt: skip
-    """Gradients of the kernels and biases of :func:`convolve`.
+    """Compute the gradients of the kernels and biases of :func:`convolve`.
 
     Args:
-        images: as they were left there.
-        gradient: of what came out of the last layer, framed.
-        kernels: of all layers but the first, as :func:`_grow` wants them.
-        between: framed room for one image's gradient of what comes out of each layer, zeros.
-        pairs: room for the words of one image that goes into each layer; Nones for float32.
+        images: as :func:`convolve` left them.
+        gradient: of the output of the last layer, framed.
+        kernels: of all layers except the first, in the format of :func:`_grow`.
+        between: framed buffers of zeros for one image's gradient of each layer's output.
+        pairs: buffers for the words of one input image of each layer; None for float32.
         of_kernels: float32, added to.
         of_biases: float32, added to.
     """
@@ -398,15 +409,15 @@ def convolve_backward(
 def convolve_transposed(
     images: Arrays, kernels: Arrays, thin_kernel: Array, biases: Arrays, products: Array, result: Array
 ) -> None:
-    """Layers of transposed convolution, with ReLU after all but the last.
+    """Run layers of transposed convolution, with ReLU after all but the last.
 
     Args:
-        images: framed, what goes into each layer; the first is read, the others are written.
-        kernels: of all layers but the last, as :func:`_grow` wants them.
-        thin_kernel: of the last, as :func:`_grow_thin` wants it.
+        images: framed, the input of each layer; the first is read, the others are written.
+        kernels: of all layers except the last, in the format of :func:`_grow`.
+        thin_kernel: of the last layer, in the format of :func:`_grow_thin`.
         biases: of each layer, float32.
-        products: framed room for the last layer's products, zeros.
-        result: what comes out of the last layer, float32 [B, H, W, C].
+        products: framed buffer of zeros for the last layer's products.
+        result: the output of the last layer, float32 [B, H, W, C]; written.
     """
     last = len(kernels)
     for image in range(len(result)):
@@ -422,16 +433,16 @@ def convolve_transposed_backward(
     images: Arrays, gradient: Array, kernels: Arrays, between: Arrays, pairs: Any, of_kernels: Arrays,
     of_biases: Arrays, of_images: Array,
 ) -> None:  # fmt: skip
-    """Gradients of kernels, images, and all biases but the last of :func:`convolve_transposed`.
+    """Compute the gradients of :func:`convolve_transposed`, except the last bias's.
 
     Args:
-        images: as they were left there.
+        images: as :func:`convolve_transposed` left them.
         gradient: of the result, framed.
-        kernels: of all layers, as :func:`_shrink` wants them.
-        between: framed room for one image's gradient of what comes out of each layer, zeros.
-        pairs: room for the words of those; Nones for float32.
+        kernels: of all layers, in the format of :func:`_shrink`.
+        between: framed buffers of zeros for one image's gradient of each layer's output.
+        pairs: buffers for the words of those; None for float32.
         of_kernels: float32, added to.
-        of_biases: float32, added to.
+        of_biases: float32, added to, except the last.
         of_images: framed, written.
     """
     last = len(between) - 1

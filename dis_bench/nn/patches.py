@@ -1,15 +1,18 @@
-"""Convolutions of stride 2 as products of matrices: patches of the images times the kernels.
+"""Convolutions of stride 2 as matrix products of image patches and kernels.
 
-Where many models are trained as one, ``torch.func.vmap`` makes grouped convolutions of their convolutions,
-and batched products of matrices of these. Which is faster depends on the GPU, so these ways are there, and
-grouped convolutions with channels last, with the same parameters and, up to rounding, the same results::
+Where many models are trained as one, ``torch.func.vmap`` turns their convolutions into grouped convolutions,
+and these products into batched matrix products. Which is faster depends on the GPU. Three algorithms are
+therefore
+available: grouped convolutions, the same with channels last, and patches. They share their parameters and
+    give
+the same results up to rounding::
 
     with convolving("patches"):
         terms = networks(images, noise)
 
 A convolution makes a wide image narrow, a transposed convolution makes a narrow one wide, and each is the
-other's gradient: so two functions do for both, forwards and backwards. The rows of the matrices are pixels
-with their channels, the layout that channels_last tensors have in memory.
+other's gradient. Two functions therefore suffice for both, forwards and backwards. The rows of the matrices
+are pixels with their channels, which is the memory layout of channels_last tensors.
 """
 
 from __future__ import annotations
@@ -25,17 +28,20 @@ from torch import Tensor
 
 from dis_bench.errors import unknown
 
-WAYS = ("torch", "patches", "channels_last")  # the last is torch's own too, in another layout
+WAYS = ("torch", "patches", "channels_last")  # the last is torch's own as well, in another memory layout
 
 _way: ContextVar[str | None] = ContextVar("way", default=None)
 
 
 @contextmanager
 def convolving(way: str) -> Iterator[None]:
-    """Let the networks compute as in a stack in this block, and convolve by one of :data:`WAYS`.
+    """Make networks compute as in a stack within a block, with one of :data:`WAYS`.
+
+    Args:
+        way: the convolution algorithm: ``torch``, ``patches`` or ``channels_last``.
 
     Raises:
-        InputError: there is no such way.
+        InputError: ``way`` is not one of them.
     """
     if way not in WAYS:
         raise unknown("way of convolving", way, WAYS)
@@ -47,25 +53,26 @@ def convolving(way: str) -> Iterator[None]:
 
 
 def by_patches() -> bool:
-    """Whether convolutions are to be done here."""
+    """Return True if convolutions are to be computed with patches."""
     return _way.get() == "patches"
 
 
 def in_stack() -> bool:
-    """Whether :func:`convolving` was told a way, as it is where many models are trained as one."""
+    """Return True inside :func:`convolving`, as when many models are trained as one."""
     return _way.get() is not None
 
 
 def lay_out(images: Tensor) -> Tensor:
-    """Images [B, C, H, W] in the layout in memory that the way of convolving asks for."""
+    """Return images [B, C, H, W] in the memory layout of the chosen algorithm."""
     return _ChannelsLast.apply(images) if _way.get() == "channels_last" else images
 
 
 class _ChannelsLast(torch.autograd.Function):
-    """The same images with channels last: those of all models, where many are trained as one.
+    """A conversion of images to channels last, jointly for all models of a stack.
 
-    vmap folds the models [K, B, C, H, W] into the channels of a grouped convolution [B, K C, H, W]. That is
-    channels last, and needs no copy, where the memory holds [B, H, W, K, C]; so do then its results.
+    vmap folds the models [K, B, C, H, W] into the channels of a grouped convolution [B, K C, H, W]. If the
+    memory holds [B, H, W, K, C], this is channels last and needs no copy, and the results have the same
+    layout.
     """
 
     @staticmethod
@@ -74,7 +81,7 @@ class _ChannelsLast(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        """A layout needs nothing of the inputs for its gradient."""
+        """Save nothing: the gradient of a change of layout does not depend on the inputs."""
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -87,7 +94,10 @@ class _ChannelsLast(torch.autograd.Function):
 
 
 def as_autocast(*tensors: Tensor) -> list[Tensor]:
-    """The tensors in the type of autocast, which looks neither into a function of our own nor into vmap."""
+    """Convert tensors to autocast's type.
+
+    Autocast itself sees neither into custom autograd functions nor into vmap.
+    """
     device = tensors[0].device.type
     if not torch.is_autocast_enabled(device):
         return list(tensors)
@@ -95,16 +105,15 @@ def as_autocast(*tensors: Tensor) -> list[Tensor]:
 
 
 def add_bias(products: Tensor, bias: Tensor) -> Tensor:
-    """Products [B, O, ...] plus bias [O], in the products' own type.
+    """Add the bias [O] to products [B, O, ...] in the products' own type.
 
-    Where vmap takes a layer apart, its bias of fp32 would make fp32 of products in bf16, and of all that
-    comes after them.
+    Under vmap an fp32 bias would promote bf16 products, and everything downstream, to fp32.
     """
     return products + bias.to(products.dtype).view(-1, *[1] * (products.dim() - 2))
 
 
 def convolve(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``conv2d`` with stride 2: kernel 4 with padding 1, or kernel 2 without.
+    """Compute ``conv2d`` with stride 2: kernel 4 with padding 1, or kernel 2 without.
 
     Args:
         images: [B, C, 2 H, 2 W].
@@ -118,7 +127,7 @@ def convolve(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def convolve_transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``conv_transpose2d`` with stride 2: kernel 4 with padding 1, or kernel 2 without.
+    """Compute ``conv_transpose2d`` with stride 2, kernel 4 and padding 1, or kernel 2.
 
     Args:
         images: [B, C, H, W].
@@ -132,12 +141,12 @@ def convolve_transposed(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _apply(function: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Call a function in the type that autocast asks for, and add the bias."""
+    """Apply a function in autocast's type, and add the bias."""
     return add_bias(function.apply(*as_autocast(images, weight)), bias)
 
 
 class _Narrowing(torch.autograd.Function):
-    """wide [B, C, 2 H, 2 W], weight [O, C, k, k] -> narrow [B, O, H, W]."""
+    """A convolution: wide [B, C, 2 H, 2 W], weight [O, C, k, k] -> [B, O, H, W]."""
 
     generate_vmap_rule = True
 
@@ -152,13 +161,13 @@ class _Narrowing(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         wide, weight = ctx.saved_tensors
-        # Pixels of a dataset need no gradient.
+        # Images from a dataset need no gradient.
         of_wide = _widen(gradient, weight) if ctx.needs_input_grad[0] else None
         return of_wide, _weigh(wide, gradient, weight)
 
 
 class _Widening(torch.autograd.Function):
-    """narrow [B, O, H, W], weight [O, C, k, k] -> wide [B, C, 2 H, 2 W]."""
+    """Its transpose: narrow [B, O, H, W], weight [O, C, k, k] -> [B, C, 2 H, 2 W]."""
 
     generate_vmap_rule = True
 
@@ -176,15 +185,15 @@ class _Widening(torch.autograd.Function):
         return _narrow(gradient, weight), _weigh(gradient, narrow, weight)
 
 
-# Four pixels of the wide image, padded, make a block [4 C]. A kernel has a tap [O, 4 C] for each block that
-# it covers, T x T of them: two by two with kernel 4, one with kernel 2. Patches take T T times the memory,
-# so they are made of the side that has fewer channels; where that is the side of the result, the product
-# comes first, and what its taps gave is added up. In bf16 that would round what each tap gave, and patches
-# are made all the same.
+# Four pixels of the padded wide image form a block [4 C]. A kernel has one tap [O, 4 C] for each of the T x T
+# blocks that it covers: two by two with kernel 4, one with kernel 2. Patches take T T times the memory, so
+# they are made from the side with fewer channels. If that is the side of the result, the product is computed
+# first, and the contributions of the taps are then added up. In bf16 this would round each contribution, so
+# there the patches are made in any case.
 
 
 def _narrow(wide: Tensor, weight: Tensor) -> Tensor:
-    """Each narrow pixel from the blocks that its kernel covers."""
+    """Compute each narrow pixel from the blocks that its kernel covers."""
     taps, blocks = _taps(weight), _blocks(wide, weight)
     if _is_wide_thin(weight) or _is_coarse(weight):
         kernels = taps.transpose(2, 3).flatten(0, 2)  # [T T 4 C, O]
@@ -196,7 +205,10 @@ def _narrow(wide: Tensor, weight: Tensor) -> Tensor:
 
 
 def _widen(narrow: Tensor, weight: Tensor) -> Tensor:
-    """Each block from the narrow pixels whose kernels cover it; a later tap comes from an earlier pixel."""
+    """Compute each block from the narrow pixels whose kernels cover it.
+
+    Later taps belong to earlier pixels, hence the flips.
+    """
     taps, pixels = _taps(weight), narrow.permute(0, 2, 3, 1)
     if _is_wide_thin(weight) and not _is_coarse(weight):
         kernels = taps.permute(2, 0, 1, 3).flip(1, 2)  # [O, T, T, 4 C]
@@ -211,7 +223,7 @@ def _widen(narrow: Tensor, weight: Tensor) -> Tensor:
 
 
 def _weigh(wide: Tensor, narrow: Tensor, weight: Tensor) -> Tensor:
-    """The gradient of the weight: what blocks and narrow pixels have to do with each other."""
+    """Compute the gradient of the weight, which correlates blocks with narrow pixels."""
     outputs, channels, kernel, _ = weight.shape
     blocks, pixels, count = _blocks(wide, weight), narrow.permute(0, 2, 3, 1), kernel // 2
     if _is_wide_thin(weight):
@@ -226,26 +238,26 @@ def _weigh(wide: Tensor, narrow: Tensor, weight: Tensor) -> Tensor:
 
 
 def _is_wide_thin(weight: Tensor) -> bool:
-    """Whether a block has fewer channels than a narrow pixel."""
+    """Return True if a block has fewer channels than a narrow pixel."""
     return 4 * weight.shape[1] < weight.shape[0]
 
 
 def _is_coarse(weight: Tensor) -> bool:
-    """Whether sums of several products would be less exact than one product."""
+    """Return True if summing several products would be less exact than one product."""
     return weight.dtype in (torch.bfloat16, torch.float16)
 
 
 def _multiply(patches: Tensor, kernels: Tensor) -> Tensor:
-    """Patches [B, H, W, I] times kernels [I, O].
+    """Multiply patches [B, H, W, I] by kernels [I, O], as one product of two matrices.
 
-    As one product of two matrices: torch would repeat the kernels for each image where the rows of the
-    patches do not follow each other in memory, as in a gradient that is not channels last.
+    Otherwise torch would repeat the kernels for each image if the rows of the patches are not contiguous, as
+    in a gradient that is not channels last.
     """
     return (patches.flatten(0, 2) @ kernels).unflatten(0, patches.shape[:3])
 
 
 def _taps(weight: Tensor) -> Tensor:
-    """The kernels [O, C, k, k] as taps [T, T, O, 4 C]."""
+    """Convert kernels [O, C, k, k] to taps [T, T, O, 4 C]."""
     count = weight.shape[-1] // 2
     # [O, C, y tap, y phase, x tap, x phase]
     phases = weight.unflatten(3, (count, 2)).unflatten(2, (count, 2))
@@ -253,24 +265,31 @@ def _taps(weight: Tensor) -> Tensor:
 
 
 def _blocks(wide: Tensor, weight: Tensor) -> Tensor:
-    """The wide image [B, C, 2 H, 2 W], padded as its kernel asks for, as blocks [B, h, w, 4 C]."""
+    """Pad the wide image [B, C, 2 H, 2 W] for its kernel; return blocks [B, h, w, 4 C]."""
     pixels = frame(wide.permute(0, 2, 3, 1), weight.shape[-1] // 2 - 1)
     return pixels.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 2, 4, 5).flatten(3)
 
 
 def frame(pixels: Tensor, margin: int) -> Tensor:
-    """Pixels [B, H, W, ...] in a frame of zeros, so many pixels wide."""
+    """Pad pixels [B, H, W, ...] with a frame of zeros that is ``margin`` pixels wide."""
     channels = (0, 0) * (pixels.dim() - 3)
     return F.pad(pixels, (*channels, margin, margin, margin, margin)) if margin else pixels
 
 
 def _unfold(pixels: Tensor, taps: int) -> Tensor:
-    """Patches [B, H, W, T T I] of pixels [B, H + T - 1, W + T - 1, I]."""
+    """Return patches [B, H, W, T T I] of pixels [B, H + T - 1, W + T - 1, I]."""
     return pixels.unfold(1, taps, 1).unfold(2, taps, 1).permute(0, 1, 2, 4, 5, 3).flatten(3)
 
 
 def _add_up(products: Tensor) -> Tensor:
-    """What each pixel [B, H, W, O] has of the taps, in products [B, H + T - 1, W + T - 1, T, T, O]."""
+    """Sum the taps' contributions to each pixel.
+
+    Args:
+        products: [B, H + T - 1, W + T - 1, T, T, O].
+
+    Returns:
+        [B, H, W, O].
+    """
     taps = products.shape[3]
     height, width = (size - taps + 1 for size in products.shape[1:3])
     shifted = [products[:, y : y + height, x : x + width, y, x] for y in range(taps) for x in range(taps)]

@@ -1,4 +1,4 @@
-"""The compiled kernels give what torch's own layers give, and leave to those what they cannot do."""
+"""The compiled kernels agree with torch's layers, and leave the rest to them."""
 
 import copy
 import os
@@ -20,7 +20,7 @@ kernels = pytest.importorskip("dis_bench.nn.kernels")
 pytestmark = pytest.mark.skipif(not kernels.HAS_FLOAT32, reason="this processor has no AVX2")
 needs_bf16 = pytest.mark.skipif(not kernels.HAS_BF16, reason="this processor has no AVX-512 BF16")
 
-# What each network is made of, with images of one channel and of three, and sizes of one tile and of many.
+# The layers of each network, with images of one and three channels, and sizes of one tile and of many.
 CONVOLUTIONS = {
     "burgess": ([1, 32, 32, 32, 32], [4, 4, 4, 4], 64),
     "burgess, colours": ([3, 32, 32, 32, 32], [4, 4, 4, 4], 64),
@@ -60,12 +60,12 @@ CASES = [
 
 
 def slope_of(out):
-    """A gradient for what comes out, the same for all ways to compute that."""
+    """Return a gradient for the output, the same for every way to compute it."""
     return torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float32)
 
 
 def outputs_and_gradients(network, images):
-    """What the network gives, and gradients of parameters and, of transposed convolutions, images."""
+    """Return the output and the gradients of parameters and, if transposed, of images."""
     transposed = isinstance(network[0], nn.ConvTranspose2d)
     images = images.clone().requires_grad_(transposed)
     out = network(images)
@@ -74,12 +74,12 @@ def outputs_and_gradients(network, images):
 
 
 def plain_copy(stack):
-    """A copy of torch's own layers."""
+    """Return a copy made of torch's own layers."""
     return nn.Sequential(*copy.deepcopy(stack))
 
 
 def plainly(stack, images):
-    """The same by torch's own layers in float64."""
+    """Return the same from torch's own layers in float64."""
     return outputs_and_gradients(plain_copy(stack).double(), images.double())
 
 
@@ -89,7 +89,7 @@ def difference(ours, theirs):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Which of the kernels' functions were called."""
+    """Record which functions of the kernels are called."""
     called = []
     for name in ("convolve", "convolve_transposed"):
         function = getattr(compiled, name)
@@ -107,7 +107,7 @@ def test_in_float32_results_and_gradients_are_torchs(kind, case, calls):
     stack, images = stack_and_images(kind, case)
     for ours, theirs in zip(outputs_and_gradients(stack, images), plainly(stack, images), strict=True):
         assert ours.shape == theirs.shape
-        # Where rounding decides whether a unit is above 0, gradients of both kinds of float32 differ by more.
+        # If rounding decides whether a unit is above 0, both float32 gradients differ by more.
         assert difference(ours, theirs) < 1e-5
     assert len(calls) == 1
 
@@ -255,7 +255,7 @@ def test_what_torch_refuses_is_refused_in_its_words(calls):
     assert torch_refuses(encoder, images[:, :, :0])
     assert torch_refuses(encoder, images[:, :, :, :0])
     assert torch_refuses(decoder, codes[:, :16])
-    encoder[2].weight = nn.Parameter(encoder[2].weight[:30])  # and the bias is forgotten
+    encoder[2].weight = nn.Parameter(encoder[2].weight[:30])  # but not the bias
     assert torch_refuses(encoder, images)
     encoder[2].bias = nn.Parameter(encoder[2].bias[:30])
     assert torch_refuses(encoder, images)
@@ -370,7 +370,7 @@ def test_who_looks_for_torchs_operations_finds_them(calls):
 
 @pytest.mark.slow
 def test_a_processor_with_avx2_alone_gives_the_same():
-    # Kernels for its registers, of half the width, also run on newer processors.
+    # AVX2 kernels, whose registers are half as wide, also run on newer processors.
     features = "+avx,+avx2,+fma,+sse2,+sse4.1,+sse4.2,+f16c,+bmi,+bmi2,+popcnt"
     environment = os.environ | {
         "NUMBA_CPU_NAME": "haswell",
@@ -460,7 +460,7 @@ print(hashlib.sha256(b"".join(result.numpy().tobytes() for result in results)).h
 
 @pytest.mark.slow
 def test_numbers_do_not_depend_on_a_cache(tmp_path):
-    # Without a folder for it, numba has none of its own places left.
+    # Unless a folder is given, numba has no place of its own left.
     places = {"none": {}, "a folder": {"NUMBA_CACHE_DIR": str(tmp_path)}}
     digests = []
     for place in places.values():

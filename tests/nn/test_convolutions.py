@@ -1,4 +1,4 @@
-"""Our ways of convolving are torch's own, in outputs and gradients."""
+"""Our convolution algorithms agree with torch's, in outputs and gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Convolving by patches is torch's own convolution: outputs and gradients, alone and under vmap."""
+"""Patches agree with torch's convolution in outputs and gradients, also under vmap."""
 
 import pytest
 import torch
@@ -16,14 +16,14 @@ KERNELS = [(4, 1), (2, 0)]  # with their padding
 
 
 def pair(kind, padding):
-    """Ours and torch's own."""
+    """Return our function and torch's."""
     if kind == "narrowing":
         return convolve, lambda images, weight, bias: F.conv2d(images, weight, bias, 2, padding)
     return convolve_transposed, lambda i, w, b: F.conv_transpose2d(i, w, b, 2, padding)
 
 
 def inputs(kind, kernel, lead=(), narrow_wide=None):
-    """Images, weight and bias; channels of the narrow and of the wide image."""
+    """Return random images, weight and bias for the given numbers of channels."""
     generator = torch.Generator().manual_seed(0)
     narrow, wide = narrow_wide or ((5, 3) if kind == "narrowing" else (3, 5))
     given, made = (wide, narrow) if kind == "narrowing" else (narrow, wide)
@@ -43,7 +43,7 @@ def outputs_and_gradients(function, parts):
 @pytest.mark.parametrize("kind", ["narrowing", "widening"])
 @pytest.mark.parametrize(("kernel", "padding"), KERNELS)
 @pytest.mark.parametrize("models", [None, 4])
-@pytest.mark.parametrize("narrow_wide", [(3, 5), (5, 3), (9, 2)])  # patches are of the narrow, or of the wide
+@pytest.mark.parametrize("narrow_wide", [(3, 5), (5, 3), (9, 2)])  # patches of the narrow, or of the wide
 def test_outputs_and_gradients_are_torchs_own(kind, kernel, padding, models, narrow_wide):
     ours, own = pair(kind, padding)
     parts = inputs(kind, kernel, () if models is None else (models,), narrow_wide)
@@ -72,7 +72,7 @@ def test_outputs_are_channels_last_so_that_the_next_layer_copies_nothing(kind, k
 
 @pytest.mark.parametrize("kind", ["narrowing", "widening"])
 def test_kernels_are_not_repeated_for_each_image(kind, monkeypatch):
-    # A gradient may come in any layout: its patches are one matrix all the same.
+    # A gradient may come in any layout; its patches are one matrix in any case.
     shapes = []
     multiply = Tensor.__matmul__
     monkeypatch.setattr(
@@ -112,7 +112,7 @@ def test_networks_give_the_same_by_each_way(network):
 
 
 class Convolutions(TorchDispatchMode):
-    """Keeps whether the images of each convolution have their channels last, and its groups."""
+    """A log of each convolution's groups, and whether its images have channels last."""
 
     def __init__(self):
         super().__init__()
