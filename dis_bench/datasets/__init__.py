@@ -1,4 +1,4 @@
-"""Ground-truth data: images, the factors that made them, and the grid that ties the two."""
+"""Ground-truth data: images, their factors, and the grid that links both."""
 
 from dis_bench.datasets.loading import load_dataset
 

@@ -1,4 +1,4 @@
-"""The authors' archives: where they come from, where they are stored, and whether a file is the real one."""
+"""The authors' archives: their origin, place on disk, and verification."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ BLOCK = 1 << 20  # bytes read at a time
 
 @dataclass(frozen=True)
 class Archive:
-    """One file of pixels and factors, as its authors published it.
+    """A file of pixels and factors, as its authors published it.
 
     Attributes:
-        dataset: the name to give to ``dis-bench data fetch``.
+        dataset: the dataset's name for ``dis-bench data fetch``.
         file: the file's name.
-        urls: where it can be downloaded, tried in this order.
-        digests: what it must hash to, by algorithm: any that hashlib knows, or ``git-blob-sha1`` (what git
-            calls the file). The first one names the pixels in fingerprints.
-        licence: of the data.
+        urls: its download locations, in the order in which to try them.
+        digests: the expected digests by algorithm: any that hashlib knows, or ``git-blob-sha1`` (git's object
+            name of the file). The first one identifies the pixels in fingerprints.
+        licence: the licence of the data.
         size: in bytes; None if no trustworthy source states it.
-        at_most: a bound on the size, in bytes, where it is not known; a download stops there.
+        at_most: an upper bound on an unknown size, in bytes, at which a download stops.
 
     Raises:
-        InputError: it can be downloaded, but has neither a size nor a bound.
+        InputError: it has urls, but neither a size nor a bound.
     """
 
     dataset: str
@@ -52,18 +52,18 @@ class Archive:
 
     @property
     def limit(self) -> int:
-        """The bytes that it has, or can have."""
+        """The size of the file in bytes, or its upper bound."""
         return self.size or self.at_most or 0
 
     @property
     def fingerprint(self) -> str:
-        """A short text that stands for the content."""
+        """A short text that identifies the content."""
         algorithm, digest = next(iter(self.digests.items()))
         return f"{algorithm}:{digest[:16]}"
 
 
 def data_directory(data_dir: str | Path | None = None) -> Path:
-    """Where archives lie: ``data_dir``, else what DIS_BENCH_DATA says, else the user's cache."""
+    """Return ``data_dir``, else DIS_BENCH_DATA's directory, else the user's cache."""
     chosen = data_dir or os.environ.get(ENVIRONMENT)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -73,14 +73,14 @@ def data_directory(data_dir: str | Path | None = None) -> Path:
 
 
 def find(archive: Archive, data_dir: str | Path | None = None) -> Path | None:
-    """The archive's file in the data directory or in a folder of it; None if it is not there."""
+    """Return the archive's file in the data directory or a folder in it, or None."""
     directory = data_directory(data_dir)
     places = [directory / archive.file, *sorted(directory.glob(f"*/{archive.file}"))]
     return next((place for place in places if place.is_file()), None)
 
 
 def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
-    """The error for an archive that is not in the data directory: says where, and what to do."""
+    """Return the error for a missing archive: where it was expected, and what to do."""
     return InputError(
         f"{archive.file} is not in '{data_directory(data_dir)}': run `dis-bench data fetch "
         f"{archive.dataset}`, or name the directory that holds it by ",
@@ -90,10 +90,10 @@ def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
 
 
 def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
-    """The archive's file, known to be the real one: verified now, or since it was last changed.
+    """Return the archive's file, verified now or since its last change.
 
     Raises:
-        InputError: it is not there, or is not the real one.
+        InputError: the file is missing, or is not the official archive.
     """
     path = find(archive, data_dir)
     if path is None:
@@ -104,11 +104,11 @@ def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
 
 
 def verify(archive: Archive, path: Path) -> None:
-    """Read a file and compare it with what the archive must be; remember that it is.
+    """Verify that a file is the archive, and remember that it is.
 
     Raises:
-        InputError: its size or a digest differs; says what was expected, what was found and what to do. Or
-            it cannot be read.
+        InputError: its size or a digest differs (the message says what was expected, what was found and what
+            to do), or it cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -124,7 +124,7 @@ def verify(archive: Archive, path: Path) -> None:
 
 
 def compare(archive: Archive, file: BinaryIO) -> str | None:
-    """Say how an open file differs from the archive in size or digest; None if it does not."""
+    """Describe how an open file differs from the archive in size or digest, else None."""
     file.flush()
     size = os.fstat(file.fileno()).st_size
     if archive.size is not None and size != archive.size:
@@ -137,7 +137,7 @@ def compare(archive: Archive, file: BinaryIO) -> str | None:
 
 
 def digest(file: BinaryIO, name: str, algorithms: Iterable[str]) -> dict[str, str]:
-    """Return the hexadecimal digests of an open file by algorithm, read once from its beginning."""
+    """Return an open file's hexadecimal digests by algorithm, in one pass over it."""
     size = os.fstat(file.fileno()).st_size
     hashes = {}
     for algorithm in algorithms:
@@ -160,15 +160,15 @@ def _note(path: Path) -> Path:
 
 
 def _state(archive: Archive, path: Path) -> dict[str, object]:
-    """What a verification holds for: the same bytes, as far as the file system tells."""
+    """Return what a verification is valid for: an unchanged file, as its status shows."""
     status = path.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "digests": dict(archive.digests)}
 
 
 def remember(archive: Archive, path: Path) -> None:
-    """Note beside a file that it was verified.
+    """Record beside a file that it was verified.
 
-    A directory that cannot be written costs a new verification at every start, and nothing else.
+    If the directory is not writable, the file is verified again on every start, and nothing else happens.
     """
     try:
         with Part(_note(path)) as part:

@@ -1,4 +1,4 @@
-"""The dataset contract: a grid of factors, and the image at every index of it."""
+"""The dataset contract: a grid of factors, and an image at each index of it."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 
 def hash_constants(constants: Any) -> str:
-    """The fingerprint of drawn images: a hash of all the numbers that they are drawn from."""
+    """Return the fingerprint of drawn images: a hash of the constants behind them."""
     return "drawn:" + hashlib.sha256(json.dumps(constants).encode()).hexdigest()[:16]
 
 
 class Dataset:
-    """Images and the factors that made them.
+    """Images and their generative factors.
 
-    A plug-in subclasses this, sets the class attributes and defines :meth:`draw`; what it looks up while
-    drawing comes from :meth:`build`. docs/datasets.md walks through an example.
+    A plug-in subclasses this, sets the class attributes and defines :meth:`draw`; the tables that it uses
+    while drawing come from :meth:`build`. docs/datasets.md walks through an example.
 
     Args:
         source: one of :attr:`sources`; by default the first.
-        data_dir: where a source that reads files looks for them.
+        data_dir: the directory that a source which reads files searches.
 
     Attributes:
-        name: what users type and what tables show.
-        summary: one line about it, the first of the class's docstring.
-        grid: the factors. One of size 1 stays in the grid; whoever scores or sweeps factors leaves it out.
+        name: the name that users type and tables show.
+        summary: the first line of the class's docstring.
+        grid: the factors. A factor of size 1 stays in the grid; scores and sweeps leave it out.
         image_shape: (C, H, W).
-        pixel_max: the value of a white pixel: 1 where pixels are bits, 255 where they are bytes.
-        sources: where the pixels can come from, the default first.
+        pixel_max: the value of a white pixel: 1 if pixels are bits, 255 if they are bytes.
+        sources: the possible sources of the pixels, the default first.
         archive: the authors' file, if there is one to fetch.
-        reference: factor classes of a telling image, around which ``dis-bench data show`` sweeps; by
-            default the middle of every factor.
-        source: where the pixels of this instance come from.
-        fingerprint: a short text that changes when the pixels can change for another reason than the code,
-            such as a file that is read; set it for the class, or in ``__init__``.
+        reference: factor classes of a typical image, around which ``dis-bench data show`` sweeps; by default
+            the middle class of every factor.
+        source: the source of this instance's pixels.
+        fingerprint: a short text that changes if the pixels may have changed for a reason other than the
+            code, such as a different file; set it on the class, or in ``__init__``.
     """
 
     name: ClassVar[str]
@@ -74,11 +74,17 @@ class Dataset:
         self._tables: dict[str, torch.Tensor] | None = None
 
     def build(self) -> dict[str, torch.Tensor]:
-        """Make the big arrays that :meth:`draw` reads, by name; called once, before the first image."""
+        """Build the large arrays that :meth:`draw` reads, by name.
+
+        Called once, before the first image.
+        """
         return {}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
-        """The images at ``indices``, int64 ``[B]`` in range and on this dataset's device.
+        """Draw the images at the given indices of the grid.
+
+        Args:
+            indices: int64 ``[B]``, in range, on this dataset's device.
 
         Returns:
             uint8 ``[B, C, H, W]``, on the same device.
@@ -87,7 +93,7 @@ class Dataset:
 
     @property
     def tables(self) -> dict[str, torch.Tensor]:
-        """What :meth:`build` made, on this dataset's device."""
+        """The arrays from :meth:`build`, on this dataset's device."""
         if self._tables is None:
             self._tables = {name: table.to(self.device) for name, table in self.build().items()}
         return self._tables
@@ -95,18 +101,19 @@ class Dataset:
     @names_missing_packages
     @neutral()
     def images(self, indices: Any) -> torch.Tensor:
-        """The images at the given indices of the grid.
+        """Return the images at the given indices of the grid.
 
         Args:
             indices: ``[B]`` integers; a tensor, a numpy array or a list.
 
         Returns:
-            uint8 ``[B, C, H, W]`` with the values that the authors' file holds (0 .. pixel_max), on this
-            dataset's device.
+            uint8 ``[B, C, H, W]`` with the values of the authors' file (0 .. pixel_max), on this dataset's
+            device.
 
         Raises:
-            InputError: not integers, not one axis, or out of range. On a GPU the range is left to the
-                device's own check, since the answer would hold up every batch.
+            InputError: the indices are not integers, have more than one axis, or are out of range. Indices on
+                a GPU are left to the device's own check, since waiting for its answer would delay every
+                batch.
         """
         import torch
 
@@ -116,18 +123,18 @@ class Dataset:
         return self.draw(indices.to(self.device, torch.int64))
 
     def indices(self, factors: Any) -> Any:
-        """The index of each row of factor classes; see :meth:`FactorGrid.indices`."""
+        """Return the index of each row of factor classes; see :meth:`FactorGrid.indices`."""
         return self.grid.indices(factors)
 
     def factors(self, indices: Any) -> Any:
-        """The factor classes at each index; see :meth:`FactorGrid.factors`."""
+        """Return the factor classes at each index; see :meth:`FactorGrid.factors`."""
         return self.grid.factors(indices)
 
     def __len__(self) -> int:
         return len(self.grid)
 
     def to(self, device: str | torch.device) -> Self:
-        """Move the tables; images come back on that device. Returns this dataset."""
+        """Move the tables, and all later images, to a device; return this dataset."""
         self.device = device
         if self._tables is not None:
             self._tables = {name: table.to(device) for name, table in self._tables.items()}
@@ -135,21 +142,21 @@ class Dataset:
 
     @neutral()
     def share_memory(self) -> Self:
-        """Build the tables in shared memory, for workers that torch.multiprocessing hands this dataset to.
+        """Build the tables in shared memory, for workers started by torch.multiprocessing.
 
-        Where shared memory is missing or too small (containers often have 64 MB), this only builds them, and
+        If shared memory is missing or too small (containers often have 64 MB), the tables are only built, and
         each worker builds its own. Returns this dataset.
         """
         size = sum(table.nbytes for table in self.tables.values())
         shared = Path("/dev/shm")
         if not shared.is_dir() or shutil.disk_usage(shared).free > 2 * size:
-            with suppress(RuntimeError):  # it may not be written
+            with suppress(RuntimeError):  # it may be read-only
                 for table in self.tables.values():
                     table.share_memory_()
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tables travel only as shared memory: a copy of them would cost more than building them again.
+        # Only tables in shared memory are pickled: copying them would cost more than building them again.
         tables = self._tables or {}
         shared = tables if all(table.is_shared() for table in tables.values()) else {}
         return vars(self) | {"_tables": shared or None}

@@ -1,7 +1,7 @@
-"""Download archives: try mirrors in order, resume broken transfers, keep only verified files.
+"""Downloads of archives: mirrors in order, resumed transfers, only verified files.
 
-A server is not trusted with anything: not with the size (reading stops at the first byte too many), the
-encoding (bytes are kept as they come), the range, the pace, nor with where it redirects to.
+The server is trusted with nothing: neither the size (reading stops at the first excess byte), nor the
+encoding (bytes are stored as received), the range, the pace, or the target of a redirect.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = 30.0  # seconds without a byte
-SLOWEST = 1_000  # bytes per second; over TIMEOUT seconds, fewer count as none
-RETRIES = 1  # of every mirror
+SLOWEST = 1_000  # bytes per second; a lower average over TIMEOUT seconds counts as a timeout
+RETRIES = 1  # per mirror
 PAUSE = 1.0  # seconds before a retry
 REDIRECTS = 5
-BLOCK = 1 << 16  # bytes; what is read at a time, at most
+BLOCK = 1 << 16  # bytes read at a time, at most
 
 
 class BadAnswer(Exception):
-    """An answer that does not lead to the archive; the text says why, in a few words."""
+    """An answer that does not deliver the archive; its text briefly says why."""
 
 
 def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, bool]:
@@ -40,14 +40,14 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
 
     Args:
         archive: what to download.
-        data_dir: where to; see :func:`archives.data_directory`.
+        data_dir: the target directory; see :func:`archives.data_directory`.
 
     Returns:
-        Its path, and whether it was downloaded now.
+        Its path, and True if it was downloaded by this call.
 
     Raises:
-        InputError: a file of that name is there and is not the archive; no mirror delivered it; or it cannot
-            be written.
+        InputError: a file of that name exists but is not the archive, no mirror delivered it, or it cannot be
+            written.
     """
     directory = archives.data_directory(data_dir)
     target = directory / archive.file
@@ -71,13 +71,13 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
 
 
 def _download(archive: Archive, part: Part) -> None:
-    """Fill the part with the archive, verified.
+    """Fill the part with the verified archive.
 
     Raises:
-        InputError: no mirror delivered it, or the disk has no room for it.
+        InputError: no mirror delivered it, or the disk is too full.
     """
     if part.size == archive.size and archives.compare(archive, part.file) is None:
-        return  # only its name was missing
+        return  # complete, but not yet renamed
     if part.size >= archive.limit:
         part.clear()
     failures = []
@@ -102,15 +102,15 @@ def _download(archive: Archive, part: Part) -> None:
 
 
 def _receive(archive: Archive, url: str, part: Part) -> None:
-    """Download from one mirror, from where the part ends.
+    """Download from one mirror, starting at the end of the part.
 
     Raises:
-        BadAnswer: anything but the right number of bytes came; what may be the archive's beginning is kept.
+        BadAnswer: the number of bytes is wrong. Bytes that may be the archive's beginning are kept.
     """
     with _make_session() as session:
         response = _ask(session, url, part.size)
         if part.size and not _goes_on(response, part.size):
-            part.clear()  # it does not fit this file
+            part.clear()  # it is not a part of this file
             response.close()
             response = _ask(session, url, 0)
         with response:
@@ -123,14 +123,21 @@ def _receive(archive: Archive, url: str, part: Part) -> None:
 
 
 def _goes_on(response: requests.Response, have: int) -> bool:
-    """Whether an answer fits a part of ``have`` bytes: continues it, replaces it, or is no content at all."""
+    """Return False if an answer shows that our part is not the file's beginning.
+
+    A range other than the requested one shows that, and so does 416 (range not satisfiable).
+    """
     if response.status_code == 206:
         return bool(re.match(rf"bytes {have}-\d+/", response.headers.get("Content-Range", "")))
     return response.status_code != 416
 
 
 def _announced_total(archive: Archive, response: requests.Response, have: int) -> int | None:
-    """Return the file's size by an answer's headers, if they say; refuse what cannot be the archive."""
+    """Return the file's size according to an answer's headers, or None.
+
+    Raises:
+        BadAnswer: the headers show that this cannot be the archive.
+    """
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise BadAnswer("sent it compressed, which was not asked for")
     try:
@@ -145,7 +152,7 @@ def _announced_total(archive: Archive, response: requests.Response, have: int) -
 
 
 def _gather(archive: Archive, response: requests.Response, part: Part, have: int, total: int | None) -> None:
-    """Append what comes to the first ``have`` bytes of the part, up to the archive's size."""
+    """Append the received bytes to the first ``have`` of the part, up to the limit."""
     part.file.seek(have)
     part.file.truncate()
     size = total or archive.size
@@ -163,7 +170,7 @@ def _gather(archive: Archive, response: requests.Response, part: Part, have: int
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """Yield bytes as they come, undecoded, as long as they do not come too slowly."""
+    """Yield bytes as received, undecoded, as long as they do not come too slowly."""
     from urllib3.exceptions import HTTPError
 
     since, received = time.monotonic(), 0
@@ -188,14 +195,14 @@ def _broken_off() -> BadAnswer:
 
 
 def _ask(session: requests.Session, url: str, have: int) -> requests.Response:
-    """Send a request for the bytes from ``have`` on, and follow redirects to HTTP servers.
+    """Request the bytes from ``have`` on, following redirects to HTTP servers.
 
     Raises:
-        BadAnswer: no answer, or a redirect that is not followed.
+        BadAnswer: there is no answer, or a redirect is not followed.
     """
     import requests
 
-    # Compressed on the way, the bytes of a part would not be those of the file.
+    # With compression, the bytes of a part would not be those of the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     for _ in range(1 + REDIRECTS):
         try:
@@ -212,7 +219,7 @@ def _ask(session: requests.Session, url: str, have: int) -> requests.Response:
 
 
 def _follow(url: str, location: str) -> str:
-    """Return where a redirect leads; over HTTP, and encrypted where the link was."""
+    """Return the target of a redirect, which must be HTTP, and HTTPS if ``url`` is."""
     try:
         following = urljoin(url, location)
         scheme = urlsplit(following).scheme
@@ -227,7 +234,7 @@ def _make_session() -> requests.Session:
     import requests
 
     class Session(requests.Session):
-        """A session that leaves redirects alone; requests would read the body of one, however long."""
+        """A session that ignores redirects, whose bodies requests would read in full."""
 
         def get_redirect_target(self, resp: Any) -> None:
             return None

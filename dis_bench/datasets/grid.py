@@ -1,4 +1,4 @@
-"""Factors and their grid: which combination of factor classes stands at which index."""
+"""Factors and their grid, which maps indices to combinations of factor classes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ KINDS = ("categorical", "ordinal", "circular")
 
 @dataclass(frozen=True)
 class Factor:
-    """One generative factor: a finite list of values, of which an image has one.
+    """A generative factor: a finite list of values, one of which each image has.
 
     Attributes:
         name: as in the dataset's own file or paper.
         size: the number of classes.
-        values: what the classes 0 .. size - 1 stand for: numbers, or words.
-        kind: ``categorical`` (no order), ``ordinal`` (ordered), or ``circular`` (ordered, and the last
-            class is a neighbour of the first).
+        values: the meaning of the classes 0 .. size - 1, as numbers or words.
+        kind: ``categorical`` (unordered), ``ordinal`` (ordered), or ``circular`` (ordered, with the last
+            class next to the first).
+
+    Raises:
+        InputError: the kind is unknown, or the number of values is not the size or is zero.
     """
 
     name: str
@@ -48,12 +51,12 @@ class Factor:
 
     @classmethod
     def spaced(cls, name: str, size: int, first: float, last: float, kind: str = "ordinal") -> Factor:
-        """A factor whose values lie evenly from ``first`` to ``last``."""
+        """Return a factor with evenly spaced values from ``first`` to ``last``."""
         return cls(name, size, tuple(np.linspace(first, last, size).tolist()), kind)
 
 
 class FactorGrid:
-    """The Cartesian product of factors, row-major: the last factor runs fastest.
+    """The Cartesian product of factors in row-major order: the last varies fastest.
 
     Args:
         factors: the factors, slowest first.
@@ -83,16 +86,16 @@ class FactorGrid:
         return "FactorGrid(" + " x ".join(f"{factor.name} {factor.size}" for factor in self) + ")"
 
     def factors(self, indices: Integers) -> Integers:
-        """The factor classes at each index.
+        """Return the factor classes at each index.
 
         Args:
             indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
 
         Returns:
-            int64 ``[B, F]``, of the same library and on the same device.
+            int64 ``[B, F]``, from the same library and on the same device.
 
         Raises:
-            InputError: not integers, not one axis, or out of range.
+            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
         """
         indices = _integers(indices, "indices")
         if indices.ndim != 1:
@@ -105,16 +108,18 @@ class FactorGrid:
         return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
 
     def indices(self, factors: Integers) -> Integers:
-        """The index of each combination of factor classes: the inverse of :meth:`factors`.
+        """Return the index of each combination of factor classes.
+
+        This is the inverse of :meth:`factors`.
 
         Args:
             factors: ``[B, F]``, integers, column i in 0 .. sizes[i] - 1; numpy (or lists) or torch.
 
         Returns:
-            int64 ``[B]``, of the same library and on the same device.
+            int64 ``[B]``, from the same library and on the same device.
 
         Raises:
-            InputError: not integers, not ``[B, F]``, or a class out of its factor's range.
+            InputError: the factors are not integers, not ``[B, F]``, or outside their range.
         """
         factors = _integers(factors, "factors")
         if factors.ndim != 2 or factors.shape[1] != len(self.sizes):
@@ -133,12 +138,12 @@ class FactorGrid:
 
 
 def _is_tensor(numbers: Any) -> bool:
-    # Whoever holds a tensor has imported torch; the grid itself must not.
+    # A caller with a tensor has imported torch; the grid itself must not.
     return "torch" in sys.modules and isinstance(numbers, sys.modules["torch"].Tensor)
 
 
 def _integers(numbers: Any, what: str) -> Any:
-    """``numbers`` as int64: a tensor stays a tensor, all else becomes a numpy array."""
+    """Convert to int64; a tensor stays a tensor, anything else becomes a numpy array."""
     if not _is_tensor(numbers):
         numbers = np.asarray(numbers)
     if "int" not in str(numbers.dtype) and len(numbers):
@@ -147,5 +152,5 @@ def _integers(numbers: Any, what: str) -> Any:
 
 
 def _beside(numbers: Any, row: tuple[int, ...]) -> Any:
-    """``row`` in the library, the type and on the device of ``numbers``."""
+    """Convert ``row`` to the library and device of ``numbers``."""
     return numbers.new_tensor(row) if _is_tensor(numbers) else np.array(row)

@@ -1,4 +1,4 @@
-"""Files under construction: gathered under another name, by one process at a time, never through a link."""
+"""Partial files, written under a temporary name by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ NOFOLLOW, NONBLOCK, BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O
 
 
 class Part:
-    """What will be a file, beside it and with ``.part`` at the end of its name.
+    """A partial file beside its target, with ``.part`` appended to the name.
 
-    Use it as a context. It may hold what an earlier process left; an empty one is removed at the end. Whoever
-    comes second waits for the first, and should then look whether the target is there. What is no file of
-    this user's own under this one name, such as a link or a pipe, is removed first: written to, it would
-    reach elsewhere.
+    Use it as a context manager. It may contain what an earlier process left; an empty one is removed at the
+    end. A second process waits for the first, and should then check whether the target exists. Anything other
+    than a regular file of this user under this single name, such as a link or a pipe, is removed first, since
+    writing to it would reach elsewhere.
 
     Args:
-        target: the file that it will be.
+        target: the file that it will become.
 
     Attributes:
-        path: its own name.
-        file: open for reading and writing, at its beginning.
+        path: its temporary name.
+        file: open for reading and writing, positioned at the start.
 
     Raises:
         OSError: it cannot be written, or is a directory.
@@ -46,13 +46,13 @@ class Part:
             except FileNotFoundError:
                 if not self.path.parent.is_dir():
                     raise
-                continue  # whoever had it has just moved it into place
+                continue  # its previous owner has just moved it into place
             self.file = os.fdopen(descriptor, "r+b")
             is_alone = _lock(self.file, self.path)
             if self._is_at(self.path):
                 if is_alone or is_new:
                     return self
-                self.path.unlink()  # nothing here can be locked: never write into what others may hold
+                self.path.unlink()  # no locks here: never write to a file that others may hold
             self.file.close()
 
     def __exit__(self, *_: object) -> None:
@@ -61,7 +61,7 @@ class Part:
         self.file.close()
 
     def _open(self) -> tuple[int, bool]:
-        """Open the file, made now or left by an earlier process: its descriptor, and whether it is new."""
+        """Open or create the file; return its descriptor, and True if it is new."""
         flags = os.O_RDWR | NOFOLLOW | NONBLOCK | BINARY
         new = flags | os.O_CREAT | os.O_EXCL
         try:
@@ -73,7 +73,7 @@ class Part:
             return os.open(self.path, new, 0o666), True
 
     def _is_at(self, path: Path) -> bool:
-        """Whether a name still leads to the open file."""
+        """Return True if a name still leads to the open file."""
         try:
             found = path.lstat()
         except FileNotFoundError:
@@ -82,20 +82,20 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Its size so far, in bytes."""
         self.file.flush()
         return os.fstat(self.file.fileno()).st_size
 
     def clear(self) -> None:
-        """Drop what it holds."""
+        """Discard its content."""
         self.file.seek(0)
         self.file.truncate(0)
 
     def move_into_place(self) -> None:
-        """Flush it to the disk and give it the target's name.
+        """Flush it to disk and rename it to the target.
 
         Raises:
-            OSError: it cannot be moved, or another process has put something in its place.
+            OSError: it cannot be renamed, or another process has replaced it.
         """
         self.file.flush()
         os.fsync(self.file.fileno())
@@ -110,7 +110,7 @@ def _is_own_file(status: os.stat_result) -> bool:
 
 
 def _lock(file: BinaryIO, path: Path) -> bool:
-    """Wait until no other process holds the file; False where files cannot be locked."""
+    """Wait for exclusive access to the file; return False if files cannot be locked."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,4 @@
-"""A picture of a dataset: a row per factor, in which that factor alone changes."""
+"""A picture of a dataset: one row per factor, in which only that factor changes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from dis_bench.scratch import temporary_files_in
 if TYPE_CHECKING:
     from dis_bench.plotting import Axes, Figure
 
-COLUMNS = 10  # images in a row, at most
+COLUMNS = 10  # images per row, at most
 TILE = 0.9  # inches
 FRAME = "#d1495b"
 
 
 @neutral()
 def draw_picture(dataset: Dataset, path: Path) -> Path:
-    """Draw every factor of more than one class, swept around one reference image.
+    """Draw every factor with more than one class, swept around a reference image.
 
     Args:
-        dataset: what to show; the reference is :attr:`Dataset.reference`.
-        path: where to; a file that is there stays, and the picture goes to ``name-2``, ``name-3`` and so on.
+        dataset: the dataset to show; the reference is :attr:`Dataset.reference`.
+        path: the file to write; an existing file is kept, and the picture goes to ``name-2``, ``name-3`` and
+            so on.
 
     Returns:
-        The file written.
+        The path of the file written.
     """
     with temporary_files_in(path.parent):
         from dis_bench.plotting import drawing
@@ -67,7 +68,7 @@ def _draw_sweeps(dataset: Dataset) -> Figure:
 
 
 def _spread(size: int, reference: int) -> np.ndarray:
-    """Up to ten classes, first and last among them, and the reference in place of its nearest."""
+    """Spread up to ten classes from first to last, and include the reference."""
     classes = np.linspace(0, size - 1, min(size, COLUMNS)).round().astype(int)
     classes[np.abs(classes - reference).argmin()] = reference
     return classes

@@ -1,8 +1,8 @@
-"""The pixels of an official archive, unpacked once into a file that can be read at any index.
+"""The pixels of an official archive, unpacked once into a random-access file.
 
-Archives are compressed for reading from end to end: in an HDF5 file like 3DShapes' one image at a random
-place took 0.75 s. And unpacked in memory they are large (3 GB and 6 GB). So the pixels are streamed once
-into a file of records of one length, from which a batch of 64 is read in 0.3 ms.
+Archives are compressed for sequential reading: in an HDF5 file like that of 3DShapes, one image at a random
+place took 0.75 s. Unpacked in memory they are large (3 GB and 6 GB). The pixels are therefore streamed once
+into a file of fixed-length records, from which a batch of 64 is read in 0.3 ms.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ HEADER = 4096  # bytes: whole pages, so that records can be mapped
 
 
 class PixelFile:
-    """Records of bytes, read by index; a pickled copy is a path.
+    """A file of records, read by index; pickling it copies only the path.
 
     Args:
         path: the file.
         record: the shape of one record of bytes.
-        count: how many there are.
+        count: the number of records.
     """
 
     def __init__(self, path: Path, record: tuple[int, ...], count: int) -> None:
@@ -39,10 +39,16 @@ class PixelFile:
         self._descriptor: int | None = None
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Copy records from the file: uint8 ``[B, *record]``.
+        """Read records from the file: uint8 ``[B, *record]``.
 
-        Reading leaves the pages to the operating system's cache; mapped, they would count as this process's
-        memory, in the end the whole file.
+        Read pages stay in the operating system's cache. Mapped pages would count as this process's memory, up
+        to the size of the whole file.
+
+        Args:
+            indices: ``[B]`` integers.
+
+        Raises:
+            InputError: the file is too short.
         """
         if self._descriptor is None:
             self._descriptor = os.open(self.path, os.O_RDONLY)
@@ -50,11 +56,11 @@ class PixelFile:
         records = np.empty((len(indices), *self.record), np.uint8)
         for record, index in zip(records, indices.tolist(), strict=True):
             if os.preadv(self._descriptor, [record], HEADER + index * length) != length:
-                raise InputError(f"'{self.path}' ends too early: delete it, and it will be made again.")
+                raise InputError(f"'{self.path}' ends too early: delete it, and it will be written again.")
         return records
 
     def map(self) -> np.ndarray:
-        """All records as one array ``[count, *record]`` that the operating system reads when touched."""
+        """Map all records as one array ``[count, *record]``, read from disk on access."""
         return np.memmap(self.path, np.uint8, "c", HEADER, (self.count, *self.record))
 
     def __getstate__(self) -> dict[str, object]:
@@ -68,17 +74,17 @@ class PixelFile:
 def unpack_once(
     archive: Archive, path: Path, record: tuple[int, ...], count: int, blocks: Iterator[np.ndarray]
 ) -> PixelFile:
-    """The pixel file of an archive, written first if it is missing, stale or of another length.
+    """Return an archive's pixel file; write it if it is missing, stale or incomplete.
 
     Args:
-        archive: what the pixels come from.
-        path: where it lies; the pixel file lies beside it.
+        archive: the source of the pixels.
+        path: its file; the pixel file is written beside it, or to the user's cache if that is impossible.
         record: the shape of one record.
-        count: how many records.
-        blocks: their bytes in order, uint8; only run through if the file has to be written.
+        count: the number of records.
+        blocks: the records' bytes in order, uint8; consumed only if the file has to be written.
 
     Raises:
-        InputError: the disk has no room for it.
+        InputError: the disk is too full.
     """
     content = {"archive": dict(archive.digests), "record": record, "count": count}
     header = json.dumps(content).encode().ljust(HEADER - 1) + b"\n"
@@ -104,7 +110,7 @@ def _is_current(target: Path, header: bytes, length: int) -> bool:
 
 
 def _writable_directory(path: Path) -> Path:
-    """The archive's own directory, or the user's cache where that one is read-only."""
+    """Return the archive's directory, or the user's cache if it is read-only."""
     if os.access(path.parent, os.W_OK):
         return path.parent
     import pooch

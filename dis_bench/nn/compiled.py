@@ -69,7 +69,7 @@ def describe_instructions() -> str:
 
 
 def serves(images: Tensor, layers: Layers) -> bool:
-    """Return True if the kernels apply to this call, which else is left to torch.
+    """Return True if the kernels apply to this call; else torch's layers take it.
 
     Raises:
         KernelsFailed: the kernels are requested, but cannot be loaded.

@@ -68,7 +68,7 @@ def test_show_writes_over_nothing(tmp_path, monkeypatch, capsys):
         (["fetch", "dsprite"], "did you mean 'dsprites'"),
         (["show", "dsprites", "--source", "real"], "unknown source of dataset 'dsprites' 'real'"),
         (["show", "dsprites", "--out", "no/where.png"], "there is no directory 'no'"),
-        (["show", "dsprites", "--out", "picture.txt"], "given: 'picture.txt'"),
+        (["show", "dsprites", "--out", "picture.txt"], "but 'picture.txt' was given"),
         (["fetch", "tests/tiny.py:Tiny"], "dataset 'tests/tiny.py:Tiny' has no archive"),
     ],
 )

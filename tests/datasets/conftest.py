@@ -1,4 +1,4 @@
-"""The drawn datasets, built once for all tests that only look at images."""
+"""The drawn datasets, built once for all tests that only read images."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from dis_bench.datasets.shapes3d.dataset import Shapes3D
 
 
 def archive_of(path, dataset, urls=(), **digests):
-    """The declaration of a file that exists; digests can be overridden to make it a wrong one."""
+    """Declare an existing file as an archive; override digests to make it a wrong one."""
     content = path.read_bytes()
     blob = b"blob %d\0" % len(content) + content
     known = {"md5": hashlib.md5(content).hexdigest(), "git-blob-sha1": hashlib.sha1(blob).hexdigest()}
@@ -21,7 +21,7 @@ def archive_of(path, dataset, urls=(), **digests):
 
 
 class Bomb:
-    """A pickle that leaves a trace when it is loaded."""
+    """A pickle that leaves a trace when loaded."""
 
     def __init__(self, trace):
         self.trace = str(trace)
@@ -31,9 +31,10 @@ class Bomb:
 
 
 def tiny_dsprites(directory, **replaced):
-    """48 images of 1 × 2 × 2 × 2 × 2 × 3 classes: the dataset's class, and the images ``[48, 64, 64]``.
+    """Write 48 images of 1 × 2 × 2 × 2 × 2 × 3 classes; return class and images.
 
-    The archive's ``metadata`` is a pickle that makes the directory ``trace`` when it is loaded.
+    The images are ``[48, 64, 64]``. The archive's ``metadata`` is a pickle that creates the directory
+    ``trace`` when loaded.
     """
     sizes = (1, 2, 2, 2, 2, 3)
     grid = FactorGrid([Factor.spaced(f"f{i}", size, 0, 1) for i, size in enumerate(sizes)])
@@ -56,7 +57,10 @@ def tiny_dsprites(directory, **replaced):
 
 
 def tiny_shapes3d(directory, **replaced):
-    """72 images of 2 × 2 × 1 × 3 × 2 × 3 classes: the dataset's class, and the images ``[72, 64, 64, 3]``."""
+    """Write 72 images of 2 × 2 × 1 × 3 × 2 × 3 classes; return class and images.
+
+    The images are ``[72, 64, 64, 3]``.
+    """
     sizes = (2, 2, 1, 3, 2, 3)
     grid = FactorGrid([Factor.spaced(f"f{i}", size, -1, 1) for i, size in enumerate(sizes)])
     images = np.random.default_rng(0).integers(0, 256, (72, 64, 64, 3)).astype(np.uint8)
@@ -71,7 +75,7 @@ def tiny_shapes3d(directory, **replaced):
     path = directory / "tiny_shapes3d.h5"
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
-            # A chunk holds a piece of ten images, as h5py's own choice for the real file would of thousands.
+            # A chunk holds pieces of ten images; in the real file, h5py's own choice holds thousands.
             chunks = (10, 16, 16, 1) if array.shape[1:] == (64, 64, 3) else True
             file.create_dataset(name, data=array, chunks=chunks, compression="gzip")
 

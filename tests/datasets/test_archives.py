@@ -1,4 +1,4 @@
-"""Finding archives, and telling the real one from another."""
+"""Archives are found, and told apart from other files."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ def test_digests_are_those_of_the_tools(file):
     found = digest("md5", "sha256", "git-blob-sha1")
     assert found["md5"] == hashlib.md5(b"the real content\n").hexdigest()
     assert found["sha256"] == hashlib.sha256(b"the real content\n").hexdigest()
-    # git's own name for the empty file and for "hello\n" are well known.
+    # git's object names of the empty file and of "hello\n" are well known.
     for content, name in ((b"", "e69de29b"), (b"hello\n", "ce013625")):
         file.write_bytes(content)
         assert digest("git-blob-sha1")["git-blob-sha1"].startswith(name)
@@ -91,7 +91,7 @@ def test_a_file_is_read_once_until_it_changes(file, monkeypatch):
     os.utime(file, (1, 1))
     archives.require(archive, file.parent)
     assert len(read) == 2
-    # Another declaration of the same file is another question.
+    # A different declaration of the same file needs a new verification.
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     archives.require(archive_of(file, "dsprites", sha256=sha256), file.parent)
     assert len(read) == 3

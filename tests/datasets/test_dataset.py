@@ -1,4 +1,4 @@
-"""The plug-in contract: sources, devices, shared memory, and what a third party has to write."""
+"""The plug-in contract: sources, devices, shared memory, and a third party's part."""
 
 import pickle
 import zlib
@@ -92,7 +92,7 @@ def test_to_moves_the_tables(name):
     dataset.images([0])
     assert dataset.to("meta") is dataset
     assert {table.device.type for table in dataset.tables.values()} == {"meta"}
-    # A meta tensor has no values: that drawing runs through shows that it never asks the device for one.
+    # A meta tensor has no values, so drawing can only succeed if it never asks the device for one.
     assert dataset.draw(torch.zeros(3, dtype=torch.int64, device="meta")).shape == (3, *dataset.image_shape)
 
 

@@ -1,4 +1,4 @@
-"""Downloads, from a server on this machine that breaks off, lies, or is not there."""
+"""Downloads from a local server that breaks off, lies, or is not there."""
 
 import gzip
 import hashlib
@@ -24,16 +24,16 @@ CONTENT = np.random.default_rng(0).bytes(600_000)
 
 
 class Server:
-    """Serves CONTENT at every path.
+    """A server of CONTENT at every path.
 
     Attributes:
-        ranges: whether it answers 206 to a Range.
+        ranges: True if it answers a Range with 206.
         break_after: bytes after which the next answer breaks off; None for never.
         stall_after: bytes after which the next answer pauses for half a second.
-        content: what it sends.
-        status: of an answer.
-        requests: the Range of every request so far, None where there was none.
-        instead: answers in its place, if set; takes the handler of a request.
+        content: the bytes that it sends.
+        status: the status of its answers.
+        requests: the Range of every request so far, or None.
+        instead: a function that answers instead, if set; it takes the handler of a request.
     """
 
     def __init__(self):
@@ -206,13 +206,13 @@ def test_a_download_that_stalls_has_broken_off(server, tmp_path, monkeypatch):
 
 
 def reply(handler, status=200, body=b"", **headers):
-    """Answer as told; the length is announced unless the headers say otherwise, None for not at all."""
+    """Send an answer, with its length in the headers unless they override or omit (None) it."""
     handler.send_response(status)
     for name, value in ({"Content_Length": len(body)} | headers).items():
         if value is not None:
             handler.send_header(name.replace("_", "-"), str(value))
     handler.end_headers()
-    with suppress(OSError):  # the client has had enough
+    with suppress(OSError):  # the client has closed the connection
         handler.wfile.write(body)
 
 
@@ -227,7 +227,7 @@ def endless(handler, **headers):
 
 
 def chunked(handler):
-    """The same in chunks, under an announced length that would be right."""
+    """Send the same in chunks, while announcing a length that would be right."""
     reply(handler, Content_Length=len(CONTENT), Transfer_Encoding="chunked")
     handler.server.sent = 0
     with suppress(OSError):
@@ -275,7 +275,7 @@ def test_answers_that_are_not_taken(server, tmp_path, answer, reason):
     assert "\n" not in str(error.value)
     assert getattr(server.http, "sent", 0) < 50_000_000
     assert set(names_in(tmp_path)) <= {"data.bin.part"}
-    server.instead = None  # nor does it spoil what a better answer brings
+    server.instead = None  # nor does it spoil a later, better answer
     assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
 
 
@@ -413,7 +413,7 @@ def test_nothing_is_written_through_a_link_or_into_a_pipe(server, tmp_path, name
         os.link(victim, place)
     else:
         place.symlink_to(victim if kind == "link" else tmp_path / "nothing")
-    if name == "data.bin" and kind in ("link", "second name"):  # a user's own arrangement, to be verified
+    if name == "data.bin" and kind in ("link", "second name"):  # set up by the user, so it is verified
         with pytest.raises(InputError, match="is not the official archive"):
             download.fetch(archive_at(server.url), directory)
     else:
@@ -436,7 +436,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(server, tmp_path, mon
     with pytest.raises(InputError, match=r"downloading data.bin needs 1 MB in .*, which has 0 MB free"):
         download.fetch(archive_at(server.url), tmp_path)
     assert names_in(tmp_path) == []
-    (tmp_path / "data.bin.part").write_bytes(CONTENT[:200_000])  # the rest fits
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:200_000])  # there is room for the rest
     assert download.fetch(archive_at(server.url), tmp_path)[0].read_bytes() == CONTENT
 
 

@@ -1,4 +1,4 @@
-"""Index and factor classes: row-major, both ways, in numpy and torch, and nothing out of range."""
+"""Indices and factor classes: row-major, both ways, in numpy and torch, in range."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The official sources, on small files in the authors' formats."""
+"""The official sources, with small files in the authors' formats."""
 
 import pickle
 
@@ -25,14 +25,14 @@ def test_dsprites_never_loads_the_pickle(tmp_path):
     tiny, _ = tiny_dsprites(tmp_path)
     tiny("official", tmp_path).images([0])
     assert not (tmp_path / "trace").exists()
-    # And the trap works: whoever loads it makes the directory.
+    # The trap itself works: loading it creates the directory.
     with np.load(tmp_path / "tiny_dsprites.npz", allow_pickle=True) as archive, pytest.raises(Exception):  # noqa: B017
         assert archive["metadata"] is None
     assert (tmp_path / "trace").exists()
 
 
 def test_shapes3d_reads_the_archives_pixels(tmp_path, monkeypatch):
-    # Memory for 25 images: blocks of two chunks of 10, the last one cut short.
+    # With memory for 25 images, blocks are two chunks of 10, and the last block is shorter.
     monkeypatch.setattr(archive, "MEMORY", 25 * 64 * 64 * 3)
     monkeypatch.setattr(archive, "IMAGES_PER_WRITE", 7)
     tiny, images = tiny_shapes3d(tmp_path)

@@ -1,4 +1,4 @@
-"""Files under construction: one writer at a time, nothing through a link, whole under their final name."""
+"""Partial files: one writer at a time, no links, complete under their final name."""
 
 import errno
 import fcntl

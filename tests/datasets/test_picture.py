@@ -1,4 +1,4 @@
-"""The picture of a dataset: a row per factor, and no file is written over."""
+"""The picture of a dataset: one row per factor, and no file is overwritten."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_the_picture_is_drawn_and_nothing_is_overwritten(tmp_path, dsprites):
     with Image.open(first) as image:
         black = np.asarray(image.convert("L")) == 0
     areas = np.bincount(label(black)[0].ravel())[1:]
-    assert (areas > 10_000).sum() == 3 + 6 + 10 + 10 + 10  # grounds of images; letters are smaller
+    assert (areas > 10_000).sum() == 3 + 6 + 10 + 10 + 10  # backgrounds of images; letters are smaller
     content = first.read_bytes()
     assert draw_picture(dsprites, tmp_path / "dsprites.png") == tmp_path / "dsprites-2.png"
     assert first.read_bytes() == content

@@ -1,4 +1,4 @@
-"""Reading the authors' dSprites archive: streamed, a bit per pixel, and never a pickle."""
+"""Reader of the authors' dSprites archive, which streams bits and loads no pickle."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ IMAGES_PER_BLOCK = 4096  # 16 MB of pixels
 
 
 def stream_words(path: Path, grid: FactorGrid, height: int, width: int) -> Iterator[np.ndarray]:
-    """The images as bits, block by block, without ever holding the 3 GB of bytes.
+    """Yield the images as bits, in blocks, without ever holding the 3 GB of bytes.
 
     Args:
-        path: the archive (npz). Its ``metadata`` is a pickle and stays unread.
-        grid: the factors, which its ``latents_classes`` must follow.
-        height: of an image, in pixels.
-        width: of an image, in pixels; a multiple of 8.
+        path: the archive (npz). Its ``metadata`` is a pickle and is not read.
+        grid: the factors, which its ``latents_classes`` must match.
+        height: image height in pixels.
+        width: image width in pixels; a multiple of 8.
 
     Yields:
         uint8 ``[block, height, width // 8]``; bit j of a byte is pixel j of its eight.
 
     Raises:
-        InputError: the archive holds something else.
+        InputError: the archive's content is not as expected.
     """
     _check_classes(path, grid)
     with zipfile.ZipFile(path) as archive:
@@ -56,7 +56,7 @@ def _check_classes(path: Path, grid: FactorGrid) -> None:
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type of the npy array that a stream begins with."""
+    """Read shape, Fortran order and type of the npy array that starts a stream."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)

@@ -1,4 +1,4 @@
-"""dSprites (Matthey et al. 2017): 737,280 images of one sprite, in bits."""
+"""dSprites (Matthey et al. 2017): 737,280 binary images of one sprite."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class DSprites(Dataset):
-    """A white square, ellipse or heart on black, in many sizes, turns and places.
+    """A white square, ellipse or heart on black, at many sizes, angles and positions.
 
-    ``rendered`` draws the images; ``official`` reads the authors' archive, unpacked once into a bit per pixel
-    (377 MB). Every rendered image that could be compared with a real one is bit-exact; docs/datasets.md says
-    what that leaves open. Orientations 0 and 39 are the same angle, in the authors' archive too.
+    ``rendered`` draws the images; ``official`` reads the authors' archive, unpacked once to one bit per pixel
+    (377 MB). Every rendered image that could be compared with a real one is identical to the bit;
+    docs/datasets.md says what that leaves open. Orientations 0 and 39 are the same angle, also in the
+    authors' archive.
 
     Source: https://github.com/google-deepmind/dsprites-dataset
     """
@@ -93,5 +94,5 @@ class DSprites(Dataset):
         return rasteriser.unpack(words, tables["bits"])
 
     def share_memory(self) -> Self:
-        # The official pixels are mapped from their file: every process that maps it has the same pages.
+        # The official pixels are mapped from their file, so all processes share the same pages.
         return self if self.source == "official" else super().share_memory()

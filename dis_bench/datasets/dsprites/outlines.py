@@ -1,19 +1,19 @@
-"""The three dSprites outlines, and where their corners fall for every scale, orientation and position.
+"""The three dSprites outlines, and their corners once scaled, rotated and moved.
 
-docs/datasets.md says how the constants were found, and how far they were checked.
+docs/datasets.md says how the constants were found, and how thoroughly they were checked.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-VERSION = 1  # raise it when a pixel changes for another reason than a constant below
-RADIUS = 9.6  # of every outline at scale 1, in pixels; the square's half side
+VERSION = 1  # raise it when a pixel changes for a reason other than a constant below
+RADIUS = 9.6  # of every outline at scale 1, in pixels; half the side of the square
 ELLIPSE_CORNERS, HEART_CORNERS = 100, 150
-ELLIPSE_STRETCH = 1.33  # its width is multiplied by this, its height divided
-HEART_UNITS, HEART_RISE = 14.5, 1.44  # units of the formula in a radius; pixels upwards
+ELLIPSE_STRETCH = 1.33  # multiplies its width and divides its height
+HEART_UNITS, HEART_RISE = 14.5, 1.44  # units of the formula per radius; pixels upwards
 FIRST_CENTRE, LAST_CENTRE = 16, 48  # of the sprite at positions 0 and 1, in pixels
-SUBPIXELS = 256  # in a pixel: the grid that a GPU snaps corners to
+SUBPIXELS = 256  # per pixel: the grid to which a GPU snaps corners
 
 CONSTANTS = (
     VERSION,
@@ -23,7 +23,11 @@ CONSTANTS = (
 
 
 def outlines() -> dict[str, np.ndarray]:
-    """Every shape's corners at scale 1 and orientation 0: ``[corners, 2]`` pixels, x to the right, y down."""
+    """Return each shape's corners at scale 1 and orientation 0.
+
+    Returns:
+        By shape, ``[corners, 2]`` in pixels, x to the right and y down.
+    """
     square = RADIUS * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
     a = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
     ellipse = RADIUS * np.stack([ELLIPSE_STRETCH * np.cos(a), np.sin(a) / ELLIPSE_STRETCH], 1)
@@ -36,21 +40,21 @@ def outlines() -> dict[str, np.ndarray]:
 def snap_corners(
     outline: np.ndarray, scales: np.ndarray, orientations: np.ndarray, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scale, turn and move an outline, and round its corners to 1/256 pixel.
+    """Scale, rotate and move an outline, and round its corners to 1/256 pixel.
 
-    No corner of dSprites comes nearer to the middle of two steps than 2e-7 of a step: the last bit of a
+    No corner of dSprites is nearer to the midpoint of two steps than 2e-7 of a step, so the last bit of a
     sine, which may differ between machines, decides nothing.
 
     Args:
-        outline: ``[corners, 2]``, of :func:`outlines`.
-        scales: factors.
+        outline: ``[corners, 2]``, from :func:`outlines`.
+        scales: factors of the outline's size.
         orientations: radians, counter-clockwise on the screen.
         positions: 0 .. 1, the same for x and y.
 
     Returns:
-        The x and the y of the corners in 1/256 pixel, int32 ``[sprites, corners + 1]`` in the order (scale,
-        orientation, position): the first corner stands again at the end, and edge i runs from corner i to
-        i + 1.
+        The x and y of the corners in 1/256 pixel, int32 ``[sprites, corners + 1]`` in the order (scale,
+        orientation, position). The first corner is repeated at the end, so that edge i runs from corner i to
+        corner i + 1.
     """
     x, y = np.concatenate([outline, outline[:1]]).T
     cos, sin = np.cos(orientations)[:, None], np.sin(orientations)[:, None]

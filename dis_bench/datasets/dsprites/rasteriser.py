@@ -1,12 +1,13 @@
-"""The dSprites rasteriser: outlines filled the way a GPU fills a polygon.
+"""The dSprites rasteriser, which fills outlines as a GPU fills polygons.
 
-A pixel is set when its centre is inside the outline; a centre on a left or bottom edge is inside, on a
-right or top edge outside. From the snapped corners on all is integer arithmetic, so an image is the same on
-every machine and device.
+A pixel is set if its centre is inside the outline; a centre on a left or bottom edge counts as inside, one on
+a right or top edge as outside. Starting from the snapped corners, all arithmetic is on integers, so an image
+is the same on every machine and device.
 
-A row of an image is one 64-bit word (bit j is column j). The outline's edges cross a row at some columns, and
-the row is the exclusive-or of the words that are set from each crossing on. Which edges cross which row
-depends on the sprite and its vertical position alone, so that is looked up; drawing only finds the columns.
+A row of an image is one 64-bit word (bit j is column j). The outline's edges cross a row at some columns. The
+row is the exclusive-or of one word per crossing, in which all bits from the crossing on are set. Which edges
+cross a row depends only on the sprite and its vertical position and is looked up; drawing only computes the
+columns.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ import torch
 from dis_bench.datasets.dsprites.outlines import SUBPIXELS, outlines, snap_corners
 
 SIDE = 64  # pixels of an image
-MAX_ROWS = 28  # of one sprite: the largest square, standing on a corner, is 27.2 pixels high
-MAX_CROSSINGS = 4  # of an outline with one row: the heart has two lobes
+MAX_ROWS = 28  # per sprite: the largest square, on its corner, is 27.2 pixels high
+MAX_CROSSINGS = 4  # per row: the heart has two lobes
 
 
 def build_tables(
     scales: np.ndarray, orientations: np.ndarray, positions: np.ndarray
 ) -> dict[str, torch.Tensor]:
-    """All that drawing looks up, for sprites in the order (shape, scale, orientation, position): 24 MB.
+    """Build all tables for drawing, 24 MB in total.
+
+    Sprites are in the order (shape, scale, orientation, position).
 
     Returns:
-        ``across``, the x of all corners, one sprite and x position after the other; ``starts``, where in it
-        each begins; ``first_row`` and ``crossings``, see :func:`find_crossings`; ``row_steps``, 0 .. 27;
-        ``set_from``, the word that is set from each column on; ``bits``, see :func:`bits_of_bytes`.
+        ``across``, the x of all corners, one sprite and x position after the other; ``starts``, where each of
+        these begins in it; ``first_row`` and ``crossings``, see :func:`find_crossings`; ``row_steps``, 0 ..
+        27; ``set_from``, for each column the word with all bits set from there on; ``bits``, see
+        :func:`bits_of_bytes`.
     """
     across: list[np.ndarray] = []
     starts, first_row, crossings = [], [], []
@@ -54,28 +58,28 @@ def build_tables(
 
 
 def find_crossings(down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which edges cross which rows, and where on the edge.
+    """Find which edges cross which rows, and where on the edge.
 
     Args:
         down: ``[S, corners + 1]``, the y of the corners of S sprites in 1/256 pixel.
 
     Returns:
-        The first row of each sprite's table, int64 ``[S]``, and the tables, int16 ``[S, 3, 28 rows, 4]``:
-        an edge, how far down the edge the centre of the row is, and how far down the edge's end is. Unused
-        places hold edge 0 crossed at its start: their number in a row is even, so that they cancel out.
+        The first row of each sprite's table, int64 ``[S]``, and the tables, int16 ``[S, 3, 28 rows, 4]``: an
+        edge, the distance along y from its start to the row's centre, and that to its end. Unused entries
+        hold edge 0, crossed at its start; they occur in pairs within a row and cancel out.
     """
     below = (down + SUBPIXELS // 2) >> 8  # the first row whose centre is at or below the corner
     first = np.minimum(below.min(1), SIDE - MAX_ROWS).astype(np.int64)
     change = np.diff(below, axis=1)
     sprite, edge = np.nonzero(change)
     rows = np.abs(change[sprite, edge])
-    # An edge that reaches over several rows crosses each of them.
+    # An edge that spans several rows crosses each of them.
     nth = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
     sprite, edge = np.repeat(sprite, rows), np.repeat(edge, rows)
     row = np.minimum(below[sprite, edge], below[sprite, edge + 1]) + nth
 
-    # Through a row one edge goes down and one goes up, or two of each. Each kind has its place; the edges
-    # that find theirs taken by another move on by two.
+    # A row is crossed by one edge going down and one going up, or by two of each. Each direction has its
+    # place; an edge that finds its place taken by another moves on by two.
     start, end = down[sprite, edge], down[sprite, edge + 1]
     place = (end < start).astype(np.int64)
     tables = np.zeros((len(down), 3, MAX_ROWS, MAX_CROSSINGS), np.int16)
@@ -84,7 +88,7 @@ def find_crossings(down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     tables[sprite, 0, nth, place] = edge
     place[tables[sprite, 0, nth, place] != edge] += 2
 
-    # An edge that goes up is measured upwards, so that its length is positive.
+    # An edge going up is measured upwards, so that its length is positive.
     turn = np.sign(end - start)
     centre = row * SUBPIXELS + SUBPIXELS // 2
     for column, value in enumerate((edge, turn * (centre - start), turn * (end - start))):
@@ -93,15 +97,15 @@ def find_crossings(down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_words(tables: dict[str, torch.Tensor], indices: torch.Tensor, positions: int) -> torch.Tensor:
-    """Draw sprites at positions.
+    """Draw sprites as words of bits.
 
     Args:
-        tables: of :func:`build_tables`.
+        tables: from :func:`build_tables`.
         indices: int64 ``[B]``, in the order (shape, scale, orientation, x, y), y fastest.
-        positions: how many classes x and y have.
+        positions: the number of classes of x and of y.
 
     Returns:
-        int64 ``[B, 64]``: a word for every row.
+        int64 ``[B, 64]``: one word per row.
     """
     by_x = indices // positions
     by_y = by_x // positions * positions + indices % positions
@@ -119,12 +123,12 @@ def draw_words(tables: dict[str, torch.Tensor], indices: torch.Tensor, positions
 
 
 def bits_of_bytes() -> np.ndarray:
-    """For every byte its eight bits, lowest first, as the eight bytes of an int64: ``[256]``."""
+    """Return the bits of every byte, lowest first, as bytes of an int64: ``[256]``."""
     every = np.arange(256, dtype=np.uint8)[:, None]
     return np.unpackbits(every, axis=1, bitorder="little").view(np.int64)[:, 0]
 
 
 def unpack(words: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    """The pixels of words: uint8 ``[B, 1, 64, 64]`` in {0, 1} from int64 ``[B, 64]``."""
+    """Unpack words, int64 ``[B, 64]``, to pixels in {0, 1}, uint8 ``[B, 1, 64, 64]``."""
     pixels = bits.take(words.view(torch.uint8).long()).view(torch.uint8)
     return pixels.view(len(words), 1, SIDE, SIDE)

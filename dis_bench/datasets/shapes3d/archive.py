@@ -1,4 +1,4 @@
-"""Reading the authors' 3DShapes archive: in long runs, as its compression wants it."""
+"""Reader of the authors' 3DShapes archive, in long runs that suit its compression."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ IMAGES_PER_WRITE = 1024
 
 
 def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
-    """The images, channels first, block by block.
+    """Yield the images in blocks, channels first.
 
     Args:
         path: the archive (HDF5).
-        grid: the factors, which its ``labels`` must follow.
+        grid: the factors, which its ``labels`` must match.
         image_shape: (C, H, W).
 
     Yields:
         uint8 ``[block, C, H, W]``.
 
     Raises:
-        InputError: the archive holds something else.
+        InputError: the archive's content is not as expected.
     """
     import h5py
 
@@ -41,7 +41,7 @@ def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int
         images = _array(archive, "images", (count, height, width, channels))
         if images.dtype != np.uint8:
             raise InputError(f"'{path}' holds images of type {images.dtype} instead of uint8.")
-        # A compressed chunk holds a piece of many images: whole chunks are read, so each is unpacked once.
+        # A compressed chunk holds pieces of many images; reading whole chunks unpacks each only once.
         chunk = images.chunks[0] if images.chunks else 1
         fitting = min(MEMORY // (channels * height * width), count)
         fitting = fitting // chunk * chunk or fitting
@@ -55,7 +55,7 @@ def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int
 
 
 def _check_labels(archive: h5py.File, grid: FactorGrid) -> None:
-    """A factor's values, in order, are its classes."""
+    """Raise InputError unless the ranks of each factor's values are its classes."""
     labels = _array(archive, "labels", (len(grid), len(grid.sizes)))[()]
     for name, values, classes in zip(grid.names, labels.T, grid.factors(np.arange(len(grid))).T, strict=True):
         if (np.unique(values, return_inverse=True)[1] != classes).any():

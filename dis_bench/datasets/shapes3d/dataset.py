@@ -16,14 +16,14 @@ from dis_bench.datasets.shapes3d import archive
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # raise it when a pixel changes for another reason than scene.json
+VERSION = 1  # raise it when a pixel changes for a reason other than scene.json
 
 
 class Shapes3D(Dataset):
-    """A coloured cube, cylinder, sphere or capsule in a coloured room, from 15 sides.
+    """A coloured cube, cylinder, sphere or capsule in a coloured room, from 15 angles.
 
     ``rendered`` draws the images; ``official`` reads the authors' archive, unpacked once into a file of
-    5.9 GB. The rendered images are not the authors' to the bit: docs/datasets.md says how close they are.
+    5.9 GB. The rendered images are not identical to the authors'; docs/datasets.md says how close they are.
 
     Source: https://github.com/google-deepmind/3d-shapes
     """

@@ -1,9 +1,10 @@
 """3DShapes images as sums of planes.
 
 Every hue mixes its three channels from six levels (0, 1/5 .. 1), and down-sampling rays to pixels is linear.
-So each of the 480 geometries (scale × shape × orientation) is kept as 21 planes: what the floor, the wall
-and the solid add to a channel at each level, and what the sky adds to each channel. A channel of an image
-is the sum of four planes, clipped once: within 1 level of 255 of rendering that image on its own.
+Each of the 480 geometries (scale × shape × orientation) is therefore stored as 21 planes: the contributions
+of the floor, the wall and the solid to a channel at each level, and of the sky to each channel. A channel of
+an image is the sum of four planes, clipped once; this is within 1 level of 255 of rendering that image
+directly.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ LEVELS = [[round(5 * channel) for channel in rgb] for rgb in HUES]  # [10 hues][
 REGIONS = (scene.FLOOR, scene.WALL, scene.SOLID)  # in the order of their six planes each
 PLANES = 6 * len(REGIONS) + 3  # the last three are the sky's
 STEP_BITS = 6
-STEPS = 1 << STEP_BITS  # of a plane's int16, in one level of 255
+STEPS = 1 << STEP_BITS  # of a plane's int16 per level of 255
 
 
 def lanczos() -> torch.Tensor:
-    """The original's down-sampling: Lanczos-3, ``[64 pixels, 192 rays]``; each row sums to one."""
+    """Return the original's down-sampling: Lanczos-3, ``[64 pixels, 192 rays]``.
+
+    Each row sums to one.
+    """
     rays = RAYS // SIDE
     centres = (torch.arange(SIDE, dtype=torch.float64) + 0.5) * rays
     distance = (torch.arange(RAYS) + 0.5 - centres[:, None]) / rays
@@ -35,15 +39,15 @@ def lanczos() -> torch.Tensor:
 
 
 def paint(region: torch.Tensor, shade: torch.Tensor, gleam: torch.Tensor) -> torch.Tensor:
-    """What every ray adds to every plane.
+    """Compute the contribution of every ray to every plane.
 
     Args:
-        region: ``[O, h, w]``, as all three from :class:`scene.Scene`.
+        region: ``[O, h, w]``, like the other two from :class:`scene.Scene`.
         shade: the factor on the region's colour.
-        gleam: white on top.
+        gleam: white light added on top, 0 .. 1.
 
     Returns:
-        float32 ``[O, 21, h, w]``: whole levels of 255, since the original was rounded before
+        float32 ``[O, 21, h, w]``, in whole levels of 255, because the original was rounded before
         down-sampling.
     """
     levels = torch.arange(6)[:, None, None] * (255 / 5)
@@ -58,9 +62,13 @@ def paint(region: torch.Tensor, shade: torch.Tensor, gleam: torch.Tensor) -> tor
 def build_planes(
     scales: Sequence[float], shapes: Sequence[str], orientations: Sequence[float]
 ) -> torch.Tensor:
-    """The planes of all geometries: int16 ``[scales × shapes × orientations, 21, 64 × 64]``, 83 MB."""
-    # Thousands of short operations: a second thread saves a third of a second on an idle machine, and on a
-    # busy one, where the threads wait for each other, a build of 4 seconds took 33.
+    """Build the planes of all geometries.
+
+    Returns:
+        int16 ``[scales × shapes × orientations, 21, 64 × 64]``, 83 MB.
+    """
+    # With thousands of short operations, a second thread saves a third of a second on an idle machine. On a
+    # busy one, where threads wait for each other, a build of 4 seconds took 33.
     with one_thread():
         return _build_planes(scales, shapes, orientations)
 
@@ -73,11 +81,11 @@ def _build_planes(
     down = lanczos()
     empty = paint(room.region, room.shade, torch.zeros_like(room.shade))
     base = STEPS * (down @ (empty @ down.T))
-    base[:, -3:] += STEPS / 2  # so that the sum, cut to whole levels, is rounded
+    base[:, -3:] += STEPS / 2  # so that truncating the sum to whole levels rounds it
     planes = torch.empty(len(scales), len(shapes), *base.shape, dtype=torch.int16)
     for i, scale in enumerate(scales):
         for j, shape in enumerate(shapes):
-            # A solid and its shadow change the empty room within a window only.
+            # A solid and its shadow change the empty room only within a window.
             solid = scene.make_solid(shape, scale)
             rows, columns = window = scene.find_window(view, solid)
             change = paint(*scene.place_solid(view, room, solid, window)).sub_(empty[..., rows, columns])
@@ -86,10 +94,10 @@ def _build_planes(
 
 
 def compose(planes: torch.Tensor, levels: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-    """Sum the planes of images.
+    """Compose images from their planes.
 
     Args:
-        planes: of :func:`build_planes`.
+        planes: from :func:`build_planes`.
         levels: :data:`LEVELS` as a tensor, ``[10, 3]``.
         indices: int64 ``[B]``, in the order (floor hue, wall hue, object hue, geometry).
 

@@ -1,7 +1,7 @@
-"""Where rays meet the four solids of 3DShapes: cube, cylinder, sphere and capsule, standing on z = 0.
+"""Intersections of rays with a cube, cylinder, sphere or capsule on z = 0.
 
-A point or direction is a triple of tensors (x, y, z) that broadcast together, so that what depends on an
-image's column or row alone is computed once for it.
+A point or direction is a triple of tensors (x, y, z) that broadcast together, so that quantities which depend
+only on an image's column or row are computed only once per column or row.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import torch
 
 Vector = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
-NEAREST = 1e-6  # lengths of a direction: a ray does not meet what it starts on
+NEAREST = 1e-6  # in lengths of the direction: a ray does not hit the surface that it starts on
 
 
 def cast(
     shape: str, radius: float, half: float, origin: Vector, direction: Vector
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where rays first meet a solid that stands on z = 0 around the z axis.
+    """Find where rays first hit a solid that stands on z = 0 around the z axis.
 
     Args:
         shape: ``cube``, ``cylinder``, ``sphere`` or ``capsule``.
         radius: half the width.
-        half: half the height; of the capsule without its balls; not used by the sphere.
-        origin: where the rays start.
-        direction: of any length.
+        half: half the height; for the capsule without its end balls; unused for the sphere.
+        origin: the starting points of the rays.
+        direction: their directions, of any length.
 
     Returns:
-        How many lengths of ``direction`` away a ray meets the solid, inf if it does not; and which part of
-        it. Cube: the axis across which the face stands. Cylinder: 0 the side, 1 the top, 2 the bottom.
-        Capsule: 0 the side, 1 the upper ball, 2 the lower. Sphere: 1.
+        The distance to the hit in lengths of ``direction``, inf if there is none; and the part that was hit.
+        Cube: the axis perpendicular to the face. Cylinder: 0 the side, 1 the top, 2 the bottom. Capsule: 0
+            the side,
+        1 the upper ball, 2 the lower. Sphere: 1.
     """
     if shape == "cube":
         return _cast_box(radius, 2 * half, origin, direction)
@@ -59,14 +60,14 @@ def _cast_box(
         leave.append(torch.maximum(a, b))
     near = torch.maximum(torch.maximum(enter[0], enter[1]), enter[2])
     far = torch.minimum(torch.minimum(leave[0], leave[1]), leave[2])
-    distance = torch.where(near > NEAREST, near, far)  # from the inside, the way out
+    distance = torch.where(near > NEAREST, near, far)  # from inside, where the ray leaves
     distance = distance.masked_fill((near > far) | (far <= NEAREST), torch.inf)
     axis = torch.where(enter[2] == near, 2, torch.where(enter[1] == near, 1, 0))
     return distance, axis.to(torch.uint8)
 
 
 def _cast_ball(radius: float, height: float, origin: Vector, direction: Vector) -> torch.Tensor:
-    """A ball with its centre at ``height``."""
+    """Return the distances to a ball with its centre at ``height``."""
     (x, y, z), (dx, dy, dz) = origin, direction
     z = z - height
     b = dx * x + dy * y + dz * z
@@ -74,7 +75,7 @@ def _cast_ball(radius: float, height: float, origin: Vector, direction: Vector) 
 
 
 def _cast_tube(radius: float, low: float, high: float, origin: Vector, direction: Vector) -> torch.Tensor:
-    """An upright tube without its ends."""
+    """Return the distances to an upright tube without its ends."""
     (x, y, z), (dx, dy, dz) = origin, direction
     distance = _first_root(dx * dx + dy * dy, dx * x + dy * y, x * x + y * y - radius * radius)
     height = z + distance * dz
@@ -90,7 +91,7 @@ def _cast_disc(radius: float, height: float, origin: Vector, direction: Vector) 
 
 
 def _first_root(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-    """The smaller root of a t² + 2 b t + c; inf if there is none, or it lies behind the ray."""
+    """Return the smaller root of a t² + 2 b t + c; inf if there is none ahead."""
     inside = b * b - a * c
     root = -(b + inside.clamp_min(0).sqrt()) / a
     return root.masked_fill((inside <= 0) | (root <= NEAREST), torch.inf)

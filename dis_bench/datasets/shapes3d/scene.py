@@ -1,11 +1,11 @@
-"""The 3DShapes scene: a room, one solid in it, and how both are lit.
+"""The 3DShapes scene: a room, the solid in it, and their lighting.
 
-All is light and shape here, no hue: what a ray meets is a region and the factor that the region's colour
-is multiplied with. The constants in scene.json were fitted to real images, and the light of the
-room was measured rather than modelled; docs/datasets.md says how close the result is.
+This module computes light and shape, not hue: each ray hits a region, with a factor that multiplies the
+region's colour. The constants in scene.json were fitted to real images, and the light of the room was
+measured rather than modelled; docs/datasets.md says how close the result is.
 
 Lengths are in scene units, z is up, the solid stands at the origin and the camera moves around it. All
-orientations are cast at once: tensors are ``[O, 192, 192]`` or broadcast to it.
+orientations are cast at once: tensors are ``[O, 192, 192]``, or broadcast to that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dis_bench.datasets.shapes3d.raycast import Vector, cast
 
 CONSTANTS = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 SIDE = 64  # pixels of an image
-RAYS = 192  # across it: three to a pixel
-SLICES, STACKS = 28, 16  # of the meshes that the original lit at their corners
+RAYS = 192  # across an image: three per pixel
+SLICES, STACKS = 28, 16  # of the meshes, which the original lit at their vertices
 SKY, FLOOR, WALL, SOLID = range(4)  # regions
 
 Level = tuple[torch.Tensor, torch.Tensor]  # (x, y)
@@ -33,7 +33,7 @@ WHOLE: Window = (slice(0, RAYS), slice(0, RAYS))
 
 
 class View(NamedTuple):
-    """The cameras and their rays; ``forward`` is the level direction that a camera looks in."""
+    """The cameras and their rays; ``forward`` is a camera's horizontal direction."""
 
     origin: Vector
     direction: Vector
@@ -41,7 +41,7 @@ class View(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What each ray meets in the empty room; ``floor`` is where it passes the height of the floor."""
+    """The hit of each ray in the empty room, and where it crosses the floor's height."""
 
     region: torch.Tensor
     shade: torch.Tensor
@@ -49,7 +49,7 @@ class Room(NamedTuple):
 
 
 class Solid(NamedTuple):
-    """A solid: its measures as in :func:`raycast.cast`, and the height of its underside."""
+    """A solid: dimensions as in :func:`raycast.cast`, and the height of its underside."""
 
     shape: str
     radius: float
@@ -58,7 +58,7 @@ class Solid(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What each ray meets: a region, the factor on its colour, and white on top (0 .. 1)."""
+    """The hit of each ray: a region, the factor on its colour, and white added (0 .. 1)."""
 
     region: torch.Tensor
     shade: torch.Tensor
@@ -66,9 +66,9 @@ class Scene(NamedTuple):
 
 
 def look(orientations: Sequence[float]) -> View:
-    """The cameras at the given degrees, ``[O]``.
+    """Place the cameras at the given orientations, ``[O]`` in degrees.
 
-    Across an image only the column turns a ray's x and y, and only the row its z.
+    Within an image, a ray's x and y depend only on the column, and its z only on the row.
     """
     angle = torch.tensor(orientations, dtype=torch.float64).deg2rad().float()[:, None, None]
     sin, cos = angle.sin(), angle.cos()
@@ -82,14 +82,14 @@ def enter_room(view: View) -> Room:
     """Cast all rays into the empty room."""
     room, (x, y, z), (dx, dy, dz) = CONSTANTS["room"], view.origin, view.direction
     half = room["half_width"]
-    # How far along a ray each wall is, [back, right, left]; nowhere, if behind the camera.
+    # The distance along a ray to each wall, [back, right, left]; inf if it is behind the camera.
     walls = torch.stack([(half - y) / dy, (half - x) / dx, (-half - x) / dx])
     wall_distance, wall = walls.masked_fill(walls <= 0, torch.inf).min(0)
     floor_distance = (room["floor_z"] - z) / dz
     floor_distance = floor_distance.masked_fill(floor_distance <= 0, torch.inf)
 
     height = z + wall_distance * dz
-    # The walls end a little above the floor, which goes on behind the gap.
+    # The walls end slightly above the floor, which continues behind the gap.
     is_floor = (floor_distance < wall_distance) | (height < 0)
     region = torch.where(height > room["wall_height"], SKY, WALL).masked_fill(is_floor, FLOOR)
 
@@ -106,16 +106,22 @@ def _floor_light(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _wall_light(wall: torch.Tensor, along: torch.Tensor, height: torch.Tensor) -> torch.Tensor:
-    """The light on walls by number; ``along`` one runs from -1 to 1, ``height`` from 0 to 1."""
+    """Return the light on walls, by number of the wall.
+
+    ``along`` runs from -1 to 1 along a wall, ``height`` from 0 to 1.
+    """
     light = torch.tensor(CONSTANTS["room"]["wall_light"])
     walls, knots, _ = light.shape
-    # The walls stand one after the other in one table; no point lies between two of them.
+    # The walls follow each other in one table; no point lies between two of them.
     place = wall * knots + (along + 1) / 2 * (knots - 1)
     return _between_knots(light.flatten(0, 1), place / (walls * knots - 1) * 2 - 1, height * 2 - 1)
 
 
 def _between_knots(table: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Bilinear look-up in a table ``[m, n]``, at u along m and v along n, both in -1 .. 1."""
+    """Interpolate bilinearly in a table ``[m, n]``, at u along m and v along n.
+
+    Both run from -1 to 1.
+    """
     places = torch.stack(torch.broadcast_tensors(v, u), -1)
     rows = places.flatten(0, 1)[None]
     values = grid_sample(table[None, None], rows, padding_mode="border", align_corners=True)
@@ -123,13 +129,16 @@ def _between_knots(table: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> tor
 
 
 def make_solid(shape: str, scale: float) -> Solid:
-    """The solid that stands in the room."""
+    """Return the solid of a shape and scale, standing in the room."""
     radius, half, lift = CONSTANTS["solid"]["sizes"][shape]
     return Solid(shape, radius * scale, half * scale, lift + CONSTANTS["room"]["floor_z"])
 
 
 def find_window(view: View, solid: Solid) -> Window:
-    """The rows and columns of rays that the solid or its shadow can lie in, from any side."""
+    """Find the rows and columns of rays that can hit the solid or its shadow.
+
+    The window holds for all orientations.
+    """
     shape, radius, half, base = solid
     top = base + {"sphere": 2 * radius, "capsule": 2 * (half + radius)}.get(shape, 2 * half)
     sides = (-radius, radius)
@@ -148,7 +157,7 @@ def find_window(view: View, solid: Solid) -> Window:
 
 
 def place_solid(view: View, room: Room, solid: Solid, window: Window = WHOLE) -> Scene:
-    """Cast the rays of a window at a solid, light it, and let it throw its shadow on the floor."""
+    """Cast a window's rays at a solid, light it, and throw its shadow on the floor."""
     shape, radius, half, base = solid
     rows, columns = window
     (x, y, z), (dx, dy, dz) = view.origin, view.direction
@@ -156,7 +165,7 @@ def place_solid(view: View, room: Room, solid: Solid, window: Window = WHOLE) ->
     distance, part = cast(shape, radius, half, origin, direction)
     hit = distance.isfinite()
 
-    # The shadow was fitted apart from the shading: as if thrown by a nearer light.
+    # The shadow was fitted separately from the shading, as if cast by a nearer light.
     floor, light = CONSTANTS["room"]["floor_z"], torch.tensor(CONSTANTS["room"]["shadow_light"])
     x, y = (a[:, rows, columns] for a in room.floor)
     to_light = (light[0] - x, light[1] - y, light[2] - floor)
@@ -178,14 +187,14 @@ Lit = tuple[torch.Tensor, torch.Tensor]  # shade and gleam
 
 
 def _light_solid(solid: Solid, part: torch.Tensor, point: Vector, forward: Level) -> Lit:
-    """Light the points ``[P]`` where a solid is met; ``part`` as in :func:`raycast.cast`."""
+    """Light points ``[P]`` of a solid; ``part`` is as in :func:`raycast.cast`."""
     shape, radius, half, _ = solid
     x, y, z = point
     if shape == "cube":
         facing = (x.sign(), y.sign(), (z - half).sign())
         a, b, c = (side.masked_fill(part != axis, 0) for axis, side in enumerate(facing))
         return _light(point, (a, b, c), forward)
-    # A ball bends upwards around its centre; a side does not, and is lit at its own height.
+    # A ball curves around its centre; a side is straight, and is lit at the point's own height.
     centre, rise = z, torch.zeros_like(z)
     balls = {"cylinder": (), "sphere": (radius,), "capsule": (radius + 2 * half, radius)}[shape]
     for ball, height in enumerate(balls, 1):
@@ -202,7 +211,7 @@ def _light_solid(solid: Solid, part: torch.Tensor, point: Vector, forward: Level
 def _light_round(
     radius: float, centre: torch.Tensor, turn: torch.Tensor, rise: torch.Tensor, forward: Level
 ) -> Lit:
-    """Light a round surface as the original did: at the corners of a mesh, blended in between."""
+    """Light a round surface as the original did: on a mesh's vertices, then blended."""
     turn, rise = turn * (SLICES / (2 * math.pi)), rise * (STACKS / math.pi)
     shade, gleam = torch.zeros_like(turn), torch.zeros_like(turn)
     for stack in (rise.floor(), rise.floor() + 1):
@@ -219,7 +228,10 @@ def _light_round(
 
 
 def _light(point: Vector, normal: Vector, forward: Level) -> Lit:
-    """Ambient light, a headlight, and one light that shades and, where it reaches, adds a flat gleam."""
+    """Apply ambient light, a headlight, and one light that also adds a constant gleam.
+
+    The gleam appears wherever the surface faces that light.
+    """
     solid = CONSTANTS["solid"]
     dx, dy, dz = (light - p for light, p in zip(solid["light"], point, strict=True))
     nx, ny, nz = normal

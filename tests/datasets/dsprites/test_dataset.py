@@ -1,4 +1,4 @@
-"""dSprites: what can be checked on the drawings without the authors' file."""
+"""dSprites: checks of the drawings that do not need the authors' file."""
 
 import zlib
 
@@ -11,7 +11,7 @@ from dis_bench.datasets.dsprites.outlines import outlines
 
 
 def images_of(dataset, **classes):
-    """All images with the given classes; the other factors run through theirs."""
+    """Return all images with the given classes; the other factors take all values."""
     axes = [
         [classes[name]] if name in classes else range(size)
         for name, size in zip(dataset.grid.names, dataset.grid.sizes, strict=True)
@@ -37,7 +37,7 @@ def test_the_grid_is_the_authors():
 
 @pytest.mark.parametrize("shape", [0, 1, 2])
 def test_the_mean_area_is_that_of_the_outline(dsprites, shape):
-    """Over all positions a pixel's centre falls everywhere in the sprite, so the mean count is its area."""
+    """Average over all positions, where pixel centres fall everywhere in the sprite."""
     area = polygon_area(list(outlines().values())[shape])
     for scale, factor in ((0, 0.5), (5, 1.0)):
         count = (
@@ -53,7 +53,7 @@ def test_the_centre_moves_from_16_to_48_pixels(dsprites, shape):
         other = {"posX": "posY", "posY": "posX"}[name]
         images = images_of(dsprites, color=0, shape=shape, scale=5, orientation=0, **{other: 16}).float()
         centres = (images.sum(2 if axis == 0 else 1) * at).sum(1) / images.sum((1, 2))
-        # Whole pixels follow the outline to within half a pixel.
+        # Whole pixels follow the outline within half a pixel.
         assert (centres - (16 + 32 * torch.arange(32) / 31)).abs().max() < 0.5
 
 
@@ -84,7 +84,7 @@ def test_all_other_orientations_of_a_large_heart_differ(dsprites):
 
 
 def test_positions_are_not_shifted_copies(dsprites):
-    """A step is 32/31 of a pixel: only after all 31 does the pattern of pixels return."""
+    """Use the step of 32/31 pixel, whose pattern repeats only after 31 steps."""
     images = images_of(dsprites, color=0, shape=0, scale=3, orientation=4, posY=0)
     first, last = images[0], images[31]
     assert torch.equal(first.roll(32, 1), last)
@@ -98,7 +98,7 @@ def test_sprites_stay_away_from_the_border(dsprites):
 
 
 def test_the_drawings_have_not_changed(dsprites):
-    """Guards against change, not against being wrong. If it fails on purpose: raise the outlines' VERSION."""
+    """Guard against changes, not errors; if one is intended, raise the outlines' VERSION."""
     indices = np.random.default_rng(2).integers(0, len(dsprites), 4096)
     assert zlib.crc32(dsprites.images(indices).numpy().tobytes()) == 2591483768
     assert dsprites.fingerprint == "drawn:177cb1a37a144192"

@@ -1,4 +1,4 @@
-"""The rasteriser against an independent one: a point in a polygon, pixel by pixel, in whole numbers."""
+"""The rasteriser against an independent one: point in polygon, pixel by pixel."""
 
 import math
 
@@ -10,7 +10,7 @@ from dis_bench.datasets.dsprites import outlines, rasteriser
 
 
 def corners_of(shape, scale, orientation, x, y):
-    """The outline in 1/256 pixel, from the description in words: plain loops, no table, no array."""
+    """Compute an outline in 1/256 pixel from its description, with plain loops."""
     if shape == 0:
         points = [(-9.6, -9.6), (9.6, -9.6), (9.6, 9.6), (-9.6, 9.6)]
     elif shape == 1:
@@ -37,8 +37,11 @@ FINE = 1 << 40
 
 
 def is_inside(corners, column, row):
-    """Even-odd rule for a pixel's centre. A centre on an edge counts as if it lay a hair further right and
-    less than a hair higher: so left and bottom edges are in, right and top edges out."""
+    """Apply the even-odd rule to a pixel's centre.
+
+    A centre on an edge counts as if it were a hair further right and less than a hair higher, so left and
+    bottom edges are inside, right and top edges outside.
+    """
     x = (256 * column + 128) * FINE + (1 << 22)
     y = (256 * row + 128) * FINE - 1
     inside = False
@@ -61,9 +64,9 @@ def draw_slowly(factors):
 
 
 RANDOM = np.random.default_rng(7).integers(0, (3, 6, 40, 32, 32), (24, 5)).tolist()
-# Here sides of the largest square, upright, run through the centres of pixels.
+# Here the sides of the largest square, upright, pass through the centres of pixels.
 ON_EDGES = [[0, 1, 0, 8, 8], [0, 1, 0, 23, 23], [0, 1, 39, 8, 23], [0, 1, 39, 23, 8]]
-# A heart's lobes, which cross a row four times; and the corners of the range.
+# The heart's lobes, which cross a row four times, and the extremes of the ranges.
 OTHERS = [[2, 5, 0, 0, 0], [2, 0, 20, 31, 31], [1, 5, 39, 31, 0], [0, 5, 5, 0, 31]]
 
 
@@ -81,7 +84,7 @@ def test_centres_on_edges_do_occur():
 
 
 def test_no_corner_is_near_the_middle_of_two_steps():
-    """So that the last bit of a sine cannot move a corner: the claim of snap_corners."""
+    """Check snap_corners' claim: the last bit of a sine cannot move a corner."""
     x, y, turns = np.arange(32) / 31, np.linspace(0.5, 1, 6), np.linspace(0, 2 * np.pi, 40)
     nearest = 1.0
     for outline in outlines.outlines().values():

@@ -1,4 +1,4 @@
-"""3DShapes: the sum of planes against a direct rendering, and what anyone can see in an image."""
+"""3DShapes: sums of planes against direct rendering, and what anyone can see."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,15 @@ SKY = (153, 226, 249)
 
 
 def image_of(dataset, **classes):
-    """One image, [3, 64, 64]; factors that are not named have class 0."""
+    """Return one image, [3, 64, 64]; factors that are not given have class 0."""
     return dataset.images(dataset.indices([[classes.get(name, 0) for name in dataset.grid.names]]))[0].int()
 
 
 def render_directly(dataset, factors):
-    """Colour every ray, round, down-sample the colours, round and clip: no planes, no window, float64."""
+    """Render without planes or window, in float64.
+
+    Every ray is coloured and rounded; the colours are down-sampled, rounded and clipped.
+    """
     values = [factor.values[class_] for factor, class_ in zip(dataset.grid, factors, strict=True)]
     view = scene.look([values[5]])
     ray = scene.place_solid(view, scene.enter_room(view), scene.make_solid(values[4], values[3]))
@@ -93,7 +96,7 @@ def test_a_red_floor_has_no_green_and_no_blue(shapes3d):
 
 @pytest.mark.parametrize("factor", ["floor_hue", "wall_hue", "object_hue"])
 def test_a_hue_changes_its_own_region(shapes3d, factor):
-    """Ringing reaches three pixels, so regions are compared away from their edges."""
+    """Compare regions away from their edges, where ringing reaches three pixels."""
     before, after = (image_of(shapes3d, scale=4, shape=2, orientation=7, **{factor: k}) for k in (1, 6))
     changed = (before != after).any(0)
     places = {"floor_hue": (60, 5), "wall_hue": (26, 5), "object_hue": (42, 32)}
@@ -116,14 +119,17 @@ def test_the_first_orientation_shows_the_corner_on_the_right(shapes3d):
         return image_of(shapes3d, orientation=orientation)[0, 24].tolist()
 
     left, right = shade_of_wall(0), shade_of_wall(14)
-    # The steepest step along a row of wall is the corner of the room.
+    # The steepest step along a row of the wall is the corner of the room.
     assert np.abs(np.diff(left)).argmax() > 40
     assert np.abs(np.diff(right)).argmax() < 24
 
 
 def test_the_drawings_have_not_changed(shapes3d):
-    """Guards against change, not against being wrong. Rays are cast in floating point, whose last bit may
-    differ between machines, so this is a mean and a few pixels. If it fails on purpose: raise VERSION."""
+    """Guard against changes, not errors; if one is intended, raise VERSION.
+
+    Rays are cast in floating point, whose last bit may differ between machines, hence a mean and a few
+    pixels.
+    """
     indices = np.random.default_rng(2).integers(0, len(shapes3d), 512)
     images = shapes3d.images(indices).double()
     assert images.mean((0, 2, 3)).tolist() == pytest.approx([129.5476, 146.7649, 156.4626], abs=0.01)

@@ -1,4 +1,4 @@
-"""Rays against solids: closed forms, and a march along the ray that only asks whether a point is inside."""
+"""Rays against solids: closed forms, and a march that only tests points along the ray."""
 
 import math
 
@@ -11,7 +11,7 @@ RADIUS, HALF = 1.3, 1.7
 
 
 def is_inside(shape, x, y, z):
-    """The solids by their definition."""
+    """Return True for points inside a solid, from its definition."""
     flat = x * x + y * y
     if shape == "cube":
         return (x.abs() < RADIUS) & (y.abs() < RADIUS) & (z > 0) & (z < 2 * HALF)
