@@ -1,4 +1,4 @@
-"""Reports: tables, plots and one page, derived from the result store and from nothing else."""
+"""Reports: tables, plots and one page, derived only from the result store."""
 
 from dis_bench.reports.writing import write_report
 

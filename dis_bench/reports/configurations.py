@@ -1,8 +1,8 @@
-"""Configurations: cells that differ only by their seed, with names for people and an order.
+"""Configurations: cells that differ only in their seed, named and sorted.
 
-The *dial* of a model is the hyperparameter that its cells are drawn along: beta where it varies, else the
-first number that varies. What else varies splits the model into *series*, each a path along the dial. A value
-that is no number (a word, True, None) is a category: it names a series of its own.
+The *dial* of a model is the hyperparameter along which its cells are drawn: beta if it varies, else the first
+number that varies. The other varying hyperparameters split the model into *series*, each a path along the
+dial. A value that is not a number (a word, True, None) is a category and names a series of its own.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Hyperparameters = dict[str, Any]
 
 
 def format_value(value: Any) -> str:
-    """A setting or hyperparameter for people: 300000 is 300,000 and 4.0 is 4."""
+    """Format a setting or hyperparameter for readers: 300000 is 300,000 and 4.0 is 4."""
     if isinstance(value, float):
         short = f"{value:g}"
-        return short if float(short) == value else repr(value)  # two values must not read alike
+        return short if float(short) == value else repr(value)  # different values must not look alike
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def format_dial(name: str) -> str:
-    """Return how a hyperparameter is written on axes and in sentences: β for ``beta``."""
+    """Return a hyperparameter's name for axes and sentences: β for ``beta``."""
     return "β" if name == "beta" else name
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a hyperparameter is a number that can be drawn along an axis."""
+    """Return True if a hyperparameter is a number that can be drawn along an axis."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
@@ -51,14 +51,14 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
         chosen: the hyperparameters of each cell.
 
     Returns:
-        The table with these columns, ordered by them as numbers where they are numbers:
+        The table with these columns, sorted by them, numerically where they are numbers:
 
         - ``model_name``: the label of the model;
-        - ``series``: the model, and those of its hyperparameters that vary, without the dial;
-        - ``label``: the same with the dial, and with beta; unique to a configuration;
-        - ``row``: the same without beta, which tables have in a column of its own;
-        - ``dial``: the model's dial; empty where it has none, and in cells whose value is no number;
-        - ``level``: the dial as a number, and ``beta`` the same for beta; NaN where there is none.
+        - ``series``: the model and its varying hyperparameters, without the dial;
+        - ``label``: the same with the dial and beta; unique to a configuration;
+        - ``row``: the same without beta, which has a column of its own in tables;
+        - ``dial``: the model's dial; empty if it has none, and in cells whose value is not a number;
+        - ``level``: the value of the dial, and ``beta`` that of beta; NaN if there is none.
     """
     varied = {model: _find_varied(some) for model, some in _by_model(models, chosen).items()}
     dials = {model: _choose_dial(some) for model, some in _by_model(models, chosen).items()}
@@ -66,7 +66,7 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
     for model, values in zip(models, chosen, strict=True):
         dial = dials[model] if is_number(values.get(dials[model])) else ""
         names.append(_name_cell(model, values, varied[model], dial))
-        # ``None`` stands apart from a hyperparameter that a cell does not have
+        # ``None`` differs from a hyperparameter that a cell does not have
         others = [(n in values, sort_key(values.get(n))) for n in varied[model] if n != dial]
         keys.append((sort_key(model), not dial, others, sort_key(values.get(dial))))
     _tell_apart(names, [canonical([m, values]) for m, values in zip(models, chosen, strict=True)])
@@ -91,7 +91,7 @@ def _find_varied(some: list[Hyperparameters]) -> list[str]:
 
 
 def _choose_dial(some: list[Hyperparameters]) -> str:
-    """Return beta where it varies, else the first number that varies, else beta if there is one."""
+    """Return beta if it varies, else the first number that varies, else beta if any."""
     names = dict.fromkeys(name for values in some for name in values)
     for name in sorted(names, key=lambda name: name != "beta"):
         if len({values[name] for values in some if is_number(values.get(name))}) > 1:
@@ -106,7 +106,7 @@ def _name_cell(model: str, values: Hyperparameters, varied: list[str], dial: str
     series = ", ".join([model, *(f"{name} = {_quote(values[name])}" for name in others)])
     level = values[dial] if dial else float("nan")
     row = f"{series}, {dial} = {format_value(level)}" if dial not in ("", "beta") else series
-    # a beta that is no dial is part of the series already, if it varies
+    # a varying beta that is not the dial is already part of the series
     with_beta = is_number(beta) and "beta" not in others
     return {
         "model_name": model,
@@ -120,7 +120,7 @@ def _name_cell(model: str, values: Hyperparameters, varied: list[str], dial: str
 
 
 def _quote(value: Any) -> str:
-    """Format a value, with quotes around a text that reads like another kind of value."""
+    """Format a value, quoting a text that looks like another kind of value."""
     if not isinstance(value, str):
         return format_value(value)
     try:
@@ -131,7 +131,7 @@ def _quote(value: Any) -> str:
 
 
 def _tell_apart(names: list[dict[str, Any]], identities: list[str]) -> None:
-    """Add what differs to labels that two configurations share, so that no mean mixes them."""
+    """Make labels unique to a configuration, so that no mean mixes two of them."""
     shared = Counter(label for label, _ in {(n["label"], i) for n, i in zip(names, identities, strict=True)})
     for name, identity in zip(names, identities, strict=True):
         if shared[name["label"]] > 1:

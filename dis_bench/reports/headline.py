@@ -1,4 +1,4 @@
-"""The answer in words: what raising beta costs and buys, which model does best, and how sure that is."""
+"""The answer in words: what raising beta costs and buys, and which model is best."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from dis_bench.runners.study import PUBLISHED_STEPS
 if TYPE_CHECKING:
     import pandas as pd
 
-# A setting gets no more answers along a dial; docs/reports.md says which.
+# A setting gets at most this many answers along a dial; docs/reports.md says which.
 MOST_ANSWERS = 6
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One quantity at the smallest and at the largest value of a series' dial, which is beta in most models.
+    """A quantity at the smallest and the largest value of a series' dial.
 
     Attributes:
-        quantity: what is compared.
+        quantity: the quantity that is compared.
         low, high: the quantity at the two values.
         change: from low to high.
-        best: the configuration with the best mean, in words; empty where no direction is better.
+        best: the configuration with the best mean, in words; empty if no direction is better.
     """
 
     quantity: Quantity
@@ -43,7 +43,7 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """What may be said about it, in a few words."""
+        """The conclusion that the seeds allow, in a few words."""
         if min(self.low.n, self.high.n) < MIN_SEEDS:
             return "too few seeds"
         if not self.change.claimed:
@@ -59,11 +59,11 @@ class Headline:
     """The answer for one series of a setting.
 
     Attributes:
-        series: the model, and its other hyperparameters where they vary; ``MODELS`` for their comparison.
-        sentences: the answer; the first one is the shortest, and says after how many steps it holds.
-        betas: smallest and largest value of the dial, for the columns of ``contrasts``; empty without two.
-        contrasts: every quantity at these two.
-        dial: how the dial is written: ``β``, or the hyperparameter's name.
+        series: the model and its other varying hyperparameters; ``MODELS`` for a comparison of models.
+        sentences: the answer; the first one is the shortest, and states the number of training steps.
+        betas: the smallest and largest value of the dial, for the columns of ``contrasts``; else empty.
+        contrasts: every quantity at these two values.
+        dial: the name of the dial for readers: ``β``, or the hyperparameter's name.
     """
 
     series: str
@@ -77,17 +77,16 @@ MODELS = "Models compared"
 
 
 def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
-    """Write the answers of a setting: how its models compare, then what raising each series' dial does.
-
+    """Write a setting's answers: compare its models, then the ends of each dial.
 
     Args:
-        setting: says how many steps were trained, and how many cells failed.
+        setting: gives the number of training steps and of failed cells.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: those that the setting has values for.
+        quantities: those for which the setting has values.
 
     Returns:
-        The comparison where there are several models and any of them has several configurations; then at
-        most :data:`MOST_ANSWERS` series of which two levels finished. Without either, one answer for the
+        The comparison, if there are several models and any has several configurations; then at most
+        :data:`MOST_ANSWERS` series with at least two finished levels. Without either, one answer for the
         setting as a whole.
     """
     finished = table[table["n"] > 0]
@@ -103,13 +102,13 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
 
 
 def say_when(steps: int) -> str:
-    """Return how long was trained: ``After 1,200 of the published 300,000 steps``."""
+    """Return the training time: ``After 1,200 of the published 300,000 steps``."""
     published = f" of the published {PUBLISHED_STEPS:,}" if steps < PUBLISHED_STEPS else ""
     return f"After {steps:,}{published} steps"
 
 
 def _write_answers(finished: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
-    """Write the answers, the first sentence of each without its beginning."""
+    """Write the answers, leaving out the number of steps from their first sentences."""
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
     told = sorted(rank_series(turned, lead)[:MOST_ANSWERS])
@@ -128,7 +127,7 @@ def _count_left_out(count: int, told: int, lead: Quantity | None) -> str:
 
 
 def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list[Quantity]) -> list[str]:
-    """Compare the best configuration of each model by the leading score; nothing without one."""
+    """Compare each model's best configuration by the leading score, if there is one."""
     if lead is None or not lead.better:
         return []
     found = [find_best(rows, lead)[0] for _, rows in table.groupby("model_name", sort=False)]
@@ -152,7 +151,7 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
 
 
 def _say_best_model(best: pd.DataFrame, lead: Quantity) -> str:
-    """Return which model may be called best, or that none may."""
+    """Say which model may be called best, or that none may."""
     top, rivals = find_best(best, lead)
     value = _value(Sample.of(best.loc[top], lead), lead)
     if not rivals:
@@ -170,7 +169,7 @@ def _join(words: list[str], separator: str = ", ", most: int = 8) -> str:
 
 
 def lead_score(quantities: list[Quantity]) -> Quantity | None:
-    """The score that the first sentence names: MIG where there is one."""
+    """Return the score for the first sentence: MIG if present, else the first score."""
     scores = [quantity for quantity in quantities if quantity.is_score]
     return next((score for score in scores if score.name == "mig"), scores[0] if scores else None)
 
@@ -204,7 +203,7 @@ def _sentences(
 
 
 def _say_named(named: list[Contrast]) -> str:
-    """Say what follows "raising β from 1 to 10" in the first sentence."""
+    """Write the continuation of "raising β from 1 to 10" in the first sentence."""
     seeds = _count_seeds(named[0])
     changes = " and ".join(f"{contrast.quantity.label} by {_with_unit(contrast)}" for contrast in named)
     if any(min(contrast.low.n, contrast.high.n) < MIN_SEEDS for contrast in named):
@@ -220,7 +219,7 @@ def _say_named(named: list[Contrast]) -> str:
 
 
 def _say(contrast: Contrast) -> str:
-    """A claimed change as a verb: ``costs 36 ± 1 nats of reconstruction``, ``buys 0.15 ± 0.07 of MIG``."""
+    """Phrase a claimed change: ``costs 36 ± 1 nats of reconstruction``."""
     quantity, change = contrast.quantity, contrast.change
     verbs = {"better": "buys", "worse": "costs"}
     if contrast.verdict not in verbs:
@@ -235,7 +234,7 @@ def _with_unit(contrast: Contrast) -> str:
 
 
 def _say_others(contrasts: list[Contrast]) -> list[str]:
-    """The other scores, gathered by verdict."""
+    """Write one sentence per verdict about the other scores."""
     groups: dict[str, list[Contrast]] = {}
     for contrast in contrasts:
         groups.setdefault(contrast.verdict, []).append(contrast)
@@ -261,7 +260,7 @@ def _count_seeds(contrast: Contrast) -> str:
 
 
 def _describe_best(rows: pd.DataFrame, quantity: Quantity) -> str:
-    """``β = 4``, with ``, not separated from 10`` where the rule does not separate them."""
+    """Return ``β = 4``, plus ``, not separated from 10`` if the rule says so."""
     best, rivals = find_best(rows, quantity)
     if best is None:
         return ""
@@ -276,7 +275,7 @@ def _describe_best(rows: pd.DataFrame, quantity: Quantity) -> str:
 
 
 def _describe_without_dials(table: pd.DataFrame, quantities: list[Quantity]) -> list[str]:
-    """What was measured where no series has a dial: the one configuration, or the best of several."""
+    """Describe the only configuration, or the best of several without a dial."""
     lead = lead_score(quantities)
     told = [q for q in quantities if q.name == "reconstruction" or q is lead]
     if not told:
@@ -290,7 +289,7 @@ def _describe_without_dials(table: pd.DataFrame, quantities: list[Quantity]) -> 
 
 
 def _say_best(article: str, table: pd.DataFrame, quantity: Quantity) -> str:
-    """Say which configuration is best, as the beginning of a sentence (``The``) or its rest (``the``)."""
+    """Say which configuration is best; within a sentence, ``article`` is "the"."""
     best, rivals = find_best(table, quantity)
     if best is None:
         return f"{article} configurations have no order in {quantity.label}: no direction is better."

@@ -1,9 +1,9 @@
-"""When one configuration may be called better than another.
+"""The rule by which one configuration may be called better than another.
 
-The rule: an ordering is claimed only when both configurations ran with at least three seeds and their
-means differ by more than the combined spread, sqrt(s1² + s2²), of the standard deviations over seeds.
-It is a rule of thumb against reading noise, not a significance test; :func:`chance` says how often it is
-passed where there is nothing to find.
+An ordering is claimed only if both configurations ran with at least three seeds and their means differ by
+more than the combined spread, sqrt(s1² + s2²), of the standard deviations over seeds. This is a rule of thumb
+against reading noise, not a significance test; :func:`chance` returns how often it passes when there is no
+difference.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MIN_SEEDS = 3
 RULE = (
     "An ordering is claimed only when both sides ran with at least three seeds and their means differ by "
     "more than the combined spread √(s₁² + s₂²), where s is the standard deviation over seeds; that spread "
-    "stands after each ± of a change. It is a rule of thumb, not a significance test."
+    "follows the ± of each change. It is a rule of thumb, not a significance test."
 )
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A quantity over the seeds of one configuration: its mean, standard deviation (ddof 1) and count."""
+    """A quantity over seeds: its mean, standard deviation (ddof 1) and count."""
 
     mean: float
     std: float
@@ -45,12 +45,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Change:
-    """The step from one configuration to another.
+    """The change from one configuration to another.
 
     Attributes:
         difference: of the means, second minus first.
-        spread: the combined spread; NaN where a side has one seed.
-        claimed: whether the rule allows an ordering.
+        spread: the combined spread; NaN if a side has only one seed.
+        claimed: True if the rule allows an ordering.
     """
 
     difference: float
@@ -59,7 +59,7 @@ class Change:
 
 
 def compare(first: Sample, second: Sample) -> Change:
-    """The change from the first sample to the second, and whether it counts as an ordering."""
+    """Return the change from the first sample to the second."""
     difference = second.mean - first.mean
     spread = math.hypot(first.std, second.std)
     enough = min(first.n, second.n) >= MIN_SEEDS
@@ -67,15 +67,15 @@ def compare(first: Sample, second: Sample) -> Change:
 
 
 def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list[int]]:
-    """The row with the best mean, and the rows that the rule does not separate from it.
+    """Find the row with the best mean, and rows that the rule cannot separate from it.
 
     Args:
-        table: as :func:`dis_bench.reports.tables.summarise` gives it.
-        quantity: with a direction; without one nothing is best.
+        table: from :func:`dis_bench.reports.tables.summarise`.
+        quantity: a quantity with a direction; without one, nothing is best.
 
     Returns:
-        The index of the best row (None where there is none), and the indices that could as well be it.
-        The best is claimed only where that list is empty and there is another row to beat.
+        The index of the best row (None if there is none), and the indices of its unseparated rivals. The best
+        is claimed only if there are no rivals and there is another row to beat.
     """
     name = quantity.name
     means = table[f"{name}_mean"].dropna()
@@ -83,23 +83,24 @@ def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list
         return None, []
     best = means.idxmax() if quantity.better == "higher" else means.idxmin()
     others = table.loc[means.index.drop(best)]
-    spread = np.hypot(others[f"{name}_std"], table.loc[best, f"{name}_std"])  # as in compare, of all at once
+    spread = np.hypot(others[f"{name}_std"], table.loc[best, f"{name}_std"])  # as in compare, for all at once
     enough = np.minimum(others[f"{name}_n"], table.loc[best, f"{name}_n"]) >= MIN_SEEDS
     separated = enough & ((others[f"{name}_mean"] - means[best]).abs() > spread)
     return int(best), [int(row) for row in others.index[~separated]]
 
 
 def claims_best(table: pd.DataFrame, quantity: Quantity) -> int | None:
-    """The row that may be called best: separated from every other one; None where there is none."""
+    """Return the row that may be called best, separated from all others, or None."""
     best, rivals = find_best(table, quantity)
     several = table[f"{quantity.name}_mean"].notna().sum() > 1
     return best if several and not rivals else None
 
 
 def chance(seeds: int) -> float:
-    """How often two configurations with equal means pass the rule, for normal scores of equal variance.
+    """Return the probability that two configurations with equal means pass the rule.
 
-    With n seeds each, the rule asks |t| > sqrt(n) of a t variable with 2n - 2 degrees of freedom.
+    Scores are assumed normal with equal variance. With ``seeds`` = n each, the rule requires |t| > sqrt(n) of
+    a t variable with 2n - 2 degrees of freedom.
     """
     from scipy.stats import t
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which opens without a network and without scripts."""
+"""The page: one self-contained HTML file that needs neither network nor scripts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _NOTHING = "There is nothing to draw: no cell of this setting kept a curve, a picture or a score."
 _UNDRAWN = (
-    f"Figures are drawn of the {MOST_SETTINGS} settings with the most finished cells, and this is not one of "
-    "them."
+    f"Figures are drawn for the {MOST_SETTINGS} settings with the most finished cells, and this is not one "
+    "of them."
 )
-# The page lists so many failed cells.
+# The page lists at most this many failed cells.
 _MOST_FAILED = 200
 _PLOTS = ("tradeoff", "against-beta", "against-dial", "agreement")
-# The page shows at most so many traversals of a setting at once; the others unfold.
+# The page shows at most this many traversals of a setting at once; the others can be unfolded.
 _OPEN_TRAVERSALS = 4
 
 
@@ -45,11 +45,11 @@ def render_page(
     caveats: list[str],
     records: list[Record],
 ) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
     Args:
         settings, tables, headlines, images: one entry per setting.
-        quantities: all that were measured.
+        quantities: all measured quantities.
         caveats: sentences.
         records: for the provenance.
     """
@@ -82,7 +82,7 @@ def render_page(
 
 
 def _style() -> dict[str, str]:
-    """Return the page's style, and a policy under which a browser uses it and pictures, and nothing else."""
+    """Return the page's style, and a content policy that allows only it and pictures."""
     from markupsafe import Markup
 
     style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def _template() -> Template:
 
 
 def describe_cells(records: list[Record], settings: list[Setting]) -> str:
-    """One sentence on how much there is: cells, models, seeds."""
+    """Summarise the cells in a sentence: models, betas, seeds, settings, failures."""
     failed = sum(record["status"] == "failed" for record in records)
     models = sorted({plain_name(record["cell"]["model"]) for record in records}, key=sort_key)
     seeds = {record["cell"]["seed"] for record in records}
@@ -172,7 +172,7 @@ def _section(
 
 
 def _meanings(quantities: list[Quantity]) -> list[tuple[str, str]]:
-    """What the plug-ins say of their scores; the scores of one metric share a line."""
+    """List what each score measures, with the scores of one metric on one line."""
     names: dict[str, list[str]] = {}
     for quantity in quantities:
         if quantity.summary:
@@ -190,6 +190,6 @@ def _failed(setting: Setting) -> list[tuple[str, str, str]]:
 
 
 def _split_spread(text: str) -> tuple[str, str]:
-    """A value and what stands small under it."""
+    """Split a value into its mean and the spread, which is printed small below it."""
     mean, sign, spread = text.partition(" ± ")
     return mean, f"± {spread}" if sign else ""

@@ -1,4 +1,4 @@
-"""Where the numbers come from: commands, data, machines, versions, dates and protocols, each told once."""
+"""The origin of the numbers: commands, data, machines, versions, dates, protocols."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NAMES = {"dis_bench": "dis-bench"}
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the page says about the origin of its numbers.
+    """The origin of a page's numbers.
 
     Attributes:
-        commands: distinct, in order of their first record; where they are many, a last line counts the rest.
+        commands: distinct commands in the order of their first record; a last line counts those left out.
         data: dataset, source, fingerprint and number of cells.
-        environment: name and value of what made the records; several values come with cell counts.
-        protocols: metric and its parameters; more than one line where cells differ.
-        created: first and last date of the records, alike where there is one.
+        environment: names and values of the records' environment; several values come with cell counts.
+        protocols: each metric with its parameters; several lines if cells differ.
+        created: the first and last date of the records, equal if there is only one.
     """
 
     commands: list[str]
@@ -32,7 +32,7 @@ class Provenance:
 
 
 def gather_provenance(records: list[Record]) -> Provenance:
-    """Read the origin of a set of records from themselves."""
+    """Gather the origin of a set of records from the records themselves."""
     data = Counter(
         (plain_name(r["cell"]["dataset"]), str(r["cell"]["source"]), str(r["cell"]["fingerprint"]))
         for r in records
@@ -75,13 +75,13 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
 
 
 def list_counts(values: Counter[str], most: int = 8) -> str:
-    """List the commonest values with their numbers of cells, and how many other values there are."""
+    """List the commonest values with their numbers of cells, and count the others."""
     listed = [f"{value} ({count} cells)" for value, count in values.most_common(most)]
     return ", ".join([*listed, *([f"and {len(values) - most} others"] if len(values) > most else [])])
 
 
 def _text(value: Any) -> str:
-    """A value as it stands; a table of values without its lists, which are for those who read records."""
+    """Format a value; a dict is listed without those of its values that are lists."""
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     if not isinstance(value, dict) or not value:

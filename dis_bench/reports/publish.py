@@ -1,7 +1,7 @@
-"""Puts a report's files into a folder, whole, without touching anything that a report did not write.
+"""Publication of a report: its files are written whole, and no others are touched.
 
-A list of what was written (``report.json``) stands beside the files. Only files on it are replaced or,
-once a new report no longer has them, removed, and these only if nobody changed them since.
+A list of the files (``report.json``) is stored beside them. Only listed files are replaced. Files that a new
+report no longer has are removed, but only if they are unchanged since they were written.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _WRITTEN_BY = "dis-bench report"
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse, before time is spent on a report, a folder that :func:`publish` would refuse.
+    """Check that :func:`publish` can use a folder, before time is spent on a report.
 
     Raises:
-        InputError: it is a file, or holds an ``index.html`` that is not a report's.
+        InputError: it is a file, or contains an ``index.html`` that no report wrote.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(
@@ -33,21 +33,22 @@ def check_folder(folder: Path) -> None:
 
 
 def publish(folder: Path, files: dict[str, bytes]) -> None:
-    """Write files under a folder, each at once and whole, ``index.html`` last.
+    """Write files under a folder, each atomically, ``index.html`` last.
 
     Args:
-        folder: made if need be.
+        folder: created if missing.
         files: content by relative path.
 
     Raises:
-        InputError: the folder cannot be written, or has a file of one of these names that is no report's.
+        InputError: the folder cannot be written, or contains a file of one of these names that no report
+            wrote.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = _read_list(folder)
         _refuse_foreign(folder, [LIST, *files], before)
         now = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        # The list comes first: a report that is killed half-way must still know its own files.
+        # The list is written first: a report that is killed halfway must still know its own files.
         write_whole(folder / LIST, _list(before | now))
         for name in sorted(files, key=lambda name: name == "index.html"):
             write_whole(folder / name, files[name])
@@ -75,7 +76,7 @@ def _refuse_foreign(folder: Path, names: list[str], before: dict[str, str]) -> N
 
 
 def _read_list(folder: Path) -> dict[str, str]:
-    """Digest by name of what the last report wrote, and the list itself; empty where there was none."""
+    """Return the digests of the last report's files by name, including the list."""
     try:
         content = json.loads((folder / LIST).read_text(encoding="utf-8"))
         if content["written_by"] != _WRITTEN_BY:
@@ -93,6 +94,6 @@ def _list(files: dict[str, str]) -> bytes:
 def _remove_stale(folder: Path, stale: dict[str, str]) -> None:
     for name, digest in stale.items():
         path = (folder / name).resolve()
-        inside = path.is_relative_to(folder.resolve())  # the list is a file that anybody may have edited
+        inside = path.is_relative_to(folder.resolve())  # anybody may have edited the list
         if inside and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
             path.unlink()

@@ -1,4 +1,4 @@
-"""Which series and configurations a report shows where there are too many to show all."""
+"""Selection of series and configurations for a report that cannot show them all."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from dis_bench.reports.settings import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-# A page has figures of so many settings.
+# A page has figures for at most this many settings.
 MOST_SETTINGS = 8
 
 
 def choose_settings(settings: Sequence[Setting]) -> set[int]:
-    """Choose the settings that have figures, by number: those with the most finished cells."""
+    """Choose the numbers of the settings with most finished cells, to get figures."""
     by_size = sorted(range(len(settings)), key=lambda number: -len(settings[number].done))
     return set(by_size[:MOST_SETTINGS])
 
 
 def rank_series(series: Sequence[pd.DataFrame], lead: Quantity | None) -> list[int]:
-    """Rank series: the best of each model, then the rest, each by their best mean of the leading score.
+    """Rank series by their best mean of the leading score, each model's best first.
 
     Args:
         series: the rows of each, from :func:`dis_bench.reports.tables.summarise`.
-        lead: without one, the order stays but for the first series of each model.
+        lead: the leading score; if None, only the first series of each model moves to the front.
+
+    Returns:
+        The numbers of the series, best first.
     """
     ranked = sorted(range(len(series)), key=lambda number: (-_best_mean(series[number], lead), number))
     first = {series[number]["model_name"].iloc[0]: number for number in reversed(ranked)}
@@ -36,7 +39,7 @@ def rank_series(series: Sequence[pd.DataFrame], lead: Quantity | None) -> list[i
 
 
 def _best_mean(rows: pd.DataFrame, lead: Quantity | None) -> float:
-    """Return the best mean of a score, negated where lower is better; minus infinity where there is none."""
+    """Return the best mean of a score, negated if lower is better; -inf if absent."""
     means = rows[f"{lead.name}_mean"].dropna() if lead else None
     if lead is None or means is None or means.empty:
         return -math.inf
@@ -48,12 +51,12 @@ def choose_configurations(table: pd.DataFrame, lead: Quantity | None, most: int)
 
     Args:
         table: from :func:`dis_bench.reports.tables.summarise`.
-        lead: the leading score; without one the choice is spread evenly over the table.
-        most: how many.
+        lead: the leading score; without one, the choice is spread evenly over the table.
+        most: the largest number to choose.
 
     Returns:
-        The labels of all that finished, where they are not too many; otherwise the best of each model and the
-        ends of that one's series, and some of the rest, evenly spread. They are in the order of the table.
+        The labels of all finished configurations if they are not too many. Otherwise the best of each model,
+        the ends of its series, and some of the rest, evenly spread. They are in the order of the table.
     """
     finished = table[table["n"] > 0]
     if len(finished) <= most:
@@ -72,7 +75,7 @@ def choose_configurations(table: pd.DataFrame, lead: Quantity | None, most: int)
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """Spread at most so many places evenly over a count, away from its ends."""
+    """Spread at most ``most`` places evenly over ``count``, away from the ends."""
     return (
         [(2 * number + 1) * count // (2 * most) for number in range(most)]
         if count > most
@@ -81,7 +84,7 @@ def _spread(count: int, most: int) -> list[int]:
 
 
 def describe_choice(shown: int, table: pd.DataFrame, lead: Quantity | None) -> str:
-    """Return a sentence that says which configurations are shown, and by what rule; empty where all are."""
+    """Return a sentence on which configurations are shown and why; empty if all are."""
     count = int((table["n"] > 0).sum())
     if shown >= count:
         return ""

@@ -68,7 +68,7 @@ def test_the_second_writer_waits_and_finds_the_first_ones_file(target, capsys):
         part.move_into_place()
     second.join(10)
     assert found == [b"whole"]
-    assert "Waiting for another process that writes" in capsys.readouterr().err
+    assert "Waiting for another process that is writing" in capsys.readouterr().err
 
 
 def test_a_part_that_was_replaced_is_not_moved(target):

@@ -1,4 +1,4 @@
-"""Made-up studies, and one report of nine cells that several tests look at."""
+"""Made-up studies, and one report of nine cells that several tests share."""
 
 import pytest
 
@@ -11,13 +11,13 @@ from tests.reports.made_up import write_study
 
 @pytest.fixture(scope="session")
 def nine_cells(tmp_path_factory):
-    """A folder with betavae on dsprites: three betas, three seeds."""
+    """Return a result folder of betavae on dsprites: three betas, three seeds."""
     return write_study(tmp_path_factory.mktemp("nine"))
 
 
 @pytest.fixture
 def study(tmp_path):
-    """Writes made-up cells into one folder, without pictures; returns its records."""
+    """Return a function that writes made-up cells without pictures, for records."""
 
     def write(**options):
         return read_records(write_study(tmp_path / "results", pictures=False, **options))[0]
@@ -27,7 +27,7 @@ def study(tmp_path):
 
 @pytest.fixture
 def tabulated():
-    """From records: settings, a summary table of each, and the quantities."""
+    """Return a function from records to settings, summary tables and quantities."""
 
     def make(records, anchors=None):
         scores = dict.fromkeys(score for record in records for score in record["scores"])

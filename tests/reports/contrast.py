@@ -1,4 +1,4 @@
-"""The contrast of two colours, by the definition of WCAG 2."""
+"""The contrast of two colours, as defined in WCAG 2."""
 
 from matplotlib.colors import to_rgb
 

@@ -1,6 +1,6 @@
-"""Writes a result folder with MADE-UP numbers and pictures, to test the layout of reports.
+"""Result folders with MADE-UP numbers and pictures, to test the layout of reports.
 
-Nothing here was measured: reconstruction and scores come from a formula with noise, images are discs.
+Nothing here was measured: reconstruction and scores come from a formula with noise, and images are discs.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ def write_study(
     command: str = "dis-bench run --models betavae --betas 1 4 10",
     pictures: bool = True,
 ) -> Path:
-    """Write one cell per beta and seed under ``root``; a beta of None is a model without one.
+    """Write one cell per beta and seed under ``root``.
 
-    ``values`` overrides measures and scores of single cells by (beta, seed).
+    A beta of None stands for a model without one. ``values`` overrides measures and scores of single cells by
+    (beta, seed).
     """
     for beta in betas:
         for seed in seeds:
@@ -104,13 +105,13 @@ def write_study(
 
 
 def write_cell(root: Path) -> Path:
-    """Write one finished cell without pictures; returns its folder."""
+    """Write one finished cell without pictures, and return its folder."""
     [folder] = (write_study(root, betas=[4], seeds=[0], pictures=False) / "cells").iterdir()
     return folder
 
 
 def reseal(folder: Path | str, **change: Any) -> None:
-    """Change a cell's record, and let it vouch for itself and for the files that are beside it now."""
+    """Change a cell's record, and seal it again with the files that are beside it now."""
     path = Path(folder, "record.json")
     record = {**json.loads(path.read_text("utf-8")), **change}
     del record["files"]
@@ -118,7 +119,7 @@ def reseal(folder: Path | str, **change: Any) -> None:
 
 
 def write_anchors(root: Path, scores: dict[str, tuple[float, float]], **change: Any) -> Path:
-    """Add anchors (perfect, chance) of one metric beside a study, as a run writes them; returns the file."""
+    """Add a metric's anchors (perfect, chance) to a study, and return their file."""
     metric = next(name for name in PROTOCOL if next(iter(scores)).startswith(name))
     anchor = {
         "schema": SCHEMA,
@@ -141,7 +142,7 @@ def write_anchors(root: Path, scores: dict[str, tuple[float, float]], **change: 
 
 
 def make_values(beta: float, seed: int, noise: float, model: str) -> dict[str, float]:
-    """Measures and scores of one cell, made up: more beta, more reconstruction loss and less KL."""
+    """Make up measures and scores: with beta, reconstruction rises and KL falls."""
     salt = zlib.crc32(model.encode())
     rng = np.random.default_rng([seed, round(1000 * beta), salt])
     reconstruction = 18 + 21 * np.log1p(beta) + noise * rng.normal(0, 1.2) + 6 * (salt % 5) / 5
@@ -169,7 +170,7 @@ def make_values(beta: float, seed: int, noise: float, model: str) -> dict[str, f
 
 
 def kl_per_latent(measures: dict[str, float]) -> np.ndarray:
-    """The KL shared out over the active latents; the others get (almost) none."""
+    """Distribute the KL over the active latents; the others get almost none."""
     active = int(measures["active_latents"])
     shares = np.where(np.arange(LATENTS) < active, np.exp(-0.3 * np.arange(LATENTS)), 0)
     shares = np.random.default_rng(active).permutation(shares)
@@ -179,7 +180,7 @@ def kl_per_latent(measures: dict[str, float]) -> np.ndarray:
 def make_record(
     cell: Cell, measures: dict[str, float], failed: bool, protocol: dict[str, Any]
 ) -> dict[str, Any]:
-    """A record in the store's schema."""
+    """Make a record in the store's schema."""
     evaluation = ("reconstruction", "mse", "kl", "elbo", "active_latents")
     scores = [name for name in measures if any(name == m or name.startswith(f"{m}_") for m in protocol)]
     beta = cell.hyperparameters.get("beta")
@@ -212,7 +213,7 @@ def make_record(
 
 
 def write_training(path: Path, measures: dict[str, float], steps: int, seed: int) -> None:
-    """Losses that fall towards the final measures."""
+    """Write losses that fall towards the final measures."""
     rng = np.random.default_rng(seed)
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -225,7 +226,7 @@ def write_training(path: Path, measures: dict[str, float], steps: int, seed: int
 
 
 def write_pictures(path: Path, kl: np.ndarray, channels: int, seed: int) -> None:
-    """Discs: reconstructions are softer, traversals move along x, along y, or grow."""
+    """Write discs: reconstructions are softer, traversals move along x or y, or grow."""
     rng = np.random.default_rng(7)
     spots = rng.uniform(18, 46, (8, 2))
     originals = np.stack([disc(x, y, 10, 1.0, channels) for x, y in spots])
@@ -252,7 +253,7 @@ def write_pictures(path: Path, kl: np.ndarray, channels: int, seed: int) -> None
 
 
 def disc(x: float, y: float, radius: float, softness: float, channels: int) -> np.ndarray:
-    """One image [C, 64, 64]: a disc, on a coloured ground where there are three channels."""
+    """Draw a disc [C, 64, 64], on a coloured background if there are three channels."""
     rows, columns = np.mgrid[:64, :64] + 0.5
     inside = 1 / (1 + np.exp((np.hypot(columns - x, rows - y) - radius) / (softness / 4)))
     ground = np.array([0.0] if channels == 1 else [0.55, 0.75, 0.95])

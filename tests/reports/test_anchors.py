@@ -1,4 +1,4 @@
-"""Anchors stand beside the scores for which they hold, and beside no others."""
+"""Anchors are shown beside the scores for which they hold, and beside no others."""
 
 import copy
 import dataclasses

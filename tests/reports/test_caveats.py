@@ -1,4 +1,4 @@
-"""Each caveat appears when it is deserved, and only then."""
+"""Each caveat appears when it is warranted, and only then."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from tests.reports.made_up import PROTOCOL, write_anchors
 
-# A study without any fault: many seeds, the published budget, the official file, no score with a known limit.
+# A study without flaws: many seeds, the published budget, the official file, no score with a known limit.
 SOUND = {
     "betas": [4],
     "seeds": range(10),
@@ -72,7 +72,7 @@ def test_scores_from_fewer_images_are_named(study):
 
 @pytest.fixture
 def ceiling(study, tmp_path):
-    """The caveats of a sound study of MIG, SAP and DCI with these anchors beside it."""
+    """Return a function that lists a sound study's caveats with the given anchors."""
 
     def find(*anchors, **change):
         protocol = {name: PROTOCOL[name] for name in ("mig", "sap", "dci")}

@@ -1,4 +1,4 @@
-"""Configurations are told apart by all of their values, named once, and sorted by number."""
+"""Configurations differ in any of their values, and are sorted by number."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Training curves are read as they are, and thinned by averaging."""
+"""Training curves are read unchanged, and thinned by averaging."""
 
 import numpy as np
 import pytest

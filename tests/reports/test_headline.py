@@ -1,4 +1,4 @@
-"""The answer in words is what the numbers allow, and no more."""
+"""The answer in words claims what the numbers allow, and no more."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When an ordering may be claimed."""
+"""The conditions under which an ordering is claimed."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The page is whole, opens offline, and says what it must."""
+"""The page is complete, opens offline, and says what it must."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ VOID = {"meta", "img", "link", "br", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """What a page consists of; fails on tags that do not close."""
+    """The elements of a page; tags that do not close are an error."""
 
     def __init__(self, text):
         super().__init__()
@@ -96,7 +96,7 @@ def test_a_browser_may_use_the_page_s_own_style_and_pictures_and_nothing_else(pa
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory):
-    """A page of two settings, several models, a failed cell, and names that are too long for a line."""
+    """Return a page of two settings, several models, a failed cell and long names."""
     folder = tmp_path_factory.mktemp("several")
     write_study(folder, betas=[1, 4], seeds=[0], failed=[(4, 0)], dataset="d" * 60, steps=300_000)
     write_study(folder, betas=[1, 4], seeds=[0], dataset="d" * 60, model="m" * 60)
@@ -146,7 +146,7 @@ STYLE = (Path(page_module.__file__).parent / "page.css").read_text(encoding="utf
 
 
 def colours(scheme):
-    """The page's colours by name: those of the light page, replaced by the dark one's."""
+    """Return a scheme's colours by name; dark ones replace those of the light page."""
     light, dark = (
         dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", part.partition("\n  --shade")[0]))
         for part in STYLE.split("prefers-color-scheme: dark")

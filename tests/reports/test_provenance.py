@@ -1,4 +1,4 @@
-"""The page's numbers can be traced."""
+"""The page's numbers can be traced to their origin."""
 
 from dis_bench.reports.provenance import gather_provenance
 

@@ -38,7 +38,7 @@ def test_a_user_s_files_stay(tmp_path):
     publish(tmp_path, {"index.html": b"new"})
     files = tree(tmp_path)
     assert files["notes.txt"] == files["plots/mine.png"] == b"mine"
-    assert files["plots/a.png"] == b"a, retouched"  # changed since: no longer only ours
+    assert files["plots/a.png"] == b"a, retouched"  # edited since, so no longer only ours
 
 
 @pytest.mark.parametrize("name", ["index.html", "table.csv", "report.json"])

@@ -1,4 +1,4 @@
-"""What is measured, and how it is written."""
+"""The measured quantities, and their format."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Reports of whole result folders: from one cell to many, whatever is missing."""
+"""Reports of entire result folders: from one cell to many, whatever is missing."""
 
 import csv
 import html
@@ -271,7 +271,7 @@ HOSTILE = (
 
 
 def write_hostile_study(folder, text, failed=()):
-    """Three cells in which every name that may be this text is; a metric's may be no path, for one."""
+    """Write three cells with ``text`` as every name for which it is valid."""
     metric = text if text.isprintable() and not set(text) & set(":/\\") else "plain"
     protocol = {**PROTOCOL, metric: {"version": 1, text: text}}
     values = {(beta, 0): {f"{metric}_score": beta / 10} for beta in (1.0, 4.0)}
@@ -312,7 +312,7 @@ def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
 def test_hostile_names_are_drawn(tmp_path):
     text = "$x_{$ \x1b\n\u202e\u200b \\frac"
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # matplotlib warns of characters that it cannot draw
+        warnings.simplefilter("error")  # matplotlib warns about characters that it cannot draw
         report = build_report(write_hostile_study(tmp_path, text))
     assert {"tradeoff", "against-beta", "reconstructions"} <= {
         name.split("/")[-1].partition("--")[0] for name in report.files

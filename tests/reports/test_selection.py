@@ -1,4 +1,4 @@
-"""Where there is too much to show, a stated rule chooses, and what is not shown is not read."""
+"""If there is too much to show, a stated rule chooses, and the rest is not read."""
 
 import re
 
@@ -17,7 +17,10 @@ from tests.reports.made_up import kl_per_latent, make_values, reseal, write_pict
 
 @pytest.fixture
 def table(study, tabulated):
-    """Twenty betas of one model and three of another, whose best are beta 7 and beta 2."""
+    """Return a table of twenty betas of one model and three of another.
+
+    The best are beta 7 and beta 2.
+    """
     mig = {(float(beta), 0): {"mig": 0.9 if beta == 7 else beta / 100} for beta in range(1, 21)}
     study(betas=range(1, 21), seeds=[0], values=mig)
     other = {(float(beta), 0): {"mig": 0.01 * (beta == 2)} for beta in (1, 2, 3)}

@@ -1,4 +1,4 @@
-"""Cells are compared only with cells that differ in model, hyperparameters and seed."""
+"""Compared cells differ in nothing but model, hyperparameters and seed."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""Tables say what the seeds say, in every format."""
+"""Tables report what the seeds say, in every format."""
 
 import csv
 import io
@@ -98,7 +98,7 @@ def test_a_score_that_some_seeds_lack_says_so(study, tabulated):
 
 @pytest.fixture
 def anchored(study, tabulated, tmp_path):
-    """Two settings, of which the first, on dsprites, has anchors: for all scores but SAP."""
+    """Return two settings; the first, of dsprites, has anchors for all but SAP."""
     study(values=VALUES, dataset="shapes3d")
     records = study(values=VALUES)
     folder = tmp_path / "results"

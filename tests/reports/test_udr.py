@@ -1,4 +1,4 @@
-"""UDR in a report: what dis_bench.udr says of the codes that cells keep, and nothing where there are none."""
+"""UDR in a report is dis_bench.udr of the stored codes, and absent without codes."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ BETAS = (1.0, 4.0)
 
 
 def keep_codes(folder, rows=200, **changed):
-    """Writes the codes of a cell: five latents that all cells share, up to sign, and five of its own."""
+    """Write a cell's codes: five latents shared by all up to sign, and five others."""
     shared = np.random.default_rng(0).standard_normal((rows, 5))
     rng = np.random.default_rng(zlib.crc32(folder.encode()))
     codes = np.hstack([shared * rng.choice([-1, 1], 5), rng.standard_normal((rows, LATENTS - 5))])
@@ -30,7 +30,7 @@ def keep_codes(folder, rows=200, **changed):
 
 @pytest.fixture
 def study(tmp_path):
-    """Two betas of three seeds, each with codes; returns the table."""
+    """Write two betas with three seeds and codes each, and return the table."""
     write_study(tmp_path, betas=BETAS, pictures=False)
     table = read_results(tmp_path)
     for folder in table["folder"]:

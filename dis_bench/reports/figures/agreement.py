@@ -1,4 +1,4 @@
-"""Which scores agree: the rank correlation between what was measured, over the cells of a setting."""
+"""The agreement of scores: rank correlations over the cells of a setting."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MEASURED = ("reconstruction", "kl")
 
 
 def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
-    """Spearman's rank correlation of each pair of quantities over the finished cells.
+    """Compute Spearman's rank correlations of the quantities over finished cells.
 
-    Ranks run from worst to best where a direction is better, so that 1 always means agreement.
+    If a direction is better, ranks run from worst to best, so that 1 always means agreement.
 
     Returns:
-        A square table by label: reconstruction, KL and every score that takes more than one value; empty
-        where there are fewer than five cells or fewer than two scores.
+        A square table by label of reconstruction, KL and every score that takes more than one value; empty if
+        there are fewer than five cells or fewer than two scores.
     """
     import pandas as pd
 
@@ -42,7 +42,7 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
 
 
 def chance_correlation(cells: int) -> float:
-    """The size that a rank correlation reaches by chance in 5 % of cases (Student's t, two-sided)."""
+    """Return the rank correlation that chance reaches in 5 % of cases (two-sided t)."""
     from scipy.stats import t
 
     quantile = float(t.ppf(0.975, cells - 2))
@@ -50,7 +50,7 @@ def chance_correlation(cells: int) -> float:
 
 
 def draw_agreement(correlations: pd.DataFrame) -> Figure:
-    """The table of :func:`correlate_ranks` as a heat map with its numbers; each pair once."""
+    """Draw the table of :func:`correlate_ranks` as a heat map, each pair once."""
     import numpy as np
 
     figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))

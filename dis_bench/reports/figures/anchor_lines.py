@@ -1,4 +1,4 @@
-"""Lines in a panel for what a perfect code and noise score, with notes that keep clear of the data."""
+"""Lines in a panel for the scores of a perfect code and of noise, with notes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ _LINE: dict[str, Any] = {"color": MUTED, "lw": 1.0, "ls": (0, (1, 2)), "zorder":
 
 
 def draw_anchors(panel: Axes, anchor: Anchor | None, score: Quantity) -> None:
-    """A dotted line with a note for a perfect code and for noise; the panel's limits stay as they are.
+    """Draw a dotted line with a note for a perfect code and for noise.
 
-    A value beyond the limits gets only the note, with an arrow, at that edge: the data fill the panel.
+    The panel's limits stay unchanged, so that the data fill it. A value beyond the limits gets only a note at
+    that edge, with an arrow.
 
     Args:
-        panel: with everything else already in it.
-        anchor: nothing is drawn where None.
-        score: what the vertical axis shows.
+        panel: the panel, with everything else already in it.
+        anchor: the two scores; if None, nothing is drawn.
+        score: the quantity on the vertical axis.
     """
     if anchor is None:
         return
-    panel.set_xlim(panel.get_xlim())  # what is still to be scaled to the data is scaled now
+    panel.set_xlim(panel.get_xlim())  # any pending autoscaling happens now
     low, high = panel.set_ylim(panel.get_ylim())
     for value in anchor:
         if low <= value <= high:
@@ -51,17 +52,20 @@ def _write(panel: Axes, text: str, box: np.ndarray) -> None:
 
 
 def _place(text: str, level: float, panel: Axes, marks: np.ndarray) -> np.ndarray:
-    """Where a note covers the fewest marks: left, bottom, width and height, in shares of the panel.
+    """Place a note where it covers the fewest marks.
 
     Args:
         text: the note.
-        level: of its line; below 0 or above 1 where that is outside.
+        level: the height of its line as a share of the panel; below 0 or above 1 if it is outside.
         panel: gives the size.
-        marks: what to keep clear of, `[P, 2]` in shares of the panel.
+        marks: points to keep clear of, `[P, 2]` in shares of the panel.
+
+    Returns:
+        Left, bottom, width and height, in shares of the panel.
     """
     size = _inches(panel)
     width, height = np.array([0.6 * len(text), 1.15]) * _POINTS / 72 / size
-    gap = 0.045 / size  # a note stands so far from its line, and keeps nearly so far from other marks
+    gap = 0.045 / size  # between a note and its line; slightly less to other marks
     if level > 1:
         bottoms = [1 - gap[1] - height, 1 - gap[1] - 2 * height]
     elif level < 0:
@@ -79,7 +83,7 @@ def _place(text: str, level: float, panel: Axes, marks: np.ndarray) -> np.ndarra
 
 
 def _inches(panel: Axes) -> np.ndarray:
-    """About the size of a panel; the layout engine settles it only when the figure is drawn."""
+    """Estimate a panel's size in inches, which is known only once the figure is drawn."""
     rows, columns = panel.get_subplotspec().get_gridspec().get_geometry()  # type: ignore[union-attr]
     width, height = panel.figure.get_size_inches()  # type: ignore[union-attr]
     return np.array([width / columns - 0.7, (height - 0.55) / rows - 0.55])
@@ -91,13 +95,13 @@ def _count_inside(marks: np.ndarray, box: np.ndarray, margin: np.ndarray) -> int
 
 
 def _fill(box: np.ndarray) -> np.ndarray:
-    """Points `[P, 2]` all over a box, so many that another note would rather cover data."""
+    """Return points `[P, 2]` all over a box, so many that a note rather covers data."""
     shares = np.stack(np.meshgrid(np.linspace(0, 1, 60), np.linspace(0, 1, 15)), axis=-1).reshape(-1, 2)
     return box[:2] + shares * box[2:]
 
 
 def _find_marks(panel: Axes) -> np.ndarray:
-    """Points `[P, 2]` on all dots, lines and bars of a panel, in shares of the panel."""
+    """Return points `[P, 2]` on all dots, lines and bars, in shares of the panel."""
     found = [np.empty((0, 2))]
     for line in panel.lines:
         found.append(line.get_transform().transform(_sample(np.asarray(line.get_xydata()))))
@@ -111,7 +115,7 @@ def _find_marks(panel: Axes) -> np.ndarray:
 
 
 def _sample(corners: np.ndarray, between: int = 24) -> np.ndarray:
-    """Points `[P, 2]` along a line through its corners."""
+    """Return points `[P, 2]` along a line through its corners."""
     if len(corners) < 2:
         return corners
     steps = np.linspace(0, 1, between, endpoint=False)[:, None]

@@ -1,4 +1,4 @@
-"""Pictures of a setting: originals beside reconstructions, and latent traversals, at whole pixels."""
+"""Pictures of a setting, pixel by pixel: reconstructions and latent traversals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dis_bench.records.schema import Damaged
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.reports.quantities import MINUS
 
-# A latent below this many nats says nothing about the image: it is greyed and called frozen.
+# A latent below this many nats carries no information about the image: it is greyed and called frozen.
 FROZEN = 0.01
 
 _GAP = 4
-# Pixels across an image in the figure, at most, and the size of the text: the page shows traversals smaller.
+# Largest width of an image in pixels, and size of the text: the page shows traversals smaller.
 _FEW_ROWS = (192, 9.5)
 _MANY_ROWS = (128, 9.5)
 _TRAVERSAL = (128, 13.0)
@@ -27,12 +27,12 @@ _FADE = 0.85
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a cell keeps for people to look at; images are uint8, 0 to 255.
+    """The images that a cell stores for viewing, uint8 from 0 to 255.
 
     Attributes:
         originals: `[N, C, H, W]`.
         reconstructions: `[N, C, H, W]`.
-        traversals: `[D, V, C, H, W]`; latent d is set to each of V values, the others stay.
+        traversals: `[D, V, C, H, W]`; latent d is set to each of V values, the others are held fixed.
         traversal_values: `[V]`.
         kl_per_latent: `[D]`, in nats, averaged over images.
     """
@@ -45,14 +45,14 @@ class Pictures:
 
 
 def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
-    """The pictures in a cell's ``pictures.npz``.
+    """Read the pictures in a cell's ``pictures.npz``.
 
     Args:
-        folder: of the cell.
-        problems: gets a sentence where the file is missing or unusable.
+        folder: the cell's folder.
+        problems: receives a sentence if the file is missing or unusable.
 
     Returns:
-        The pictures, or None where they cannot be read.
+        The pictures, or None if they cannot be read.
     """
     path = Path(folder) / "pictures.npz"
     try:
@@ -66,9 +66,9 @@ def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
 
 
 def draw_reconstructions(rows: list[tuple[str, Pictures]]) -> Figure:
-    """Originals on top, then a row of reconstructions for each label.
+    """Draw the originals on top, then a row of reconstructions for each label.
 
-    Where cells kept other originals, these are repeated above their reconstructions.
+    If cells stored different originals, each set is drawn above its reconstructions.
     """
     labels: list[tuple[str, str]] = []
     images: list[np.ndarray] = []
@@ -85,7 +85,7 @@ def draw_reconstructions(rows: list[tuple[str, Pictures]]) -> Figure:
 
 
 def draw_traversals(pictures: Pictures) -> Figure:
-    """A row per latent, by falling KL; the latent runs through the values on top, the others stay put."""
+    """Draw one row per latent by falling KL, with the latent's values on top."""
     order = np.argsort(-pictures.kl_per_latent, kind="stable")
     labels, images = [], []
     for latent in order:
@@ -100,16 +100,16 @@ def draw_traversals(pictures: Pictures) -> Figure:
 
 
 def _fade(images: np.ndarray) -> np.ndarray:
-    """Washed out towards white."""
+    """Fade images towards white."""
     return (images * (1 - _FADE) + 250 * _FADE).astype(np.uint8)
 
 
 def _draw_grid(
     images: list[np.ndarray], labels: list[tuple[str, str]], columns: list[str], tile: int, font: float
 ) -> Figure:
-    """Rows of images with a label on the left of each, and optionally one above each column.
+    """Draw rows of images, labelled on the left and optionally above each column.
 
-    Images are enlarged by a whole factor and placed pixel by pixel: nothing is interpolated.
+    Images are enlarged by an integer factor and placed pixel by pixel: nothing is interpolated.
     """
     labels = [(visible(text), colour) for text, colour in labels]
     block = _join([_join([_enlarge(image, tile) for image in row], axis=1) for row in images], axis=0)
@@ -133,14 +133,14 @@ def _draw_grid(
 
 
 def _enlarge(image: np.ndarray, tile: int) -> np.ndarray:
-    """`[C, H, W]` to `[H', W', 3]`, by the largest whole factor that keeps within a tile."""
+    """Enlarge `[C, H, W]` to `[H', W', 3]` by the largest whole factor that fits."""
     factor = max(1, tile // max(image.shape[1:]))
     pixels = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
-    """Side by side (or stacked) with a white gap between."""
+    """Join images along an axis, with white gaps between them."""
     shape = list(parts[0].shape)
     shape[axis] = _GAP
     gap = np.full(shape, 255, np.uint8)

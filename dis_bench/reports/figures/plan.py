@@ -1,4 +1,4 @@
-"""Which figures a setting gets, each with a title, a caption and words for those who cannot see it."""
+"""The figures of a setting, each with a title, a caption and a text alternative."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _ONLY_MEANS = (
     "many cells for a dot each. "
 )
 
-# A setting has pictures and curves of so many configurations; where there are several settings, of fewer.
+# A setting has pictures and curves of at most this many configurations; fewer if there are several settings.
 MOST_CONFIGURATIONS = 12
-# Of each of these, so many seeds have a training curve.
+# At most this many seeds of each of these have a training curve.
 MOST_CURVES = 10
-# A setting has a figure for so many of its dials, of which beta is the first.
+# A setting has a figure for at most this many of its dials, beta first.
 MOST_DIALS = 3
 _LONGEST_LABEL = 60
 
@@ -60,11 +60,11 @@ class Image:
     """A figure as the page shows it.
 
     Attributes:
-        kind: ``tradeoff``, ``against-beta``, ``against-dial`` (another than beta), ``agreement``,
+        kind: ``tradeoff``, ``against-beta``, ``against-dial`` (a dial other than beta), ``agreement``,
             ``reconstructions``, ``traversals`` or ``training``.
-        path: of the file, relative to the report.
-        title, caption: above and below it.
-        alt: what is seen, in words.
+        path: the file's path, relative to the report.
+        title, caption: the texts above and below it.
+        alt: a description in words.
         png: the file's content.
     """
 
@@ -77,7 +77,7 @@ class Image:
 
     @property
     def source(self) -> str:
-        """The picture itself as a URI, so that the page needs no other file."""
+        """The image as a data URI, so that the page needs no other file."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
     @property
@@ -89,7 +89,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Plan:
-    """A figure that is still to be drawn."""
+    """A figure that has yet to be drawn."""
 
     kind: str
     name: str
@@ -112,14 +112,16 @@ def plan_figures(
     problems: list[str],
     most: int = MOST_CONFIGURATIONS,
 ) -> list[Plan]:
-    """The figures that a setting has data for, in the order of the page; nothing is drawn yet.
+    """Plan the figures for which a setting has data, in the order of the page.
+
+    Nothing is drawn yet.
 
     Args:
-        setting: what is shown.
+        setting: the setting to show.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: those that the setting has values for.
-        problems: gets a sentence for each file that cannot be read.
-        most: of so many configurations pictures and curves are shown; files of the others are not read.
+        quantities: those for which the setting has values.
+        problems: receives a sentence for each file that cannot be read.
+        most: the largest number of configurations with pictures and curves; files of the others are not read.
     """
     lead = lead_score(quantities)
     labels = choose_configurations(table, lead, most)
@@ -158,7 +160,7 @@ def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quant
 
 
 def _plan_against_dials(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
-    """One figure for each dial of which two levels finished, beta first."""
+    """Plan one figure for each dial with at least two finished levels, beta first."""
     finished = table[table["n"] > 0]
     levels = finished[finished["dial"] != ""].groupby("dial")["level"].nunique()
     dials = sorted(levels.index[levels > 1], key=lambda dial: (dial != "beta", -levels[dial], dial))
@@ -196,7 +198,7 @@ def _plan_against_dial(
 
 
 def _caption_dots(setting: Setting, table: pd.DataFrame, usual: str) -> str:
-    """Say what a dot is, and what is left out where there are many."""
+    """Explain the dots, and what is left out if there are many."""
     if table["n"].max() == 1:
         return "Each dot is the one seed of a configuration. "
     dots = usual if has_dots(setting) else _ONLY_MEANS
@@ -217,7 +219,7 @@ def _caption_grey(finished: pd.DataFrame, lead: Quantity | None) -> str:
     rule = f", best by mean {lead.label}, one of each model first" if lead else ""
     return (
         f" {SHOWN_SERIES} of {count} series have a colour{rule}; the others are grey, or left out where they "
-        "would be a line across."
+        "would be horizontal lines."
     )
 
 
@@ -296,7 +298,7 @@ def _plan_training(
     if not curves:
         return []
     chosen = setting.done[setting.done["label"].isin(labels)]
-    seeds = f" Of each configuration only the first {MOST_CURVES} seeds." if len(chosen) > len(cells) else ""
+    seeds = f" Only the first {MOST_CURVES} seeds of each are drawn." if len(chosen) > len(cells) else ""
     return [
         Plan(
             "training",
@@ -316,7 +318,7 @@ def _plan_training(
 def _first_seeds(
     setting: Setting, labels: list[str], problems: list[str]
 ) -> list[tuple[pd.Series, Pictures]]:
-    """The lowest finished seed of each of these configurations that has pictures."""
+    """Return the lowest finished seed of each configuration, if it has pictures."""
     shown = []
     chosen = setting.done[setting.done["label"].isin(labels)]
     for _, cells in chosen.groupby("label", sort=False):
@@ -340,7 +342,7 @@ def _row_label(cell: pd.Series, several: bool) -> str:
 
 
 def _tell(table: pd.DataFrame, quantities: list[Quantity], lead: Quantity | None) -> str:
-    """The means in words, for at most eight configurations."""
+    """State the means in words, for at most eight configurations."""
     told = [q for q in quantities if q.name == "reconstruction" or (lead is not None and q.name == lead.name)]
     words = []
     for _, row in table[table["n"] > 0].iterrows():
@@ -353,8 +355,8 @@ def _caption_anchors(setting: Setting, quantities: list[Quantity]) -> str:
     if not any(quantity.name in setting.anchors for quantity in quantities):
         return ""
     return (
-        " Dotted lines are what a perfect code (the factors themselves) and noise score on the same images "
-        "by the same protocol; one that lies beyond a panel is told at its edge, with an arrow."
+        " Dotted lines are the scores of a perfect code (the factors themselves) and of noise on the same "
+        "images with the same protocol; one beyond a panel is noted at its edge, with an arrow."
     )
 
 

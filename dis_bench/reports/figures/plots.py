@@ -1,4 +1,4 @@
-"""The plots of a setting: the trade-off, each quantity against a dial, and the losses through training."""
+"""The plots of a setting: trade-off, quantities against a dial, training losses."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from dis_bench.reports.settings import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-# With more cells, or more series in colour, a dot for each cell would hide the means.
+# With more cells, or more series in colour, one dot per cell would hide the means.
 MOST_DOTS, MOST_DOTTED = 1_000, 4
-# With more levels the bars of a path are a band, or left out.
+# With more levels, the error bars of a path become a band, or are left out.
 MOST_BARS = 30
-# Against a dial, so many series without it are lines across.
+# Against a dial, at most this many series without it are horizontal lines.
 MOST_LINES = 4
 _PATH = "#868d98"
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
-    """Each score against reconstruction: a faint dot per seed, a mean with its spread per configuration.
+    """Draw each score against reconstruction.
+
+    Each seed is a faint dot, each configuration a mean with its spread.
 
     Args:
-        setting: its finished cells are the dots, its anchors dotted lines.
+        setting: its finished cells are the dots, its anchors the dotted lines.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: ``reconstruction`` and at least one score among them.
+        quantities: include ``reconstruction`` and at least one score.
     """
     reconstruction = next(q for q in quantities if q.name == "reconstruction")
     scores = [q for q in quantities if q.is_score]
@@ -58,10 +60,13 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
 def draw_against_dial(
     setting: Setting, table: pd.DataFrame, quantities: list[Quantity], dial: str = "beta"
 ) -> Figure:
-    """Each quantity against a dial; the best of a series without it is a dashed line, its spread a band."""
+    """Draw each quantity against a dial.
+
+    The best configuration of a series without this dial is a dashed line with its spread as a band.
+    """
     figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
     series, lead = split_series(setting, table, lead_score(quantities)), lead_score(quantities)
-    # the axis tells the levels apart, so a hue needs no shades
+    # the axis distinguishes the levels, so a hue needs no shades
     along = [replace(one, has_shades=False) for one in series if one.rows["dial"].iloc[0] == dial]
     others = [one for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
     ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
@@ -84,14 +89,14 @@ def draw_against_dial(
 
 
 def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
-    """Each quantity against beta; as :func:`draw_against_dial`."""
+    """Draw each quantity against beta, as :func:`draw_against_dial` does."""
     return draw_against_dial(setting, table, quantities, "beta")
 
 
 def draw_training(
     setting: Setting, table: pd.DataFrame, curves: dict[str, Curve], lead: Quantity | None = None
 ) -> Figure:
-    """Reconstruction and KL through training: a thin line per seed, the mean over seeds thick.
+    """Draw reconstruction and KL over training: thin lines per seed, thick means.
 
     Args:
         setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.
@@ -123,12 +128,12 @@ def draw_training(
 
 
 def has_dots(setting: Setting) -> bool:
-    """Return whether the plots of a setting have a dot for each cell."""
+    """Return True if the plots of a setting have a dot for each cell."""
     return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
 
 
 def _settle(panel: Axes, tails: list[np.ndarray]) -> None:
-    """Fit the vertical axis to what follows the first tenth: the plunge before it would flatten the rest."""
+    """Fit the vertical axis to the curves' tails, which the plunge would flatten."""
     low, high = float(min(tail.min() for tail in tails)), float(max(tail.max() for tail in tails))
     pad = 0.06 * (high - low) or 1.0
     panel.set_ylim(low - pad, high + pad)
@@ -147,7 +152,10 @@ def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colou
 
 
 def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots: bool) -> None:
-    """One series in the plane of two quantities: dots per seed, means with spreads, joined in dial order."""
+    """Draw one series in the plane of two quantities.
+
+    Seeds are dots; means have spreads and are joined in the order of the dial.
+    """
     if with_dots and not one.is_grey:
         dots: dict[str, Any] = {"s": 16, "alpha": _dot_alpha(one), "lw": 0, "marker": one.marker, "zorder": 2}
         panel.scatter(one.cells[x.name], one.cells[y.name], color=one.colours(one.cells["level"]), **dots)
@@ -162,7 +170,7 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots:
 
 
 def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool) -> None:
-    """One series against its dial."""
+    """Draw one series against its dial."""
     assert one.scale is not None, "only a series with a dial is drawn against it"
     name = quantity.name
     if with_dots and not one.is_grey:
@@ -182,7 +190,7 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool
 
 
 def _draw_across(panel: Axes, one: Series, quantity: Quantity) -> None:
-    """One configuration as a line across all levels, its spread as a band."""
+    """Draw one configuration as a line across all levels, and its spread as a band."""
     row = one.rows.iloc[0]
     mean, spread = row[f"{quantity.name}_mean"], np.nan_to_num(row[f"{quantity.name}_std"])
     panel.axhspan(mean - spread, mean + spread, color=one.colour, alpha=0.12, lw=0)
@@ -190,7 +198,7 @@ def _draw_across(panel: Axes, one: Series, quantity: Quantity) -> None:
 
 
 def _reduce(one: Series, lead: Quantity | None) -> Series:
-    """Return a series with only its best configuration by the leading score, named after it."""
+    """Reduce a series to its best configuration by the leading score, named after it."""
     if len(one.rows) == 1:
         return one
     best = find_best(one.rows, lead)[0] if lead is not None else None
@@ -202,7 +210,7 @@ def _reduce(one: Series, lead: Quantity | None) -> Series:
 
 
 def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: list[Any]) -> None:
-    """Means as markers, with bars of one standard deviation where these are given."""
+    """Draw means as markers, with bars of one standard deviation if given."""
     colours = one.colours(one.rows["level"])
     if not bars:
         look: dict[str, Any] = (
@@ -213,7 +221,7 @@ def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: li
     size = 3 if one.is_grey else 5 if len(x) > 9 else 6.5
     dot = {"ms": size, "mec": "white", "mew": 0.9}
     for number, colour in enumerate(colours):
-        ring = {"ms": 10, "mfc": "none", "mec": colour, "mew": 1.3}  # around what it may coincide with
+        ring = {"ms": 10, "mfc": "none", "mec": colour, "mew": 1.3}  # around a dot that it may coincide with
         panel.errorbar(
             x[number],
             y[number],
@@ -229,16 +237,19 @@ def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: li
 
 
 def _dot_alpha(one: Series) -> float:
-    """Dots fade as seeds grow in number, so that the means stay visible."""
+    """Return the opacity of dots: many seeds are faint, so that means stay visible."""
     return float(np.clip(3 / max(1.0, one.rows["n"].max()), 0.15, 0.5))
 
 
-# Along the vertical axis: rotated text reads upwards.
+# Labels of the vertical axis, where rotated text reads upwards.
 _BETTER = {"higher": "better →", "lower": "← better", "": ""}
 
 
 def _widen(panel: Axes, quantity: Quantity) -> None:
-    """Keep noise small: a score's axis spans at least a tenth of its range, and stays near the possible."""
+    """Widen a score's axis to a tenth of its range at least, so that noise looks small.
+
+    The axis does not extend far beyond the range.
+    """
     panel.margins(x=0.08, y=0.12)
     low, high = panel.get_ylim()
     if quantity.range is None or not np.isfinite(quantity.range).all():
@@ -251,7 +262,7 @@ def _widen(panel: Axes, quantity: Quantity) -> None:
 
 
 def _level_handles(series: list[Series], levels: pd.Series | None = None) -> list[Line2D]:
-    """Return what the colours of a dial mean, where all paths share it: viridis, or shades of any hue."""
+    """Return the legend of a dial's colours, if all paths share the dial."""
     scales = {id(one.scale): one.scale for one in series if one.scale is not None and not one.is_grey}
     if len(scales) != 1:
         return []
@@ -262,7 +273,7 @@ def _level_handles(series: list[Series], levels: pd.Series | None = None) -> lis
 
 
 def _add_legend(figure: Figure, series: list[Series], levels: list[Line2D]) -> None:
-    """Levels by colour, then series by colour, marker and line; nothing where nothing differs."""
+    """Add a legend of levels, then of series, if there is anything to distinguish."""
     handles = list(levels)
     if len(series) > 1:
         handles += [one.legend_handle() for one in series if not one.is_grey]

@@ -1,4 +1,4 @@
-"""The series of a setting, and what tells each from the others in every figure: colour, marker and line."""
+"""The series of a setting, with one colour, marker and line style in all figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dis_bench.reports.settings import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-# So many series have a look of their own; the others are grey.
+# At most this many series have a style of their own; the others are grey.
 SHOWN_SERIES = 8
 _LONGEST_NAME = 60
 
@@ -35,17 +35,17 @@ LineStyle = str | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Series:
-    """A model with one choice of its other hyperparameters: a path along its dial, or one point.
+    """A model with its other hyperparameters fixed: a path along its dial, or a point.
 
     Attributes:
-        name: for the legend.
+        name: its name in the legend.
         rows: its rows of the summary table, one per level of the dial.
         cells: its finished cells, one per seed and level.
-        marker, style: what tells it from the other series.
-        colour: its own; empty where it is the only one with a dial, whose levels give the colour.
-        scale: of its dial; None where it has none.
-        is_grey: one of too many, without a look of its own.
-        has_shades: its colour, if it has one, darkens along the dial.
+        marker, style: its marker and line style.
+        colour: its colour; empty if it is the only series with a dial, whose levels give the colours.
+        scale: the scale of its dial; None if it has no dial.
+        is_grey: True if there are too many series for it to have a style of its own.
+        has_shades: True if its colour, if any, darkens along the dial.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Series:
 
     @property
     def has_dial(self) -> bool:
-        """Whether it is a path along a dial."""
+        """True if it is a path along a dial."""
         return self.scale is not None
 
     def colours(self, levels: pd.Series) -> list[str]:
@@ -85,12 +85,12 @@ class Series:
 
 
 def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = None) -> list[Series]:
-    """The series of a setting that have a finished cell, in the table's order.
+    """Return the series of a setting with a finished cell, in the table's order.
 
     Args:
         setting: its finished cells are the series' cells.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        lead: the leading score; where there are too many, the best by it have a look of their own.
+        lead: the leading score; if there are too many series, the best by it get a style of their own.
     """
     finished = table[table["n"] > 0]
     parts = [rows for _, rows in finished.groupby("series", sort=False)]
@@ -120,9 +120,9 @@ def _name(series: str, rows: pd.DataFrame) -> str:
 
 
 def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:
-    """Return a marker, a line style and a colour for each series, of which no two share a colour.
+    """Choose a marker, a line style and a colour for each series; all colours differ.
 
-    A single path gets no colour, as its levels are told apart by viridis.
+    A single path gets no colour, because viridis distinguishes its levels.
     """
     single = sum(with_dial) == 1
     colours = iter(REFERENCE_COLOURS if single else COLOURS)
@@ -136,6 +136,6 @@ def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:
 
 
 def _shorten(name: str) -> str:
-    """Return a name that fits a legend, in which a leading underscore would hide it."""
+    """Shorten a name for a legend, where a leading underscore would also hide it."""
     name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
     return f" {name}" if name.startswith("_") else name

@@ -1,7 +1,7 @@
-"""How every figure looks: seaborn's theme, the colours of beta, and the way to PNG.
+"""The style of all figures: seaborn's theme, the colours of beta, export to PNG.
 
 Figures are matplotlib ``Figure`` objects without pyplot: nothing is shown, nothing is left open, and the
-caller's own plot settings neither show in them nor change.
+caller's own plot settings neither affect them nor change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dis_bench.plotting import (
 
 seaborn = load_seaborn()
 
-# Device pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
+# Pixels per inch; the page shows a figure at half its pixels, so that it is sharp on dense screens.
 DPI = 192
 
 INK = "#22252a"
@@ -36,16 +36,16 @@ MUTED = "#6b7280"
 GRID = "#e6e8ec"
 
 MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
-# Every colour of a line or a mark has a contrast of at least 3 to white, as WCAG 2 asks (1.4.11).
+# Every colour of a line or a mark has a contrast of at least 3 to white, as WCAG 2 requires (1.4.11).
 LINE = "#868d98"
-# Dark is a small beta, light a large one: viridis, whose lighter half would not stand out, darkened.
+# From small betas (dark) to large ones (light): viridis, with its lighter half darkened to stand out.
 BETA_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000")
-# For several series, each with a contrast of at least 3 to white; darker shades are further levels of a dial.
+# For several series, each with a contrast of at least 3 to white; higher levels of a dial are darker shades.
 COLOURS = ("#0072b2", "#d55e00", "#00865f", "#c4699a", "#59616d", "#7a4b22", "#8b67d0", "#808000")
-# For models without a beta: hues that are not among those of betas.
+# For models without a beta: hues that do not occur among those of betas.
 REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3123f", "#0072b2")
 OTHERS = "#868d98"
-# With more values on an axis, only those that are labelled have a tick.
+# With more values on an axis, only labelled values have a tick.
 MOST_TICKS = 40
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
@@ -65,7 +65,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 9.5,
     "legend.frameon": False,
     "text.color": INK,
-    "text.parse_math": False,  # a name may have dollars
+    "text.parse_math": False,  # a name may contain dollar signs
     "xtick.color": MUTED,
     "xtick.labelsize": 9,
     "ytick.color": MUTED,
@@ -74,24 +74,24 @@ _RC: dict[str, Any] = {
 
 
 def theme() -> AbstractContextManager[None]:
-    """The look of every figure, for the length of a ``with`` block."""
+    """Return a context manager that applies the style of all figures."""
     return drawing({**seaborn.axes_style("whitegrid"), **seaborn.plotting_context("paper"), **_RC})
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file's content."""
+    """Return the figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     return content.getvalue()
 
 
 def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of small multiples, at the width of the page.
+    """Create a figure of small multiples, as wide as the page.
 
     Args:
-        count: how many panels; the rest of the last row stays empty.
-        columns: at most so many beside each other.
-        height: of one panel, in inches.
+        count: the number of panels; the rest of the last row stays empty.
+        columns: the largest number of panels in a row.
+        height: the height of one panel, in inches.
     """
     columns = min(columns, count)
     rows = math.ceil(count / columns)
@@ -107,14 +107,14 @@ def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]
 
 
 def set_title(panel: Axes, title: str) -> None:
-    """A title over a panel, broken into lines where it would run into the next panel's."""
+    """Set a panel's title, wrapped so that it does not run into the next panel's."""
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
     panel.set_title(textwrap.fill(visible(title), int((inches - 0.5) / 0.087)))
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:
-    """The panel of each column under which there is no other: the one that names the horizontal axis."""
+    """Return the lowest panel of each column, which names the horizontal axis."""
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     return axes[-columns:]
 
@@ -123,14 +123,14 @@ _BETA_MAP = LinearSegmentedColormap.from_list("beta", BETA_COLOURS)
 
 
 class BetaScale:
-    """Where each beta stands on an axis, and its colour: dark is small, light is large.
+    """Positions of betas on an axis, and their colours from dark (small) to light.
 
-    Logarithmic where the positive betas span more than a factor of ten and none is negative; a beta of 0 then
-    stands apart, one step below the smallest. Linear otherwise.
+    The scale is logarithmic if the positive betas span more than a factor of ten and none is negative; a beta
+    of 0 is then placed apart, one step below the smallest. Otherwise it is linear.
 
     Args:
-        betas: or the values of another dial, in any order.
-        symbol: how the dial is written.
+        betas: the betas, or the values of another dial, in any order.
+        symbol: the name of the dial for readers.
     """
 
     def __init__(self, betas: Iterable[float], symbol: str = "β") -> None:
@@ -145,20 +145,20 @@ class BetaScale:
 
     @property
     def name(self) -> str:
-        """What to write under an axis."""
+        """The label of an axis."""
         if not self.is_log:
             return self.symbol
-        gap = " " if len(self.symbol) == 1 else "\n"  # a long name would run out of the panel
+        gap = " " if len(self.symbol) == 1 else "\n"  # a long name would overflow the panel
         return f"{self.symbol}{gap}(log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
 
     def position(self, beta: float) -> float:
-        """Where a beta stands on the axis."""
+        """Return the position of a beta on the axis."""
         if not self.is_log:
             return float(beta)
         return math.log10(beta) if beta > 0 else self._zero
 
     def colour(self, beta: float, hue: str = "") -> str:
-        """Return the colour of a beta, between those of the smallest and the largest; or a shade of a hue."""
+        """Return the colour of a beta, from dark to light, or a shade of ``hue`` if given."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
         share = (self.position(beta) - low) / (high - low) if high > low else 0.4
         if not hue:
@@ -167,7 +167,7 @@ class BetaScale:
         return to_hex((red, green, blue))
 
     def label_axis(self, axes: Axes) -> None:
-        """Ticks at the betas themselves, and labels on as many as fit."""
+        """Set ticks at the betas themselves, and labels on as many as fit."""
         labels = [f"{beta:g}" for beta in self.betas]
         positions = [self.position(beta) for beta in self.betas]
         span = (positions[-1] - positions[0]) or 1.0
@@ -187,11 +187,11 @@ class BetaScale:
         axes.set_xlim(positions[0] - 0.07 * span, positions[-1] + 0.07 * span)
 
     def legend_handles(self, hue: str = "", betas: Iterable[float] | None = None) -> list[Line2D]:
-        """A coloured dot per beta, at most eight: the smallest, the largest, and some between.
+        """Return coloured dots for at most eight betas, with the smallest and largest.
 
         Args:
             hue: as for :meth:`colour`.
-            betas: those that are drawn; all of them where None.
+            betas: the betas that are drawn; all of them if None.
         """
         shown = self.betas if betas is None else sorted(betas)
         count = len(shown)

@@ -1,4 +1,4 @@
-"""Rank correlations against scipy's, and only where there is something to correlate."""
+"""Rank correlations are scipy's, and appear only if there is enough to correlate."""
 
 import pytest
 from scipy.stats import spearmanr

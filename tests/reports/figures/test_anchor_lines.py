@@ -1,4 +1,4 @@
-"""Lines and notes stand where the values are, and keep clear of the data."""
+"""Lines and notes are at their values, and keep clear of the data."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SCORE = Quantity("mig", "MIG", better="higher", is_score=True, range=(0.0, 1.0))
 
 
 def draw(anchor, dots=((0, 0.2), (1, 0.4)), limits=(0.1, 0.5)):
-    """A panel with dots [P, 2] and anchors, as it lies in a finished figure."""
+    """Draw a panel with dots [P, 2] and anchors, as part of a finished figure."""
     with theme():
         figure, [panel, *_] = panels(3, 3, 2.1)
         panel.scatter(*np.array(dots).T, s=16)

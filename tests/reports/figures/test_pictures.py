@@ -1,4 +1,4 @@
-"""Pictures show the kept pixels, exactly, in the right order."""
+"""Pictures show the stored pixels, exactly, in the right order."""
 
 import io
 
@@ -32,7 +32,7 @@ def texts(figure):
 
 
 def contains(page, image, factor):
-    """Whether an image [C, 64, 64], enlarged by a whole factor, stands on the page, pixel by pixel."""
+    """Return True if an image [C, 64, 64], enlarged by a factor, is on the page."""
     wanted = np.broadcast_to(image, (3, 64, 64)).transpose(1, 2, 0).repeat(factor, 0).repeat(factor, 1)
     height, width = wanted.shape[:2]
     corners = np.argwhere((page[: -height + 1, : -width + 1] == wanted[0, 0]).all(2))

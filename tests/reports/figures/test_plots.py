@@ -32,7 +32,7 @@ def titled(figure, title):
 
 @pytest.fixture
 def drawn(study, tabulated, tmp_path):
-    """The setting, its table, its quantities, and a figure of it."""
+    """Return a setting, its table, its quantities, and a figure of it."""
 
     def draw(function, records):
         [setting], [table], quantities = tabulated(records, gather_anchors(tmp_path / "results", []))
@@ -162,7 +162,7 @@ def test_every_hue_stands_out_from_white_and_darkens_along_the_dial(hue):
 
 
 def contrast_to_white(colour):
-    """WCAG's contrast."""
+    """Return the contrast of a colour to white, as defined in WCAG."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     return 1.05 / (np.dot(linear, (0.2126, 0.7152, 0.0722)) + 0.05)
 

@@ -1,4 +1,4 @@
-"""Series are told apart in every figure, however many there are and whatever their values are."""
+"""Series can be told apart in every figure, whatever their number and values."""
 
 import itertools
 

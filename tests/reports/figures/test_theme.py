@@ -1,4 +1,4 @@
-"""What a figure shows can be seen: every line, mark and letter stands out from white."""
+"""All lines, marks and letters of a figure stand out from white."""
 
 import numpy as np
 import pytest
