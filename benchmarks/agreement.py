@@ -1,12 +1,13 @@
-"""How close our metrics come to disentanglement_lib's on the cases of tests/metrics: a Markdown table.
+"""Compare our metrics with disentanglement_lib's on the cases of tests/metrics.
 
     python benchmarks/agreement.py                 # all metrics that have a reference
     python benchmarks/agreement.py mig sap         # some of them
     python benchmarks/agreement.py --times         # seconds per metric on 15,000 rows of 10 codes, for all
 
-The reference is disentanglement_lib, but for InfoMEC, of which it is the definition of latent_quantization.
-Metrics that draw nothing read the same rows as the reference did. The beta-VAE and the FactorVAE score draw
-their own, and are the mean of three seeds; the reference is the mean of five.
+The output is a Markdown table. The reference is disentanglement_lib, except for InfoMEC, where it is the
+definition in latent_quantization. Metrics without random draws read the same rows as the reference. The
+beta-VAE and FactorVAE scores draw their own rows and are means of three seeds; their reference is a mean of
+five.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from tqdm import tqdm
 from dis_bench.metrics import Metric, Representation, find_metrics
 
 DRAWING = {"betavae_score", "factorvae_score"}
-SEEDS = range(3)  # of metrics that draw
+SEEDS = range(3)  # for metrics with random draws
 
 
 def compare(metric: Metric, case: str) -> list[tuple[str, float, float | None]]:
-    """Column, our score and the reference's, if it has one, for each column of a metric on one case."""
+    """Return (column, our score, the reference's or None) for a metric on one case."""
     codes, factors = load_case(case)
     if metric.name in DRAWING:
         runs = [metric.scores(Representation(codes, factors, seed=seed)) for seed in SEEDS]
@@ -45,7 +46,7 @@ def compare(metric: Metric, case: str) -> list[tuple[str, float, float | None]]:
 
 
 def print_agreement(metrics: list[Metric]) -> None:
-    """One row per case: our score, the reference's, and the difference in brackets."""
+    """Print one row per case: our score, the reference's, and (the difference)."""
     columns = [column for metric in metrics for column in metric.outputs or ()]
     largest = dict.fromkeys(columns, 0.0)
     print(f"| case | {' | '.join(f'`{column}`' for column in columns)} |\n{'|---' * (len(columns) + 1)}|")
@@ -62,7 +63,7 @@ def print_agreement(metrics: list[Metric]) -> None:
 
 
 def print_times(metrics: list[Metric]) -> None:
-    """One row per metric, on ten codes; the first call apart, as it pays for imports and compilation."""
+    """Print one row per metric on ten codes, with first calls (and imports) apart."""
     print("| metric | first call, s | next call, s |\n|---|---|---|")
     for metric in metrics:
         seconds = []

@@ -1,11 +1,11 @@
-"""What each metric says of codes whose flaw is known: a Markdown table for docs/metrics.md.
+"""Score codes with known flaws by each metric: a table for docs/metrics.md.
 
     python benchmarks/blind_spots.py                 # all metrics
     python benchmarks/blind_spots.py mig sap         # some of them
     python benchmarks/blind_spots.py mig --rotations # of the factors themselves in 20 random rotations
 
-All codes are made by rule from 15,000 rows of factors on the grid of dSprites. Posteriors, for metrics that
-need them, are a tenth as wide as the codes spread, and the prior where codes are dead.
+All codes are constructed from 15,000 rows of factors on the grid of dSprites. Posteriors, for metrics that
+need them, are a tenth as wide as the codes' standard deviation, and equal the prior for dead codes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dis_bench.metrics import score
 
 
 def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-    """Codes [N, D] by what is wrong with them; docs/metrics.md says what the names mean."""
+    """Make codes [N, D] by flaw; docs/metrics.md explains the names."""
     perfect = standardise(factors, "A")
     rng = np.random.default_rng(0)
     rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
@@ -57,13 +57,13 @@ def make_codes(factors: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 
 
 def make_log_variances(codes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-variances [N, D] of posteriors a tenth as wide as each code's deviation; 0 for a dead code."""
+    """Make log-variances [N, D] of posteriors a tenth as wide as each code; 0 if dead."""
     deviations = np.where(np.ptp(codes, axis=0) > 0, 0.1 * codes.std(axis=0), 1.0)
     return np.tile(2 * np.log(deviations), (len(codes), 1))
 
 
 def print_flaws(metrics: list[str] | None) -> None:
-    """A row per score, a column per flaw."""
+    """Print one row per score, with a column per flaw."""
     factors = draw_factors("A")
     scores = {}
     for flaw, codes in tqdm(make_codes(factors).items(), unit="code", leave=False, disable=None):
@@ -74,7 +74,7 @@ def print_flaws(metrics: list[str] | None) -> None:
 
 
 def print_rotations(metrics: list[str] | None, count: int = 20) -> None:
-    """Lowest, median and highest score of random rotations, on the grids of dSprites and of 3DShapes."""
+    """Print lowest, median and highest scores of random rotations, on both grids."""
     print("| grid | score | lowest | median | highest |\n|---|---|---|---|---|")
     for grid, name in (("A", "dSprites"), ("B", "3DShapes")):
         factors = draw_factors(grid)

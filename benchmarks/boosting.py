@@ -1,11 +1,12 @@
-"""CPU time of our boosted trees against scikit-learn's, on one case of tests/metrics: a Markdown table.
+"""Compare the CPU time of our boosted trees with scikit-learn's: a Markdown table.
 
     python benchmarks/boosting.py                                    # about a minute
     python benchmarks/boosting.py --case A_vae_like --rows 10000     # DCI's own size: minutes
     python benchmarks/boosting.py --json boosting.json
 
-Both fit the same rows at the same settings, factor by factor in turn; time is CPU time of the process.
-Compiling is timed apart, in new processes: the first call with an empty cache, and with a full one.
+Both fit the same rows of a case of tests/metrics with the same settings, factor by factor in turn; times are
+CPU times of the process. Compilation is timed separately, in new processes: a first call with an empty cache,
+and with a full one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ print(time.perf_counter() - begin)
 
 
 def compare(case: str, rows: int) -> dict[str, Any]:
-    """Both fits of every factor of a case: CPU seconds, and what DCI makes of them."""
+    """Fit every factor of a case with both, and return CPU seconds and DCI."""
     codes, factors = load_case(case)
     test = slice(len(codes) - TEST_ROWS, None)
     fits: dict[str, list[BoostedFit]] = {"ours": [], "sklearn": []}
@@ -73,20 +74,20 @@ def compare(case: str, rows: int) -> dict[str, Any]:
 def fit_sklearn(
     codes_train: np.ndarray, labels_train: np.ndarray, codes_test: np.ndarray, labels_test: np.ndarray
 ) -> BoostedFit:
-    """The same as :func:`fit_boosted_trees`, by scikit-learn at its defaults."""
+    """Fit as :func:`fit_boosted_trees` does, but with scikit-learn at its defaults."""
     model = GradientBoostingClassifier(random_state=0).fit(codes_train, labels_train)
     accuracies = model.score(codes_train, labels_train), model.score(codes_test, labels_test)
     return BoostedFit(model.feature_importances_, *accuracies)
 
 
 def time_cpu(function: Callable[..., BoostedFit], *data: np.ndarray) -> tuple[BoostedFit, float]:
-    """What the function returns, and the CPU seconds that it took."""
+    """Return the function's result and its CPU seconds."""
     begin = time.process_time()
     return function(*data), time.process_time() - begin
 
 
 def scores(fits: list[BoostedFit]) -> dict[str, float]:
-    """DCI of the fits of all factors, with informativeness in training, too."""
+    """Return DCI of the fits of all factors, including informativeness in training."""
     importances = np.stack([fit.importances for fit in fits], axis=1)
     return {
         "disentanglement": disentanglement(importances),
@@ -97,7 +98,7 @@ def scores(fits: list[BoostedFit]) -> dict[str, float]:
 
 
 def first_calls() -> dict[str, float]:
-    """Seconds from import to the end of a tiny fit in a new process, before and after it was compiled."""
+    """Return seconds from import to the end of a tiny fit, compiling and cached."""
     with tempfile.TemporaryDirectory() as cache:
         calls = [
             subprocess.run(

@@ -1,10 +1,11 @@
-"""How far bootstrap intervals can be believed: resamples of one table beside as many fresh tables.
+"""Test bootstrap intervals: resamples of one table against as many fresh tables.
 
     python benchmarks/bootstrap.py --times 30 --metrics mig dci
 
-Codes are those of the case ``A_vae_like`` of the tests. Of each score: the value on one table; the mean over
-its resamples, and over fresh tables of other rows; the standard deviation over both. A bootstrap without bias
-has the mean of the resamples at the score, one of the right width has the two deviations equal.
+The codes are those of the case ``A_vae_like`` of the tests. For each score, the table shows its value on one
+table; its mean over resamples and over fresh tables of other rows; and its standard deviation over both. In
+an unbiased bootstrap, the mean of the resamples equals the score; with the right width, both deviations are
+equal.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from tests.metrics.cases import GRIDS, ROWS, standardise, vae_like
 
 
 def main() -> None:
-    """Print a Markdown table: a row per score."""
+    """Print a Markdown table with one row per score."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--times", type=int, default=30, help="resamples, and fresh tables")
+    parser.add_argument("--times", type=int, default=30, help="number of resamples and of fresh tables")
     parser.add_argument("--metrics", nargs="+", default=["mig", "mig_sup", "dcimig", "jemmig", "modularity"])
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def draw_table(rng: np.random.Generator) -> Representation:
-    """Fifteen thousand rows on the grid of dSprites, and codes such as a VAE might give."""
+    """Draw 15,000 rows on the grid of dSprites, with codes such as a VAE's."""
     factors = rng.integers(0, GRIDS["A"], size=(ROWS, len(GRIDS["A"])))
     return Representation(vae_like(factors, standardise(factors, "A"), rng), factors)
 

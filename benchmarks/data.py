@@ -1,13 +1,14 @@
-"""What drawing the images costs: build, first batch, batch of 64, memory: a Markdown table.
+"""Measure the cost of drawing images: build, first batch, batch of 64, memory.
 
     python benchmarks/data.py                          # both datasets, about 40 seconds
     python benchmarks/data.py dsprites --threads 2
     python benchmarks/data.py --step-ms 25             # a training step measured elsewhere
     python benchmarks/data.py --json data.json
 
-Each dataset is measured in a new process. Its share of a training step is of a plain convolutional VAE
-(four layers each way, as Burgess et al. 2018), run here by PyTorch as it comes. The plain way to feed it is a
-DataLoader over the unpacked images: 20,000 of them here, where the whole file would need the memory stated.
+The output is a Markdown table. Each dataset is measured in a new process. The training step to which drawing
+is compared is that of a plain convolutional VAE (four layers each way, as in Burgess et al. 2018) in
+unmodified PyTorch. The plain way to feed it is a DataLoader over unpacked images: 20,000 of them here, while
+the whole file would need the stated memory.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PLAIN_IMAGES = 20_000
 
 
 def median_ms(function: Callable[[], Any], seconds: float) -> float:
-    """Milliseconds of a call, the median of as many as fit into ``seconds``, at least five."""
+    """Return the median milliseconds of the calls that fit in ``seconds`` (5 or more)."""
     function()
     times: list[float] = []
     while len(times) < 5 or sum(times) < seconds:
@@ -41,7 +42,7 @@ def median_ms(function: Callable[[], Any], seconds: float) -> float:
 
 
 def resident_mb() -> float:
-    """Memory of this process that is in RAM, where Linux tells it."""
+    """Return this process's resident memory in MB, as reported by Linux."""
     status = Path("/proc/self/statm")
     return (
         int(status.read_text(encoding="utf-8").split()[1]) * 4096 / 1e6 if status.exists() else float("nan")
@@ -49,7 +50,7 @@ def resident_mb() -> float:
 
 
 def measure_drawing(name: str, threads: int, results: Any) -> None:
-    """Runs in a process of its own, so that nothing is warm."""
+    """Measure drawing in a process of its own, so that nothing is warm."""
     torch.set_num_threads(threads)
     torch.zeros(1).sum()
     before, begin = resident_mb(), time.perf_counter()
@@ -77,7 +78,7 @@ def measure_drawing(name: str, threads: int, results: Any) -> None:
 
 
 class Unpacked(torch.utils.data.Dataset[torch.Tensor]):
-    """Images as an array, one at a time."""
+    """Unpacked images in an array, one at a time."""
 
     def __init__(self, images: np.ndarray) -> None:
         self.images = images
@@ -90,7 +91,7 @@ class Unpacked(torch.utils.data.Dataset[torch.Tensor]):
 
 
 def measure_plain(dataset: Any) -> float:
-    """Milliseconds of a batch from a shuffling DataLoader over unpacked images."""
+    """Return milliseconds per batch of a shuffling DataLoader over unpacked images."""
     indices = np.random.default_rng(0).integers(0, len(dataset), PLAIN_IMAGES)
     parts = np.array_split(indices, PLAIN_IMAGES // 500)
     images = np.concatenate([dataset.images(part).numpy() for part in parts])
@@ -106,7 +107,7 @@ def measure_plain(dataset: Any) -> float:
 
 
 def measure_step(channels: int, threads: int) -> float:
-    """Milliseconds of one training step of a plain VAE on a batch of 64."""
+    """Return milliseconds per training step of a plain VAE on a batch of 64."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
 
@@ -138,7 +139,7 @@ def measure_step(channels: int, threads: int) -> float:
 
 
 def measure(name: str, threads: int, step_threads: int, step_ms: float | None) -> dict[str, Any]:
-    """One row of the table."""
+    """Return one row of the table."""
     from dis_bench.registry import find
 
     context = multiprocessing.get_context("spawn")
@@ -157,9 +158,9 @@ def measure(name: str, threads: int, step_threads: int, step_ms: float | None) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("datasets", nargs="*", default=["dsprites", "shapes3d"])
-    parser.add_argument("--threads", type=int, default=1, help="that draw (default 1)")
-    parser.add_argument("--step-threads", type=int, default=2, help="that train (default 2)")
-    parser.add_argument("--step-ms", type=float, help="of a training step, instead of measuring one")
+    parser.add_argument("--threads", type=int, default=1, help="threads that draw (default 1)")
+    parser.add_argument("--step-threads", type=int, default=2, help="threads that train (default 2)")
+    parser.add_argument("--step-ms", type=float, help="time of a training step, instead of measuring it")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     args = parser.parse_args()
 

@@ -1,14 +1,16 @@
-"""How fast a grid trains on one device: K cells as one stack, against one cell after another in eager torch.
+"""Measure how fast a grid trains on one device: stacks against single cells.
 
     python benchmarks/grid.py --json grid.json                      # on a GPU: some minutes
     python benchmarks/grid.py --precisions tf32 bf16 --dataset shapes3d --network locatello
-    python benchmarks/grid.py --device cpu --cells 2 --batch 8 --steps 2 --rounds 1     # that it runs
+    python benchmarks/grid.py --device cpu --cells 2 --batch 8 --steps 2 --rounds 1     # only to see that it
+    runs
 
-Every system trains by the package's own functions, drawing and logging included, and is stopped when enough
-steps were timed or its turn has taken too long; the first steps, which warm up and capture, do not count.
-Systems take turns, in rounds, forwards and backwards; figures are medians. A system that fails has a note and
-no figures, and the others go on; the JSON file is written anew after each turn. A model-step is one model,
-one batch, one step of Adam. The target is a grid of 6 betas x 50 seeds x 300,000 steps in 6 hours.
+K cells as one stack are compared with one cell after another in eager torch. Every system trains with the
+package's own functions, including drawing and logging, and is stopped once enough steps are timed or its turn
+has taken too long; the first steps, which warm up and capture, do not count. Systems take turns in rounds,
+forwards and backwards; figures are medians. A system that fails gets a note instead of figures, and the
+others continue; the JSON file is rewritten after each turn. A model-step is one step of Adam for one model on
+one batch. The target is a grid of 6 betas x 50 seeds x 300,000 steps in 6 hours.
 """
 
 from __future__ import annotations
@@ -41,12 +43,12 @@ from dis_bench.runners.training.stacked import train_stack
 
 CELLS, STEPS, HOURS = 6 * 50, 300_000, 6.0
 TARGET = CELLS * STEPS / (HOURS * 3600)  # model-steps per second
-UNCAPTURED = "cannot be captured"  # as the warning has it
+UNCAPTURED = "cannot be captured"  # the wording of the warning
 WARM_UP = 10  # steps that are not timed: they include capturing
 
 
 class System(NamedTuple):
-    """One way to train: ``way`` of convolving for a stack; None for one cell by itself."""
+    """A way to train: ``way`` is a stack's convolution algorithm, None for one cell."""
 
     precision: str
     cells: int
@@ -54,7 +56,7 @@ class System(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Seconds of a step of all cells, the GPU memory that they took, in GB, and what they warned of."""
+    """Seconds per step of all cells, their GPU memory in GB, and their warnings."""
 
     seconds: float
     memory_gb: float
@@ -62,15 +64,15 @@ class Answer(NamedTuple):
 
 
 class Enough(Exception):
-    """The steps that were to be timed are done, or the turn has taken too long."""
+    """Signal that enough steps are timed, or that the turn has taken too long."""
 
 
 class Clock:
-    """Times steps after the warm-up, and then ends the training.
+    """A clock that times steps after the warm-up, and then ends the training.
 
     Args:
-        steps: to time.
-        limit: seconds of the whole turn; steps that were timed by then count.
+        steps: the number of steps to time.
+        limit: seconds for the whole turn; steps timed by then count.
     """
 
     def __init__(self, steps: int, limit: float) -> None:
@@ -80,7 +82,7 @@ class Clock:
         self.seconds = float("nan")
 
     def tick(self, progress: Progress) -> None:
-        """Told of some steps; each step that it is told of is one that the device has done."""
+        """Record progress; the device has completed every reported step."""
         now = time.perf_counter()
         if self.first is None:
             if progress.step >= WARM_UP:
@@ -130,10 +132,10 @@ def _train(
 def take_rounds(
     systems: list[System], plans: dict[str, Plan], options: argparse.Namespace
 ) -> Iterator[list[dict[str, Any]]]:
-    """All systems in turn, so many times over; after each turn a row of figures for each.
+    """Run all systems in turn for some rounds; yield all rows after each turn.
 
     Raises:
-        RuntimeError: the GPU does not work any more; the rows up to there were yielded.
+        RuntimeError: the GPU no longer works; the rows so far were yielded.
     """
     answers: dict[System, list[Answer]] = {system: [] for system in systems}
     failures: dict[System, str] = {}
@@ -144,9 +146,7 @@ def take_rounds(
                 plan = plans[system.precision]
                 try:
                     answers[system].append(take_turn(system, plan, options.steps, options.seconds))
-                except (
-                    RuntimeError
-                ) as error:  # torch's want of memory is one, and so are cuDNN's and CUDA's own
+                except RuntimeError as error:  # covers running out of memory, and errors of cuDNN and CUDA
                     failures[system] = f"{type(error).__name__}: {first_line(error)}"
                 bar.update()
                 yield describe_all(answers, failures, plan.device)
@@ -157,7 +157,7 @@ def take_rounds(
 def describe_all(
     answers: dict[System, list[Answer]], failures: dict[System, str], device: str
 ) -> list[dict[str, Any]]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     alone = {
         system.precision: median_seconds(timed) for system, timed in answers.items() if system.way is None
     }
@@ -168,7 +168,7 @@ def describe_all(
 
 
 def median_seconds(answers: list[Answer]) -> float:
-    """Seconds of a step; NaN where none was timed."""
+    """Return seconds per step; NaN if none was timed."""
     timed = [answer.seconds for answer in answers if math.isfinite(answer.seconds)]
     return statistics.median(timed) if timed else float("nan")
 
@@ -176,7 +176,7 @@ def median_seconds(answers: list[Answer]) -> float:
 def describe(
     system: System, answers: list[Answer], alone: float, failure: str | None, device: str
 ) -> dict[str, Any]:
-    """A row of the table; None where there is no figure."""
+    """Return a row of the table; None where there is no figure."""
     seconds = median_seconds(answers)
     rate = system.cells / seconds
     notes = list(dict.fromkeys(note for answer in answers for note in answer.notes))
@@ -199,7 +199,7 @@ def describe(
 
 
 def make_plans(options: argparse.Namespace) -> dict[str, Plan]:
-    """The grid, by precision as chosen for the device."""
+    """Return the grid's plan by precision, as resolved for the device."""
     study = {
         "betas": [1, 2, 4, 6, 8, 16],
         "seeds": -(-max(options.cells) // 6),
@@ -207,7 +207,7 @@ def make_plans(options: argparse.Namespace) -> dict[str, Plan]:
         "metrics": (),
         "network": options.network,
         "batch_size": options.batch,
-        # Rows of the log as far apart as the timing needs: losses are read at each.
+        # The log's rows are as far apart as the timing requires, since each reads the losses.
         "steps": LOG_ROWS * max(WARM_UP, options.steps),
         "lr": 1e-4,
         "device": options.device,
@@ -217,16 +217,16 @@ def make_plans(options: argparse.Namespace) -> dict[str, Plan]:
 
 
 def main() -> None:
-    """Measure, print a Markdown table, and write the figures if asked to."""
+    """Measure, print a Markdown table, and write the figures if requested."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
-    parser.add_argument("--cells", type=int, nargs="+", default=[1, 8, 32, 100, 300], help="in a stack")
+    parser.add_argument("--cells", type=int, nargs="+", default=[1, 8, 32, 100, 300], help="cells per stack")
     parser.add_argument("--precisions", nargs="+", default=["auto"], help="fp32, tf32, bf16 or auto")
     parser.add_argument("--dataset", default="dsprites", help="(default: dsprites)")
     parser.add_argument("--network", default="burgess", help="(default: burgess)")
     parser.add_argument("--batch", type=int, default=64, help="images per step (default 64)")
-    parser.add_argument("--steps", type=int, default=200, help="timed in each turn (default 200)")
-    parser.add_argument("--seconds", type=float, default=120.0, help="of a turn at most (default 120)")
+    parser.add_argument("--steps", type=int, default=200, help="steps timed in each turn (default 200)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="limit of a turn (default 120)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each system (default 3)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
@@ -247,7 +247,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     try:
         for rows in take_rounds(systems, plans, options):
-            if options.json:  # so that what was measured is there, however this ends
+            if options.json:  # so that the figures survive, however this ends
                 options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
     finally:
         if rows:

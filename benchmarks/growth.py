@@ -1,14 +1,14 @@
-"""How the cost of a study grows: with latents, batch, steps, cells, data set and scored rows.
+"""Measure how a study's cost grows: latents, batch, steps, cells, dataset, rows.
 
     python benchmarks/growth.py                              # a quarter of an hour
     python benchmarks/growth.py --sweeps latents cells --repeats 3
     python benchmarks/growth.py --figure docs/growth.png --json growth.json
 
-Each figure but those of rows is of a whole `dis-bench run` that trains, encodes and scores MIG, one cell
-unless cells are what grows. Time per step is that of training; memory is the peak of the command with its
-workers. Encoding and scoring are timed in one process of one thread, with the scores that `dis-bench run`
-takes by default. All are medians over the repeats. Images are of 64x64 pixels, the only size that the
-networks take, so that what grows with the data set is channels.
+Except for the sweep of rows, each figure belongs to a complete `dis-bench run` that trains, encodes and
+scores MIG, with one cell unless cells are swept. Time per step refers to training; memory is the peak of the
+command with its workers. Encoding and scoring are timed in one process with one thread, with the default
+scores of `dis-bench run`. All figures are medians over the repeats. Images have 64x64 pixels, the only size
+that the networks accept, so with the dataset only the channels grow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ENCODING, SCORING = "encoding, s", "scoring, s"
 
 
 class Sweep(NamedTuple):
-    """One thing that grows: its values, the options of ``dis-bench run`` for each, and what to draw."""
+    """A quantity that grows: its values, the options for each value, and its plots."""
 
     label: str
     values: tuple[Any, ...]
@@ -51,7 +51,7 @@ SWEEPS = {
 
 
 def run_and_read(options: dict[str, Any], steps: int) -> dict[str, float]:
-    """What one ``dis-bench run`` took."""
+    """Run ``dis-bench run`` once and return its cost."""
     chosen = {"models": "betavae", "betas": [4], "seeds": 1, "metrics": "mig", "steps": steps} | options
     words = []
     for name, value in chosen.items():
@@ -59,7 +59,7 @@ def run_and_read(options: dict[str, Any], steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         cost = run_command("run", *words, "--out", out)
         records = [json.loads(path.read_text()) for path in Path(out).glob("cells/*/record.json")]
-    # Of the records the median: with more cells than cores, the last may have had the machine to itself.
+    # The median over records: with more cells than cores, the last may have had the machine to itself.
     training = statistics.median(record["timing"]["train_seconds"] for record in records)
     return {
         PER_STEP: 1000 * training / chosen["steps"],
@@ -70,7 +70,7 @@ def run_and_read(options: dict[str, Any], steps: int) -> dict[str, float]:
 
 
 def encode_and_score(rows: int, metrics: list[str] | None) -> dict[str, float]:
-    """What it takes to encode so many images, and to score their codes."""
+    """Return the cost of encoding ``rows`` images, and of scoring their codes."""
     import torch
 
     from dis_bench.datasets import load_dataset
@@ -85,17 +85,17 @@ def encode_and_score(rows: int, metrics: list[str] | None) -> dict[str, float]:
     dataset = load_dataset("dsprites")
     _model, networks = build_model("betavae", image_shape=dataset.image_shape)
     networks.eval()
-    evaluate(networks, dataset, 256)  # builds tables
+    evaluate(networks, dataset, 256)  # builds the tables
     begin = time.perf_counter()
     evaluation = evaluate(networks, dataset, rows)
     encoded = time.perf_counter()
-    # Fewer rows than a metric's protocol wants are scored all the same: it is time that is asked for.
+    # Fewer rows than a metric's protocol requires are scored anyway, since only the time matters.
     score(evaluation.codes, evaluation.factors, metrics or Study.metrics, allow_small=True)
     return {ENCODING: encoded - begin, SCORING: time.perf_counter() - encoded}
 
 
 def measure(setting: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row per value of each sweep: medians over the repeats."""
+    """Return one row per value of each sweep, with medians over the repeats."""
     rows = []
     points = [(name, value) for name in setting.sweeps for value in SWEEPS[name].values[: setting.points]]
     for name, value in tqdm(points, unit="point", leave=False, disable=None):
@@ -110,7 +110,7 @@ def measure(setting: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """A table of what was run as a command, and one of encoding and scoring."""
+    """Print a table of the commands, and one of encoding and scoring."""
     for with_rows in (False, True):
         some = [row for row in rows if (row["sweep"] == "rows") == with_rows]
         if some:
@@ -119,7 +119,7 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Two small panels for each sweep, from zero upwards."""
+    """Draw two small panels for each sweep, with axes that start at zero."""
     from matplotlib.ticker import MaxNLocator
 
     from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_png
@@ -131,7 +131,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         figure, axes = panels(len(drawn), columns=4, height=1.9)
         for number, (axis, (name, some, what)) in enumerate(zip(axes, drawn, strict=True)):
             values, heights = [row["value"] for row in some], [row[what] for row in some]
-            by_name = isinstance(values[0], str)  # and between names there is nothing
+            by_name = isinstance(values[0], str)  # there is nothing between names
             style = {"marker": "o", "ls": "none" if by_name else "-", "color": colours[number % 2]}
             axis.plot(values, heights, **style)
             axis.set(title=what, xlabel=SWEEPS[name].label, ylim=(0, 1.15 * max(heights)))
@@ -148,11 +148,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--sweeps", nargs="+", choices=SWEEPS, default=list(SWEEPS), help="what grows (default: all)")
-    add("--points", type=int, help="values of each, from the smallest (default: all)")
-    add("--steps", type=int, default=200, help="where they do not grow (default: %(default)s)")
+    add("--sweeps", nargs="+", choices=SWEEPS, default=list(SWEEPS), help="sweeps to run (default: all)")
+    add("--points", type=int, help="values per sweep, from the smallest (default: all)")
+    add("--steps", type=int, default=200, help="steps in the other sweeps (default: %(default)s)")
     add("--repeats", type=int, default=1, help="runs of each value (default: %(default)s)")
-    add("--metrics", nargs="+", help="scored on rows (default: those of `dis-bench run`)")
+    add("--metrics", nargs="+", help="metrics of the sweep of rows (default: those of `dis-bench run`)")
     add("--figure", type=Path, metavar="FILE.png", help="draw the figures there")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")
     setting = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What several benchmarks need: this machine in words, the memory of processes, a command, and a table."""
+"""Shared by benchmarks: describe the machine, measure commands, print tables."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from dis_bench.metrics.estimators.threads import count_cores
 
-MEMORY_SECONDS = 0.2  # between two looks at a process's memory, which hold it up for milliseconds
+MEMORY_SECONDS = 0.2  # between two readings of a process's memory, each of which delays it by milliseconds
 EVENT_SECONDS = 0.005
-DIS_BENCH = (sys.executable, "-m", "dis_bench")  # the command, of the environment that runs the benchmark
+DIS_BENCH = (sys.executable, "-m", "dis_bench")  # from the environment that runs the benchmark
 
 
 def describe_machine(*packages: str) -> dict[str, Any]:
-    """Where and when, and by what versions of Python and the given packages."""
+    """Describe the machine, the date, and the versions of Python and given packages."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -38,9 +38,9 @@ def describe_machine(*packages: str) -> dict[str, Any]:
 
 
 def memory_mb(*roots: int) -> float:
-    """Memory of processes and all their descendants, in MB; NaN where the system does not tell it.
+    """Return the memory of processes and all descendants in MB; NaN if unknown.
 
-    It is the proportional set size of Linux: pages that several processes share are counted once.
+    It is Linux's proportional set size, in which pages shared by several processes are counted once.
     """
     if not Path("/proc/self/smaps_rollup").exists():
         return float("nan")
@@ -52,11 +52,11 @@ def memory_mb(*roots: int) -> float:
 
 
 def _parents() -> dict[int, int]:
-    """The parent of every process."""
+    """Return the parent of every process."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            after_name = stat.read_text().rpartition(")")[2].split()  # a name may hold blanks and brackets
+            after_name = stat.read_text().rpartition(")")[2].split()  # a name may contain spaces and brackets
         except OSError:  # it has ended meanwhile
             continue
         parents[int(stat.parent.name)] = int(after_name[1])
@@ -72,22 +72,22 @@ def _pss_kb(pid: int) -> float:
 
 
 class Cost(NamedTuple):
-    """What a command took: seconds of wall time, and its peak memory in MB with that of its children."""
+    """The cost of a command: wall time (s), and peak memory with children (MB)."""
 
     seconds: float
     memory_mb: float
 
 
 def run_command(*arguments: str, until: Callable[[], bool] | None = None) -> Cost:
-    """Run ``dis-bench`` with these arguments, its output unseen.
+    """Run ``dis-bench`` with the given arguments, hiding its output.
 
     Args:
-        arguments: after ``dis-bench``.
-        until: asked all the time; the command is killed when this says yes, and its memory is not read.
-            By default it runs to its end.
+        arguments: the words after ``dis-bench``.
+        until: polled continuously; the command is killed when it returns True, and its memory is not read. By
+            default the command runs to its end.
 
     Raises:
-        RuntimeError: the command failed; with the last lines that it wrote.
+        RuntimeError: the command failed; the message contains the end of its output.
     """
     peak = 0.0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
@@ -101,7 +101,7 @@ def run_command(*arguments: str, until: Callable[[], bool] | None = None) -> Cos
             seconds = time.perf_counter() - begin
             ended = process.poll() is not None
         finally:
-            process.kill()  # its workers end with it
+            process.kill()  # its workers exit with it
             process.wait()
         if ended and process.returncode:
             output.seek(0)
@@ -110,14 +110,14 @@ def run_command(*arguments: str, until: Callable[[], bool] | None = None) -> Cos
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """A Markdown table: the keys of the first row, and three digits or more of every number."""
+    """Print a Markdown table with the first row's keys, and at least three digits."""
     print(f"| {' | '.join(rows[0])} |\n{'|---' * len(rows[0])}|")
     for row in rows:
         print(f"| {' | '.join(map(format_number, row.values()))} |")
 
 
 def format_number(value: Any) -> str:
-    """Three digits, or all before the point; texts as they are, and a dash for nothing."""
+    """Format a number with three digits or all integer ones; None is a dash."""
     if value is None or value != value:
         return "–"  # noqa: RUF001
     if isinstance(value, str):
@@ -126,5 +126,5 @@ def format_number(value: Any) -> str:
 
 
 def print_machine(machine: dict[str, Any]) -> None:
-    """One line under a table."""
+    """Print the machine as one line below a table."""
     print(f"\n{', '.join(f'{key}: {value}' for key, value in machine.items())}")

@@ -1,13 +1,13 @@
-"""CPU and wall time of every metric on one representation of 15,000 rows: Markdown tables with ratios.
+"""Time every metric on one representation of 15,000 rows: CPU and wall time.
 
     python benchmarks/metrics.py                      # a few minutes
-    python benchmarks/metrics.py --sklearn            # DCI by scikit-learn at full size: many minutes more
+    python benchmarks/metrics.py --sklearn            # DCI with scikit-learn at full size: many minutes more
     python benchmarks/metrics.py --json metrics.json
 
-The cases are two of tests/metrics on the grid of dSprites: A_vae_like with ten codes, A_rot_pairs with five.
-Each metric has run once on a small table before, so that imports and compilation do not count; a call makes
-its Representation itself. Times are medians. CPU time is that of the process, all threads together. The last
-row has noise beside the codes of a case, up to 100, and is one call.
+The output consists of Markdown tables. The cases are two of tests/metrics on the grid of dSprites: A_vae_like
+with ten codes, A_rot_pairs with five. Each metric first runs once on a small table, so that imports and
+compilation do not count; each call builds its own Representation. Times are medians; CPU time is that of the
+process with all its threads. The last row is a single call in which noise extends the codes of a case to 100.
 
 DCI is compared with scikit-learn's GradientBoostingClassifier, as the reference runs it, through
 `dci(estimator="sklearn")`: ours, theirs and ours again, on the same rows.
@@ -38,20 +38,20 @@ from dis_bench.metrics.dci import dci
 
 CASES = ("A_vae_like", "A_rot_pairs")
 DCI_FAMILY = ("dci", "dci_forest", "dci_lasso")
-FEW_ROWS = 2_000  # of the comparison with scikit-learn that does not take minutes
+FEW_ROWS = 2_000  # in a comparison with scikit-learn that does not take minutes
 ALL_ROWS = 15_000
 MANY_CODES = 100
 
 
 class Seconds(NamedTuple):
-    """What a call took."""
+    """The CPU and wall seconds of a call."""
 
     cpu: float
     wall: float
 
 
 def represent(case: str, rows: int = ALL_ROWS, least_codes: int = 0) -> Representation:
-    """The first rows of a case, with posteriors for metrics that read them, and noise as further codes."""
+    """Return the first rows of a case with posteriors, and noise as further codes."""
     codes, factors = load_case(case)
     noise = np.random.default_rng(0).standard_normal((len(codes), max(0, least_codes - codes.shape[1])))
     codes = np.hstack([codes, noise])
@@ -60,7 +60,7 @@ def represent(case: str, rows: int = ALL_ROWS, least_codes: int = 0) -> Represen
 
 
 def measure(call: Callable[[], Any], repeats: int) -> Seconds:
-    """The medians of several calls."""
+    """Return the medians over several calls."""
     cpu, wall = [], []
     for _ in range(repeats):
         cpu_begin, wall_begin = time.process_time(), time.perf_counter()
@@ -71,7 +71,7 @@ def measure(call: Callable[[], Any], repeats: int) -> Seconds:
 
 
 def time_metrics(metrics: dict[str, Metric], case: str, repeats: int) -> dict[str, Seconds]:
-    """Seconds of each metric in a call of its own, and of several together in one call."""
+    """Time each metric in a call of its own, and sets of metrics in one call."""
     seconds = {}
     for name, metric in tqdm(metrics.items(), case, unit="metric", leave=False, disable=None):
         seconds[name] = measure(lambda metric=metric: metric.scores(represent(case)), repeats)
@@ -86,7 +86,7 @@ def time_metrics(metrics: dict[str, Metric], case: str, repeats: int) -> dict[st
 
 
 def groups(metrics: dict[str, Metric]) -> dict[str, dict[str, Metric]]:
-    """Sets of metrics that are timed together, by what they are."""
+    """Return the sets of metrics that are timed together, by description."""
     but_dci = {name: metric for name, metric in metrics.items() if name not in DCI_FAMILY}
     return {
         "all but DCI and `mig_sampled`": {n: metric for n, metric in but_dci.items() if not metric.needs},
@@ -96,7 +96,10 @@ def groups(metrics: dict[str, Metric]) -> dict[str, dict[str, Metric]]:
 
 
 def compare_dci(case: str, rows: int) -> dict[str, Any]:
-    """CPU seconds and scores of our trees and scikit-learn's; two thirds of the rows train."""
+    """Compare CPU seconds and scores of our trees and scikit-learn's.
+
+    Two thirds of the rows are for training.
+    """
     test = rows // 3
     spent: dict[str, list[float]] = {"fast": [], "sklearn": []}
     scores = {}
@@ -112,7 +115,7 @@ def compare_dci(case: str, rows: int) -> dict[str, Any]:
 
 
 def print_times(times: dict[str, dict[str, Seconds]]) -> None:
-    """A row per metric and per set of metrics, two columns per case."""
+    """Print a row per metric and set of metrics, with two columns per case."""
     heads = [f"{case}, {kind} s" for case in times for kind in Seconds._fields]
     print(f"| metric | {' | '.join(heads)} |\n{'|---' * (len(heads) + 1)}|")
     for name in next(iter(times.values())):
@@ -121,7 +124,7 @@ def print_times(times: dict[str, dict[str, Seconds]]) -> None:
 
 
 def print_comparisons(comparisons: list[dict[str, Any]]) -> None:
-    """A row per comparison of our trees with scikit-learn's."""
+    """Print a row per comparison of our trees with scikit-learn's."""
     print("\n| DCI | ours, CPU s | scikit-learn, CPU s | ratio | D | C | I |\n|---|---|---|---|---|---|---|")
     for one in comparisons:
         cpu, fast, sklearn = one["cpu_seconds"], one["scores"]["fast"], one["scores"]["sklearn"]

@@ -1,18 +1,23 @@
-"""Whether faster training is the same training: losses, scores and repeats, as Markdown tables.
+"""Check that faster training is the same training: losses, scores and repeats.
 
     python benchmarks/numerics.py                                     # all three
     python benchmarks/numerics.py --parts losses
     python benchmarks/numerics.py --json numerics.json
 
-Losses: the same initial weights, batches and noise at a learning rate of 1e-4, step by step, for some seeds:
-our layers in fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against
+The output consists of Markdown tables.
+
+Losses: for some seeds, with the same initial weights, batches and noise at a learning rate of 1e-4, step by
+    step: our
+layers in fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against
 themselves: in channels_last, where only the order of sums differs, and with each initial weight changed by
-1e-6 of itself, times a unit Gaussian.
+    1e-6 of itself times a unit
+Gaussian.
 
-Scores: seeds trained in fp32 and in bf16 by the quick budget, as `dis-bench run` does it; the difference of
-their means in units of the spread over seeds (the root of the mean of both variances).
+Scores: seeds trained in fp32 and in bf16 with the quick budget, as `dis-bench run` does it; the difference of
+    their means
+in units of the spread over seeds (the root of the mean of both variances).
 
-Repeats: the first seed of those once more, alone: are weights and scores the same, bit for bit?
+Repeats: the first of those seeds once more, alone: are weights and scores the same, bit for bit?
 """
 
 from __future__ import annotations
@@ -47,7 +52,7 @@ LR, CHANGE, FAR = 1e-4, 1e-6, 1e-4
 
 
 class Kind(NamedTuple):
-    """One way to train the same thing."""
+    """A way to train the same model."""
 
     layers: str = "plain"
     precision: str = "fp32"
@@ -65,7 +70,7 @@ PAIRS = {
 
 
 def compare_losses(setting: argparse.Namespace, precisions: list[str]) -> list[dict[str, Any]]:
-    """Relative differences of the loss over the steps, a row per pair."""
+    """Return relative differences of the loss over steps, one row per pair."""
     keep_freed_memory()
     torch.set_num_threads(1)
     pairs = {what: pair for what, pair in PAIRS.items() if pair[0].precision in precisions}
@@ -94,7 +99,7 @@ def compare_losses(setting: argparse.Namespace, precisions: list[str]) -> list[d
 
 
 def record_losses(kind: Kind, setting: argparse.Namespace, seed: int, bar: tqdm) -> NDArray[np.float64]:
-    """The loss of every step; the seed decides weights, batches and noise."""
+    """Train and return the loss of every step; the seed decides all that is random."""
     dataset = load_dataset(setting.dataset)
     model, networks = build_model(
         "betavae", image_shape=dataset.image_shape, network=setting.network, seed=seed
@@ -121,7 +126,7 @@ def record_losses(kind: Kind, setting: argparse.Namespace, seed: int, bar: tqdm)
 
 
 def compare_scores(tables: dict[str, pd.DataFrame], scores: Iterable[str]) -> list[dict[str, Any]]:
-    """Mean and standard deviation over seeds in fp32 and bf16, a row per loss and score."""
+    """Compare fp32 and bf16 by mean and deviation over seeds, one row per quantity."""
     rows = []
     for column in ("reconstruction", "kl", *scores):
         fp32, bf16 = (tables[precision][column].astype(float) for precision in ("fp32", "bf16"))
@@ -140,7 +145,7 @@ def compare_scores(tables: dict[str, pd.DataFrame], scores: Iterable[str]) -> li
 
 
 def is_repeated(study: Study, first: Path, second: Path) -> bool:
-    """Whether a study's first seed, done again elsewhere and alone, has the same weights and scores."""
+    """Return True if a study's first seed, repeated alone, gives the same results."""
     study = replace(study, seeds=1)
     run_study(study, second, watcher=ProgressBar())
     [cell] = study.plan().cells
@@ -155,7 +160,7 @@ def is_repeated(study: Study, first: Path, second: Path) -> bool:
 
 
 def run_studies(setting: argparse.Namespace, precisions: list[str]) -> dict[str, Any]:
-    """Scores and repeats, as far as they are asked for."""
+    """Run the studies for scores and repeats, as far as requested."""
     studies = {
         precision: Study(
             models=["betavae"],
@@ -191,10 +196,10 @@ def main() -> None:
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="(default: all)")
     add("--dataset", default="dsprites", help="(default: %(default)s)")
     add("--network", default="burgess", help="(default: %(default)s)")
-    add("--steps", type=int, default=500, help="whose losses are compared (default: %(default)s)")
-    add("--runs", type=int, default=5, help="of those steps, each with a seed (default: %(default)s)")
-    add("--seeds", type=int, default=20, help="whose scores are compared (default: %(default)s)")
-    add("--study-steps", type=int, help="of each seed (default: the quick budget's)")
+    add("--steps", type=int, default=500, help="steps to compare losses of (default: %(default)s)")
+    add("--runs", type=int, default=5, help="seeds to compare losses of (default: %(default)s)")
+    add("--seeds", type=int, default=20, help="seeds to compare scores of (default: %(default)s)")
+    add("--study-steps", type=int, help="steps of each such seed (default: the quick budget's)")
     add("--metrics", nargs="+", help="(default: those of `dis-bench run`)")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")
     setting = parser.parse_args()
@@ -211,7 +216,7 @@ def main() -> None:
     given = {name: value for name, value in vars(setting).items() if name not in ("json", "parts")}
     print_machine(figures["machine"] | given)
     if "bf16" not in precisions:
-        print("This processor does not compute in bf16; it was left out.")
+        print("This processor does not support bf16, which was left out.")
     if setting.json:
         setting.json.write_text(json.dumps(figures | {"setting": given}, indent=2) + "\n")
 

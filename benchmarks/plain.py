@@ -1,4 +1,4 @@
-"""The plain way to train a VAE: torch's own layers, in torch's own layout, and images that lie in memory."""
+"""The plain way to train a VAE: torch's own layers and layout, images in memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dis_bench.models.autoencoder import Autoencoder, Terms
 
 
 class PlainVAE(nn.Module):
-    """The plain twin of our networks: the same layers by name and weights, the Bernoulli likelihood, no more.
+    """A plain twin of our networks: same layers and weights, Bernoulli likelihood.
 
     Args:
-        networks: whose architecture and weights it copies.
+        networks: the networks whose architecture and weights it copies.
 
     Raises:
-        TypeError: the networks hold a layer that plain torch has no twin for.
+        TypeError: the networks contain a layer without an equivalent in torch.
     """
 
     def __init__(self, networks: Autoencoder) -> None:
@@ -30,7 +30,7 @@ class PlainVAE(nn.Module):
         self.load_state_dict(networks.state_dict())
 
     def forward(self, images: Tensor, noise: Tensor) -> Terms:
-        """What :class:`Autoencoder` gives, written as one would for one model on one machine."""
+        """Return the terms of :class:`Autoencoder`, computed as one would for one model."""
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         codes = mean + torch.exp(0.5 * logvar) * noise
         logits = self.decoder(codes)
@@ -40,7 +40,7 @@ class PlainVAE(nn.Module):
 
 
 def make_plain(module: nn.Module) -> nn.Module:
-    """A module whose layers are torch's own, with weights still to be loaded."""
+    """Return the module with torch's own layers, whose weights have yet to be loaded."""
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*map(make_plain, module))
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -57,7 +57,7 @@ def make_plain(module: nn.Module) -> nn.Module:
 
 
 def unpack(dataset: Dataset, count: int | None = None) -> Tensor:
-    """The first images of a dataset, or all of them, uint8 [N, C, H, W], as the authors' file unpacked."""
+    """Return all or the first images of a dataset, uint8 [N, C, H, W], as if unpacked."""
     count = min(count or len(dataset), len(dataset))
     images = torch.empty(count, *dataset.image_shape, dtype=torch.uint8)
     for some in tqdm(torch.arange(count).split(1024), "unpacking", leave=False, disable=None):
@@ -66,9 +66,9 @@ def unpack(dataset: Dataset, count: int | None = None) -> Tensor:
 
 
 def count_flops(networks: nn.Module, image_shape: tuple[int, int, int], latent_size: int) -> float:
-    """Floating-point operations of a training step, per image, forward and backward.
+    """Count the floating-point operations per image of a training step.
 
-    A multiplication with its addition counts as two.
+    It includes the forward and backward passes; a multiply-add counts as two.
     """
     from torch.utils.flop_counter import FlopCounterMode
 

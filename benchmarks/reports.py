@@ -1,11 +1,11 @@
-"""What a report costs as results grow in number: processor time, memory, and the size of its page.
+"""Measure what a report costs as results grow: CPU time, memory, and page size.
 
     python benchmarks/reports.py
     python benchmarks/reports.py --grids 200x50 --like results/cells/dsprites-betavae-beta4-seed0-1a2b3c4d5e6f
 
-One cell is trained for 150 steps and scored. A made-up store then imitates it: other betas and seeds, scores
-and losses with noise, codes with noise of their seed; curves and pictures are the cell's own. Of each store
-``dis-bench report`` is timed as a user calls it, in a process of its own.
+One cell is trained for 150 steps and scored. Made-up stores then imitate it with other betas and seeds, noise
+on scores and losses, and per-seed noise on codes; curves and pictures are the cell's own. ``dis-bench
+report`` is timed on each store as a user calls it, in a process of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COPIED = ("training.csv", "pictures.npz")
 
 
 class ReportCost(NamedTuple):
-    """Processor seconds, peak memory (MB), size of the page and of all files (MB)."""
+    """CPU seconds, peak memory (MB), size of the page and of all files (MB)."""
 
     cpu_seconds: float
     memory_mb: float
@@ -39,7 +39,7 @@ class ReportCost(NamedTuple):
 
 
 def train_cell(root: Path) -> Path:
-    """Train and score one small beta-VAE; return its folder."""
+    """Train and score one small beta-VAE, and return its folder."""
     run_command(
         "run", "--models", "betavae", "--betas", "4", "--seeds", "1", "--steps", "150", "--out", str(root)
     )
@@ -79,20 +79,20 @@ def write_codes(real: Path, folder: Path, seeds: int) -> list[Path]:
 
 
 def imitate(document: dict[str, Any], cell: Cell, beta: float, rng: np.random.Generator) -> dict[str, Any]:
-    """Return a record like the real one, of another cell, with other losses and scores."""
+    """Return a record like the real one for another cell, with other numbers."""
     record = copy.deepcopy(document)
-    del record["files"], record["digest"]  # it vouches for files of its own
+    del record["files"], record["digest"]  # they refer to its own files
     record |= {"hash": cell.hash, "cell": cell.identity, "beta_norm": beta * cell.latent_size / 64**2}
     for name, score in record["scores"].items():
         record["scores"][name] = float(np.clip(score + 0.01 * beta + rng.normal(0, 0.02), 0, 1))
     record["evaluation"]["reconstruction"] += float(5 * beta + rng.normal(0, 2))
-    # after 150 steps few latents are in use; UDR shall have to compare all of them
+    # after 150 steps few latents are in use, but UDR should have to compare all of them
     record["evaluation"]["kl_per_latent"] = [max(kl, 0.1) for kl in record["evaluation"]["kl_per_latent"]]
     return record
 
 
 def measure(store: Path, out: Path) -> ReportCost:
-    """Run ``dis-bench report`` once and read its cost from the system."""
+    """Run ``dis-bench report`` once, and read its cost from the system."""
     with subprocess.Popen(
         [*DIS_BENCH, "report", str(store), "--out", str(out)], stdout=subprocess.DEVNULL
     ) as process:
@@ -110,12 +110,10 @@ def measure(store: Path, out: Path) -> ReportCost:
 
 
 def main() -> None:
-    """Print a Markdown table: a row per store."""
+    """Print a Markdown table with one row per store."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--grids", nargs="+", default=["10x10", "50x20", "200x50"], metavar="BETASxSEEDS")
-    parser.add_argument(
-        "--like", type=Path, metavar="CELL", help="folder of a finished cell; none is trained"
-    )
+    parser.add_argument("--like", type=Path, metavar="CELL", help="folder of a finished cell to imitate")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep the stores there")
     options = parser.parse_args()
     rows = []

@@ -1,11 +1,11 @@
-"""How long commands take to start, and the memory of a whole study: a Markdown table.
+"""Measure how long commands take to start, and the memory of a whole study.
 
     python benchmarks/startup.py                    # a few minutes
     python benchmarks/startup.py --json startup.json
 
-The first step of `dis-bench run` has been done when the weights after one step are on disk: a little later
-than the step itself. Times are medians, after a call that is not counted and that fills the caches. Memory is
-the peak of a study, with all its processes, from its start to its last score.
+The output is a Markdown table. The first step of `dis-bench run` counts as done once the weights after one
+step are on disk, slightly later than the step itself. Times are medians after an uncounted call that fills
+the caches. Memory is the peak of a study with all its processes, from its start to its last score.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ STUDY = ("run", "--models", "betavae", "--betas", "1", "4", "10")
 
 
 def time_help() -> float:
-    """Seconds of ``dis-bench --help``."""
+    """Return seconds of ``dis-bench --help``."""
     begin = time.perf_counter()
     subprocess.run([*DIS_BENCH, "--help"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begin
 
 
 def time_first_step() -> float:
-    """Seconds from the start of ``dis-bench run`` to the first weights on disk."""
+    """Return seconds from the start of ``dis-bench run`` to the first weights on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"  # which the command makes
+        out = Path(folder) / "out"  # created by the command
         arguments = (*STUDY, "--steps", "1", "--out", str(out))
         return run_command(*arguments, until=lambda: any(out.rglob("weights.pt"))).seconds
 
 
 def measure_study(steps: int, metrics: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory in MB of a study of three cells, from training to the last score."""
+    """Return seconds and peak memory (MB) of a study of three cells, including scores."""
     chosen = ("--metrics", *metrics) if metrics else ()
     with tempfile.TemporaryDirectory() as folder:
         return run_command(*STUDY, "--seeds", "1", "--steps", str(steps), *chosen, "--out", folder)
@@ -53,8 +53,8 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--repeats", type=int, default=5, help="counted calls of each command (default: %(default)s)")
-    add("--steps", type=int, default=200, help="of the study whose memory is read (default: %(default)s)")
-    add("--metrics", nargs="+", help="of that study (default: those of `dis-bench run`)")
+    add("--steps", type=int, default=200, help="steps of the measured study (default: %(default)s)")
+    add("--metrics", nargs="+", help="metrics of that study (default: those of `dis-bench run`)")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []

@@ -1,11 +1,12 @@
-"""Where a training step goes on one core: a Markdown table for each precision.
+"""Measure the parts of a training step on one core: one table per precision.
 
     python benchmarks/step.py                                 # the burgess networks on dSprites
     python benchmarks/step.py --network locatello --dataset shapes3d
     python benchmarks/step.py --json step.json
 
-Steps are as `dis-bench run` takes them, without its log, on one thread, in this process. The compiled kernels
-are timed where they are called, so that the caches are as the step leaves them. Figures are medians.
+Steps are those of `dis-bench run` without its log, on one thread, in this process. The compiled kernels are
+timed where they are called, so that the caches are in the state that the step leaves them in. Figures are
+medians.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from dis_bench.nn import kernels
 from dis_bench.runners.device import choose_precision, keep_freed_memory
 from dis_bench.runners.training.draws import Draws, drawing
 
-WARM_UP = 20  # steps that do not count
+WARM_UP = 20  # uncounted steps
 KERNELS = {
     "convolve": "convolutions, forward",
     "convolve_transposed": "transposed convolutions, forward",
@@ -42,7 +43,7 @@ KERNELS = {
 
 
 class Watch:
-    """Seconds of each part, step by step."""
+    """The seconds of each part, step by step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -65,7 +66,7 @@ class Watch:
 
 
 def time_steps(setting: argparse.Namespace, precision: str) -> Watch:
-    """Train for some steps; the watch has all parts of them."""
+    """Train for some steps, and return the seconds of all their parts."""
     dataset = load_dataset(setting.dataset)
     model, networks = build_model(
         "betavae", image_shape=dataset.image_shape, network=setting.network, seed=0, beta=4.0
@@ -97,7 +98,7 @@ def time_steps(setting: argparse.Namespace, precision: str) -> Watch:
 
 
 def count_convolutions(networks: Autoencoder, shape: tuple[int, int, int], batch: int) -> dict[str, float]:
-    """Floating-point operations of a step in each of the KERNELS."""
+    """Count a step's floating-point operations in each of the KERNELS."""
     convolutions, transposed = make_plain(networks.encoder[0]), make_plain(networks.decoder[-1])
     with FlopCounterMode(display=False) as forward:
         features = convolutions(torch.rand(batch, *shape))
@@ -112,7 +113,7 @@ def count_convolutions(networks: Autoencoder, shape: tuple[int, int, int], batch
 
 
 def tabulate(watch: Watch, flops: dict[str, float], all_flops: float) -> list[dict[str, Any]]:
-    """A row for each part, and one for the step."""
+    """Return a row for each part, and one for the whole step."""
     rows = []
     for name, part in KERNELS.items():
         seconds = watch.median(part)
@@ -137,8 +138,8 @@ def main() -> None:
     add = parser.add_argument
     add("--network", choices=("burgess", "locatello"), default="burgess", help="(default: %(default)s)")
     add("--dataset", default="dsprites", help="(default: %(default)s)")
-    add("--batch", type=int, default=64, help="images a step (default: %(default)s)")
-    add("--steps", type=int, default=200, help="that count (default: %(default)s)")
+    add("--batch", type=int, default=64, help="images per step (default: %(default)s)")
+    add("--steps", type=int, default=200, help="counted steps (default: %(default)s)")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")
     setting = parser.parse_args()
     if not kernels.HAS_FLOAT32:

@@ -1,18 +1,19 @@
-"""How fast models train: ours against the plain way on the same cores, and against what the cores can do.
+"""Measure training speed against the plain way, and against the cores' peak.
 
     python benchmarks/training.py                                   # the burgess networks on dSprites
     python benchmarks/training.py --networks burgess locatello --dataset shapes3d
-    python benchmarks/training.py --ablate                          # and what each route of ours is worth
+    python benchmarks/training.py --ablate                          # and what each technique is worth
     python benchmarks/training.py --json training.json
 
-The plain way is one process: torch's own layers, eager fp32, as many threads as torch takes, and a shuffling
-DataLoader over the unpacked images, with and without worker processes; ratios are to the faster of the two.
-Ours is a process of one thread per core, each with a cell of its own, through the package's `train`. The
-ceiling is the fastest of a few plain convolutions in channels_last, a process of one thread per core.
+The plain way is one process with torch's own layers, eager fp32, torch's default number of threads, and a
+shuffling DataLoader over the unpacked images, with and without worker processes; ratios refer to the faster
+of the two. Ours is one process with one thread per core, each training a cell of its own with the package's
+`train`. The ceiling is the fastest of a few plain convolutions in channels_last, again with one
+single-threaded process per core.
 
-Systems take turns, in rounds, forwards and backwards; each turn starts new processes, warms them up, and
-times the same number of steps in all at once. Figures are medians of the rounds. Memory is the peak of a
-system's processes, read up to the end of warming up and once more after the timed steps.
+Systems take turns in rounds, forwards and backwards. Each turn starts new processes, warms them up, and times
+the same number of steps in all of them at once. Figures are medians over the rounds. Memory is the peak of a
+system's processes, read until the end of the warm-up and once more after the timed steps.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from machine import describe_machine, print_machine, print_table
 from turns import Clock, Setting, System, Turn, take_rounds, take_turn, wait_for_others
 
 BETA, LR, SEED = 4.0, 5e-4, 0
-CEILINGS = ((64, 32), (128, 16), (256, 16))  # channels in and out, pixels each way, of 3x3 convolutions
+CEILINGS = ((64, 32), (128, 16), (256, 16))  # channels, and image side in pixels, of 3x3 convolutions
 CEILING_SECONDS = 1.0  # for each of them
 
 
 class Routes(NamedTuple):
-    """What makes our training fast; each can be left out to see what it is worth."""
+    """The techniques that make our training fast, each of which can be left out."""
 
     precision: str = "fp32"
     threads: int = 1
@@ -48,7 +49,7 @@ class Routes(NamedTuple):
 
 
 def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
-    """A cell as a worker of a study trains it, but for routes that are left out."""
+    """Train a cell as a worker of a study does, except for techniques left out."""
     import torch
     from plain import make_plain
 
@@ -86,7 +87,7 @@ def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
 
 
 def train_plain(line: Connection, setting: Setting, loaders: int) -> None:
-    """The loop that one writes oneself, with so many processes that load batches."""
+    """Train with a hand-written loop and ``loaders`` processes that load batches."""
     import torch
     from plain import PlainVAE, unpack
     from torch.utils.data import DataLoader, TensorDataset
@@ -107,7 +108,7 @@ def train_plain(line: Connection, setting: Setting, loaders: int) -> None:
         shuffle=True,
         drop_last=True,
         num_workers=loaders,
-        # Linux's own default, which this process, being spawned, has lost; anything else copies the images.
+        # Linux's default, which a spawned process like this does not have; others would copy the images.
         multiprocessing_context="fork" if loaders and sys.platform == "linux" else None,
     )
     torch.manual_seed(SEED)
@@ -122,13 +123,13 @@ def train_plain(line: Connection, setting: Setting, loaders: int) -> None:
 
 
 def without_end(loader: Any) -> Iterator[Any]:
-    """One epoch after another."""
+    """Yield batches of one epoch after another."""
     while True:
         yield from loader
 
 
 def convolve(line: Connection, setting: Setting, precision: str) -> None:
-    """GFLOP/s of each of the CEILINGS on one thread."""
+    """Measure the GFLOP/s of each of the CEILINGS on one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -152,22 +153,23 @@ def convolve(line: Connection, setting: Setting, precision: str) -> None:
 
 
 class Survey(NamedTuple):
-    """What must be known before the first round."""
+    """Facts that are needed before the first round."""
 
-    flops: float  # of a training step on one image, by plain layers
-    precisions: list[str]  # that this processor computes in
+    flops: float  # of a training step on one image, in plain layers
+    precisions: list[str]  # supported by this processor
 
 
 def survey(setting: Setting) -> Survey:
-    """Look at the networks and the processor, in a process of its own.
+    """Inspect the networks and the processor, in a process of its own.
 
-    This one stays without torch: memory that it shared with those that train would be missing in theirs.
+    The calling process does not import torch: memory that it shared with the training processes would be
+    missing in theirs.
     """
     return take_turn(System("survey", look, 1, None), setting).answers[0]
 
 
 def look(line: Connection, setting: Setting, _: None) -> None:
-    """What :func:`survey` asks for."""
+    """Send the facts that :func:`survey` needs."""
     from plain import PlainVAE, count_flops
 
     from dis_bench.models import build_model
@@ -183,7 +185,7 @@ def look(line: Connection, setting: Setting, _: None) -> None:
 
 
 def choose_systems(cores: int, precisions: list[str], ablate: bool) -> list[System]:
-    """The ways to compare on this machine, and on request ours with one route left out."""
+    """Return the systems to compare; with ``ablate``, also ours without one technique."""
     best = Routes(precisions[-1])
     ours = f"ours, {best.precision}"
     left_out = [
@@ -202,7 +204,7 @@ def choose_systems(cores: int, precisions: list[str], ablate: bool) -> list[Syst
 def tabulate(
     turns: dict[str, list[Turn]], systems: list[System], setting: Setting, flops: float
 ) -> list[dict[str, Any]]:
-    """A row per system that trains: images/s over all models, of the machine and of a core, and ratios."""
+    """Return one row per training system: images/s, ratios, share of the peak, memory."""
     cores = max(system.processes for system in systems)
     trained = [system for system in systems if system.work is not convolve]
     speeds = {
@@ -237,7 +239,7 @@ def tabulate(
 
 
 def best_rate(turn: Turn) -> float:
-    """GFLOP/s of all cores together, by the fastest of the CEILINGS."""
+    """Return the GFLOP/s of all cores together, in the fastest of the CEILINGS."""
     return max(map(sum, zip(*turn.answers, strict=True)))
 
 
@@ -248,12 +250,12 @@ def main() -> None:
     add = parser.add_argument
     add("--networks", nargs="+", choices=("burgess", "locatello", "tutorial"), default=["burgess"])
     add("--dataset", default="dsprites", help="a name (default: %(default)s)")
-    add("--batch", type=int, default=64, help="images a step (default: %(default)s)")
+    add("--batch", type=int, default=64, help="images per step (default: %(default)s)")
     add("--rounds", type=int, default=5, help="turns of each system (default: %(default)s)")
-    add("--steps", type=int, default=200, help="timed in each turn (default: %(default)s)")
-    add("--warmup", type=int, default=30, help="steps before those (default: %(default)s)")
-    add("--images", type=int, help="that the plain way unpacks (default: all)")
-    add("--ablate", action="store_true", help="ours with one of its routes left out, too")
+    add("--steps", type=int, default=200, help="steps timed in each turn (default: %(default)s)")
+    add("--warmup", type=int, default=30, help="uncounted steps before (default: %(default)s)")
+    add("--images", type=int, help="images that the plain way unpacks (default: all)")
+    add("--ablate", action="store_true", help="also leave out our techniques, one at a time")
     add("--json", type=Path, metavar="FILE", help="write all figures there as well")
     arguments = parser.parse_args()
     if "OMP_NUM_THREADS" in os.environ:

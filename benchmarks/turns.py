@@ -1,4 +1,4 @@
-"""Systems that take turns on a machine, each in new processes that do their timed part together."""
+"""Systems that take turns on a machine, each in new processes timed together."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained, and for how long in each turn."""
+    """The training task, and its length in each turn."""
 
     network: str
     dataset: str
     batch: int
     steps: int
     warmup: int
-    images: int | None  # that the plain way unpacks; None for all
+    images: int | None  # unpacked by the plain way; None for all
 
 
 class System(NamedTuple):
-    """One way to use the whole machine: ``processes`` times ``work(line, setting, option)``."""
+    """A way to use the machine: ``processes`` times ``work(line, setting, option)``."""
 
     name: str
     work: Callable[[Connection, Setting, Any], None]
@@ -35,20 +35,20 @@ class System(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What each process of a system said in one round, and the peak memory of all, in MB."""
+    """The answers of a system's processes in one round, and their peak memory in MB."""
 
     answers: list[Any]
     memory_mb: float
 
 
 class Clock:
-    """Times the steps after the warm-up, from when all processes of the turn are ready."""
+    """A clock for the steps after the warm-up, started when all processes are ready."""
 
     def __init__(self, line: Connection, setting: Setting) -> None:
         self.line, self.first, self.last = line, setting.warmup, setting.warmup + setting.steps
 
     def tick(self, step: int) -> None:
-        """Told after each step, counted from 1."""
+        """Record that a step is done; steps count from 1."""
         if step == self.first:
             wait_for_others(self.line)
             self.begin = time.perf_counter()
@@ -58,16 +58,16 @@ class Clock:
 
 
 def wait_for_others(line: Connection) -> None:
-    """Say that this process is ready, and go on when all are."""
+    """Report that this process is ready, and wait until all are."""
     line.send("ready")
     line.recv()
 
 
 def take_turn(system: System, setting: Setting) -> Turn:
-    """One system alone on the machine, in new processes.
+    """Run one system alone on the machine, in new processes.
 
     Raises:
-        EOFError: one of its processes ended; what it wrote to stderr says why.
+        EOFError: one of its processes ended; its stderr says why.
     """
     lines, processes = start(system, setting)
     pids = [process.pid for process in processes]
@@ -94,21 +94,21 @@ def take_turn(system: System, setting: Setting) -> Turn:
 
 
 def start(system: System, setting: Setting) -> tuple[list[Connection], list[Any]]:
-    """The processes of a system, and a line to each."""
+    """Start the processes of a system, and return them with a connection to each."""
     context = multiprocessing.get_context("spawn")
     lines, processes = [], []
     for _ in range(system.processes):
         line, theirs = context.Pipe()
         process = context.Process(target=system.work, args=(theirs, setting, system.option))
         process.start()
-        theirs.close()  # so that their end of the line closes when they end
+        theirs.close()  # so that their end of the connection closes when they end
         lines.append(line)
         processes.append(process)
     return lines, processes
 
 
 def take_rounds(systems: list[System], setting: Setting, rounds: int) -> dict[str, list[Turn]]:
-    """All systems in turn, so many times over."""
+    """Run all systems in turn for some rounds."""
     turns: dict[str, list[Turn]] = {system.name: [] for system in systems}
     with tqdm(total=rounds * len(systems), unit="turn", leave=False, disable=None) as bar:
         for number in range(rounds):
