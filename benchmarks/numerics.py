@@ -7,15 +7,12 @@
 The output consists of Markdown tables.
 
 Losses: for some seeds, with the same initial weights, batches and noise at a learning rate of 1e-4, step by
-    step: our
-layers in fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers against
-themselves: in channels_last, where only the order of sums differs, and with each initial weight changed by
-    1e-6 of itself times a unit
-Gaussian.
+step: our layers in fp32 against torch's own, and bf16 against fp32. The yardsticks are torch's own layers
+against themselves: in channels_last, where only the order of sums differs, and with each initial weight
+changed by 1e-6 of itself times a unit Gaussian.
 
-Scores: seeds trained in fp32 and in bf16 with the quick budget, as `dis-bench run` does it; the difference of
-    their means
-in units of the spread over seeds (the root of the mean of both variances).
+Scores: seeds trained in fp32 and in bf16 with the quick budget, as `dis-bench run` does it; the difference
+of their means in units of the spread over seeds (the root of the mean of both variances).
 
 Repeats: the first of those seeds once more, alone: are weights and scores the same, bit for bit?
 """

@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; `{self.prog} --help` lists the options.")
+        raise InputError(f"{message}; `{self.prog} --help` shows the usage.")
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
@@ -123,7 +123,7 @@ def _execute(words: Sequence[str]) -> int:
 
 def _unknown_option(given: str, parser: Parser) -> InputError:
     if not given.startswith("-"):
-        return InputError(f"unexpected argument '{given}'; `{parser.prog} --help` lists the options.")
+        return InputError(f"unexpected argument '{given}'; `{parser.prog} --help` shows the usage.")
     options = [option for action in parser._actions for option in action.option_strings]
     close = difflib.get_close_matches(given.partition("=")[0], options, n=1)
     meant = f"did you mean '{close[0]}'? " if close else ""

@@ -111,9 +111,9 @@ class Dataset:
             device.
 
         Raises:
-            InputError: the indices are not integers, have more than one axis, or are out of range. Indices on
-                a GPU are left to the device's own check, since waiting for its answer would delay every
-                batch.
+            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
+                Indices on a GPU are left to the device's own check, since waiting for its answer would delay
+                every batch.
         """
         import torch
 

@@ -27,9 +27,8 @@ def cast(
 
     Returns:
         The distance to the hit in lengths of ``direction``, inf if there is none; and the part that was hit.
-        Cube: the axis perpendicular to the face. Cylinder: 0 the side, 1 the top, 2 the bottom. Capsule: 0
-            the side,
-        1 the upper ball, 2 the lower. Sphere: 1.
+        Cube: the axis perpendicular to the face. Cylinder: 0 the side, 1 the top, 2 the bottom.
+        Capsule: 0 the side, 1 the upper ball, 2 the lower. Sphere: 1.
     """
     if shape == "cube":
         return _cast_box(radius, 2 * half, origin, direction)
