@@ -96,7 +96,7 @@ def _show(args: argparse.Namespace) -> None:
 
     check_images(args.name, dataset)
     path = draw_picture(dataset, out)
-    renamed = f" ('{out}' was there already)" if path != out else ""
+    renamed = f" ('{out}' already exists)" if path != out else ""
     print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
 
 

@@ -114,7 +114,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.out is not None:
         out = check_path("--out", args.out)
         if out.exists() or out.is_symlink():
-            raise InputError(f"'{out}' is there already; name another file.")
+            raise InputError(f"'{out}' already exists; give another file.")
         if not out.parent.is_dir():
             raise InputError(f"there is no folder '{out.parent}' to write '{out}' into.")
 

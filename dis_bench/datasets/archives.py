@@ -83,7 +83,7 @@ def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
     """Return the error for a missing archive: where it was expected, and what to do."""
     return InputError(
         f"{archive.file} is not in '{data_directory(data_dir)}': run `dis-bench data fetch "
-        f"{archive.dataset}`, or name the directory that holds it by ",
+        f"{archive.dataset}`, or give the directory that holds it with ",
         Option("data_dir", "DIR"),
         f" or {ENVIRONMENT}.",
     )

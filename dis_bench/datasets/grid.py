@@ -70,7 +70,7 @@ class FactorGrid:
     def __init__(self, factors: list[Factor] | tuple[Factor, ...]) -> None:
         names = [factor.name for factor in factors]
         if not names or len(set(names)) != len(names):
-            raise InputError(f"a grid needs factors of different names; given: {names}.")
+            raise InputError(f"a grid needs factors with different names, but {names} was given.")
         self._factors = tuple(factors)
         self.names = tuple(names)
         self.sizes = tuple(factor.size for factor in factors)
@@ -99,11 +99,11 @@ class FactorGrid:
         """
         indices = _integers(indices, "indices")
         if indices.ndim != 1:
-            raise InputError(f"indices must have one axis [B]; given shape {list(indices.shape)}.")
+            raise InputError(f"indices must have one axis [B], but shape {list(indices.shape)} was given.")
         if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
             raise InputError(
-                f"indices run from 0 to {len(self) - 1}; given: from {int(indices.min())} "
-                f"to {int(indices.max())}."
+                f"indices must be from 0 to {len(self) - 1}, but {int(indices.min())} to "
+                f"{int(indices.max())} were given."
             )
         return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
 
@@ -124,15 +124,15 @@ class FactorGrid:
         factors = _integers(factors, "factors")
         if factors.ndim != 2 or factors.shape[1] != len(self.sizes):
             raise InputError(
-                f"factors must have shape [B, {len(self.sizes)}] ({', '.join(self.names)}); "
-                f"given shape {list(factors.shape)}."
+                f"factors must have shape [B, {len(self.sizes)}] ({', '.join(self.names)}), "
+                f"but shape {list(factors.shape)} was given."
             )
         wrong = (factors < 0) | (factors >= _beside(factors, self.sizes))
         if wrong.any():
             row, column = divmod(int(wrong.ravel().nonzero()[0][0]), len(self.sizes))
             raise InputError(
-                f"factor '{self.names[column]}' runs from 0 to {self.sizes[column] - 1}; "
-                f"given: {int(factors[row, column])} in row {row}."
+                f"factor '{self.names[column]}' must be from 0 to {self.sizes[column] - 1}, "
+                f"but {int(factors[row, column])} was given in row {row}."
             )
         return (factors * _beside(factors, self.strides)).sum(1)
 
@@ -147,7 +147,7 @@ def _integers(numbers: Any, what: str) -> Any:
     if not _is_tensor(numbers):
         numbers = np.asarray(numbers)
     if "int" not in str(numbers.dtype) and len(numbers):
-        raise InputError(f"{what} must be integers; given {numbers.dtype}.")
+        raise InputError(f"{what} must be integers, but {numbers.dtype} was given.")
     return numbers.long() if _is_tensor(numbers) else numbers.astype(np.int64)
 
 

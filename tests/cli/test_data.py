@@ -58,7 +58,7 @@ def test_show_draws_the_official_pixels(tiny, tmp_path, capsys):
 def test_show_writes_over_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["data", "show", "dsprites"]) == main(["data", "show", "dsprites"]) == 0
-    assert "dsprites-2.png ('dsprites.png' was there already)" in capsys.readouterr().out
+    assert "dsprites-2.png ('dsprites.png' already exists)" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dsprites-2.png", "dsprites.png"]
 
 

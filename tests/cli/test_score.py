@@ -54,7 +54,7 @@ def test_a_file_is_scored(tmp_path, capsys):
     assert f"{float(mig['score']):.3f}" in text
     assert float(mig["low"]) < float(mig["high"])
     before = out.read_bytes()
-    assert "is there already" in fails(capsys, path, *words)
+    assert "already exists" in fails(capsys, path, *words)
     assert out.read_bytes() == before
 
 

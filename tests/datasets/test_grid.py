@@ -42,11 +42,11 @@ def test_last_factor_is_fastest():
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
-        ([6], "indices run from 0 to 5; given: from 6 to 6."),
-        ([2, -1], "indices run from 0 to 5; given: from -1 to 2."),
-        ([0.5], "indices must be integers; given"),
-        ([True], "indices must be integers; given"),
-        ([[1]], "indices must have one axis [B]; given shape [1, 1]."),
+        ([6], "indices must be from 0 to 5, but 6 to 6 were given."),
+        ([2, -1], "indices must be from 0 to 5, but -1 to 2 were given."),
+        ([0.5], "indices must be integers, but"),
+        ([True], "indices must be integers, but"),
+        ([[1]], "indices must have one axis [B], but shape [1, 1] was given."),
     ],
 )
 def test_bad_indices_are_refused(make, indices, message):
@@ -59,10 +59,10 @@ def test_bad_indices_are_refused(make, indices, message):
 @pytest.mark.parametrize(
     ("factors", "message"),
     [
-        ([[0, 0], [1, 3]], "factor 'f1' runs from 0 to 2; given: 3 in row 1."),
-        ([[-1, 0]], "factor 'f0' runs from 0 to 1; given: -1 in row 0."),
-        ([[0, 0, 0]], "factors must have shape [B, 2] (f0, f1); given shape [1, 3]."),
-        ([[0.0, 1.0]], "factors must be integers; given"),
+        ([[0, 0], [1, 3]], "factor 'f1' must be from 0 to 2, but 3 was given in row 1."),
+        ([[-1, 0]], "factor 'f0' must be from 0 to 1, but -1 was given in row 0."),
+        ([[0, 0, 0]], "factors must have shape [B, 2] (f0, f1), but shape [1, 3] was given."),
+        ([[0.0, 1.0]], "factors must be integers, but"),
     ],
 )
 def test_bad_factors_are_refused(make, factors, message):
