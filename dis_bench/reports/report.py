@@ -1,4 +1,4 @@
-"""Putting a report together, from records to the content of its files."""
+"""Assembly of a report, from records to the content of its files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """A report that is not written yet.
+    """A report that has not been written yet.
 
     Attributes:
         files: content by path, relative to the report's folder.
-        summary: one line on the cells.
+        summary: one line about the cells.
         settings: groups of cells that may be compared.
-        headlines: the answers, per setting.
+        headlines: the answers of each setting.
         caveats: sentences.
     """
 
@@ -47,10 +47,10 @@ class Report:
 
 @neutral(warn=True)
 def build_report(folder: str | Path) -> Report:
-    """Read a result folder and make every file of its report, in memory.
+    """Read a result folder and build all files of its report in memory.
 
     Raises:
-        InputError: there is no such folder, or it holds no readable results.
+        InputError: there is no such folder, or it contains no readable results.
     """
     records, problems = read_records(folder)
     if not records:
@@ -85,7 +85,7 @@ def _plan_all(
     used: list[list[Quantity]],
     problems: list[str],
 ) -> list[list[Plan]]:
-    """Plan the figures of each setting that has any; several settings share the number of configurations."""
+    """Plan the figures of the chosen settings, which share the configurations shown."""
     drawn = choose_settings(settings)
     most = max(2, MOST_CONFIGURATIONS // len(drawn))
     parts = zip(settings, tables, used, strict=True)

@@ -1,7 +1,8 @@
-"""Which cells may be compared: those that differ in model, hyperparameters and seed, and in nothing else.
+"""Settings: groups of cells that may be compared with each other.
 
-Such a group of cells is a *setting*. Another dataset, source, network, budget or metric protocol makes
-another setting, so that a mean, a curve or an ordering never mixes them.
+The cells of a *setting* differ in model, hyperparameters and seed, and in nothing else. A different dataset,
+source, network, budget or metric protocol makes a different setting, so that no mean, curve or ordering mixes
+them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-# What the cells of a setting share, as far as the store's table tells; a record tells more.
+# Shared by the cells of a setting, as far as the store's table shows; a record shows more.
 SHARED = (
     "dataset",
     "source",
@@ -35,10 +36,10 @@ SHARED = (
     "lr",
 )
 
-# What may differ inside a setting.
+# These may differ within a setting.
 _VARIED = ("model", "model_version", "hyperparameters", "seed")
 
-# The table has settings first; what was measured begins with one of these.
+# The table begins with settings; the first measured column is one of these.
 _MEASURED = ("reconstruction", "train_seconds", "failure")
 
 
@@ -71,11 +72,11 @@ class Setting:
 
 
 def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None = None) -> list[Setting]:
-    """Sort cells into settings, by dataset, source and steps.
+    """Group cells into settings, sorted by dataset, source and steps.
 
     Args:
-        records: as the store gives them.
-        anchors: as :func:`dis_bench.reports.anchors.gather_anchors` gives them.
+        records: from the store.
+        anchors: from :func:`dis_bench.reports.anchors.gather_anchors`.
     """
     records = list({record["hash"]: record for record in records}.values())
     groups: dict[str, list[Record]] = defaultdict(list)
@@ -95,7 +96,7 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
 
 
 def split_table(table: pd.DataFrame) -> list[Setting]:
-    """The settings of the store's tidy table, where records are not at hand: protocols are not compared."""
+    """Split the store's table into settings, without records to compare protocols."""
     first = min(table.columns.get_loc(name) for name in _MEASURED if name in table)
     known = {"hash", "folder", "status", "model", "seed", "beta_norm", *SHARED}
     hyperparameters = [name for name in table.columns[:first] if name not in known]
@@ -116,10 +117,10 @@ def _shared(record: Record) -> dict[str, Any]:
 
 
 def _split_protocols(records: list[Record]) -> list[list[Record]]:
-    """Keep apart cells that scored the same metric in different ways.
+    """Separate cells that scored the same metric in different ways.
 
-    A cell that lacks a metric (it failed, or was scored before the metric was asked for) contradicts
-    nobody and goes with the most common protocol.
+    A cell without a metric (it failed, or was scored before the metric was requested) contradicts none of
+    them and joins the most common protocol.
     """
     used = [
         {metric: canonical(parameters) for metric, parameters in _comparable(_recorded(record)).items()}
@@ -144,7 +145,7 @@ def _protocol(records: list[Record]) -> dict[str, dict[str, Any]]:
 
 
 def _order(part: list[Record]) -> list[SortKey]:
-    """Order settings by dataset, source and steps, then by whatever else differs, numbers by size."""
+    """Return the sort key of a setting: dataset, source, steps, then all else."""
     cell = _shared(part[0])
     first = [plain_name(cell["dataset"]), cell["source"], cell["steps"]]
     others = [cell[name] for name in sorted(cell)] + [_comparable(_protocol(part))]
@@ -159,7 +160,7 @@ def _comparable(protocol: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def _titles(parts: list[list[Record]]) -> list[str]:
-    """Dataset, source and steps always; anything else only where two settings would read alike."""
+    """Title settings by dataset, source and steps, and by more if titles coincide."""
     described = [(_shared(part[0]), _comparable(_protocol(part))) for part in parts]
     alike: dict[str, list[int]] = defaultdict(list)
     for number, (cell, _) in enumerate(described):
@@ -195,7 +196,7 @@ def _title(cell: dict[str, Any]) -> str:
     return f"{plain_name(cell['dataset'])} ({cell['source']}), {cell['steps']:,} steps"
 
 
-LONGEST_SLUG = 80  # characters: a file's name may have 143 bytes on some disks, and more is put around this
+LONGEST_SLUG = 80  # characters: file names may be limited to 143 bytes, and contain more than this
 
 
 def _slug(cell: dict[str, Any]) -> str:
@@ -205,7 +206,7 @@ def _slug(cell: dict[str, Any]) -> str:
 
 
 def _unique(slugs: list[str]) -> list[str]:
-    """Number slugs that are taken already, also by the number of another."""
+    """Make slugs unique by numbering repeated ones."""
     unique: list[str] = []
     for slug in slugs:
         names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
@@ -214,7 +215,7 @@ def _unique(slugs: list[str]) -> list[str]:
 
 
 def _model_names(records: list[Record]) -> dict[tuple[str, str], str]:
-    """A label for each (model, version): short, and longer only where two would read alike."""
+    """Label each (model, version), as briefly as unique labels allow."""
     versions = sorted({(r["cell"]["model"], str(r["cell"].get("model_version", ""))) for r in records})
     plain = Counter(plain_name(model) for model in {model for model, _ in versions})
     models = Counter(model for model, _ in versions)

@@ -1,4 +1,4 @@
-"""Tables: every configuration with mean, spread and count over its seeds, as CSV, Markdown and LaTeX."""
+"""Tables of configurations: mean, spread and count over seeds, in three formats."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
-    """One row per configuration of a setting.
+    """Summarise a setting in one row per configuration.
 
     Returns:
         The names of :func:`dis_bench.reports.configurations.name_cells`, ``model``, ``beta_norm``, ``seeds``
-        (those that finished), ``n`` (how many), ``failed``, then for each quantity ``<name>_mean``,
+        (the finished ones), ``n`` (their number), ``failed``, then for each quantity ``<name>_mean``,
         ``<name>_std`` (over seeds, ddof 1; NaN for one seed) and ``<name>_n``, and for each score
-        ``<name>_perfect`` and ``<name>_chance`` (what a perfect code and noise get, the same in each row; NaN
-        where that is not known). Rows are in the order of the cells.
+        ``<name>_perfect`` and ``<name>_chance`` (the scores of a perfect code and of noise, the same in each
+        row; NaN if unknown). Rows are in the order of the cells.
     """
     import pandas as pd
 
@@ -59,10 +59,10 @@ def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
 
 
 def summarise_text(table: pd.DataFrame) -> str:
-    """The results as plain text for a terminal: a column per configuration, as many side by side as fit.
+    """Format results for a terminal, with as many configurations side by side as fit.
 
     Args:
-        table: as :func:`dis_bench.read_results` gives it, with at least one finished cell.
+        table: from :func:`dis_bench.read_results`, with at least one finished cell.
     """
     quantities = find_quantities(table, score_columns(table))
     blocks = []
@@ -87,7 +87,7 @@ def summarise_text(table: pd.DataFrame) -> str:
 
 
 def _side_by_side(heads: list[str], columns: list[list[str]], most: int = 100) -> list[str]:
-    """Columns of text beside their heads, in blocks of at most so many characters across."""
+    """Lay out columns of text beside their heads, in blocks up to ``most`` wide."""
     blocks, column = [], 0
     while column < len(columns):
         lines = [head.ljust(max(map(len, heads))) for head in heads]
@@ -103,7 +103,7 @@ def _side_by_side(heads: list[str], columns: list[list[str]], most: int = 100) -
 
 
 def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
-    """Write all settings as one table, each row with what its setting shares, in full precision."""
+    """Write all settings as one CSV table in full precision, with shared values."""
     import pandas as pd
 
     parts = []
@@ -121,9 +121,10 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
 
 
 def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tuple[str, bool]]]:
-    """The cells of a printed table: text, and whether it is the best of its column by the ordering rule.
+    """Format the cells of a printed table.
 
-    The first four columns are the model, beta, the normalised beta and the number of seeds.
+    Each is a text, and True if it is the best of its column by the ordering rule. The first four columns are
+    the model, beta, the normalised beta and the number of seeds.
     """
     best = {quantity.name: claims_best(table, quantity) for quantity in quantities}
     rows = []
@@ -140,9 +141,9 @@ def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tu
 
 
 def format_anchors(setting: Setting, quantities: list[Quantity]) -> list[list[str]]:
-    """Two rows for the foot of a table of :func:`format_rows`: what a perfect code and noise score.
+    """Format the scores of a perfect code and of noise, as a table's last two rows.
 
-    Loss terms, and scores for which that is not known, get a dash; without any anchor there are no rows.
+    Loss terms, and scores for which they are unknown, get a dash; without any anchor there are no rows.
     """
     if not any(quantity.name in setting.anchors for quantity in quantities):
         return []
@@ -161,12 +162,12 @@ def _seeds(row: pd.Series) -> str:
 
 
 def headings(quantities: list[Quantity]) -> list[str]:
-    """The column heads that go with :func:`format_rows`."""
+    """Return the column heads for :func:`format_rows`."""
     return ["model", "β", "β norm", "n", *(quantity.short_heading for quantity in quantities)]
 
 
 def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
-    """A table per setting, in GitHub's Markdown."""
+    """Write one table per setting, in GitHub's Markdown."""
     lines = []
     for setting, table in zip(settings, tables, strict=True):
         used = in_use(table, quantities)
@@ -198,18 +199,18 @@ _NOTE = (
 _BOLD_NOTE = "Bold: best of its column, only where the ordering rule separates it from all others."
 
 _ANCHOR_NOTE = (
-    "Last rows: what a perfect code (the factors themselves) and noise score on the same images by the same "
-    "protocol."
+    "Last rows: what a perfect code (the factors themselves) and noise score on the same images with the "
+    "same protocol."
 )
 
 
 def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
-    """The quantities that a setting has values for."""
+    """Return the quantities for which a setting has values."""
     return [quantity for quantity in quantities if (table[f"{quantity.name}_n"] > 0).any()]
 
 
 def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
-    """One booktabs table, a block of rows per setting."""
+    """Write one booktabs table, with a block of rows per setting."""
     heads = [r"model", r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
     heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
     lines = [

@@ -1,4 +1,4 @@
-"""UDR of each configuration: how far its seeds agree on what a latent is, from the codes that cells keep."""
+"""UDR of each configuration: how well its seeds agree, from the stored codes."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ UDR = Quantity(
     better="higher",
     range=(0.0, 1.0),
     summary=(
-        "How well the codes of a configuration's seeds match each other, one to one; no factor is looked at. "
+        "How well the codes of a configuration's seeds match each other, one to one; no factor is used. "
         "Mean over seeds of the median over the other seeds (Duan et al. 2020)."
     ),
 )
 
-# Its cost is quadratic in the seeds of a configuration, of which the first ones are compared: so many, and
-# fewer in a setting of many configurations.
+# Its cost is quadratic in the seeds of a configuration, of which at most the first MOST_SEEDS are compared,
+# and fewer in a setting of many configurations.
 MOST_SEEDS, FEWEST_SEEDS = 10, 5
 _MOST_FILES = 500
 
-# A spread would suggest values that are independent: an ordering is never claimed of UDR.
+# A spread would suggest independent values: no ordering is ever claimed for UDR.
 NOTE = (
     "UDR compares the seeds of a configuration with each other, so it has no spread and is never bold; it "
-    f"takes the first {MOST_SEEDS} seeds, and down to {FEWEST_SEEDS} in a setting of many configurations."
+    f"uses the first {MOST_SEEDS} seeds, and down to {FEWEST_SEEDS} in a setting of many configurations."
 )
 
 
 def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[str]) -> list[Quantity]:
-    """Add UDR to the tables of :func:`dis_bench.reports.tables.summarise`, where cells kept their codes.
+    """Add UDR to the tables of :func:`dis_bench.reports.tables.summarise`.
 
     Args:
-        settings: whose cells are read; UDR takes all their images, and leaves out latents of 0.01 nats.
+        settings: the settings whose cells are read; UDR uses all their images, and leaves out latents of 0.01
+            nats or less.
         tables: of the same settings; each gets ``udr_mean``, ``udr_std`` (always NaN) and ``udr_n``, the
-            number of seeds that were compared, at most :data:`MOST_SEEDS`, the lowest that kept codes.
-        problems: gets a sentence for each file that cannot be used; one that is missing goes without.
+            number of seeds compared: at most :data:`MOST_SEEDS`, the lowest with stored codes.
+        problems: receives a sentence for each unusable file; missing files are ignored.
 
     Returns:
-        The quantity; nothing, and tables as they were, where no configuration has two seeds with codes, or
-        where a metric is called ``udr``.
+        The quantity. If no configuration has two seeds with codes, or a metric is called ``udr``, an empty
+        list, and the tables are unchanged.
     """
     if any(f"{UDR.name}_mean" in table for table in tables):
         return []
@@ -80,7 +81,10 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
 def _score_seeds(
     setting: Setting, label: str, cells: pd.DataFrame, most: int, problems: list[str]
 ) -> tuple[float, int]:
-    """The mean UDR of a configuration's first seeds, and how many they are; NaN and 0 for fewer than two."""
+    """Return the mean UDR of a configuration's first seeds, and their number.
+
+    For fewer than two seeds, these are NaN and 0.
+    """
     codes: list[np.ndarray] = []
     compared = []
     for number, folder in zip(cells.index, cells["folder"], strict=True):
