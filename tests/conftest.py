@@ -1,4 +1,4 @@
-"""Tests on one thread: two that wait for each other on a busy machine take minutes."""
+"""One thread for all tests: two that wait for each other take minutes."""
 
 import os
 

@@ -71,7 +71,7 @@ class Alone(Diverging):
 
 
 class Deadly(BetaVAE):
-    """A beta-VAE that kills its process above beta 5, but not in the trial of its loss."""
+    """A beta-VAE that kills its process above beta 5, except in the trial step."""
 
     name = "deadly"
 

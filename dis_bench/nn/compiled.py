@@ -384,7 +384,7 @@ def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | 
 
 
 def _sums(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return zeros for the gradients: [k, k * C, N] per weight [N, C, k, k], and biases."""
+    """Return zeros for gradients: [k, k * C, N] per weight [N, C, k, k], and biases."""
     shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
     of_weights = [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
     return of_weights, [torch.zeros_like(bias) for bias in biases]

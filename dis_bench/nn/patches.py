@@ -265,7 +265,7 @@ def _taps(weight: Tensor) -> Tensor:
 
 
 def _blocks(wide: Tensor, weight: Tensor) -> Tensor:
-    """Pad the wide image [B, C, 2 H, 2 W] for its kernel; return blocks [B, h, w, 4 C]."""
+    """Pad a wide image [B, C, 2 H, 2 W] and return its blocks [B, h, w, 4 C]."""
     pixels = frame(wide.permute(0, 2, 3, 1), weight.shape[-1] // 2 - 1)
     return pixels.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 2, 4, 5).flatten(3)
 

@@ -206,7 +206,7 @@ def test_a_download_that_stalls_has_broken_off(server, tmp_path, monkeypatch):
 
 
 def reply(handler, status=200, body=b"", **headers):
-    """Send an answer, with its length in the headers unless they override or omit (None) it."""
+    """Send an answer; headers may override its length, or omit it with None."""
     handler.send_response(status)
     for name, value in ({"Content_Length": len(body)} | headers).items():
         if value is not None:

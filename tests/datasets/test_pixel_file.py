@@ -1,4 +1,4 @@
-"""The unpacked pixels: written once, completely or not at all, and again when stale."""
+"""The unpacked pixels: written once, whole or not at all, and again when stale."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Patches agree with torch's convolution in outputs and gradients, also under vmap."""
+"""Patches agree with torch's convolution in outputs and gradients, also in vmap."""
 
 import pytest
 import torch

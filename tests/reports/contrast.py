@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgb
 
 
 def contrast(one, other="white"):
-    """Return the ratio of the luminances, from 1 for the same colour to 21 for black on white."""
+    """Return the ratio of luminances, from 1 (same colour) to 21 (black on white)."""
     dark, light = sorted([_luminance(one), _luminance(other)])
     return (light + 0.05) / (dark + 0.05)
 

@@ -91,5 +91,5 @@ def test_only_what_is_shown_is_read_and_the_page_says_so(tmp_path, monkeypatch):
     page = report.files["index.html"].decode()
     assert f"Shown here and in the traversals are {MOST_CONFIGURATIONS} of 30 configurations" in page
     assert f"of {MOST_CONFIGURATIONS * MOST_CURVES} cells over" in page
-    assert f"only the first {MOST_CURVES} seeds" in page
+    assert f"Only the first {MOST_CURVES} seeds" in page
     assert len(re.findall("<tr>", page.partition('class="values"')[2].partition("</table>")[0])) == 1 + 30

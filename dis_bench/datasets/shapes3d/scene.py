@@ -58,7 +58,7 @@ class Solid(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """The hit of each ray: a region, the factor on its colour, and white added (0 .. 1)."""
+    """The hit of each ray: region, factor on its colour, and white added (0 .. 1)."""
 
     region: torch.Tensor
     shade: torch.Tensor

@@ -246,7 +246,7 @@ _BETTER = {"higher": "better →", "lower": "← better", "": ""}
 
 
 def _widen(panel: Axes, quantity: Quantity) -> None:
-    """Widen a score's axis to a tenth of its range at least, so that noise looks small.
+    """Widen a score's axis to at least a tenth of its range, so noise looks small.
 
     The axis does not extend far beyond the range.
     """

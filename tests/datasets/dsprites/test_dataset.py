@@ -98,7 +98,7 @@ def test_sprites_stay_away_from_the_border(dsprites):
 
 
 def test_the_drawings_have_not_changed(dsprites):
-    """Guard against changes, not errors; if one is intended, raise the outlines' VERSION."""
+    """Guard against changes, not errors; if intended, raise the outlines' VERSION."""
     indices = np.random.default_rng(2).integers(0, len(dsprites), 4096)
     assert zlib.crc32(dsprites.images(indices).numpy().tobytes()) == 2591483768
     assert dsprites.fingerprint == "drawn:177cb1a37a144192"

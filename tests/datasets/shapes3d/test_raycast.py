@@ -1,4 +1,4 @@
-"""Rays against solids: closed forms, and a march that only tests points along the ray."""
+"""Rays against solids: closed forms, and a march that tests points along the ray."""
 
 import math
 
