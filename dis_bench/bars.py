@@ -64,7 +64,7 @@ def in_notebook() -> bool:
 
 
 def say(text: str) -> None:
-    """Print a line where bars are shown, on a terminal or off it."""
+    """Print a line to stderr, where bars are shown."""
     print(text, file=sys.stderr)
 
 

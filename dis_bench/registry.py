@@ -3,7 +3,7 @@
 Wherever a name is expected, it can take one of three forms:
 
 - ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.networks``,
-  ``.metrics``) of any installed package; ours are declared in the same way, in setup.cfg;
+  ``.metrics``) of any installed package; our own are declared in the same way, in setup.cfg;
 - ``my_package.models:MyVAE``: an attribute of an importable module;
 - ``path/to/file.py:MyVAE``: an attribute of a file.
 

@@ -11,7 +11,7 @@ from dis_bench.errors import InputError, blaming, unknown
 
 EXAMPLES = """\
 examples:
-  dis-bench list              a line each, of all four kinds
+  dis-bench list              one line per plug-in, of all four kinds
   dis-bench list models
   dis-bench list networks
   dis-bench list datasets
@@ -23,8 +23,8 @@ def add_parser(subparsers: Any) -> None:
     """Add ``list`` to the command line."""
     parser = subparsers.add_parser(
         "list",
-        help="show the models, networks, datasets and metrics that there are",
-        description="Show the plug-ins that are installed: name, one line, parameters with defaults, origin.",
+        help="list the installed models, networks, datasets and metrics",
+        description="List the installed plug-ins: name, summary, parameters with defaults, origin.",
         epilog=EXAMPLES,
     )
     parser.add_argument("kind", nargs="?", default="all", metavar="models|networks|datasets|metrics")
@@ -69,7 +69,7 @@ def _describe(plugin: registry.Plugin) -> list[str]:
 
 
 def _list_facts(kind: str, name: str, plugin: Any) -> list[str]:
-    """The first line of the docstring, then a line per parameter."""
+    """Return the first line of the docstring, then a line per parameter."""
     summary = (plugin.__doc__ or "no description").strip().splitlines()[0]
     if kind == "models":
         return [summary, *(f"{h.name} = {h.default}: {h.summary}" for h in plugin.hyperparameters)]

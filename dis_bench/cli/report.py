@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the report, and say where it is and what it found."""
+    """Write the report, and print its location and main findings."""
     from dis_bench.reports.writing import make_report
 
     report, index = make_report(args.folder, args.out)

@@ -120,7 +120,10 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Codes and factors; too few rows for a protocol are refused before an encoder runs."""
+    """Return the arrays to score.
+
+    With an encoder, too few rows for a protocol raise InputError before it runs.
+    """
     from dis_bench.metrics.protocols import check_rows
     from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
 

@@ -1,4 +1,4 @@
-"""Loading a dataset by its name."""
+"""Loading of datasets by name."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 @names_missing_packages
 @neutral()
 def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
-    """A dataset by name.
+    """Load a dataset by name.
 
     Args:
         name: ``dsprites``, ``shapes3d``, or any plug-in (see :mod:`dis_bench.registry`).
         source: ``rendered`` draws the images and downloads nothing, ``official`` reads the authors' archive;
-            by default the dataset's first, which for ours is ``rendered``.
-        data_dir: where archives lie; by default what DIS_BENCH_DATA says, else the user's cache.
+            by default the dataset's first source, which for ours is ``rendered``.
+        data_dir: the directory of the archives; by default DIS_BENCH_DATA, else the user's cache.
 
     Returns:
-        The dataset. Its big arrays are made when the first image is asked for.
+        The dataset. Its large arrays are built when the first image is requested.
 
     Raises:
-        InputError: there is no such dataset or source, or its archive is missing or not the real one.
+        InputError: there is no such dataset or source, or its archive is missing or fails verification.
 
     >>> dataset = load_dataset("dsprites")
     >>> dataset.images([0, 737279]).shape

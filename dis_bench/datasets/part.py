@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 from dis_bench.bars import say
 
-# What only some systems have.
+# Flags that only some systems have.
 NOFOLLOW, NONBLOCK, BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
@@ -118,7 +118,7 @@ def _lock(file: BinaryIO, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say(f"Waiting for another process that writes '{path}'.")
+        say(f"Waiting for another process that is writing '{path}'.")
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError:
         return False

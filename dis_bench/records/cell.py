@@ -100,5 +100,5 @@ def _short(value: Any) -> str:
 
 
 def plain_name(name: str) -> str:
-    """``BetaVAE`` of ``path/file.py:BetaVAE``: a path makes no readable label."""
+    """Return ``MyVAE`` for ``path/file.py:MyVAE``: a path is no readable label."""
     return name.rpartition(":")[2]

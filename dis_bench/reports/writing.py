@@ -1,4 +1,4 @@
-"""Writing a report; what it is made of is imported only then."""
+"""Writing of reports, which imports their parts only when one is written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html`` from a result folder.
+    """Write the report of a result folder.
 
-    Nothing is trained, and no image is encoded. A report replaces what an earlier one wrote, and nothing
-    else.
+    It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html``. Nothing is
+    trained, and no image is encoded. A report replaces the files of an earlier one, and nothing else.
 
     Args:
         folder: the ``--out`` folder of one or more runs.
-        out: where to write; ``folder/report`` where None.
+        out: the folder to write to; ``folder/report`` if None.
 
     Returns:
         The path of ``index.html``.

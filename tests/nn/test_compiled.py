@@ -187,7 +187,7 @@ def test_training_repeats_itself_bit_for_bit():
     def train():
         torch.manual_seed(0)
         networks = nn.Sequential(Burgess().encoder((1, 64, 64), 20), Burgess().decoder((1, 64, 64), 10))
-        networks[1][0] = nn.Linear(20, 256)  # no sampling: the decoder takes all the encoder gives
+        networks[1][0] = nn.Linear(20, 256)  # no sampling: the decoder takes the encoder's full output
         optimiser = torch.optim.SGD(networks.parameters(), 1e-4)
         for _ in range(3):
             optimiser.zero_grad()
