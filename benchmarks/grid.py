@@ -37,9 +37,9 @@ from dis_bench.runners.device import check_device
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.cuda_graph import first_line
-from dis_bench.runners.training.loop import LOG_ROWS, Progress
-from dis_bench.runners.training.ready import ReadyCell, prepare
-from dis_bench.runners.training.stacked import train_stack
+from dis_bench.runners.training.log import LOG_ROWS, Progress
+from dis_bench.runners.training.loop import train
+from dis_bench.runners.training.trainee import Trainee, prepare
 
 CELLS, STEPS, HOURS = 6 * 50, 300_000, 6.0
 TARGET = CELLS * STEPS / (HOURS * 3600)  # model-steps per second
@@ -115,18 +115,14 @@ def take_turn(system: System, plan: Plan, steps: int, limit: float) -> Answer:
     return Answer(clock.seconds, memory, tuple(dict.fromkeys(str(one.message) for one in caught)))
 
 
-def _train(
-    system: System, cells: list[ReadyCell], logs: list[Path], tick: Callable[[Progress], None]
-) -> None:
-    if system.way is None:
-        cells[0].train(logs[0], tick)
-    else:
-        train_stack(
-            cells,
-            logs=logs,
-            watch=lambda number, progress: tick(progress) if number == 0 else None,
-            way=system.way,
-        )
+def _train(system: System, cells: list[Trainee], logs: list[Path], tick: Callable[[Progress], None]) -> None:
+    train(
+        cells,
+        logs=logs,
+        watch=lambda number, progress: tick(progress) if number == 0 else None,
+        way=system.way or "torch",
+        capture=system.way is not None,
+    )
 
 
 def take_rounds(

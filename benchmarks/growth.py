@@ -72,22 +72,21 @@ def run_and_read(options: dict[str, Any], steps: int) -> dict[str, float]:
 def encode_and_score(rows: int, metrics: list[str] | None) -> dict[str, float]:
     """Return the cost of encoding ``rows`` images, and of scoring their codes."""
     import torch
+    from plain import make_trainee
 
-    from dis_bench.datasets import load_dataset
     from dis_bench.metrics import score
-    from dis_bench.models import build_model
     from dis_bench.runners.device import keep_freed_memory
     from dis_bench.runners.scoring.evaluation import evaluate
     from dis_bench.runners.study import Study
 
     keep_freed_memory()
     torch.set_num_threads(1)
-    dataset = load_dataset("dsprites")
-    _model, networks = build_model("betavae", image_shape=dataset.image_shape)
-    networks.eval()
-    evaluate(networks, dataset, 256)  # builds the tables
+    options = {"steps": 1, "batch": 64, "lr": 1e-4, "seed": 0, "precision": "fp32"}
+    trainee = make_trainee("dsprites", "burgess", **options)
+    trainee.networks.eval()
+    evaluate(trainee, 256)  # builds tables
     begin = time.perf_counter()
-    evaluation = evaluate(networks, dataset, rows)
+    evaluation = evaluate(trainee, rows)
     encoded = time.perf_counter()
     # Fewer rows than a metric's protocol requires are scored anyway, since only the time matters.
     score(evaluation.codes, evaluation.factors, metrics or Study.metrics, allow_small=True)

@@ -32,15 +32,14 @@ import pandas as pd
 import torch
 from machine import describe_machine, print_machine, print_table
 from numpy.typing import NDArray
-from plain import PlainVAE
+from plain import make_trainee, replace_layers
 from tqdm import tqdm
 
-from dis_bench.datasets import load_dataset
-from dis_bench.models import build_model
 from dis_bench.records.store import Store, read_records
 from dis_bench.runners.device import choose_precision, keep_freed_memory
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
+from dis_bench.runners.training.log import Progress
 from dis_bench.runners.training.loop import train
 from dis_bench.runners.watch import ProgressBar
 
@@ -97,28 +96,23 @@ def compare_losses(setting: argparse.Namespace, precisions: list[str]) -> list[d
 
 def record_losses(kind: Kind, setting: argparse.Namespace, seed: int, bar: tqdm) -> NDArray[np.float64]:
     """Train and return the loss of every step; the seed decides all that is random."""
-    dataset = load_dataset(setting.dataset)
-    model, networks = build_model(
-        "betavae", image_shape=dataset.image_shape, network=setting.network, seed=seed
-    )
-    vae: Any = networks
+    options = {"steps": setting.steps, "batch": 64, "lr": LR, "seed": seed, "precision": kind.precision}
+    trainee = make_trainee(setting.dataset, setting.network, **options)
     if kind.layers == "plain":
-        vae = PlainVAE(networks)
-        vae.to(memory_format=getattr(torch, kind.layout))
+        replace_layers(trainee.networks, getattr(torch, kind.layout))
     if kind.changed:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            for weights in vae.parameters():
+            for weights in trainee.networks.parameters():
                 weights *= 1 + CHANGE * torch.randn(weights.shape, generator=generator)
     losses: list[float] = []
 
-    def watch(progress: Any) -> None:
-        losses.append(progress.loss)
+    def watch(number: int, progress: Progress) -> None:
+        losses.append(progress.measures["loss"])
         bar.update()
 
     with tempfile.NamedTemporaryFile() as log:
-        options = {"steps": setting.steps, "batch_size": 64, "lr": LR, "seed": seed}
-        train(model, vae, dataset, **options, precision=kind.precision, log=Path(log.name), watch=watch)
+        train([trainee], logs=[Path(log.name)], watch=watch)
     return np.array(losses)
 
 

@@ -9,34 +9,76 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from dis_bench.datasets import load_dataset
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.models.autoencoder import Autoencoder, Terms
+from dis_bench.models.vae import Terms
+from dis_bench.nn.precision import Network
+from dis_bench.records.cell import Cell
+from dis_bench.runners.training.trainee import Trainee, prepare
+
+LATENTS = 10
 
 
 class PlainVAE(nn.Module):
     """A plain twin of our networks: same layers and weights, Bernoulli likelihood.
 
     Args:
-        networks: the networks whose architecture and weights it copies.
+        networks: the networks of a VAE, whose architecture and weights it copies.
 
     Raises:
         TypeError: the networks contain a layer without an equivalent in torch.
     """
 
-    def __init__(self, networks: Autoencoder) -> None:
+    def __init__(self, networks: nn.Module) -> None:
         super().__init__()
-        self.latent_size = networks.latent_size
-        self.encoder, self.decoder = make_plain(networks.encoder), make_plain(networks.decoder)
-        self.load_state_dict(networks.state_dict())
+        autoencoder: nn.Module = networks.autoencoder
+        self.encoder, self.decoder = make_plain(autoencoder.encoder), make_plain(autoencoder.decoder)
+        self.load_state_dict(autoencoder.state_dict())
 
     def forward(self, images: Tensor, noise: Tensor) -> Terms:
-        """Return the terms of :class:`Autoencoder`, computed as one would for one model."""
+        """Return the terms of a VAE, computed as one would for one model."""
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         codes = mean + torch.exp(0.5 * logvar) * noise
         logits = self.decoder(codes)
         cross_entropy = F.binary_cross_entropy_with_logits(logits, images, reduction="none")
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
-        return Terms(images, mean, logvar, codes, logits, cross_entropy.flatten(1).sum(1), kl)
+        reconstruction = cross_entropy.flatten(1).sum(1)
+        return Terms(images, mean, logvar, codes, logits, reconstruction, kl, torch.zeros(()), {})
+
+
+def make_trainee(
+    dataset: str,
+    network: str,
+    *,
+    steps: int,
+    batch: int,
+    lr: float,
+    seed: int,
+    precision: str,
+    beta: float = 4.0,
+) -> Trainee:
+    """Build a beta-VAE on the CPU, as a study would."""
+    data = load_dataset(dataset)
+    cell = Cell(
+        **{"dataset": dataset, "source": data.source, "fingerprint": data.fingerprint, "dataset_version": ""},
+        **{"model": "betavae", "model_version": "", "hyperparameters": {"beta": beta}, "network": network},
+        **{"likelihood": "bernoulli", "latent_size": LATENTS, "steps": steps, "batch_size": batch, "lr": lr},
+        **{"precision": precision, "kernels": "auto", "seed": seed},
+    )
+    return prepare(cell, {"betavae": "betavae"}, {dataset: data}, "cpu")
+
+
+def replace_layers(networks: nn.Module, layout: torch.memory_format) -> None:
+    """Give the networks of a VAE torch's own layers, in place, with the weights that they have.
+
+    Args:
+        networks: of a VAE.
+        layout: of the weights in memory.
+    """
+    autoencoder: nn.Module = networks.autoencoder
+    twin = PlainVAE(networks)
+    autoencoder.encoder, autoencoder.decoder = Network(*twin.encoder), Network(*twin.decoder)
+    autoencoder.to(memory_format=layout)
 
 
 def make_plain(module: nn.Module) -> nn.Module:

@@ -23,15 +23,15 @@ from typing import Any
 
 import torch
 from machine import describe_machine, print_machine, print_table
-from plain import PlainVAE, count_flops, make_plain
+from plain import LATENTS, PlainVAE, count_flops, make_plain, make_trainee
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dis_bench.datasets import load_dataset
 from dis_bench.models import build_model
-from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.nn import kernels
-from dis_bench.runners.device import choose_precision, keep_freed_memory
-from dis_bench.runners.training.draws import Draws, drawing
+from dis_bench.runners.device import choose_precision, computing, keep_freed_memory
+from dis_bench.runners.training.ahead import drawing
 
 WARM_UP = 20  # uncounted steps
 KERNELS = {
@@ -67,26 +67,22 @@ class Watch:
 
 def time_steps(setting: argparse.Namespace, precision: str) -> Watch:
     """Train for some steps, and return the seconds of all their parts."""
-    dataset = load_dataset(setting.dataset)
-    model, networks = build_model(
-        "betavae", image_shape=dataset.image_shape, network=setting.network, seed=0, beta=4.0
-    )
-    optimiser = torch.optim.Adam(networks.parameters(), lr=5e-4, fused=True)
-    draws, watch = Draws(len(dataset), setting.batch, networks.latent_size, 0), Watch()
+    options = {"steps": setting.steps, "batch": setting.batch, "lr": 5e-4, "seed": 0, "precision": precision}
+    trainee = make_trainee(setting.dataset, setting.network, **options)
+    model, networks = trainee.model, trainee.networks
+    optimiser = torch.optim.AdamW(networks.parameters(), lr=5e-4, weight_decay=0.0, fused=True)
+    draws, watch = trainee.draws(), Watch()
     originals = {name: getattr(kernels, name) for name in KERNELS}
     for name, part in KERNELS.items():
         setattr(kernels, name, watch.wrap(part, originals[name]))
-    with drawing(0, torch.device("cpu")):
+    with drawing(0, torch.device("cpu")), computing(precision, "auto"):
         for _ in range(WARM_UP + setting.steps):
             with watch.timing("all"):
                 with watch.timing("drawing a batch"):
-                    indices, noise = draws.next()
-                    images = dataset.images(indices).float() / dataset.pixel_max
-                with (
-                    watch.timing("forward"),
-                    torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
-                ):
-                    loss = model.loss(networks(images, noise))
+                    batch = model.draw(draws)
+                    batch = {**batch, "images": trainee.pixels(batch["images"]), "progress": torch.zeros(())}
+                with watch.timing("forward"):
+                    loss = model.step(networks, batch).losses["autoencoder"]
                 with watch.timing("backward"):
                     optimiser.zero_grad()
                     loss.backward()
@@ -97,9 +93,10 @@ def time_steps(setting: argparse.Namespace, precision: str) -> Watch:
     return watch
 
 
-def count_convolutions(networks: Autoencoder, shape: tuple[int, int, int], batch: int) -> dict[str, float]:
+def count_convolutions(networks: nn.Module, shape: tuple[int, int, int], batch: int) -> dict[str, float]:
     """Count a step's floating-point operations in each of the KERNELS."""
-    convolutions, transposed = make_plain(networks.encoder[0]), make_plain(networks.decoder[-1])
+    autoencoder: Any = networks.autoencoder
+    convolutions, transposed = make_plain(autoencoder.encoder[0]), make_plain(autoencoder.decoder[-1])
     with FlopCounterMode(display=False) as forward:
         features = convolutions(torch.rand(batch, *shape))
     with FlopCounterMode(display=False) as backward:
@@ -148,7 +145,7 @@ def main() -> None:
     torch.set_num_threads(1)
     shape = load_dataset(setting.dataset).image_shape
     _, networks = build_model("betavae", image_shape=shape, network=setting.network)
-    all_flops = setting.batch * count_flops(PlainVAE(networks), shape, networks.latent_size)
+    all_flops = setting.batch * count_flops(PlainVAE(networks), shape, LATENTS)
     flops = count_convolutions(networks, shape, setting.batch)
     tables = {}
     for precision in dict.fromkeys(["fp32", choose_precision("auto", "cpu")]):

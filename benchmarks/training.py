@@ -51,45 +51,27 @@ class Routes(NamedTuple):
 def train_ours(line: Connection, setting: Setting, routes: Routes) -> None:
     """Train a cell as a worker of a study does, except for techniques left out."""
     import torch
-    from plain import make_plain
+    from plain import make_trainee, replace_layers
 
-    from dis_bench.datasets import load_dataset
-    from dis_bench.models import build_model
     from dis_bench.runners.device import keep_freed_memory
     from dis_bench.runners.training.loop import train
 
     if routes.keeps_memory:
         keep_freed_memory()
     torch.set_num_threads(routes.threads)
-    dataset = load_dataset(setting.dataset)
-    model, networks = build_model(
-        "betavae", image_shape=dataset.image_shape, network=setting.network, seed=SEED, beta=BETA
-    )
-    if not routes.own_layers:
-        weights = networks.state_dict()
-        networks.encoder, networks.decoder = map(make_plain, (networks.encoder, networks.decoder))
-        networks.load_state_dict(weights)
-        networks.to(memory_format=torch.channels_last)
     clock = Clock(line, setting)
+    options = {"lr": LR, "seed": SEED, "precision": routes.precision, "beta": BETA}
+    trainee = make_trainee(setting.dataset, setting.network, steps=clock.last, batch=setting.batch, **options)
+    if not routes.own_layers:
+        replace_layers(trainee.networks, torch.channels_last)
     with tempfile.NamedTemporaryFile() as log:
-        train(
-            model,
-            networks,
-            dataset,
-            steps=clock.last,
-            batch_size=setting.batch,
-            lr=LR,
-            seed=SEED,
-            precision=routes.precision,
-            log=Path(log.name),
-            watch=lambda progress: clock.tick(progress.step),
-        )
+        train([trainee], logs=[Path(log.name)], watch=lambda _, progress: clock.tick(progress.step))
 
 
 def train_plain(line: Connection, setting: Setting, loaders: int) -> None:
     """Train with a hand-written loop and ``loaders`` processes that load batches."""
     import torch
-    from plain import PlainVAE, unpack
+    from plain import LATENTS, PlainVAE, unpack
     from torch.utils.data import DataLoader, TensorDataset
 
     from dis_bench.datasets import load_dataset
@@ -115,7 +97,7 @@ def train_plain(line: Connection, setting: Setting, loaders: int) -> None:
     clock = Clock(line, setting)
     for step, [batch] in zip(range(1, clock.last + 1), without_end(loader), strict=False):
         batch = batch.float() / dataset.pixel_max
-        loss = model.loss(vae(batch, torch.randn(setting.batch, vae.latent_size)))
+        loss = model.loss(vae(batch, torch.randn(setting.batch, LATENTS)))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -170,7 +152,7 @@ def survey(setting: Setting) -> Survey:
 
 def look(line: Connection, setting: Setting, _: None) -> None:
     """Send the facts that :func:`survey` needs."""
-    from plain import PlainVAE, count_flops
+    from plain import LATENTS, PlainVAE, count_flops
 
     from dis_bench.models import build_model
     from dis_bench.registry import find
@@ -180,7 +162,7 @@ def look(line: Connection, setting: Setting, _: None) -> None:
     _model, networks = build_model("betavae", image_shape=shape, network=setting.network)
     precisions = ["fp32"] if choose_precision("auto", "cpu") == "fp32" else ["fp32", "bf16"]
     wait_for_others(line)
-    line.send(Survey(count_flops(PlainVAE(networks), shape, networks.latent_size), precisions))
+    line.send(Survey(count_flops(PlainVAE(networks), shape, LATENTS), precisions))
     line.recv()
 
 

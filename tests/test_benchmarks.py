@@ -50,13 +50,14 @@ def test_the_plain_twin_is_the_same_model_in_torchs_own_layers(network):
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(5, 3, 64, 64, generator=generator, dtype=torch.float64)
     noise = torch.randn(5, 6, generator=generator, dtype=torch.float64)
-    losses = [model.loss(one(images, noise)) for one in (networks, twin)]
+    batch = {"images": images, "noise": noise, "progress": torch.zeros(())}
+    losses = [model.loss(terms) for terms in (model.terms(networks, batch), twin(images, noise))]
     torch.testing.assert_close(*losses, rtol=1e-6, atol=0, check_dtype=False)
     for loss in losses:
         loss.backward()
     # The largest of all gradients, because that of a bias before BatchNorm is zero.
     largest = max(weights.grad.abs().max().item() for weights in networks.parameters())
-    for ours, plain in zip(networks.parameters(), twin.parameters(), strict=True):
+    for ours, plain in zip(networks.autoencoder.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-7 * largest)
 
 

@@ -36,7 +36,7 @@ Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
 # Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun")
+_PLACES = ("out", "rerun", "checkpoint_minutes")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -97,6 +97,12 @@ def _add_doing(group: Any) -> None:
     add("--study", metavar="FILE.toml", help="a file of these options")
     add("--out", metavar="DIR", help="where results go (default: results)")
     add("--rerun", metavar="never|missing|always", help="which cells to run again (default: missing)")
+    add(
+        "--checkpoint-minutes",
+        type=_number,
+        metavar="M",
+        help="minutes between checkpoints of unfinished training (default: 5)",
+    )
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
     add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
@@ -108,7 +114,7 @@ def execute(args: argparse.Namespace) -> int:
         for name, value in vars(args).items()
         if name not in ("command", "execute", "study", "dry_run", "verbose")
     }
-    study, out, rerun = _read_study(given, getattr(args, "study", None))
+    study, out, rerun, minutes = _read_study(given, getattr(args, "study", None))
     if getattr(args, "dry_run", False):
         return _print_plan(study, out, rerun, getattr(args, "verbose", False))
 
@@ -121,7 +127,7 @@ def execute(args: argparse.Namespace) -> int:
     bar = ProgressBar()
     try:
         with _stopped_by_signals(), temporary_files_in(out):
-            table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar)
+            table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar, **minutes)
     except KeyboardInterrupt:
         print(
             f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command resumes."
@@ -157,13 +163,13 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str]:
-    """Return the study, the output folder and the rerun policy.
+def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any]]:
+    """Return the study, the output folder, the rerun policy, and ``checkpoint_minutes`` if it is given.
 
     Flags override the study file, and the study file overrides the defaults.
     """
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import RERUN, check_choice
+    from dis_bench.runners.options import RERUN, check_choice, check_minutes
     from dis_bench.runners.settings import parse_settings
     from dis_bench.runners.study import Study, read_study_file
 
@@ -182,7 +188,10 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
     check_path("the output folder", out)
     check_choice("rerun", rerun, RERUN)
-    return Study(**values), out, rerun
+    minutes = {name: values.pop(name) for name in ("checkpoint_minutes",) if name in values}
+    for value in minutes.values():
+        check_minutes(value)
+    return Study(**values), out, rerun, minutes
 
 
 def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:

@@ -1,4 +1,4 @@
-"""The zoo: objectives, and the networks that they train."""
+"""The zoo: a file per objective or baseline, and the contract that all of them keep."""
 
 from dis_bench.models.building import build_model
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dis_bench.models.model import Hyperparameter, Model
+from dis_bench.models.model import Hyperparameter
+from dis_bench.models.vae import VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dis_bench.models.autoencoder import Terms
+    from dis_bench.models.vae import Terms
 
 
-class BetaVAE(Model):
+class BetaVAE(VAE):
     """VAE with the KL weighted by beta: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
 
-    name = "betavae"
+    name, dial = "betavae", "beta"
     hyperparameters = (
         Hyperparameter("beta", 4.0, "weight of the KL; 1 is the VAE, 0 an autoencoder", low=0.0),
     )
@@ -23,5 +24,5 @@ class BetaVAE(Model):
     beta: float
 
     def loss(self, terms: Terms) -> Tensor:
-        """Reconstruction + beta * KL, in nats per image."""
+        """Compute reconstruction + beta * KL, in nats per image."""
         return terms.reconstruction.mean() + self.beta * terms.kl.sum(1).mean()

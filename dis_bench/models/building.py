@@ -1,4 +1,4 @@
-"""Building a model by its name, with its networks."""
+"""Building a model by its name, and its networks with their first weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dis_bench.neutral import neutral, own_streams
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
-    from dis_bench.models.autoencoder import Autoencoder
+    from torch import nn
+
     from dis_bench.models.model import Model
 
 
@@ -23,8 +24,8 @@ def build_model(
     likelihood: str = "bernoulli",
     seed: int = 0,
     **hyperparameters: Any,
-) -> tuple[Model, Autoencoder]:
-    """An objective and its networks, freshly initialised.
+) -> tuple[Model, nn.Module]:
+    """Build a model and its networks, freshly initialised.
 
     Args:
         name: an installed model, ``module:Class`` or ``path/file.py:Class``.
@@ -36,10 +37,11 @@ def build_model(
         hyperparameters: the model's own, such as ``beta=4.0``.
 
     Returns:
-        The objective, with ``loss(terms)``, and the networks, with ``encode(images)``.
+        The model, with ``encode(networks, images)`` and ``decode(networks, codes)``, and its networks.
 
     Raises:
-        InputError: an unknown name or a value that is not allowed.
+        InputError: an unknown name, a value that is not allowed, or images of a size that the networks do not
+            take.
 
     >>> model, networks = build_model("betavae", latent_size=6, beta=4.0)
     >>> model.beta, sum(weights.numel() for weights in networks.parameters())
@@ -47,8 +49,17 @@ def build_model(
     """
     import torch  # noqa: F401 -- before its stream is seeded
 
+    from dis_bench.errors import unknown
+    from dis_bench.models.given import Given
+    from dis_bench.models.likelihoods import LIKELIHOODS
+    from dis_bench.networks.chosen import choose_networks
+
+    if likelihood not in LIKELIHOODS:
+        raise unknown("likelihood", likelihood, LIKELIHOODS)
     model = registry.find("models", name).load()(**hyperparameters)
-    registry.find("networks", network).load()  # before weights are drawn: importing it may draw, too
+    family = choose_networks(network)  # before weights are drawn: importing it may draw, too
+    given = Given(image_shape, latent_size, likelihood, family)
     with neutral(), own_streams(seed):
-        networks = model.build(image_shape, network=network, latent_size=latent_size, likelihood=likelihood)
+        networks = model.build(given)
+        given.initialise()
     return model, networks

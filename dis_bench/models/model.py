@@ -1,17 +1,18 @@
-"""The contract of a model: hyperparameters that are declared, and the loss of ONE model.
+"""The contract of a model: declared hyperparameters, networks by player, and a loss for each of them.
 
-A plug-in is a subclass of :class:`Model` that declares its hyperparameters and writes its objective in
-plain tensor arithmetic::
+A plug-in whose objective is a VAE with another loss is short::
 
-    class BetaVAE(Model):
-        name = "betavae"
+    from dis_bench.models.vae import VAE
+
+    class BetaVAE(VAE):
+        name, dial = "betavae", "beta"
         hyperparameters = (Hyperparameter("beta", 4.0, "weight of the KL", low=0.0),)
 
         def loss(self, terms):
             return terms.reconstruction.mean() + self.beta * terms.kl.sum(1).mean()
 
-The trainer does the rest. One convention holds for every objective: the reconstruction loss is summed
-over pixels and channels, the KL is summed over latents, both are averaged over the batch, in nats.
+Any other subclasses :class:`Model`. One convention holds for every objective: the reconstruction loss is
+summed over pixels and channels, the KL is summed over latents, both are averaged over the batch, in nats.
 
 This module costs no torch: plug-ins that keep torch out of their top level can be listed without it.
 """
@@ -19,8 +20,9 @@ This module costs no torch: plug-ins that keep torch out of their top level can 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.printing import as_utf8
@@ -28,7 +30,8 @@ from dis_bench.printing import as_utf8
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dis_bench.models.autoencoder import Autoencoder, Terms
+    from dis_bench.models.draws import Draws
+    from dis_bench.models.given import Given
 
 
 _KINDS: dict[type, str] = {
@@ -117,14 +120,51 @@ class Hyperparameter:
         return f"at least {self.low:g}" if self.low is not None else f"at most {self.high:g}"
 
 
+@dataclass(frozen=True)
+class Adam:
+    """An optimiser's settings for one player, where they differ from the study's.
+
+    Attributes:
+        lr: learning rate; None takes the study's.
+        betas: decay rates of the gradient's first and second moments.
+        weight_decay: share of each weight taken off per unit of learning rate, apart from the gradient
+            (Loshchilov & Hutter 2019, alg. 2).
+    """
+
+    lr: float | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+
+
+class Step(NamedTuple):
+    """What one batch gives.
+
+    Attributes:
+        losses: a scalar by player, in nats per image where the objective has units: each moves the weights
+            of that player and no others.
+        measures: what training.csv keeps, by name: a scalar, one number per image [B], or one per image and
+            latent [B, D]; the log keeps means over the batch.
+    """
+
+    losses: dict[str, Tensor]
+    measures: dict[str, Tensor]
+
+
 class Model:
-    """An objective with its hyperparameters; subclass it to add a model.
+    """A game: networks, each with a loss of its own. Subclass it to add a model.
+
+    A model names its players in :meth:`build`, and gives each of them a loss in :meth:`step`. The gradient
+    of a loss moves the weights of its player and no others, so no model holds an optimiser, a ``detach``
+    that keeps players apart, or an order of updates. An objective that is a VAE with another loss subclasses
+    :class:`dis_bench.models.vae.VAE` and writes only ``loss(terms)``.
 
     Class attributes:
         name: what users type and what tables show.
         hyperparameters: what a study can vary; each becomes an attribute of the instance.
-        stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats
-            become tensors; a loss that draws random numbers, or has an ``if`` on a value, says False.
+        dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
+        needs: what the model needs of a dataset beside images: ``("factors",)``.
+        stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats become
+            tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
     Args:
         values: hyperparameters by name; the others take their defaults.
@@ -135,6 +175,8 @@ class Model:
 
     name: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
+    dial: ClassVar[str | None] = None
+    needs: ClassVar[tuple[str, ...]] = ()
     stackable: ClassVar[bool] = True
 
     def __init__(self, **values: Any) -> None:
@@ -146,21 +188,59 @@ class Model:
         for name, value in self.values.items():
             setattr(self, name, value)
 
-    def build(self, image_shape: tuple[int, int, int], **architecture: Any) -> Autoencoder:
-        """The networks that this objective trains; override it for other than an encoder and a decoder.
+    def build(self, given: Given) -> Any:
+        """Build the networks: a module whose children are the players.
+
+        Planning builds every model, so this never looks at data.
 
         Args:
-            image_shape: (channels, height, width).
-            architecture: ``network``, ``latent_size`` and ``likelihood``, as the user chose them.
+            given: what the study chose: ``given.encoder(outputs)``, ``given.decoder(inputs)``,
+                ``given.latents``, ``given.likelihood``, ``given.image_shape``.
         """
-        from dis_bench.models.autoencoder import Autoencoder
+        raise NotImplementedError(f"{type(self).__name__} must define build(self, given)")
 
-        return Autoencoder(image_shape, **architecture)
+    def optimisers(self) -> dict[str, Adam]:
+        """Return the settings of the players that differ from the study's; equal throughout a stack."""
+        return {}
 
-    def loss(self, terms: Terms) -> Tensor:
-        """The scalar to minimise, in nats per image, from what one forward pass of one batch gave.
+    def draw(self, draws: Draws) -> dict[str, Tensor]:
+        """Draw what chance decides in one step, by name.
+
+        Args:
+            draws: the cell's own generators. ``"images"`` is to hold indices [B]; the step gets the images.
+        """
+        return {"images": draws.images()}
+
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Compute each player's loss, and what the log keeps, from one batch.
 
         Written for one model. ``self.beta`` and its like may be tensors, so no ``if`` on them where
-        :attr:`stackable` is True.
+        :attr:`stackable` is True. State kept between steps is a buffer of the networks, changed in place.
+
+        Args:
+            networks: as :meth:`build` gave them.
+            batch: as :meth:`draw` gave it, with images [B, C, H, W] in [0, 1] for their indices, and
+                ``"progress"``, a scalar that runs from 0 at the first step to 1 at the last.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define loss(self, terms)")
+        raise NotImplementedError(f"{type(self).__name__} must define step(self, networks, batch)")
+
+    def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
+        """Fit what is not trained by steps, once, after the last step; there may be no steps.
+
+        Args:
+            networks: whose buffers are to be filled in place.
+            images: ``images(count)`` gives images [count, C, H, W] in [0, 1], drawn without replacement
+                by the cell's seed; all of the dataset where it is smaller.
+        """
+
+    def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Encode images: the representation that is scored.
+
+        Returns:
+            Codes [B, D]: posterior means, where there is a posterior. Its log-variances [B, D], or None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define encode(self, networks, images)")
+
+    def decode(self, networks: Any, codes: Tensor) -> Tensor | None:
+        """Decode codes [B, D] to logits [B, C, H, W]; None where the model makes no images."""
+        return None

@@ -1,15 +1,44 @@
-"""VAE: the evidence lower bound, with the KL unweighted."""
+"""VAE: the evidence lower bound, with the KL unweighted; the family of most objectives."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from dis_bench.models.model import Model
+from dis_bench.models.model import Model, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dis_bench.models.autoencoder import Terms
+    from dis_bench.models.draws import Draws
+    from dis_bench.models.given import Given
+
+
+@dataclass(frozen=True)
+class Terms:
+    """All that an objective of the family is computed from, of one batch.
+
+    Attributes:
+        images: [B, C, H, W], in [0, 1].
+        mean: posterior means [B, D].
+        logvar: posterior log-variances [B, D].
+        codes: one sample of the posterior [B, D].
+        logits: the decoder's output for these codes [B, C, H, W]; sigmoid gives the mean image.
+        reconstruction: negative log-likelihood [B], summed over pixels and channels, nats.
+        kl: KL of the posterior from the unit Gaussian [B, D], nats.
+        progress: a scalar from 0 at the first step to 1 at the last.
+        batch: all that ``draw`` drew for this step.
+    """
+
+    images: Tensor
+    mean: Tensor
+    logvar: Tensor
+    codes: Tensor
+    logits: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+    progress: Tensor
+    batch: dict[str, Tensor]
 
 
 class VAE(Model):
@@ -18,5 +47,66 @@ class VAE(Model):
     name = "vae"
 
     def loss(self, terms: Terms) -> Tensor:
-        """Minus the ELBO, in nats per image."""
+        """Compute minus the ELBO, in nats per image; what another objective of the family overrides."""
         return terms.reconstruction.mean() + terms.kl.sum(1).mean()
+
+    def build(self, given: Given) -> Any:
+        """Build one player: ``autoencoder``, with ``encoder`` and ``decoder``."""
+        from dis_bench.models.autoencoder import Autoencoder
+        from dis_bench.models.players import Players
+
+        return Players(autoencoder=Autoencoder(given))
+
+    def draw(self, draws: Draws) -> dict[str, Tensor]:
+        """Draw images [B] and unit Gaussian noise [B, D]."""
+        return {"images": draws.images(), "noise": draws.gaussian(draws.latents)}
+
+    def posterior(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the means [B, D] and log-variances [B, D] that training samples from."""
+        mean, logvar = networks.autoencoder.posterior(images)
+        return mean, logvar
+
+    def sample(self, networks: Any, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute posterior means, log-variances and one sample, mean + std * noise (ibid., sec. 2.4)."""
+        mean, logvar = self.posterior(networks, images)
+        return mean, logvar, mean + (0.5 * logvar).exp() * noise
+
+    def terms(self, networks: Any, batch: dict[str, Tensor]) -> Terms:
+        """Pass a batch through the networks: ``images`` [B, C, H, W], and ``noise`` [B, D] for the sample."""
+        from dis_bench.models.autoencoder import gaussian_kl
+
+        images = batch["images"]
+        mean, logvar, codes = self.sample(networks, images, batch["noise"])
+        logits = networks.autoencoder.decoder(codes)
+        return Terms(
+            images=images,
+            mean=mean,
+            logvar=logvar,
+            codes=codes,
+            logits=logits,
+            reconstruction=networks.autoencoder.negative_log_likelihood(logits, images),
+            kl=gaussian_kl(mean, logvar),
+            progress=batch["progress"],
+            batch=batch,
+        )
+
+    def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
+        """List what the log keeps: reconstruction, KL, and what the loss adds to the reconstruction."""
+        weighted_kl = loss - terms.reconstruction.mean().double()  # a difference of large numbers
+        return {"reconstruction": terms.reconstruction, "kl": terms.kl, "weighted_kl": weighted_kl}
+
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Compute the loss of the only player."""
+        terms = self.terms(networks, batch)
+        loss = self.loss(terms)
+        return Step({"autoencoder": loss}, self.measures(terms, loss))
+
+    def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Compute posterior means [B, D] and log-variances [B, D] of single images."""
+        mean, logvar = networks.autoencoder.posterior(images)
+        return mean, logvar
+
+    def decode(self, networks: Any, codes: Tensor) -> Tensor | None:
+        """Decode codes [B, D] to logits [B, C, H, W]."""
+        logits: Tensor = networks.autoencoder.decoder(codes)
+        return logits

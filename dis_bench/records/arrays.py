@@ -28,6 +28,7 @@ LAYOUTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "kl_per_latent": ("<f8", ("latents",)),
     },
 }
+OPTIONAL = {"log_variances", "kl_per_latent"}  # of models that have a posterior
 # What no study exceeds; the number of latents is the record's.
 _MOST = {
     "images": 100_000,
@@ -49,7 +50,7 @@ def unpack(
         content: of the file.
         file: its name, a key of :data:`LAYOUTS`.
         sizes: those that are known, by name.
-        names: of the arrays; all of the layout by default.
+        names: of the arrays; all of the layout by default, but for optional ones that it lacks.
 
     Raises:
         Damaged: the first thing that is not as the layout says.
@@ -61,6 +62,7 @@ def unpack(
             return {
                 name: _read_array(archive, members, name, *LAYOUTS[file][name], known)
                 for name in names or LAYOUTS[file]
+                if name in names or name not in OPTIONAL or f"{name}.npy" in members
             }
     except Damaged:
         raise

@@ -71,17 +71,18 @@ class Claim:
             if not path.name.startswith("checkpoint"):
                 remove(path)
 
-    def release(self, keep: bool = False) -> None:
+    def release(self, keep: bool | None = None) -> None:
         """Let go of the claim.
 
         Args:
-            keep: leave the folder, for the next owner; else remove it, if it is still there.
+            keep: leave the folder, for the next owner; else remove it, if it is still there. None leaves it
+                where there is a checkpoint.
         """
         if self._released:
             return
         self._released = True
         _heart.remove(self)
-        if keep:
+        if any(self.folder.glob("checkpoint*")) if keep is None else keep:
             _give_back(self.folder)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)

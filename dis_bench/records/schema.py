@@ -61,14 +61,14 @@ class CellIdentity(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """How well images come back, over 15,000 of them; nats per image."""
+    """How well images come back, over 15,000 of them; nats per image. What a model lacks is left out."""
 
-    reconstruction: float  # negative log-likelihood, summed over pixels and channels
-    mse: float  # mean squared error per pixel
-    kl: float  # of the posterior from the prior, summed over latents
-    elbo: float  # -(reconstruction + kl)
+    reconstruction: NotRequired[float]  # negative log-likelihood, summed over pixels and channels
+    mse: NotRequired[float]  # mean squared error per pixel
+    kl: NotRequired[float]  # of the posterior from the prior, summed over latents
+    elbo: NotRequired[float]  # -(reconstruction + kl)
     active_latents: float  # latents whose mean varies by more than 0.01
-    kl_per_latent: list[float]  # [latent_size]
+    kl_per_latent: NotRequired[list[float]]  # [latent_size]
 
 
 class Timing(TypedDict, total=False):

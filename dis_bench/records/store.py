@@ -158,6 +158,8 @@ class Store:
         """
         claim.check()
         try:
+            for path in claim.folder.glob("checkpoint*"):  # which nobody needs any more
+                path.unlink()
             sync_files(claim.folder)
             self._move(claim.folder, name, recovered)
             for parent in (self.cells, self.unfinished):

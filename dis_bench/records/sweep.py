@@ -10,7 +10,7 @@ from pathlib import Path
 from dis_bench.records import claims
 from dis_bench.records.durable import is_old, remove_file, remove_temporaries
 from dis_bench.records.processes import STAMP, parse_stamp
-from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.store import NotPlaced, Store, read_newest
 
 _CELL = re.compile(r".*-[0-9a-f]{12}")
 _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
@@ -32,7 +32,10 @@ def sweep(store: Store) -> None:
 
 
 def sweep_unfinished(store: Store) -> None:
-    """Take over the cells that dead runs had, and those that nobody has; checkpoints stay."""
+    """Take over the cells that dead runs had, and those that nobody has.
+
+    The checkpoints of cells that are not done stay: their training goes on from them.
+    """
     with suppress(OSError):
         for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
             with suppress(OSError, NotPlaced, claims.ClaimLost):
@@ -49,8 +52,9 @@ def _take_over(store: Store, name: str) -> None:
     with claim:
         if not store.recover(claim, name):
             claim.clear()
-            if any(claim.folder.iterdir()):
-                claim.release(keep=True)
+            done = read_newest(store.cells / name, problems=[])
+            is_done = done is not None and done["status"] == "done"
+            claim.release(keep=not is_done and any(claim.folder.iterdir()))
 
 
 def _remove_hidden(path: Path) -> None:

@@ -84,12 +84,14 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
     """Set how numbers are computed in this block.
 
     A GPU multiplies fp32 numbers as tf32 if that is the precision, and else exactly; sums of bf16 products
-    are fp32. cuDNN times its algorithms once for every shape, and takes the fastest. On a CPU, ``kernels``
-    says what computes the convolutions: ``compiled``, ``torch``, or ``auto`` for what is there.
+    are fp32. In bf16 run the networks' passes alone: losses are fp32. cuDNN times its algorithms once for
+    every shape, and takes the fastest. On a CPU, ``kernels`` says what computes the convolutions:
+    ``compiled``, ``torch``, or ``auto`` for what is there.
     """
     import torch
 
     from dis_bench.nn.compiled import convolving_with
+    from dis_bench.nn.precision import networks_in
 
     switches = [
         *_tf32_switches(precision == "tf32"),
@@ -100,7 +102,7 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
     try:
         for library, name, value in switches:
             setattr(library, name, value)
-        with convolving_with(kernels):
+        with convolving_with(kernels), networks_in(precision):
             yield
     finally:
         for (library, name, _), value in zip(switches, before, strict=True):

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import copy
 import errno
-import io
 import json
 import math
-import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.cell import Cell
+from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.durable import explain, remove, sync_files
 from dis_bench.records.kept import read_arrays
 from dis_bench.records.schema import SCHEMA
 from dis_bench.records.store import NotPlaced, Record, Store, write_record
-from dis_bench.runners.device import computing, describe_environment
-from dis_bench.runners.scoring.evaluation import Evaluation, evaluate
-from dis_bench.runners.scoring.pictures import save_pictures
-from dis_bench.runners.scoring.scores import score_cell
+from dis_bench.runners.device import describe_environment
 from dis_bench.runners.space import check_space, measure_cell
+from dis_bench.runners.stages import Emit, Manner, Tell, TrainedCell, keep, score, train_cells
 from dis_bench.runners.study_code import CodeChanged, StudyCode
-from dis_bench.runners.training.loop import Progress, TrainingDiverged
-from dis_bench.runners.training.ready import ReadyCell, prepare
-
-Emit = Callable[[tuple[Cell, Progress | str]], None]
-Tell = Callable[[Progress | str], None]
+from dis_bench.runners.training.log import Progress, TrainingDiverged
+from dis_bench.runners.training.trainee import Trainee, prepare
 
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
 
@@ -58,16 +46,18 @@ class Job:
         scores_only: it was trained before, and lacks only some scores.
         before: what :func:`identify` gives of the record that is to be replaced; any other was written
             since the job was planned, by another run, and there is nothing left to do.
+        anew: train it from the beginning, even where there is a checkpoint.
     """
 
     cell: Cell
     scores_only: bool = False
     before: str = ""
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Does one job after another; the same for each cell of a study, and in each worker.
+    """What all jobs of a study share, in each worker; does one job after another.
 
     Args:
         store: where records go.
@@ -81,6 +71,7 @@ class Pipeline:
         parameters: of metrics, where they differ from the defaults.
         allow_small: whether protocols are cut to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
+        manner: how cells are trained.
     """
 
     store: Store
@@ -94,6 +85,7 @@ class Pipeline:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     allow_small: bool = False
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    manner: Manner = field(default_factory=Manner)
 
     def __call__(self, job: Job, emit: Emit) -> Record | None:
         """Do one job, and return its record; None if another live run has the cell.
@@ -126,14 +118,94 @@ class Pipeline:
         if done is not None:
             is_whole = done["status"] == "failed" or not self.list_lacking(done, cell)
             return done if is_whole else self._score_again(cell, claim, tell)
-        with self.recording(cell, claim) as record:
-            ready = self.prepare(cell)
-            check_space(claim.folder, measure_cell(ready))
-            seconds = ready.train(claim.folder / "training.csv", tell)
-            evaluation = self.keep(ready, seconds, claim.folder, record, tell)
-            self._keep_training(claim, record)
-            self._score(record, vars(evaluation), self.metrics, tell)
-        return record
+        if job.anew:
+            discard_checkpoint(claim.folder)
+
+        def make() -> Record:
+            trainee = self.prepare(cell)
+            check_space(claim.folder, measure_cell(trainee))
+            [trained] = train_cells([trainee], [claim.folder], lambda event: tell(event[1]), self.manner)
+            record = keep(trained, claim.folder, self.begin_record(cell), tell)
+            return self._score_trained(record, claim, tell)
+
+        return self.finish(cell, claim, make)
+
+    def prepare(self, cell: Cell) -> Trainee:
+        """Build what training a cell needs, on the device.
+
+        Raises:
+            CodeChanged: the code of its model, networks or dataset is not what was planned.
+        """
+        self.code.check(cell)
+        return prepare(cell, self.models, self.datasets, self.device, self.networks)
+
+    def keep(self, trained: TrainedCell, claim: Claim, tell: Tell, stack: dict[str, Any]) -> Record:
+        """Encode with a cell that was trained in a stack; return its record, which has no scores yet.
+
+        Args:
+            trained: the cell.
+            claim: on it; its folder has the log.
+            tell: called with each stage.
+            stack: what the record says of it.
+
+        Raises:
+            ClaimLost, NotPlaced, OSError: as for :meth:`finish`.
+        """
+        cell = trained.trainee.cell
+        record = self.begin_record(cell)
+        record["environment"]["stack"] = stack
+        return self.finish(cell, claim, lambda: keep(trained, claim.folder, record, tell), record)
+
+    def finish(
+        self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
+    ) -> Record:
+        """Put the record that a function makes in the store, with the claim's folder, and return it.
+
+        What goes wrong in the function becomes a record of a failure, and is not raised.
+
+        Args:
+            cell: which.
+            claim: on it.
+            make: gives its record.
+            record: what a record of a failure says besides.
+
+        Raises:
+            ClaimLost: another process has the cell now; nothing was written.
+            NotPlaced: the folder is complete, and could not be moved into place.
+            OSError: the record could not be written.
+        """
+        try:
+            made = make()
+        except ClaimLost:
+            raise
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
+            claim.check()  # without its folder, that is all that went wrong
+            made = {**(record or self.begin_record(cell)), "failure": _explain_failure(error)}
+            if isinstance(error, (OSError, GivenUp)):  # the same may go well another time
+                set_checkpoint_aside(claim.folder, self.store.unfinished / cell.folder)
+        self._write(cell, claim, made)
+        return made
+
+    def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
+        keeps = ("training.csv",) if record["failure"] else ("training.csv", *_KEPT)
+        for path in claim.folder.iterdir():
+            if path.name not in (*keeps, "record.json") and not path.name.startswith("checkpoint"):
+                remove(path)
+        try:
+            sync_files(claim.folder)
+            write_record(claim.folder, record, replace=True)
+        except OSError:  # what was kept before it was scored is moved into place by the next run
+            claim.release(keep=None if record["failure"] else (claim.folder / "record.json").exists())
+            raise
+        self.store.place(claim, cell.folder)
+
+    def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
+        """Write a record without scores, and return it with them: a kill in between costs no training."""
+        sync_files(claim.folder)
+        pending = dict.fromkeys(self.metrics, PENDING)
+        write_record(claim.folder, {**record, "unscored": pending}, replace=True)
+        arrays = read_arrays(claim.folder, "codes.npz")
+        return score(record, arrays, self.metrics, self.parameters, self.allow_small, tell)
 
     def list_lacking(self, record: Record, cell: Cell) -> list[str]:
         """List the metrics of this study whose scores a record lacks."""
@@ -146,6 +218,10 @@ class Pipeline:
 
     def give_up(self, job: Job, reason: str) -> Record | None:
         """Record that a job killed its workers; None if another live run has the cell."""
+
+        def fail() -> Record:
+            raise GivenUp(reason)
+
         try:
             claim = self.store.claim(job.cell)
             if claim is None:
@@ -153,107 +229,16 @@ class Pipeline:
             with claim:
                 if job.scores_only or self.find_done(job) is not None:
                     raise GivenUp(f"{reason}, while it was scored; its training is kept")
-                with self.recording(job.cell, claim) as record:
-                    raise GivenUp(reason)
-                return record
+                return self.finish(job.cell, claim, fail)
         except ClaimLost:
             return None
         except Exception as error:
             return self.describe_failure(job.cell, error)
 
-    def prepare(self, cell: Cell) -> ReadyCell:
-        """Build what training a cell needs, on the device.
-
-        Raises:
-            CodeChanged: the code of its model, networks or dataset is not what was planned.
-        """
-        self.code.check(cell)
-        return prepare(cell, self.models, self.datasets, self.device, self.networks)
-
-    @contextmanager
-    def recording(self, cell: Cell, claim: Claim) -> Iterator[Record]:
-        """A cell's record to fill; it is in the store when the block ends, with the claim's folder.
-
-        What goes wrong in the block becomes a record of a failure, and is not raised.
-
-        Raises:
-            ClaimLost: another process has the cell now; nothing was written.
-            NotPlaced: the folder is complete, and could not be moved into place.
-            OSError: the record could not be written.
-        """
-        with computing("fp32", cell.kernels):
-            record = self._new_record(cell)
-            try:
-                yield record
-                record["status"] = "done"
-            except ClaimLost:
-                raise
-            except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
-                claim.check()  # without its folder, that is all that went wrong
-                record["failure"] = _explain_failure(error)
-            self._write(cell, claim, record)
-
-    def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
-        keeps = ("training.csv",) if record["failure"] else ("training.csv", *_KEPT)
-        for path in claim.folder.iterdir():
-            if path.name not in (*keeps, "record.json"):
-                remove(path)
-        try:
-            sync_files(claim.folder)
-            write_record(claim.folder, record, replace=True)
-        except OSError:  # what was kept before it was scored is moved into place by the next run
-            claim.release(keep=not record["failure"] and (claim.folder / "record.json").exists())
-            raise
-        self.store.place(claim, cell.folder)
-
-    def _keep_training(self, claim: Claim, record: Record) -> None:
-        """Write the record without scores: a kill while these are computed costs no training."""
-        sync_files(claim.folder)
-        pending = dict.fromkeys(self.metrics, PENDING)
-        write_record(claim.folder, {**record, "status": "done", "unscored": pending}, replace=True)
-
     def describe_failure(self, cell: Cell, error: BaseException) -> Record:
         """Return the record of a failure that cannot be written, or is of a cell whose training is kept."""
-        record = {**self._new_record(cell), "failure": _explain_failure(error)}
+        record = {**self.begin_record(cell), "failure": _explain_failure(error)}
         return {**record, "folder": str(self.store.folder(cell))}
-
-    def keep(self, ready: ReadyCell, seconds: float, folder: Path, record: Record, tell: Tell) -> Evaluation:
-        """Encode with trained networks, and write weights, codes and pictures.
-
-        Raises:
-            TrainingDiverged: they give no finite losses.
-        """
-        cell, networks, dataset = ready.cell, ready.networks, ready.dataset
-        record["timing"] = {
-            "train_seconds": seconds,
-            "images_per_second": cell.steps * cell.batch_size / seconds,
-        }
-        weights = {name: value.cpu() for name, value in networks.state_dict().items()}
-        content = io.BytesIO()  # torch tells of a full disk without saying so
-        torch.save(weights, content)  # to be loaded where there is no GPU
-        (folder / "weights.pt").write_bytes(content.getbuffer())
-        tell("encoding")
-        evaluation = evaluate(networks, dataset)
-        if not np.isfinite([evaluation.measures["elbo"], evaluation.measures["mse"]]).all():
-            raise TrainingDiverged(
-                "the trained model gives losses that are not finite on the images it is scored on"
-            )
-        evaluation.save(folder / "codes.npz")
-        record["evaluation"] = evaluation.measures
-        save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
-        return evaluation
-
-    def _score(self, record: Record, arrays: Mapping[str, Any], names: Iterable[str], tell: Tell) -> None:
-        """Add to a record the scores of the named metrics, their protocols, and why any has none.
-
-        What fails does not cost the training: the next run tries that score again.
-        """
-        start = time.perf_counter()
-        metrics = {name: self.metrics[name] for name in names}
-        if metrics:
-            score_cell(record, arrays, metrics, self.parameters, self.allow_small, tell)
-        seconds = time.perf_counter() - start
-        record["timing"]["score_seconds"] = record["timing"].get("score_seconds", 0.0) + seconds
 
     def _score_again(self, cell: Cell, claim: Claim, tell: Tell) -> Record:
         """Add the scores that a finished cell lacks, from the codes that were kept.
@@ -264,16 +249,17 @@ class Pipeline:
         old = self.store.find(cell)
         if old is None:
             raise FileNotFoundError(errno.ENOENT, "the record is gone", str(self.store.folder(cell)))
-        record = copy.deepcopy({name: value for name, value in old.items() if name != "folder"})
+        record = {name: value for name, value in old.items() if name != "folder"}
         folder = self.store.folder(cell)
         lacking = self.list_lacking(record, cell)
         try:
             arrays = read_arrays(folder, "codes.npz", record=old)
         except Exception as error:  # a damaged file shows in as many ways as there are bytes
             reason = f"codes.npz cannot be read ({error}); rerun 'always' makes it anew"
-            record["unscored"].update(dict.fromkeys(lacking, reason))
+            record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
         else:
-            self._score(record, arrays, lacking, tell)
+            metrics = {name: self.metrics[name] for name in lacking}
+            record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
         if not old["scores"] and PENDING in old["unscored"].values():
             claim.check()
             write_record(folder, record, replace=True)
@@ -287,7 +273,8 @@ class Pipeline:
             write_record(folder, record)
         return record
 
-    def _new_record(self, cell: Cell) -> Record:
+    def begin_record(self, cell: Cell) -> Record:
+        """Return the record of a cell that is not trained yet: failed, until it is done."""
         beta = cell.hyperparameters.get("beta")
         beta = beta if isinstance(beta, (int, float)) and cell.dataset in self.datasets else None
         pixels = 1 if beta is None else math.prod(self.datasets[cell.dataset].image_shape)

@@ -65,6 +65,16 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise unknown(name, value, allowed)
 
 
+def check_minutes(value: Any) -> None:
+    """Check the time between two checkpoints.
+
+    Raises:
+        InputError: it is no positive number.
+    """
+    if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
+        raise InputError(f"checkpoint_minutes must be a positive number, but {shown(value)} was given.")
+
+
 def _check_whole(name: str, value: Any, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{name} must be a whole number of at least 1, but {shown(value)} was given.")

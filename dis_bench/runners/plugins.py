@@ -10,17 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, blaming, shown
-from dis_bench.neutral import neutral, own_streams
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from dis_bench.datasets.dataset import Dataset
     from dis_bench.metrics.metric import Metric
-    from dis_bench.models.autoencoder import Autoencoder
-    from dis_bench.models.model import Model
     from dis_bench.networks.chosen import ChosenNetworks
 
 # Columns that every table has; a score or hyperparameter of that name would hide one.
@@ -74,8 +69,26 @@ def _check_model(whose: str, model: Any) -> None:
         _check_free("hyperparameter", hyperparameter, whose)
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
-    if model.loss is Model.loss:
-        raise InputError(f"{whose} must define loss(self, terms).")
+    dial = vars(model).get("dial")  # an inherited one may be of a hyperparameter that was left out
+    if dial is not None and dial not in names:
+        raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
+    _check_methods(whose, model, Model)
+
+
+def _check_methods(whose: str, model: Any, base: Any) -> None:
+    lacking = [name for name in ("build", "encode") if getattr(model, name) is getattr(base, name)]
+    if not lacking:
+        return
+    if hasattr(model, "loss"):
+        raise InputError(
+            f"{whose} defines a loss of a VAE's terms, so it must subclass dis_bench.models.vae.VAE, "
+            "which builds and encodes, and not Model."
+        )
+    wanted = {"build": "build(self, given)", "encode": "encode(self, networks, images)"}
+    raise InputError(
+        f"{whose} must define {' and '.join(wanted[name] for name in lacking)}, or subclass "
+        "dis_bench.models.vae.VAE and define loss(self, terms)."
+    )
 
 
 def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:
@@ -159,69 +172,6 @@ def check_batch(family: ChosenNetworks, batch_size: int) -> None:
             f"network '{family.name}' needs batches of {family.least_batch} images or more, so batch_size "
             f"must be at least {family.least_batch}, but {batch_size} was given."
         )
-
-
-def check_networks(whose: str, networks: Autoencoder, image_shape: tuple[int, int, int], images: int) -> None:
-    """Run encoder and decoder once in training mode, on made-up images and codes, by torch's layers.
-
-    Args:
-        whose: for the error.
-        networks: freshly built; the pass may change their buffers.
-        image_shape: (channels, height, width).
-        images: in the batch.
-
-    Raises:
-        InputError: one fails, or gives something other than numbers of the right shape.
-    """
-    import torch
-
-    from dis_bench.runners.device import computing
-
-    latents = networks.latent_size
-    with neutral(), own_streams(0), torch.no_grad(), computing("fp32", "torch"):
-        pixels, codes = torch.rand(images, *image_shape), torch.randn(images, latents)
-        _check_pass(f"the encoder of {whose}", networks.encoder, pixels, [images, 2 * latents])
-        _check_pass(f"the decoder of {whose}", networks.decoder, codes, [images, *image_shape])
-
-
-def _check_pass(whose: str, network: nn.Module, inputs: Tensor, shape: list[int]) -> None:
-    import torch
-
-    with blaming(f"{whose} fails on a tensor {list(inputs.shape)}"):
-        given = network(inputs)
-    wanted = f"{whose} must give a tensor {shape} of floats for a tensor {list(inputs.shape)}"
-    if not isinstance(given, torch.Tensor):
-        raise InputError(f"{wanted}, but gives a {type(given).__name__}.")
-    if list(given.shape) != shape or not given.is_floating_point():
-        kind = str(given.dtype).removeprefix("torch.")
-        raise InputError(f"{wanted}, but gives a {kind} tensor {list(given.shape)}.")
-
-
-def check_loss(whose: str, model: Model, image_shape: tuple[int, int, int], latent_size: int) -> None:
-    """Compute a model's loss once, of made-up terms of two images.
-
-    Raises:
-        InputError: the loss fails, or is no scalar tensor with a gradient.
-    """
-    import torch
-
-    from dis_bench.models.autoencoder import Terms, gaussian_kl
-
-    with neutral(), own_streams(0):
-        images = torch.rand(2, *image_shape)
-        mean, logvar, codes = (torch.randn(2, latent_size, requires_grad=True) for _ in range(3))
-        logits = torch.randn(2, *image_shape, requires_grad=True)
-        terms = Terms(
-            images, mean, logvar, codes, logits, logits.square().flatten(1).sum(1), gaussian_kl(mean, logvar)
-        )
-        with blaming(f"the loss of {whose} fails"):
-            loss = model.loss(terms)
-    wanted = "a tensor of one number with a gradient"
-    if not isinstance(loss, torch.Tensor):
-        raise InputError(f"the loss of {whose} must be {wanted}, but is {shown(loss)}.")
-    if loss.numel() != 1 or not loss.requires_grad:
-        lack = f"of shape {list(loss.shape)}" if loss.numel() != 1 else "without a gradient"
-        raise InputError(f"the loss of {whose} must be {wanted}, but is one {lack}.")
 
 
 def _check_free(kind: str, name: Any, whose: str) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import time
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,7 @@ from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, shown, worded_for
 from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
+from dis_bench.nn.patches import WAYS
 from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
 from dis_bench.records.schema import canonical, check_cell, check_column
@@ -36,12 +34,14 @@ from dis_bench.runners.engines.sizes import (
     split_group,
 )
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
-from dis_bench.runners.options import RERUN, check_choice
+from dis_bench.runners.options import RERUN, check_choice, check_minutes
 from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.space import check_study_space, find_space, measure_cell
-from dis_bench.runners.training.ready import ReadyCell
+from dis_bench.runners.stages import Manner
+from dis_bench.runners.training.checkpoints import MINUTES
+from dis_bench.runners.training.trainee import Trainee
 from dis_bench.runners.watch import ProgressBar, Watcher
 from dis_bench.scratch import temporary_files_in
 
@@ -53,7 +53,12 @@ MOST_WARNINGS = 20  # of records that cannot be read
 
 @names_missing_packages
 def run(
-    study: Plannable, out: str | Path = "results", *, rerun: str = "missing", command: str = ""
+    study: Plannable,
+    out: str | Path = "results",
+    *,
+    rerun: str = "missing",
+    command: str = "",
+    checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
     """Do all cells of a study that are not done yet, with a bar of progress.
 
@@ -62,6 +67,7 @@ def run(
         out: the result folder.
         rerun: ``never``, ``missing`` or ``always``; see :func:`run_study`.
         command: what the user typed, for the records.
+        checkpoint_minutes: between two checkpoints of a cell, from which an interrupted training goes on.
 
     Returns:
         The table of this study's results, one row per cell.
@@ -72,7 +78,14 @@ def run(
     if not isinstance(study, Plannable):
         raise InputError(f"study must be a dis_bench.Study, but {shown(study)} was given.")
     with printable(), temporary_files_in(out):
-        return run_study(study, out, rerun=rerun, command=command, watcher=ProgressBar())
+        return run_study(
+            study,
+            out,
+            rerun=rerun,
+            command=command,
+            watcher=ProgressBar(),
+            checkpoint_minutes=checkpoint_minutes,
+        )
 
 
 @neutral(warn=True)
@@ -85,6 +98,7 @@ def run_study(
     watcher: Watcher | None = None,
     workers: int | None = None,
     stack: bool | None = None,
+    checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
     """Do the cells of a study that are left to do.
 
@@ -101,6 +115,7 @@ def run_study(
         watcher: told what happens.
         workers: processes; None takes one per core that is free, 0 stays in this process.
         stack: train cells that go together as one; None does so on a GPU, as on a CPU it is slower.
+        checkpoint_minutes: between two checkpoints of a cell, from which an interrupted training goes on.
 
     Returns:
         One row per cell of this study, as :func:`dis_bench.read_results` gives them.
@@ -111,6 +126,7 @@ def run_study(
         KeyboardInterrupt: after a clean stop; what was finished is in the store.
     """
     check_choice("rerun", rerun, RERUN)
+    check_minutes(checkpoint_minutes)
     if stack and study.kernels == "compiled":
         raise InputError(
             "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
@@ -127,7 +143,7 @@ def run_study(
     watcher = watcher or Watcher()
     failed: dict[Cell, Record] = {}
     if jobs:
-        pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"))
+        pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"), checkpoint_minutes)
         with registry.keeping_code():
             needed = _check_space(jobs, pipeline)
     if plan.code.warning:
@@ -251,7 +267,7 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
         record = store.find(cell, problems)
         before = "" if record is None else identify(record)
         if record is None or rerun == "always" or (rerun == "missing" and record["status"] == "failed"):
-            jobs.append(Job(cell, before=before))
+            jobs.append(Job(cell, before=before, anew=rerun == "always"))
         elif rerun == "missing" and lacking_metrics(record, wanted):
             # Without its codes a finished cell must be trained again to be scored.
             has_codes = "codes.npz" in record["files"] and (store.folder(cell) / "codes.npz").exists()
@@ -286,7 +302,7 @@ def check_all_images(plan: Plan) -> None:
             check_images(name, dataset)
 
 
-def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
+def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: float = MINUTES) -> Pipeline:
     """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
     for dataset in plan.datasets.values():
         dataset.share_memory()
@@ -302,6 +318,7 @@ def build_pipeline(plan: Plan, store: Store, command: str) -> Pipeline:
         plan.parameters,
         plan.allow_small,
         plan.protocols,
+        Manner(checkpoint_minutes=checkpoint_minutes),
     )
 
 
@@ -341,12 +358,9 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
 
 
-def _measure_step(ready: ReadyCell, steps: int) -> float:
-    """Seconds of a step of a cell that is trained alone."""
-    times: list[float] = []
-    ready.train(Path(os.devnull), lambda _: times.append(time.perf_counter()), steps)
-    gaps = sorted(late - early for early, late in pairwise(times))
-    return gaps[len(gaps) // 2]
+def _measure_step(trainee: Trainee, steps: int) -> float:
+    """Measure the seconds of a step of a cell that is trained alone; 0 where it takes none."""
+    return measure_stack([trainee], WAYS[0], steps).step_seconds if trainee.is_trained_by_steps else 0.0
 
 
 def _measure_group(group: Sequence[Job], pipeline: Pipeline, steps: int) -> float:

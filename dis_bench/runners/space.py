@@ -11,19 +11,19 @@ from pathlib import Path
 
 from dis_bench.errors import InputError
 from dis_bench.runners.scoring.rows import ROWS
-from dis_bench.runners.training.loop import LOG_ROWS
-from dis_bench.runners.training.ready import ReadyCell
+from dis_bench.runners.training.log import LOG_ROWS
+from dis_bench.runners.training.trainee import Trainee
 
 COMPRESSED = 0.8  # of codes, which are random numbers to a compressor: 0.9 was measured
 NUMBER = 8  # bytes of a number in training.csv
 
 
-def measure_cell(ready: ReadyCell) -> int:
+def measure_cell(trainee: Trainee) -> int:
     """Return the bytes that a finished cell takes at least: weights, codes and log."""
-    weights = sum(value.numel() * value.element_size() for value in ready.networks.state_dict().values())
-    rows = min(ROWS, len(ready.dataset))
-    codes = 4 * rows * ready.cell.latent_size  # of one precise code each; log-variances compress better
-    log = NUMBER * min(LOG_ROWS, ready.cell.steps) * (5 + ready.cell.latent_size)
+    weights = sum(value.numel() * value.element_size() for value in trainee.networks.state_dict().values())
+    rows = min(ROWS, len(trainee.dataset))
+    codes = 4 * rows * trainee.cell.latent_size  # of one precise code each; log-variances compress better
+    log = NUMBER * min(LOG_ROWS, trainee.cell.steps) * (5 + trainee.cell.latent_size)
     return int(weights + COMPRESSED * codes + log)
 
 

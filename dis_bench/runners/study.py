@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
-from dis_bench.neutral import neutral, own_streams
+from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
@@ -29,16 +29,10 @@ from dis_bench.runners.device import (
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import (
-    check_batch,
-    check_dataset,
-    check_loss,
-    check_metrics,
-    check_models,
-    check_networks,
-)
+from dis_bench.runners.plugins import check_batch, check_dataset, check_metrics, check_models
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.trial import try_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +150,7 @@ class Study:
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             for model, plugin in models.items():
-                self._check_build(f"model '{model}'", plugin.load(), grids[model][0], name, dataset, family)
+                self._check_build(plugin, grids[model][0], name, dataset, family)
         protocols = {
             name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
             for name, dataset in datasets.items()
@@ -248,33 +242,27 @@ class Study:
 
     def _check_build(
         self,
-        whose: str,
-        model: Callable,
+        plugin: Plugin,
         hyperparameters: dict[str, Any],
         name: str,
         dataset: Dataset,
         family: ChosenNetworks,
     ) -> None:
-        """Build the networks once and compute the loss, to report what cannot be before training starts."""
-        import torch
+        """Build a model and try it on made-up images, to report before training what cannot be done."""
+        from dis_bench.models import build_model
 
-        from dis_bench.models.autoencoder import Autoencoder
-
-        architecture = {
-            "network": self.network,
-            "latent_size": self.latent_size,
-            "likelihood": self.likelihood,
-        }
-        with neutral(), own_streams(0), blaming(f"{whose} cannot be built for dataset '{name}'"):
-            objective = model(**hyperparameters)
-            networks = objective.build(dataset.image_shape, **architecture)
-        if not isinstance(networks, torch.nn.Module):
-            raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-        if type(networks) is Autoencoder:  # a subclass may use its encoder and decoder in other ways
-            images = max(family.least_batch, min(2, self.batch_size))
-            check_networks(f"{whose} with network '{family.name}'", networks, dataset.image_shape, images)
-        if type(networks).forward is Autoencoder.forward:  # others make terms of their own
-            check_loss(whose, objective, dataset.image_shape, self.latent_size)
+        whose = f"model '{plugin.name}'"
+        with blaming(f"{whose} cannot be built for dataset '{name}'"):
+            model, networks = build_model(
+                _specification(plugin),
+                image_shape=dataset.image_shape,
+                network=self.network,
+                latent_size=self.latent_size,
+                likelihood=self.likelihood,
+                **hyperparameters,
+            )
+        images = max(family.least_batch, min(2, self.batch_size))
+        try_model(whose, model, networks, dataset, self.latent_size, images, family.name)
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dis_bench.bars import bar
@@ -12,7 +12,7 @@ from dis_bench.escape import visible
 from dis_bench.records.cell import Cell
 from dis_bench.records.store import Record
 from dis_bench.runners.job import Job
-from dis_bench.runners.training.loop import Progress
+from dis_bench.runners.training.log import Progress
 
 REFRESH_SECONDS = 0.5
 
@@ -145,15 +145,20 @@ def describe_progress(label: str, what: Progress | str, room: int) -> str:
         what: its latest losses, or its stage.
         room: characters.
     """
-    if isinstance(what, Progress):
-        texts = [f"reconstruction {what.reconstruction:.1f}, KL {what.kl:.1f} nats", f"loss {what.loss:.1f}"]
-    else:
-        texts = [what]
+    texts = _describe_measures(what.measures) if isinstance(what, Progress) else [what]
     for text in texts:
         left = room - len(text) - 2
         if left >= min(LEAST_LABEL, len(label)):
             return f"{_shorten(label, left)}: {text}"
     return next((text for text in texts if len(text) <= room), "")
+
+
+def _describe_measures(measures: Mapping[str, float]) -> list[str]:
+    """Return texts on losses and measures, the fullest first."""
+    loss = ", ".join(f"{name} {value:.1f}" for name, value in measures.items() if name.startswith("loss"))
+    if {"reconstruction", "kl"} <= measures.keys():
+        return [f"reconstruction {measures['reconstruction']:.1f}, KL {measures['kl']:.1f} nats", loss]
+    return [loss] if loss else []
 
 
 def _shorten(text: str, most: int) -> str:

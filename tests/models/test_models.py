@@ -11,11 +11,16 @@ from dis_bench.models import build_model
 from dis_bench.models.autoencoder import gaussian_kl
 from dis_bench.models.likelihoods import LIKELIHOODS, bernoulli, gaussian
 from dis_bench.models.model import Hyperparameter
+from dis_bench.nn.precision import networks_in
 from dis_bench.runners import study
 
 
 def images(count=6, channels=1):
     return torch.rand(count, channels, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def batch_of(images, noise):
+    return {"images": images, "noise": noise, "progress": torch.zeros(())}
 
 
 def test_bernoulli_is_the_log_probability_of_the_pixels():
@@ -40,29 +45,29 @@ def test_kl_is_that_of_two_gaussians():
 @pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
 def test_loss_is_reconstruction_plus_beta_kl(beta):
     model, networks = build_model("betavae", beta=beta)
-    terms = networks(images(), torch.zeros(6, 10))
+    terms = model.terms(networks, batch_of(images(), torch.zeros(6, 10)))
     expected = terms.reconstruction.sum() / 6 + beta * terms.kl.sum() / 6
     torch.testing.assert_close(model.loss(terms), expected)
 
 
 def test_vae_is_betavae_with_beta_one():
     (vae, networks), (betavae, _) = build_model("vae"), build_model("betavae", beta=1.0)
-    terms = networks(images(), torch.randn(6, 10))
+    terms = vae.terms(networks, batch_of(images(), torch.randn(6, 10)))
     torch.testing.assert_close(vae.loss(terms), betavae.loss(terms))
 
 
 def test_beta_may_be_a_tensor():
     model, networks = build_model("betavae")
-    terms = networks(images(), torch.zeros(6, 10))
+    terms = model.terms(networks, batch_of(images(), torch.zeros(6, 10)))
     model.beta = torch.tensor(4.0, requires_grad=True)
     model.loss(terms).backward()
     torch.testing.assert_close(model.beta.grad, terms.kl.sum(1).mean())
 
 
 def test_the_sample_is_reparametrised():
-    _, networks = build_model("vae")
+    model, networks = build_model("vae")
     noise = torch.randn(6, 10)
-    terms = networks(images(), noise)
+    terms = model.terms(networks, batch_of(images(), noise))
     torch.testing.assert_close(terms.codes, terms.mean + (0.5 * terms.logvar).exp() * noise)
 
 
@@ -110,10 +115,12 @@ def test_the_likelihoods_that_a_study_knows_without_torch_are_those_that_there_a
 
 def test_terms_are_fp32_where_the_networks_run_in_bf16():
     model, networks = build_model("betavae")
-    with torch.autocast("cpu", torch.bfloat16):
-        terms = networks(images(), torch.zeros(6, 10))
+    batch = batch_of(images(), torch.zeros(6, 10))
+    with networks_in("bf16"):
+        terms = model.terms(networks, batch)
     assert {getattr(terms, name).dtype for name in ("mean", "logvar", "logits", "kl", "reconstruction")} == {
         torch.float32
     }
-    exact = networks(images(), torch.zeros(6, 10))
+    exact = model.terms(networks, batch)
+    assert not torch.equal(terms.mean, exact.mean)
     torch.testing.assert_close(model.loss(terms), model.loss(exact), rtol=1e-2, atol=0)

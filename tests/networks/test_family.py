@@ -49,15 +49,15 @@ def digest(networks):
 )
 def test_the_weights_of_a_seed_stay_what_they_are(model, network, grey, coloured):
     _, networks = build_model(model, network=network, seed=0)
-    assert digest(networks) == grey
+    assert digest(networks.autoencoder) == grey
     _, networks = build_model(model, network=network, seed=7, image_shape=(3, 64, 64))
-    assert digest(networks) == coloured
+    assert digest(networks.autoencoder) == coloured
 
 
 @pytest.mark.parametrize("name", registry.plugins("networks"))
 def test_weights_start_glorot_uniform_and_biases_at_zero(name):
     _, networks = build_model("vae", network=name)
-    layer = next(layer for layer in networks.encoder if isinstance(layer, torch.nn.Linear))
+    layer = next(layer for layer in networks.autoencoder.encoder if isinstance(layer, torch.nn.Linear))
     bound = math.sqrt(6 / (layer.in_features + layer.out_features))
     assert layer.weight.abs().max().item() == pytest.approx(bound, rel=1e-3)
     assert all((p == 0).all() for name, p in networks.named_parameters() if name.endswith("bias"))

@@ -11,15 +11,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.records import claims, store
+from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Claim
 from dis_bench.records.store import Store, StoreLost, read_results
-from dis_bench.runners import job, space
+from dis_bench.records.sweep import sweep
+from dis_bench.runners import job, space, stages
 from dis_bench.runners import run as running
 from dis_bench.runners.run import run_study
+from dis_bench.runners.scoring.evaluation import Evaluation
+from dis_bench.runners.training import log
+from dis_bench.runners.training.checkpoints import Checkpoints
+from dis_bench.runners.training.steps import Training
 from dis_bench.runners.watch import Watcher
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import HERE, TINY
@@ -61,10 +68,10 @@ def failing(function, code, once=False):
 
 
 STAGES = {
-    "the log": (job.ReadyCell, "train", errno.ENOSPC),
+    "the log": (log.TrainingLog, "__init__", errno.ENOSPC),
     "weights": (Path, "write_bytes", errno.ENOSPC),
-    "codes": (job.Evaluation, "save", errno.EDQUOT),
-    "pictures": (job, "save_pictures", errno.EFBIG),
+    "codes": (Evaluation, "save", errno.EDQUOT),
+    "pictures": (stages, "save_pictures", errno.EFBIG),
     "flushing": (job, "sync_files", errno.EIO),
     "every record": (job, "write_record", errno.ENOSPC),
     "moving": (store.Store, "_move", errno.EACCES),
@@ -256,10 +263,135 @@ def killed_at(when, out, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Claim, "release", lambda claim, keep=False: None)
         patch.setattr(running, "sweep_unfinished", lambda store: None)
+        patch.setattr(Checkpoints, "write", lambda checkpoints, training, log: None)
         with pytest.raises(Killed):
             run(TWO, out, watcher=Seen(when, kill))
     abandon(Store(out))
     return Seen()
+
+
+TOOK = ["folder", "train_seconds", "score_seconds", "images_per_second"]
+
+
+class Steps(Watcher):
+    """Keeps the steps of the cell with beta 1, and stops at one of them."""
+
+    def __init__(self, stop=None):
+        self.seen, self.stop = [], stop
+
+    def event(self, event):
+        cell, what = event
+        if cell.hyperparameters["beta"] == 1 and not isinstance(what, str):
+            self.seen.append(what.step)
+            if what.step == self.stop:
+                raise KeyboardInterrupt
+
+
+def stop_at(step, out, **options):
+    with pytest.raises(KeyboardInterrupt):
+        run(TWO, out, watcher=Steps(step), **options)
+
+
+def test_a_cell_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
+    stop_at(2, tmp_path / "stopped")
+    steps = Steps()
+    table = run(TWO, tmp_path / "stopped", watcher=steps)
+    assert steps.seen == [3]
+    whole = run(TWO, tmp_path / "whole")
+    pd.testing.assert_frame_equal(table.drop(columns=TOOK), whole.drop(columns=TOOK))
+    for name in ("training.csv", "weights.pt"):
+        first, second = (Path(one["folder"][0], name).read_bytes() for one in (table, whole))
+        assert first == second
+    assert leftovers(Store(tmp_path / "stopped")) == []
+
+
+def test_always_begins_anew(tmp_path):
+    stop_at(2, tmp_path)
+    steps = Steps()
+    run(TWO, tmp_path, watcher=steps, rerun="always")
+    assert steps.seen == [1, 2, 3]
+
+
+def test_sweeps_leave_checkpoints_until_their_cells_are_done(tmp_path):
+    stop_at(2, tmp_path)
+    results = Store(tmp_path)
+    for _ in range(2):
+        sweep(results)
+        assert [path.name for path in leftovers(results) if path.is_file()] == ["checkpoint.pt"]
+    run(TWO, tmp_path)
+    stop_at(2, tmp_path, rerun="always")
+    assert leftovers(results) == []  # the cell is done, and nothing lacks
+
+
+def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
+    study = dataclasses.replace(TWO, steps=200, batch_size=2, kernels="torch")
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path, watcher=Steps(100), stack=True)
+    steps = Steps()
+    assert run(study, tmp_path, watcher=steps)["status"].tolist() == ["done"] * 2
+    assert steps.seen == list(range(101, 201))
+
+
+def test_a_failure_that_may_pass_keeps_the_checkpoint(tmp_path, monkeypatch):
+    stop_at(2, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "save_pictures", failing(stages.save_pictures, errno.ENOSPC))
+        assert run(TWO, tmp_path).set_index("beta")["status"][1.0] == "failed"
+    steps = Steps()
+    assert run(TWO, tmp_path, watcher=steps)["status"].tolist() == ["done"] * 2
+    assert steps.seen == [3]
+    assert leftovers(Store(tmp_path)) == []
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path, monkeypatch):
+    step = Training.take
+
+    def interrupted(training, drawn):
+        if training.done == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        step(training, drawn)
+
+    monkeypatch.setattr(Training, "take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(TWO, tmp_path)
+    monkeypatch.setattr(Training, "take", step)
+    steps = Steps()
+    run(TWO, tmp_path, watcher=steps)
+    assert steps.seen == [3]
+
+
+STOPPED = """
+import sys
+from dis_bench.runners.run import run_study
+from tests.runners.test_job import LONG, Told
+run_study(LONG, sys.argv[1], workers=2, watcher=Told())
+"""
+LONG = dataclasses.replace(TWO, steps=100_000, batch_size=2, betas=[1])
+
+
+class Told(Watcher):
+    """Prints each hundredth step."""
+
+    def event(self, event):
+        if not isinstance(event[1], str) and event[1].step % 100 == 0:
+            print(event[1].step, flush=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["the run", "all its processes"])
+def test_a_run_that_is_told_to_stop_keeps_what_it_trained(whom, tmp_path):
+    command = [sys.executable, "-c", STOPPED, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stdout.readline() == "100\n"
+        if whom == "the run":
+            running.send_signal(signal.SIGINT)
+        else:
+            os.killpg(running.pid, signal.SIGINT)
+        running.communicate(timeout=120)
+    [folder] = (tmp_path / "unfinished").glob("[!.]*")
+    assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
+    [cell] = LONG.plan().cells
+    assert read_checkpoint(folder, cell.hash)["step"] >= 100
 
 
 KILLED = """

@@ -10,11 +10,11 @@ from tests.runners.test_run import HERE
 PLUGINS = """
 import sys
 import torch
-from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.networks.burgess import Burgess
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.models.betavae import BetaVAE
 from dis_bench.models.model import Hyperparameter, Model
+from dis_bench.models.vae import VAE
 from tests.tiny import Tiny
 
 def fail(self, *arguments, **options): raise RuntimeError("not\\ntoday")
@@ -34,9 +34,27 @@ Column = model("Column", hyperparameters=(Hyperparameter("kl_17", 1.0, ""),))
 KL = (Hyperparameter("kl_weight", 1.0, ""), Hyperparameter("kl_", 1.0, ""))
 KlWeight = model("KlWeight", hyperparameters=KL, loss=lambda s, t: s.kl_weight * t.kl.sum())
 Named = model("Named"); Named.name = 3
-class NoLoss(Model): name = "noloss"
-class NoName(Model):
+class Bare(Model): name = "bare"
+class OnlyLoss(Model):
+    name = "onlyloss"
     def loss(self, terms): return terms.kl.sum()
+class NoName(VAE):
+    name = None
+Dial = model("Dial", dial="alpha")
+class Played(VAE):
+    name = "played"
+    def step(self, networks, batch):
+        step = super().step(networks, batch)
+        return step._replace(losses={"generator": step.losses["autoencoder"]})
+class Indices(VAE):
+    name = "indices"
+    def draw(self, draws): return {"images": draws.gaussian(3)}
+class Codes(VAE):
+    name = "codes"
+    def encode(self, networks, images): return super().encode(networks, images)[0][:, :3], None
+class Measure(VAE):
+    name = "measure"
+    def step(self, networks, batch): return super().step(networks, batch)._replace(measures={"a": 3.0})
 
 def data(name, **members): return type(name, (Tiny,), {"name": name, "__doc__": "", **members})
 DInit, DInitExit = data("DInit", __init__=fail), data("DInitExit", __init__=leave)
@@ -51,13 +69,15 @@ Length, Factors = data("Length", __len__=fail), data("Factors", factors=fail)
 Constant = data("Constant", grid=one("x", 1))
 Continuous = data("Continuous", grid=one("x", 9_000), draw=lambda self, i: Tiny().images(i % 256))
 
-class Odd(Autoencoder):
-    def encode(self, images): return self.encoder(images).repeat(1, 2).chunk(2, 1)
-def build(self, shape, **architecture):
-    odd = Odd(shape, **architecture)
-    odd.encoder = flat(10)
-    return odd
-Halved = model("Halved", build=build)
+class Halved(VAE):
+    name = "Halved"
+    def build(self, given):
+        players = super().build(given)
+        players.autoencoder.encoder = given.network(flat(10))
+        return players
+    def posterior(self, networks, images):
+        return networks.autoencoder.encoder(images).repeat(1, 2).chunk(2, 1)
+    encode = posterior
 def nets(name, **members): return type(name, (Burgess,), {"name": name, **members})
 def flat(numbers, *more):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4096, numbers), *more)
@@ -101,8 +121,8 @@ def refuse(capsys, *words):
         ("InitExit", "model 'InitExit': SystemExit: 0."),
         ("Build", "model 'Build' cannot be built for dataset 'tiny': RuntimeError: not today."),
         ("BuildNone", "must build a torch.nn.Module, but builds a NoneType"),
-        ("Loss", "the loss of model 'Loss' fails: RuntimeError: not today."),
-        ("LossExit", "the loss of model 'LossExit' fails: SystemExit: 0."),
+        ("Loss", "a step of model 'Loss' fails: RuntimeError: not today."),
+        ("LossExit", "a step of model 'LossExit' fails: SystemExit: 0."),
         ("LossNumber", "must be a tensor of one number with a gradient, but is 3.0."),
         ("LossMany", "but is one of shape [2, 10]."),
         ("LossFixed", "but is one without a gradient."),
@@ -111,7 +131,22 @@ def refuse(capsys, *words):
         ("Twice", "declares the hyperparameter 'a' twice"),
         ("Column", "a hyperparameter called 'kl_17', which is the name of a column"),
         ("Named", "model '3': name must be a text, but is 3."),
-        ("NoLoss", "model 'noloss' must define loss(self, terms)."),
+        (
+            "Bare",
+            "model 'bare' must define build(self, given) and encode(self, networks, images), or subclass",
+        ),
+        (
+            "OnlyLoss",
+            "model 'onlyloss' defines a loss of a VAE's terms, so it must subclass dis_bench.models.vae",
+        ),
+        ("Dial", "dial must be one of its hyperparameters, but is 'alpha'."),
+        ("Played", "a loss to each of its players (autoencoder), but gives them to: generator."),
+        ("Indices", "model 'indices' must draw 'images' as int64 indices [B], but draws tensor("),
+        ("Codes", "the codes of model 'codes' must be a tensor [2, 10], but are one [2, 3]."),
+        (
+            "Measure",
+            "measure 'a' of model 'measure' must be a tensor of one number, [B] or [B, D], but is 3.0.",
+        ),
         ("NoName", "model 'NoName': name must be a text, but is None."),
         ("one", "must be a subclass of dis_bench.models.model.Model"),
     ],

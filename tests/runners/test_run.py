@@ -12,13 +12,13 @@ import torch
 from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
-from dis_bench.models import build_model
 from dis_bench.records import store
 from dis_bench.records.seal import read_record
 from dis_bench.records.store import Store, read_results, write_record
 from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
+from dis_bench.runners.training.trainee import prepare
 from tests.records.test_store import record_of
 from tests.tiny import Tiny
 
@@ -99,9 +99,11 @@ def test_kept_codes_give_the_score_again(tmp_path):
 def test_kept_weights_give_the_codes_again(tmp_path):
     table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path)
     folder = Path(table["folder"][0])
-    _, networks = build_model("betavae", latent_size=4)
-    networks.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
-    evaluation = evaluate(networks.eval(), Tiny())
+    plan = dataclasses.replace(TINY, betas=[1], seeds=1).plan()
+    trained = prepare(plan.cells[0], plan.models, plan.datasets, "cpu")
+    trained.networks.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    trained.networks.eval()
+    evaluation = evaluate(trained)
     with np.load(folder / "codes.npz") as kept:
         np.testing.assert_allclose(evaluation.codes, kept["codes"], atol=1e-5)
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from dis_bench.runners.job import Job
-from dis_bench.runners.training.loop import Progress
+from dis_bench.runners.training.log import Progress
 from dis_bench.runners.watch import ProgressBar, describe_progress
 from tests.records.test_cell import CELL
 
-LOSSES = Progress(step=540, loss=151.2, reconstruction=131.1, kl=20.05)
+LOSSES = Progress(540, {"loss": 151.2, "reconstruction": 131.1, "kl": 20.05})
 LABEL = "dsprites betavae beta=4 seed=0"
 LONG = "dsprites mine alpha=0.123 gamma=1000 capacity=25 warmup=3000 eta=0.5 seed=12"
 

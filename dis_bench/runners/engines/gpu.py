@@ -11,11 +11,11 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 
+from dis_bench.records.checkpoint import discard_checkpoint, read_checkpoint
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.store import NotPlaced, Record
 from dis_bench.runners.device import check_device
@@ -28,12 +28,10 @@ from dis_bench.runners.engines.sizes import (
     is_stackable,
     split_group,
 )
-from dis_bench.runners.job import Emit, Job, Pipeline
+from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.space import check_space, measure_cell
+from dis_bench.runners.stages import Emit, TrainedCell, train_cells
 from dis_bench.runners.training.cuda_graph import first_line
-from dis_bench.runners.training.loop import Progress
-from dis_bench.runners.training.ready import ReadyCell
-from dis_bench.runners.training.stacked import train_stack
 
 Finished = Iterator[tuple[Job, Record | None]]
 
@@ -181,21 +179,24 @@ def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Em
                 yield job, pipeline.describe_failure(job.cell, error)
                 continue
             if claim is not None and done is None:
+                if job.anew:
+                    discard_checkpoint(claim.folder)
                 claimed[job] = held.enter_context(claim)
                 continue
             if claim is not None:
                 claim.release()
             yield job, done
-        if claimed:
-            yield from _train_claimed(claimed, choice, pipeline, emit)
+        for part in _split_by_step(claimed):
+            yield from _train_claimed(part, choice, pipeline, emit)
 
 
 def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
     """Train cells together; in halves where they are too large for the memory, or one by one."""
     trained: list[TrainedCell] = []
+    stack: dict[str, Any] = {}
     too_large = False
     try:
-        trained = _train_together(claimed, choice, pipeline, emit)
+        trained, stack = _train_together(claimed, choice, pipeline, emit)
     except torch.cuda.OutOfMemoryError:
         too_large = len(claimed) > 1
     except Exception as error:  # a plug-in's loss may not be made for stacks
@@ -204,7 +205,11 @@ def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline
         warnings.warn(f"{names} are trained one by one: {type(error).__name__}: {error}", stacklevel=2)
     # Here, and not before, an exception and the memory of its stack are gone.
     if trained:
-        yield from _check_each(((one.job, _keep(one, pipeline, emit)) for one in trained), pipeline)
+        kept = (
+            (job, _keep(one, claim, stack, pipeline, emit))
+            for (job, claim), one in zip(claimed.items(), trained, strict=True)
+        )
+        yield from _check_each(kept, pipeline)
     elif too_large:
         pairs, half = list(claimed.items()), len(claimed) // 2
         for part in (pairs[:half], pairs[half:]):
@@ -215,62 +220,40 @@ def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline
         yield from _do_one_by_one(list(claimed), pipeline, emit)
 
 
-@dataclass(frozen=True)
-class TrainedCell:
-    """A cell whose stack was trained.
-
-    Attributes:
-        job: which.
-        claim: on it; its folder has the log.
-        ready: with its trained networks.
-        failure: why it failed, if it did.
-        seconds: its share of what the stack took.
-        stack: what the record says of it: the number of cells, the way of convolving, whether the steps were
-            captured, and what that was chosen from.
-    """
-
-    job: Job
-    claim: Claim
-    ready: ReadyCell
-    failure: Exception | None
-    seconds: float
-    stack: dict[str, Any]
-
-
 def _train_together(
     claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit
-) -> list[TrainedCell]:
-    cells = [pipeline.prepare(job.cell) for job in claimed]
-    check_space(pipeline.store.root, measure_cell(cells[0]))
-
-    def watch(number: int, progress: Progress) -> None:
-        emit((cells[number].cell, progress))
-
-    logs = [claim.folder / "training.csv" for claim in claimed.values()]
-    trained = train_stack(cells, logs=logs, watch=watch, way=choice.way, capture=choice.capture)
-    about = {
-        "cells": len(cells),
+) -> tuple[list[TrainedCell], dict[str, Any]]:
+    """Train cells as one; return them, and what their records say of the stack."""
+    trainees = [pipeline.prepare(job.cell) for job in claimed]
+    check_space(pipeline.store.root, measure_cell(trainees[0]))
+    manner = dataclasses.replace(pipeline.manner, way=choice.way, capture=choice.capture)
+    trained = train_cells(trainees, [claim.folder for claim in claimed.values()], emit, manner)
+    stack = {
+        "cells": len(trained),
         "convolutions": choice.way,
-        "captured": trained.captured,
+        "captured": trained[0].captured,
         "measured": [str(cost) for cost in choice.measured],
     }
-    return [
-        TrainedCell(job, claim, ready, failure, trained.seconds / len(cells), about)
-        for (job, claim), ready, failure in zip(claimed.items(), cells, trained.failures, strict=True)
-    ]
+    return trained, stack
 
 
-def _keep(trained: TrainedCell, pipeline: Pipeline, emit: Emit) -> Record | None:
+def _keep(
+    trained: TrainedCell, claim: Claim, stack: dict[str, Any], pipeline: Pipeline, emit: Emit
+) -> Record | None:
     """Encode with a trained cell, and write its folder; None if another run took it over."""
-    cell, folder = trained.job.cell, trained.claim.folder
+    cell = trained.trainee.cell
     try:
-        with pipeline.recording(cell, trained.claim) as record:
-            record["environment"]["stack"] = trained.stack
-            if trained.failure is not None:
-                raise trained.failure
-            pipeline.keep(trained.ready, trained.seconds, folder, record, lambda what: emit((cell, what)))
-        return record
+        return pipeline.keep(trained, claim, lambda what: emit((cell, what)), stack)
     except ClaimLost:
         return None
     except (OSError, NotPlaced) as error:
         return pipeline.describe_failure(cell, error)
+
+
+def _split_by_step(claimed: dict[Job, Claim]) -> Iterator[dict[Job, Claim]]:
+    """Yield the cells whose training goes on from the same step."""
+    steps: dict[int, dict[Job, Claim]] = {}
+    for job, claim in claimed.items():
+        state = read_checkpoint(claim.folder, job.cell.hash)
+        steps.setdefault(state["step"] if state else 0, {})[job] = claim
+    yield from steps.values()

@@ -22,9 +22,11 @@ from typing import Any, Protocol, Self
 
 from dis_bench.neutral import one_thread
 from dis_bench.runners.device import keep_freed_memory
+from dis_bench.runners.stopping import STOPS
 
 POLL_SECONDS = 0.1
-STOP_SECONDS = 20  # for a worker to reach its next event: the longest stage without one is scoring DCI
+STOP_SECONDS = 2.5  # for a worker to reach its next event; one that is scoring is ended, and loses only that
+JOIN_SECONDS = 20  # for a process that closed its pipe to end
 MOST_DEATHS = 2  # of workers over one job
 MOST_FALSE_STARTS = 3  # one after the other
 
@@ -190,7 +192,7 @@ class Workers:
 
     def _bury(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
         """Put the job of a worker that was killed behind the others, or give it up if that was the second."""
-        worker.process.join(STOP_SECONDS)
+        worker.process.join(JOIN_SECONDS)
         worker.pipe.close()
         self._workers.remove(worker)
         task, how = worker.task, _describe_end(worker.process.exitcode)
@@ -223,8 +225,6 @@ class Workers:
         deadline = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-            worker.process.terminate()
-            worker.process.join(STOP_SECONDS)
             worker.process.kill()
             worker.process.join()
 
@@ -252,9 +252,10 @@ def _describe_end(code: int | None) -> str:
 def _serve(work: Work, pipe: Connection, stop: Any) -> None:
     """Do the jobs that come through the pipe, in a worker process, until it is closed."""
     _start_worker()
+    asked = _note_signals()
 
     def emit(event: Any) -> None:
-        if stop.value:
+        if stop.value or asked:
             raise Stopped
         try:
             pipe.send(("event", event))
@@ -270,6 +271,18 @@ def _serve(work: Work, pipe: Connection, stop: Any) -> None:
             except Exception as error:
                 answer = ("raised", _picklable(error))
             pipe.send(answer)
+
+
+def _note_signals() -> list[int]:
+    """Return a list of the signals that ask this worker to stop, which grows as they come.
+
+    Whatever ends a whole group of processes reaches workers too, and not only their parent.
+    """
+    asked: list[int] = []
+    for number in STOPS:
+        if number != signal.SIGINT and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: asked.append(number))
+    return asked
 
 
 def _picklable(error: Exception) -> Exception:

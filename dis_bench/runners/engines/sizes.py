@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 from dis_bench import registry
 from dis_bench.bars import bar
@@ -20,8 +19,8 @@ from dis_bench.records.cell import Cell
 from dis_bench.runners.device import check_device, computing
 from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, first_line
-from dis_bench.runners.training.ready import ReadyCell
-from dis_bench.runners.training.stacked import Stack
+from dis_bench.runners.training.steps import Drawn, Training
+from dis_bench.runners.training.trainee import Trainee
 
 SIZES = (25, 50, 100, 200)  # of stacks to time: the training of one is lost where it is stopped
 LARGEST = 100  # where nothing can be timed
@@ -175,7 +174,7 @@ def choose_cost(measured: Sequence[StackCost]) -> StackCost:
     return min(good, key=lambda cost: (cost.cells, cost.step_seconds))
 
 
-def measure_ways(cells: Sequence[ReadyCell], ways: Mapping[str, bool], steps: int = 10) -> list[StackCost]:
+def measure_ways(cells: Sequence[Trainee], ways: Mapping[str, bool], steps: int = 10) -> list[StackCost]:
     """What a stack of these cells takes by each way that works; a way that fails costs a warning.
 
     Args:
@@ -197,7 +196,7 @@ def measure_ways(cells: Sequence[ReadyCell], ways: Mapping[str, bool], steps: in
     return costs
 
 
-def measure_stack(cells: Sequence[ReadyCell], way: str, steps: int, capture: bool = True) -> StackCost:
+def measure_stack(cells: Sequence[Trainee], way: str, steps: int, capture: bool = True) -> StackCost:
     """Train copies of some cells' networks for a few steps, the first of which warm up and do not count.
 
     Nor does the memory count in which cuDNN tries its algorithms while they warm up.
@@ -207,32 +206,32 @@ def measure_stack(cells: Sequence[ReadyCell], way: str, steps: int, capture: boo
         _free_memory()
     before = torch.cuda.memory_reserved() if on_gpu else 0
     with computing(cells[0].cell.precision, cells[0].cell.kernels):
-        stack = Stack(cells, way, capture)
+        stack = Training(cells, way, capture)
         # Two more to capture and to replay once; then one that takes again what was freed.
         drawn = stack.draw_ahead([WARM_UP_CALLS + 2, 1, steps])
-        _take_steps(stack, next(drawn))
+        _take(stack, next(drawn))
         if on_gpu:
             torch.cuda.synchronize()
             _free_memory()
             torch.cuda.reset_peak_memory_stats()
-        _take_steps(stack, next(drawn))
+        _take(stack, next(drawn))
         timed = next(drawn)
         start = time.perf_counter()
-        _take_steps(stack, timed)
+        _take(stack, timed)
         seconds = (time.perf_counter() - start) / steps
     memory = torch.cuda.max_memory_reserved() - before if on_gpu else 0
     return StackCost(len(cells), way, seconds, memory, stack.captured)
 
 
-def _take_steps(stack: Stack, drawn: tuple[Tensor, Tensor]) -> None:
-    """Train with indices [steps, K, B] and noise [steps, K, B, D], and wait for the device."""
-    for indices, noise in zip(*drawn, strict=True):
-        stack.step(indices, noise)
-    stack.losses.latest.tolist()
+def _take(stack: Training, drawn: Drawn) -> None:
+    """Take the steps that were drawn ahead, and wait for the device."""
+    stack.take(drawn)
+    assert stack.running is not None
+    stack.running.latest.tolist()
 
 
-def _device(cells: Sequence[ReadyCell]) -> str:
-    return next(cells[0].networks.parameters()).device.type
+def _device(cells: Sequence[Trainee]) -> str:
+    return cells[0].device.type
 
 
 def _free_memory() -> None:

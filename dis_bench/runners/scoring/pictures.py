@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dis_bench.datasets.dataset import Dataset
-from dis_bench.models.autoencoder import Autoencoder
 from dis_bench.neutral import neutral
+from dis_bench.runners.training.trainee import Trainee
 
 SEED = 0  # of the images: every model of a study shows the same ones
 COUNT = 8  # originals beside reconstructions
@@ -19,32 +19,40 @@ TRAVERSAL = np.linspace(-3, 3, 9)  # the values that one latent takes while the 
 
 @neutral()
 @torch.no_grad()
-def save_pictures(path: Path, networks: Autoencoder, dataset: Dataset, kl_per_latent: list[float]) -> None:
-    """Write originals, reconstructions (of the posterior mean) and traversals as an npz of uint8 images.
+def save_pictures(path: Path, trained: Trainee, kl_per_latent: list[float] | None) -> None:
+    """Write originals, reconstructions and traversals as an npz of uint8 images; nothing without a decoder.
 
-    Arrays: ``originals`` and ``reconstructions`` [8, C, H, W], ``traversals`` [D, 9, C, H, W] around the
-    first original, ``traversal_values`` [9], ``kl_per_latent`` [D] in nats; pixels 0 to 255.
+    Arrays: ``originals`` and ``reconstructions`` (of codes) [8, C, H, W], ``traversals`` [D, 9, C, H, W]
+    around the first original, ``traversal_values`` [9], and ``kl_per_latent`` [D] in nats where there is a
+    KL; pixels 0 to 255.
     """
-    indices = np.random.default_rng(SEED).choice(len(dataset), size=min(COUNT, len(dataset)), replace=False)
-    images = dataset.images(torch.from_numpy(indices)).float() / dataset.pixel_max
-    codes, _ = networks.encode(images)
-    np.savez_compressed(
-        path,
-        originals=_to_bytes(images),
-        reconstructions=_to_bytes(networks.decode(codes)),
-        traversals=_to_bytes(_traverse(networks, codes[0])),
-        traversal_values=TRAVERSAL,
-        kl_per_latent=np.asarray(kl_per_latent),
-    )
+    count = len(trained.dataset)
+    indices = np.random.default_rng(SEED).choice(count, size=min(COUNT, count), replace=False)
+    images = trained.pixels(torch.from_numpy(indices))
+    codes, _ = trained.model.encode(trained.networks, images)
+    traversals = _traverse(codes[0])
+    reconstructed = trained.model.decode(trained.networks, codes)
+    traversed = trained.model.decode(trained.networks, traversals.flatten(0, 1))
+    if reconstructed is None or traversed is None:
+        return
+    arrays: dict[str, Any] = {
+        "originals": _to_bytes(images),
+        "reconstructions": _to_bytes(torch.sigmoid(reconstructed)),
+        "traversals": _to_bytes(torch.sigmoid(traversed).unflatten(0, traversals.shape[:2])),
+        "traversal_values": TRAVERSAL,
+    }
+    if kl_per_latent is not None:
+        arrays["kl_per_latent"] = np.asarray(kl_per_latent)
+    np.savez_compressed(path, **arrays)
 
 
-def _traverse(networks: Autoencoder, code: Tensor) -> Tensor:
-    """Images [D, 9, C, H, W]: row d lets latent d take each value of the traversal."""
+def _traverse(code: Tensor) -> Tensor:
+    """Return codes [D, 9, D]: in row d, latent d takes each value of the traversal."""
     values = torch.as_tensor(TRAVERSAL, dtype=code.dtype, device=code.device)
     codes = code.repeat(len(code), len(values), 1)
     for latent in range(len(code)):
         codes[latent, :, latent] = values
-    return networks.decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+    return codes
 
 
 def _to_bytes(images: Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -82,30 +83,31 @@ def score_cell(
     parameters: Mapping[str, Mapping[str, Any]],
     allow_small: bool,
     watch: Callable[[str], None],
-) -> None:
-    """Add to a record the scores of metrics, their protocols, and why any has none.
+) -> dict[str, Any]:
+    """Return a record with the scores of metrics, their protocols, and why any has none.
 
     Nothing that goes wrong here is raised: it must not cost the training. The next run tries again.
 
     Args:
-        record: gets ``scores``, ``protocol``, ``unscored`` and ``small``.
+        record: stays as it is; ``scores``, ``protocol``, ``unscored`` and ``small`` of the new one differ.
         arrays: codes, factors and log_variances.
         metrics: what to load for each name: itself, or ``path/file.py:name``.
         parameters: where their protocols differ from the defaults.
         allow_small: whether protocols are cut to the rows that there are.
         watch: called with each stage.
     """
+    record = copy.deepcopy(record)
     try:
         representation = Representation(
             arrays["codes"],
             arrays["factors"],
-            log_variances=arrays["log_variances"],
+            log_variances=arrays.get("log_variances"),
             seed=SCORING_SEED,
             allow_small=allow_small,
         )
     except Exception as error:  # codes may be beyond what metrics take
         record["unscored"].update(dict.fromkeys(metrics, _reason(error)))
-        return
+        return record
     own: dict[str, float] = {}
     for name, specification in metrics.items():
         watch(f"scoring {name}")
@@ -122,6 +124,7 @@ def score_cell(
         _replace_scores(record, name, scores, _list_small(metric, scores, representation))
         record["protocol"].update(used)
         record["unscored"].pop(name, None)
+    return record
 
 
 def _replace_scores(

@@ -131,15 +131,15 @@ def test_one_that_says_so_needs_no_word(tmp_path):
 
 def test_a_stack_that_is_too_large_for_the_memory_is_halved(tmp_path, monkeypatch):
     sizes = []
-    train_stack = gpu.train_stack
+    train = gpu.train_cells
 
-    def small_only(cells, **options):
+    def small_only(cells, *given):
         sizes.append(len(cells))
         if len(cells) > 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return train_stack(cells, **options)
+        return train(cells, *given)
 
-    monkeypatch.setattr(gpu, "train_stack", small_only)
+    monkeypatch.setattr(gpu, "train_cells", small_only)
     assert run(TINY, tmp_path)["status"].tolist() == ["done"] * 4
     assert sizes == [4, 2, 1, 1, 2, 1, 1]
 
@@ -180,16 +180,16 @@ def test_what_was_chosen_is_what_trains_and_stands_in_the_records(tmp_path, monk
     }
 
 
-@pytest.mark.parametrize("broken", ["train_stack", "cells"])
+@pytest.mark.parametrize("broken", ["train_cells", "cells"])
 def test_a_device_that_broke_ends_the_run_and_is_no_failure_of_the_other_cells(broken, tmp_path, monkeypatch):
     # As an illegal access does, after which every call to CUDA fails in the process.
     def fail(*given, **options):
         raise RuntimeError("an illegal memory access was encountered")
 
-    if broken == "train_stack":
-        monkeypatch.setattr(gpu, "train_stack", fail)
+    if broken == "train_cells":
+        monkeypatch.setattr(gpu, "train_cells", fail)
     study = (
-        TINY if broken == "train_stack" else dataclasses.replace(TINY, models=[f"{HERE}:Alone"], betas=[6])
+        TINY if broken == "train_cells" else dataclasses.replace(TINY, models=[f"{HERE}:Alone"], betas=[6])
     )
     monkeypatch.setattr(gpu, "check_device", fail)
     with pytest.raises(RuntimeError, match="illegal memory access"):

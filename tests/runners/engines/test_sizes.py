@@ -19,7 +19,7 @@ from dis_bench.runners.engines.sizes import (
 )
 from dis_bench.runners.job import Job
 from dis_bench.runners.study import Study
-from dis_bench.runners.training.ready import prepare
+from dis_bench.runners.training.trainee import prepare
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")
 STUDY = Study(
@@ -132,8 +132,7 @@ class Gpu:
 
     def prepare(self, cell):
         self.prepared += 1
-        parameter = SimpleNamespace(device=SimpleNamespace(type="cpu"))
-        return SimpleNamespace(networks=SimpleNamespace(parameters=lambda: iter([parameter])))
+        return SimpleNamespace(device=SimpleNamespace(type="cpu"))
 
     def measure(self, cells, way, steps, capture):
         count = len(cells)

@@ -23,8 +23,7 @@ def score(metrics, record=None, codes=CODES, parameters=None, allow_small=True):
     kept = {"cell": {"hyperparameters": {}}, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
     record = record or kept
     arrays = {"codes": codes, "factors": FACTORS, "log_variances": 0 * CODES}
-    score_cell(record, arrays, metrics, parameters or {}, allow_small, watch=lambda stage: None)
-    return record
+    return score_cell(record, arrays, metrics, parameters or {}, allow_small, watch=lambda stage: None)
 
 
 def named(*names):

@@ -1,41 +1,74 @@
 """Training lowers the loss, is decided by its seed, logs what it says, and stops where the loss breaks."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from dis_bench.models import build_model
 from dis_bench.nn import compiled
-from dis_bench.runners.training import loop
-from dis_bench.runners.training.loop import TrainingDiverged, train
-from tests.tiny import Diverging, Tiny
+from dis_bench.records.cell import Cell
+from dis_bench.runners.training import log as logs
+from dis_bench.runners.training.log import TrainingDiverged
+from dis_bench.runners.training.loop import train
+from dis_bench.runners.training.trainee import prepare
+from tests.tiny import Tiny
+
+HERE = str(Path(__file__).parents[2] / "tiny.py")
 
 
-def run(tmp_path, model="betavae", steps=30, seed=0, precision="fp32", **hyperparameters):
-    objective, networks = build_model(model, seed=seed, **hyperparameters)
-    seen = []
-    log = tmp_path / f"training-{len(list(tmp_path.iterdir()))}.csv"
-    train(
-        objective,
-        networks,
-        Tiny(),
+def trainee(
+    model="betavae",
+    steps=30,
+    batch_size=16,
+    seed=0,
+    precision="fp32",
+    network="burgess",
+    kernels="auto",
+    **hyperparameters,
+):
+    cell = Cell(
+        dataset="tiny",
+        source="rendered",
+        fingerprint=Tiny.fingerprint,
+        dataset_version="",
+        model=model,
+        model_version="",
+        hyperparameters=hyperparameters,
+        network=network,
+        likelihood="bernoulli",
+        latent_size=10,
         steps=steps,
-        batch_size=16,
+        batch_size=batch_size,
         lr=1e-3,
-        seed=seed,
         precision=precision,
-        log=log,
-        watch=seen.append,
+        kernels=kernels,
+        seed=seed,
     )
-    return networks, pd.read_csv(log), seen
+    return prepare(cell, {model: model}, {"tiny": Tiny()}, "cpu")
+
+
+def train_alone(one, path):
+    """Train one cell; its failure is raised."""
+    seen = []
+    trained = train([one], logs=[path], watch=lambda number, progress: seen.append(progress))
+    if trained.failures[0] is not None:
+        raise trained.failures[0]
+    return seen
+
+
+def run(tmp_path, *given, **options):
+    one = trainee(*given, **options)
+    path = tmp_path / f"training-{len(list(tmp_path.iterdir()))}.csv"
+    seen = train_alone(one, path)
+    return one.networks, pd.read_csv(path), seen
 
 
 def test_the_loss_falls_and_the_log_adds_up(tmp_path):
     networks, log, seen = run(tmp_path, steps=40, beta=4.0)
     assert [progress.step for progress in seen] == list(range(1, 41))
-    assert seen[-1].loss < 0.5 * seen[0].loss
+    assert seen[-1].measures["loss"] < 0.5 * seen[0].measures["loss"]
     assert log["step"].tolist() == list(range(1, 41))
     # Columns hold six significant digits.
     assert log["loss"].to_numpy() == pytest.approx(
@@ -47,11 +80,13 @@ def test_the_loss_falls_and_the_log_adds_up(tmp_path):
 
 
 def test_rows_of_the_log_are_means_over_the_steps_between(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "LOG_ROWS", 4)
+    monkeypatch.setattr(logs, "LOG_ROWS", 4)
     _, log, seen = run(tmp_path, steps=13)  # every fourth step, and the last
     assert log["step"].tolist() == [4, 8, 12, 13]
-    assert log["loss"][1] == pytest.approx(sum(progress.loss for progress in seen[4:8]) / 4, rel=1e-5)
-    assert log["loss"][3] == pytest.approx(seen[12].loss, rel=1e-5)
+    assert log["loss"][1] == pytest.approx(
+        sum(progress.measures["loss"] for progress in seen[4:8]) / 4, rel=1e-5
+    )
+    assert log["loss"][3] == pytest.approx(seen[12].measures["loss"], rel=1e-5)
 
 
 def test_the_seed_decides_everything(tmp_path):
@@ -61,48 +96,31 @@ def test_the_seed_decides_everything(tmp_path):
 
 
 def test_a_loss_that_breaks_stops_with_the_place(tmp_path):
-    objective = Diverging(beta=6.0)
-    _, networks = build_model("betavae")
     log = tmp_path / "training.csv"
     with pytest.raises(TrainingDiverged, match="not finite at step 1: loss = nan"):
-        train(
-            objective,
-            networks,
-            Tiny(),
-            steps=3,
-            batch_size=4,
-            lr=1e-3,
-            seed=0,
-            precision="fp32",
-            log=log,
-            watch=lambda _: None,
-        )
+        train_alone(trainee(f"{HERE}:Diverging", steps=3, beta=6.0), log)
     assert pd.read_csv(log).empty
 
 
-def test_the_place_names_the_term(tmp_path):
-    objective, networks = build_model("betavae")
+def test_the_place_names_the_measure(tmp_path):
+    one = trainee(steps=1)
     with torch.no_grad():
-        networks.encoder[-1].bias[12] = math.inf  # the log-variance of latent 2
-    with pytest.raises(TrainingDiverged, match="KL of latent 2 = "):
-        train(
-            objective,
-            networks,
-            Tiny(),
-            steps=1,
-            batch_size=4,
-            lr=1e-3,
-            seed=0,
-            precision="fp32",
-            log=tmp_path / "log.csv",
-            watch=lambda _: None,
-        )
+        one.networks.autoencoder.encoder[-1].bias[12] = math.inf  # the log-variance of latent 2
+    with pytest.raises(TrainingDiverged, match="kl_2 = "):
+        train_alone(one, tmp_path / "log.csv")
+
+
+def test_a_log_that_was_there_before_is_begun_anew(tmp_path):
+    path = tmp_path / "training.csv"
+    path.write_text("step,loss\n1,2\n")
+    train_alone(trainee(steps=2), path)
+    assert pd.read_csv(path)["step"].tolist() == [1, 2]
 
 
 SQUARED = """
-from dis_bench.models.model import Model
+from dis_bench.models.vae import VAE
 
-class Squared(Model):
+class Squared(VAE):
     name = "squared"
 
     def loss(self, terms):

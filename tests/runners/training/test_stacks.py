@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from dis_bench.nn.patches import WAYS
+from dis_bench.runners.device import computing
 from dis_bench.runners.study import Study
-from dis_bench.runners.training.loop import TrainingDiverged
-from dis_bench.runners.training.ready import prepare
-from dis_bench.runners.training.stacked import Stack, train_stack
+from dis_bench.runners.training.log import TrainingDiverged
+from dis_bench.runners.training.loop import train
+from dis_bench.runners.training.steps import Training
+from dis_bench.runners.training.trainee import prepare
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")
 STUDY = Study(
@@ -28,9 +30,10 @@ STUDY = Study(
 )
 
 SQUARED = """
-from dis_bench.models.model import Hyperparameter, Model
+from dis_bench.models.model import Hyperparameter
+from dis_bench.models.vae import VAE
 
-class Squared(Model):
+class Squared(VAE):
     name = "squared"
     hyperparameters = (
         Hyperparameter("gamma", 1.0, "weight"),
@@ -56,18 +59,20 @@ def start(cell, models, datasets, device="cpu"):
     """A cell whose posteriors are narrow from the first step on, so that the KL weighs in the loss."""
     ready = prepare(cell, models, datasets, device)
     with torch.no_grad():
-        ready.networks.encoder[-1].bias[cell.latent_size :] = -1.0
+        ready.networks.autoencoder.encoder[-1].bias[cell.latent_size :] = -1.0
     return ready
 
 
 def stacked(cells, folder, **options):
     logs = [folder / f"stack-{number}.csv" for number in range(len(cells))]
-    trained = train_stack(cells, logs=logs, **{"watch": lambda number, progress: None, **options})
+    trained = train(cells, logs=logs, **{"watch": lambda number, progress: None, **options})
     return trained.failures, [pd.read_csv(log) for log in logs]
 
 
 def alone(cell, folder):
-    cell.train(folder / "alone.csv", lambda progress: None)
+    trained = train([cell], logs=[folder / "alone.csv"], watch=lambda number, progress: None)
+    if trained.failures[0] is not None:
+        raise trained.failures[0]
     return pd.read_csv(folder / "alone.csv")
 
 
@@ -120,14 +125,15 @@ def test_so_it_is_with_the_drawn_datasets_and_other_networks(dataset, tmp_path):
 def test_dense_networks_have_the_gradients_of_the_cell_alone():
     # Of 14 million weights many have gradients near zero, of whose rounding errors Adam makes steps.
     cells = cells_of(dataclasses.replace(STUDY, network="mlp"), 2)
-    stack = Stack(cells)
-    indices, noise = next(stack.draw_ahead([1]))
-    stack.step(indices[0], noise[0])
+    stack = Training(cells)
+    drawn = next(stack.draw_ahead([1]))
+    stack.take(drawn)
     for number, own in enumerate(cells):
-        images = own.dataset.images(indices[0][number]).float() / own.dataset.pixel_max
-        own.model.loss(own.networks(images, noise[0][number])).backward()
+        batch = {name: part[0, number] for name, part in drawn.batches.items()}
+        batch |= {"images": own.pixels(batch["images"]), "progress": torch.zeros(())}
+        own.model.step(own.networks, batch).losses["autoencoder"].backward()
         for name, weights in own.networks.named_parameters():
-            together = stack.weights[name].grad[number]
+            together = stack.weights[f"networks.{name}"].grad[number]
             assert (together - weights.grad).norm() <= 1e-5 * weights.grad.norm(), name
 
 
@@ -142,7 +148,7 @@ def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
             torch.testing.assert_close(
                 cells[number].networks.get_buffer(name), buffer, rtol=1e-2, atol=5e-3, msg=name
             )
-    assert cells[0].networks.get_buffer("encoder.1.num_batches_tracked") == 2
+    assert cells[0].networks.get_buffer("autoencoder.encoder.1.num_batches_tracked") == 2
 
 
 def in_bf16(cells):
@@ -154,15 +160,15 @@ def in_bf16(cells):
 
 def dtypes_of_layers(network, way):
     """What each layer of a stack in bf16 gives, by its name."""
-    stack = Stack(in_bf16(cells_of(dataclasses.replace(STUDY, network=network), 2)), way)
+    stack = Training(in_bf16(cells_of(dataclasses.replace(STUDY, network=network), 2)), way)
     dtypes = {}
-    for name, layer in stack._template.named_modules():
+    for name, layer in stack._game.networks.autoencoder.named_modules():
         if not any(layer.children()):
             layer.register_forward_hook(
                 lambda layer, inputs, out, name=name: dtypes.update({name: out.dtype})
             )
-    indices, noise = next(stack.draw_ahead([1]))
-    stack.step(indices[0], noise[0])
+    with computing("bf16", "torch"):
+        stack.take(next(stack.draw_ahead([1])))
     return dtypes
 
 
@@ -256,8 +262,8 @@ def test_a_diverging_cell_fails_by_itself_and_as_it_would_alone(tmp_path):
 
 
 def test_rows_are_means_over_the_steps_between_and_a_break_ends_the_last(tmp_path, monkeypatch):
-    monkeypatch.setattr("dis_bench.runners.training.loop.LOG_ROWS", 3)
-    monkeypatch.setattr("dis_bench.runners.training.draws.MOST_AHEAD", 2)
+    monkeypatch.setattr("dis_bench.runners.training.log.LOG_ROWS", 3)
+    monkeypatch.setattr("dis_bench.runners.training.loop.MOST_AHEAD", 2)
     seen = []
     _, (log, *_) = stacked(
         cells_of(dataclasses.replace(STUDY, steps=7), 2),
@@ -300,7 +306,7 @@ def test_on_a_gpu_faster_precisions_are_near_to_fp32(precision, way, network, tm
     study = dataclasses.replace(STUDY, network=network, device="cuda")
     cells = cells_of(dataclasses.replace(study, precision=precision), 3, "cuda")
     logs = [tmp_path / f"{number}.csv" for number in range(3)]
-    trained = train_stack(cells, logs=logs, watch=lambda number, progress: None, way=way)
+    trained = train(cells, logs=logs, watch=lambda number, progress: None, way=way)
     assert trained.captured
     assert trained.failures == [None] * 3
     for log, own in zip(logs, cells_of(study, 3, "cuda"), strict=True):
@@ -311,9 +317,8 @@ def test_on_a_gpu_faster_precisions_are_near_to_fp32(precision, way, network, tm
 def test_a_stack_leaves_the_networks_alone_until_it_gives_back():
     cells = cells_of(STUDY, 2)
     before = [weight.clone() for weight in cells[0].networks.parameters()]
-    stack = Stack(cells)
-    indices, noise = next(stack.draw_ahead([1]))
-    stack.step(indices[0], noise[0])
+    stack = Training(cells)
+    stack.take(next(stack.draw_ahead([1])))
     assert all(torch.equal(*pair) for pair in zip(before, cells[0].networks.parameters(), strict=True))
     stack.give_back()
     assert not any(torch.equal(*pair) for pair in zip(before, cells[0].networks.parameters(), strict=True))

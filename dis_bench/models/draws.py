@@ -1,0 +1,57 @@
+"""What chance decides in training: one cell's images, noise and orders.
+
+Each cell draws from generators of its own, on the CPU: the same numbers whatever device trains it, and
+whatever else is trained beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Draws:
+    """One cell's chance, a step at a time; all of it on the CPU.
+
+    Args:
+        images: in the dataset; batches are uniform over them, with replacement.
+        batch_size: images per step.
+        latents: number of latents D.
+        seed: decides all of it.
+    """
+
+    def __init__(self, images: int, batch_size: int, latents: int, seed: int) -> None:
+        self.count = images
+        self.batch_size = batch_size
+        self.latents = latents
+        self._batches = np.random.default_rng(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def images(self, rows: int = 1) -> Tensor:
+        """Draw indices int64 [rows * B] of images."""
+        return torch.from_numpy(self._batches.integers(0, self.count, size=rows * self.batch_size))
+
+    def gaussian(self, width: int, rows: int = 1) -> Tensor:
+        """Draw unit Gaussian numbers [rows * B, width]."""
+        return torch.randn(rows * self.batch_size, width, generator=self.generator)
+
+    def uniform(self, width: int, rows: int = 1) -> Tensor:
+        """Draw numbers [rows * B, width], uniform from -1 to 1."""
+        return 2 * torch.rand(rows * self.batch_size, width, generator=self.generator) - 1
+
+    def orders(self, columns: int) -> Tensor:
+        """Draw an order of the batch for each column: int64 [B, columns]."""
+        drawn = [torch.randperm(self.batch_size, generator=self.generator) for _ in range(columns)]
+        return torch.stack(drawn, dim=1)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the generators, as plain values and tensors."""
+        return {"batches": self._batches.bit_generator.state, "numbers": self.generator.get_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that :meth:`state` returned."""
+        self._batches.bit_generator.state = state["batches"]
+        self.generator.set_state(state["numbers"])

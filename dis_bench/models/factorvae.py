@@ -1,0 +1,63 @@
+"""FactorVAE: a VAE whose codes a critic cannot tell from codes shuffled between images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.models.model import Adam, Hyperparameter, Step
+from dis_bench.models.vae import VAE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dis_bench.models.draws import Draws
+    from dis_bench.models.given import Given
+
+
+class FactorVAE(VAE):
+    """VAE with the total correlation of its codes weighted by gamma (Kim & Mnih 2018, eq. 2).
+
+    A critic learns to tell codes of one batch from codes of a second batch whose latents are shuffled
+    between images; the difference of its two logits estimates the total correlation (ibid., algorithm 2).
+    """
+
+    name, dial = "factorvae", "gamma"
+    hyperparameters = (
+        Hyperparameter("gamma", 10.0, "weight of the total correlation; 0 is the VAE", low=0.0),
+    )
+
+    gamma: float
+
+    def build(self, given: Given) -> Any:
+        """Build ``autoencoder`` and ``critic``."""
+        from dis_bench.networks.critics import factorvae_critic
+
+        players = super().build(given)
+        players.critic = given.network(factorvae_critic(given.latents))
+        return players
+
+    def optimisers(self) -> dict[str, Adam]:
+        """Return the critic's Adam, of which the first moment decays faster (ibid., appendix A)."""
+        return {"critic": Adam(lr=1e-4, betas=(0.5, 0.9))}
+
+    def draw(self, draws: Draws) -> dict[str, Tensor]:
+        """Draw two batches of images, noise for both, and an order of the second batch per latent."""
+        return {
+            "images": draws.images(rows=2),
+            "noise": draws.gaussian(draws.latents, rows=2),
+            "orders": draws.orders(draws.latents),
+        }
+
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Compute the losses of the autoencoder and of the critic, from the same pass."""
+        import torch.nn.functional as F
+
+        (images, others), (noise, more) = batch["images"].chunk(2), batch["noise"].chunk(2)
+        terms = self.terms(networks, {**batch, "images": images, "noise": noise})
+        shuffled = self.sample(networks, others, more)[2].gather(0, batch["orders"])
+        joint, product = networks.critic(terms.codes), networks.critic(shuffled)
+        correlation = (joint[:, 0] - joint[:, 1]).mean()
+        told_apart = -(F.log_softmax(joint, 1)[:, 0] + F.log_softmax(product, 1)[:, 1]).mean() / 2
+        loss = self.loss(terms)
+        measures = {**self.measures(terms, loss), "total_correlation": correlation}
+        return Step({"autoencoder": loss + self.gamma * correlation, "critic": told_apart}, measures)

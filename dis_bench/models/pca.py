@@ -1,0 +1,64 @@
+"""PCA: the principal components of pixels, a linear baseline that takes no steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.models.model import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dis_bench.models.given import Given
+
+SAMPLE = 10_000  # images to fit on
+FAINTEST = 1e-3  # decoded pixel, and its distance from 1: a Bernoulli likelihood of 0 or 1 may be infinite
+
+
+class PCA(Model):
+    """Principal components of pixels, fitted on 10,000 images by scikit-learn's randomised solver."""
+
+    name = "pca"
+    stackable = False
+
+    def build(self, given: Given) -> Any:
+        """Build one player of buffers: the mean image, a projection to codes, and one back to pixels."""
+        import torch
+        from torch import nn
+
+        from dis_bench.models.players import Players
+
+        pixels, linear = math.prod(given.image_shape), nn.Module()
+        linear.register_buffer("mean", torch.zeros(given.image_shape))
+        linear.register_buffer("project", torch.zeros(pixels, given.latents))
+        linear.register_buffer("lift", torch.zeros(given.latents, pixels))
+        return Players(linear=linear)
+
+    def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
+        """Fit mean, projection and lift on images drawn by the cell's seed (Halko et al. 2011)."""
+        import torch
+        from sklearn.decomposition import PCA as Decomposition
+
+        linear = networks.linear
+        pixels = images(SAMPLE).flatten(1).cpu().numpy()
+        latents = linear.project.shape[1]
+        found = Decomposition(latents, svd_solver="randomized", random_state=0).fit(pixels)
+        for buffer, array in (
+            (linear.mean, found.mean_),
+            (linear.project, found.components_.T),
+            (linear.lift, found.components_),
+        ):
+            buffer.copy_(torch.as_tensor(array, dtype=buffer.dtype).reshape(buffer.shape))
+
+    def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, None]:
+        """Project images [B, C, H, W] to codes [B, D]."""
+        linear = networks.linear
+        return (images - linear.mean).flatten(1) @ linear.project, None
+
+    def decode(self, networks: Any, codes: Tensor) -> Tensor:
+        """Decode codes [B, D] to logits of the images that they are lifted to."""
+        linear = networks.linear
+        pixels = (codes @ linear.lift).view(-1, *linear.mean.shape) + linear.mean
+        return pixels.clamp(FAINTEST, 1 - FAINTEST).logit()

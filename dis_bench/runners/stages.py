@@ -1,0 +1,153 @@
+"""The stages of a cell, each of which returns what it made: train, keep, score."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dis_bench.records.cell import Cell
+from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
+from dis_bench.records.store import Record
+from dis_bench.runners.device import computing
+from dis_bench.runners.scoring.evaluation import evaluate
+from dis_bench.runners.scoring.pictures import save_pictures
+from dis_bench.runners.scoring.scores import score_cell
+from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
+from dis_bench.runners.training.log import Progress, TrainingDiverged
+from dis_bench.runners.training.loop import train
+from dis_bench.runners.training.state import State
+from dis_bench.runners.training.trainee import Trainee
+
+Emit = Callable[[tuple[Cell, Progress | str]], None]
+Tell = Callable[[Progress | str], None]
+
+
+@dataclass(frozen=True)
+class TrainedCell:
+    """A cell that was trained, alone or in a stack.
+
+    Attributes:
+        trainee: with its trained networks.
+        failure: why it failed, if it did.
+        seconds: its share of what the stack took.
+        captured: whether a GPU replayed the steps.
+    """
+
+    trainee: Trainee
+    failure: Exception | None
+    seconds: float
+    captured: bool
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How cells are trained, beside what their settings say.
+
+    Attributes:
+        way: of convolving in a stack.
+        capture: whether to try to capture the step on a GPU.
+        checkpoint_minutes: between two checkpoints.
+    """
+
+    way: str = "torch"
+    capture: bool = True
+    checkpoint_minutes: float = MINUTES
+
+
+def train_cells(
+    trainees: Sequence[Trainee], folders: Sequence[Path], emit: Emit, manner: Manner
+) -> list[TrainedCell]:
+    """Train cells beside each other, from their checkpoints where there are any.
+
+    Args:
+        trainees: that go together as one, or a single one.
+        folders: of the unfinished cells, which get ``training.csv`` and checkpoints.
+        emit: called with every event of a cell.
+        manner: how.
+    """
+    cells = [one.cell for one in trainees]
+
+    def save(number: int, state: State) -> None:
+        write_checkpoint(folders[number], cells[number].hash, state)
+
+    states = [read_checkpoint(folder, cell.hash) for folder, cell in zip(folders, cells, strict=True)]
+    trained = train(
+        trainees,
+        logs=[folder / "training.csv" for folder in folders],
+        watch=lambda number, progress: emit((cells[number], progress)),
+        way=manner.way,
+        capture=manner.capture,
+        checkpoints=Checkpoints(states, save, manner.checkpoint_minutes),
+    )
+    seconds = trained.seconds / len(cells)
+    return [
+        TrainedCell(one, failure, seconds, trained.captured)
+        for one, failure in zip(trainees, trained.failures, strict=True)
+    ]
+
+
+def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Record:
+    """Encode with trained networks, write weights, codes and pictures, and return the record without scores.
+
+    Args:
+        trained: the cell.
+        folder: where to.
+        record: of a cell that is not trained yet.
+        tell: called with each stage.
+
+    Raises:
+        Exception: the training failed.
+        TrainingDiverged: the networks give no finite losses.
+    """
+    if trained.failure is not None:
+        raise trained.failure
+    cell = trained.trainee.cell
+    with computing("fp32", cell.kernels):
+        _write_weights(folder / "weights.pt", trained.trainee.networks)
+        tell("encoding")
+        evaluation = evaluate(trained.trainee)
+        numbers = [value for name, value in evaluation.measures.items() if name != "kl_per_latent"]
+        if not (np.isfinite(numbers).all() and np.isfinite(evaluation.codes).all()):
+            raise TrainingDiverged(
+                "the trained model gives losses that are not finite on the images it is scored on"
+            )
+        evaluation.save(folder / "codes.npz")
+        save_pictures(folder / "pictures.npz", trained.trainee, evaluation.measures.get("kl_per_latent"))
+    timing = {"train_seconds": trained.seconds}
+    if trained.trainee.is_trained_by_steps:
+        timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
+    return {**record, "status": "done", "evaluation": evaluation.measures, "timing": timing}
+
+
+def score(
+    record: Record,
+    arrays: Mapping[str, Any],
+    metrics: Mapping[str, str],
+    parameters: Mapping[str, Mapping[str, Any]],
+    allow_small: bool,
+    tell: Tell,
+) -> Record:
+    """Return a record with the scores of metrics, their protocols, why any has none, and how long it took.
+
+    What fails does not cost the training: the next run tries that score again.
+    """
+    start = time.perf_counter()
+    if metrics:
+        record = score_cell(record, arrays, metrics, parameters, allow_small, tell)
+    seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
+    return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
+
+
+def _write_weights(path: Path, networks: torch.nn.Module) -> None:
+    """Write weights and buffers, to be loaded where there is no GPU."""
+    weights = {name: value.cpu() for name, value in networks.state_dict().items()}
+    content = io.BytesIO()  # torch tells of a full disk without saying so
+    torch.save(weights, content)
+    path.write_bytes(content.getbuffer())

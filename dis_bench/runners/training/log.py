@@ -1,0 +1,205 @@
+"""The log of a training: what each step measured, summed on the device, and a training.csv per cell."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dis_bench.models.model import Step
+
+LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a measure became NaN or infinite; the message says at which step, and which."""
+
+
+class Progress(NamedTuple):
+    """What a watcher hears of a step.
+
+    Attributes:
+        step: the step just done, from 1.
+        measures: losses and totals of measures by name, means over the batch.
+    """
+
+    step: int
+    measures: dict[str, float]
+
+
+def flatten(step: Step) -> dict[str, Tensor]:
+    """Reduce a step to means over its batch: float64 scalars or [D] by name.
+
+    The loss of an only player is called ``loss``; those of several are ``loss_<player>``.
+    """
+    named = {"loss" if len(step.losses) == 1 else f"loss_{name}": loss for name, loss in step.losses.items()}
+    means = {name: value.mean(0) if value.dim() else value for name, value in step.measures.items()}
+    return {name: value.detach().double() for name, value in (named | means).items()}
+
+
+class Columns:
+    """The columns of training.csv: totals, then the parts of measures that have one per latent.
+
+    Args:
+        measured: by name, [K] or [K, D].
+    """
+
+    def __init__(self, measured: dict[str, Tensor]) -> None:
+        self.sizes = {name: value.shape[1] if value.dim() > 1 else 0 for name, value in measured.items()}
+        parts = [f"{name}_{part}" for name, size in self.sizes.items() for part in range(size)]
+        self.names = [*self.sizes, *parts]
+        self.entries = [
+            entry
+            for name, size in self.sizes.items()
+            for entry in ([f"{name}_{part}" for part in range(size)] or [name])
+        ]
+
+    def arrange(self, values: np.ndarray) -> list[float]:
+        """Order a row's values [M] as :attr:`names`, with a total for each measure that has parts."""
+        totals: list[float] = []
+        parts: list[float] = []
+        place = 0
+        for size in self.sizes.values():
+            own = values[place : place + (size or 1)].tolist()
+            totals.append(sum(own))
+            parts += own if size else []
+            place += size or 1
+        return totals + parts
+
+
+@dataclass
+class RunningMeasures:
+    """What K cells measure, kept on the device so that no step waits for the host.
+
+    Attributes:
+        columns: what the M numbers of a cell are.
+        sums: [K, M], over the steps before a cell broke.
+        latest: [K, M], of the last step.
+        broke_at: int64 [K], the first step whose numbers were not all finite; 0 where there was none.
+        broken: [K, M], the numbers of that step.
+    """
+
+    columns: Columns
+    sums: Tensor
+    latest: Tensor
+    broke_at: Tensor
+    broken: Tensor
+    _step: Tensor
+
+    @classmethod
+    def start(cls, measured: dict[str, Tensor], done: int) -> RunningMeasures:
+        """Make room for what a first step measured, after the steps that were done before."""
+        row = _join(measured)
+        zeros = torch.zeros_like
+        broke_at = torch.zeros(len(row), dtype=torch.int64, device=row.device)
+        step = torch.full((), done, dtype=torch.int64, device=row.device)
+        return cls(Columns(measured), zeros(row), zeros(row), broke_at, zeros(row), step)
+
+    def add(self, measured: dict[str, Tensor]) -> None:
+        """Take in the measures of one step; a captured step may call it."""
+        row = _join(measured)
+        self._step += 1
+        breaks = (self.broke_at == 0) & ~row.isfinite().all(1)
+        self.broke_at += breaks * self._step
+        self.broken.copy_(torch.where(breaks[:, None], row, self.broken))
+        self.sums += row.masked_fill(self.broke_at[:, None] != 0, 0)
+        self.latest.copy_(row)
+
+
+def _join(measured: dict[str, Tensor]) -> Tensor:
+    """Join measures [K] and [K, D] to rows [K, M]."""
+    return torch.cat([value if value.dim() > 1 else value[:, None] for value in measured.values()], 1)
+
+
+class TrainingLog:
+    """The training.csv of K cells, and which of them failed.
+
+    A row holds ``step``, losses and measures, each the mean over the steps since the row before.
+
+    Args:
+        paths: the CSV file of each cell.
+        steps: of the whole training.
+        watch: called with a cell's place and its latest step.
+        done: steps that were done before.
+        written: the rows of these steps, as :meth:`read` gave them.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        steps: int,
+        watch: Callable[[int, Progress], None],
+        done: int = 0,
+        written: Sequence[str] = (),
+    ) -> None:
+        self.failures: list[Exception | None] = [None] * len(paths)
+        self.every = -(-steps // LOG_ROWS)
+        self._paths, self._steps, self._watch = paths, steps, watch
+        self._row_start = done - done % self.every
+        for number, path in enumerate(paths):
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                file.write(written[number] if written else "")
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether there is nothing left to train."""
+        return None not in self.failures
+
+    def read(self, number: int) -> str:
+        """Return the rows of a cell so far."""
+        return self._paths[number].read_bytes().decode()
+
+    def report(self, done: int, running: RunningMeasures) -> None:
+        """Read the measures after some more steps, which waits for the device; write the rows that are due.
+
+        Args:
+            done: steps done; since the last report no row was due before this one.
+            running: of all cells.
+        """
+        due = done % self.every == 0 or done == self._steps
+        sums, latest, broken = (part.cpu().numpy() for part in (running.sums, running.latest, running.broken))
+        columns = running.columns
+        progress: list[tuple[int, Progress]] = []
+        for number, broke_at in enumerate(running.broke_at.tolist()):
+            if self.failures[number] is not None:
+                continue
+            try:
+                if broke_at:
+                    self.failures[number] = _diverged(broke_at, columns, broken[number])
+                    self._write(number, columns, broke_at, sums[number], broke_at - 1 - self._row_start)
+                elif due:
+                    self._write(number, columns, done, sums[number], done - self._row_start)
+            except OSError as error:  # it costs this cell, and no other of the stack
+                self.failures[number] = error
+            if self.failures[number] is None:
+                totals = columns.arrange(latest[number])
+                progress.append((number, Progress(done, dict(zip(columns.sizes, totals, strict=False)))))
+        if due:
+            running.sums.zero_()
+            self._row_start = done
+        for number, latest_of_cell in progress:  # last, as whoever watches may stop the training
+            self._watch(number, latest_of_cell)
+
+    def _write(self, number: int, columns: Columns, step: int, sums: np.ndarray, count: int) -> None:
+        """Write a row from the sums over some steps, if there were any; and first of all the header."""
+        path = self._paths[number]
+        with open(path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0:
+                writer.writerow(["step", *columns.names])
+            if count:
+                writer.writerow([step, *(f"{value:.6g}" for value in columns.arrange(sums / count))])
+
+
+def _diverged(step: int, columns: Columns, values: np.ndarray) -> TrainingDiverged:
+    """Return the error for a step whose values [M] are not all finite."""
+    pairs = zip(columns.entries, values, strict=True)
+    bad = [f"{name} = {value}" for name, value in pairs if not np.isfinite(value)]
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return TrainingDiverged(f"the loss is not finite at step {step}: {', '.join(bad[:3])}{more}")

@@ -1,0 +1,214 @@
+"""Training steps: K cells beside each other, each player moved by the gradient of its own loss.
+
+One cell is a stack of one, which vmap does not see. The weights of K > 1 networks become tensors [K, ...],
+and ``torch.func.vmap`` runs the step of ONE model over them: models need not know. Adam works element by
+element, so each cell takes the steps that it would take alone. Stacks are for a GPU, which one such model
+leaves mostly idle.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from dis_bench.models.model import Adam, Model
+from dis_bench.nn.patches import convolving
+from dis_bench.runners.training.ahead import Batch, draw_ahead
+from dis_bench.runners.training.cuda_graph import Repeater
+from dis_bench.runners.training.log import RunningMeasures, flatten
+from dis_bench.runners.training.trainee import Trainee
+
+
+class Drawn(NamedTuple):
+    """Batches of some steps, drawn ahead.
+
+    Attributes:
+        batches: by name, tensors [steps, K, ...].
+        chance: the states of each cell's generators after these steps.
+    """
+
+    batches: Batch
+    chance: list[dict[str, Any]]
+
+
+class Training:
+    """K cells that train beside each other.
+
+    Args:
+        trainees: cells that :func:`dis_bench.runners.engines.sizes.group_jobs` puts together, or one. One
+            trains in place; copies of the networks of several do.
+        way: of convolving in a stack, one of :data:`dis_bench.nn.patches.WAYS`.
+        capture: whether to try to capture the step on a GPU.
+
+    Attributes:
+        alone: whether there is one cell, which vmap does not see.
+        weights, buffers: by name, [K, ...] each in a stack.
+        optimiser: of the weights, a group per player; None where no weight is trained.
+        draws: each cell's generators, which are ahead of the steps.
+        chance: their states as of the steps that were taken.
+        done: steps that were taken.
+        running: what the steps measured; None before the first one.
+        open_sums: sums [K, M] of the log's open row with which ``running`` begins; None for zeros.
+    """
+
+    def __init__(self, trainees: Sequence[Trainee], way: str = "torch", capture: bool = True) -> None:
+        self.trainees, self.way = trainees, way
+        self.alone = len(trainees) == 1
+        self.device = trainees[0].device
+        games = [_Game(one.networks).train() for one in trainees]
+        if self.alone:
+            self._game = games[0]
+            self.weights: Batch = dict(self._game.named_parameters())
+            self.buffers: Batch = dict(self._game.named_buffers())
+        else:
+            self.weights, self.buffers = stack_module_state(list(games))
+            self._game = copy.deepcopy(games[0]).to("meta").train()
+        self._values = _stack_values([one.model for one in trainees], self.device)
+        self._players = _sort_by_player(trainees[0].networks, self.weights)
+        self.optimiser = self._make_optimiser() if self._players else None
+        self.draws = [one.draws() for one in trainees]
+        self.chance = [draws.state() for draws in self.draws]
+        self.done = 0
+        self.running: RunningMeasures | None = None
+        self.open_sums: Tensor | None = None
+        self._batch: Batch = {}
+        self._repeat = Repeater(self.device, capture)
+
+    @property
+    def captured(self) -> bool:
+        """Whether a GPU replays the steps by now."""
+        return self._repeat.captured
+
+    def step_bytes(self) -> int:
+        """Return the bytes that chance takes in one step of all cells."""
+        first = self.trainees[0]
+        drawn = first.model.draw(first.draws())
+        return len(self.trainees) * sum(part.nbytes for part in drawn.values())
+
+    def draw_ahead(self, spans: Iterable[int]) -> Iterator[Drawn]:
+        """Draw the batches of spans of steps, on the device."""
+        cells = [
+            lambda one=one, draws=draws: one.model.draw(draws)
+            for one, draws in zip(self.trainees, self.draws, strict=True)
+        ]
+        for batches in draw_ahead(cells, spans, self.device.type):
+            yield Drawn(batches, [draws.state() for draws in self.draws])
+
+    def take(self, drawn: Drawn) -> None:
+        """Take the steps that were drawn ahead.
+
+        Images are drawn before the captured part of a step, so that a dataset may draw them in any way.
+        """
+        for number in range(len(drawn.batches["images"])):
+            self._lay_out({name: part[number] for name, part in drawn.batches.items()})
+            self._repeat(self._train_once)
+            self.done += 1
+        self.chance = drawn.chance
+
+    def give_back(self) -> None:
+        """Give each cell's networks their weights and buffers, and leave them in evaluation mode."""
+        for number, one in enumerate(self.trainees):
+            if not self.alone:
+                with torch.no_grad():
+                    for name, weight in one.networks.named_parameters():
+                        weight.copy_(self.weights[f"networks.{name}"][number])
+                    for name, buffer in one.networks.named_buffers():
+                        buffer.copy_(self.buffers[f"networks.{name}"][number])
+            one.networks.eval()
+
+    def _lay_out(self, drawn: Batch) -> None:
+        """Put a step's batch where the step reads it: a captured one, in the same tensors each time."""
+        first = self.trainees[0]
+        indices = drawn["images"]
+        pixels = first.dataset.images(indices.flatten())
+        progress = min(1.0, self.done / max(1, first.cell.steps - 1))
+        parts = {**drawn, "images": pixels.unflatten(0, indices.shape)}
+        if self.device.type == "cpu":
+            self._batch = {**parts, "progress": torch.full((len(self.trainees),), progress)}
+            return
+        if not self._batch:
+            self._batch = {name: torch.empty_like(part) for name, part in parts.items()}
+            self._batch["progress"] = torch.zeros(len(self.trainees), device=self.device)
+        for name, part in parts.items():
+            self._batch[name].copy_(part)
+        self._batch["progress"].fill_(progress)
+
+    def _train_once(self) -> None:
+        pixel_max = self.trainees[0].dataset.pixel_max
+        batch = {**self._batch, "images": self._batch["images"].float() / pixel_max}
+        if self.alone:
+            step = self._game(self.trainees[0].model, {name: part[0] for name, part in batch.items()})
+            losses, measured = step.losses, {name: part[None] for name, part in flatten(step).items()}
+        else:
+            with convolving(self.way):
+                losses, measured = vmap(self._pass)(self.weights, self.buffers, self._values, batch)
+        self._move(losses)
+        if self.running is None:
+            self.running = RunningMeasures.start(measured, self.done)
+            if self.open_sums is not None:
+                self.running.sums.copy_(self.open_sums)
+        self.running.add(measured)
+
+    def _pass(
+        self, weights: Batch, buffers: Batch, values: Batch, batch: Batch
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Compute the losses of one cell, and what its log keeps; vmap makes it those of all."""
+        model = copy.copy(self.trainees[0].model)
+        for name, value in values.items():
+            setattr(model, name, value)
+        step = functional_call(self._game, (weights, buffers), (model, batch))
+        return step.losses, flatten(step)
+
+    def _move(self, losses: dict[str, Tensor]) -> None:
+        """Move each player by the gradient of its own loss; no loss depends on another cell's weights."""
+        assert self.optimiser is not None
+        self.optimiser.zero_grad()
+        last = [*losses][-1]
+        for player, loss in losses.items():
+            # Unlike torch.autograd.grad, this lays gradients out as their weights, which a fused Adam needs.
+            loss.sum().backward(inputs=self._players[player], retain_graph=player != last)
+        self.optimiser.step()
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        first = self.trainees[0]
+        different = first.model.optimisers()
+        groups = []
+        for player, own in self._players.items():
+            adam = different.get(player, Adam())
+            lr = first.cell.lr if adam.lr is None else adam.lr
+            groups.append({"params": own, "lr": lr, "betas": adam.betas, "weight_decay": adam.weight_decay})
+        # Without decay it is Adam, bit for bit.
+        return torch.optim.AdamW(groups, fused=True, capturable=self.device.type == "cuda")
+
+
+class _Game(nn.Module):
+    """Networks with a step for a pass, so that vmap can replace their weights."""
+
+    def __init__(self, networks: nn.Module) -> None:
+        super().__init__()
+        self.networks = networks
+
+    def forward(self, model: Model, batch: Batch) -> Any:
+        return model.step(self.networks, batch)
+
+
+def _sort_by_player(networks: nn.Module, weights: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+    """Sort trainable weights by the player that they belong to; players without any are left out."""
+    players: dict[str, list[Tensor]] = {}
+    for name, weight in networks.named_parameters():
+        if weight.requires_grad:
+            players.setdefault(name.partition(".")[0], []).append(weights[f"networks.{name}"])
+    return players
+
+
+def _stack_values(models: Sequence[Model], device: torch.device) -> dict[str, Tensor]:
+    """Return the hyperparameters that are floats, as tensors [K] by name."""
+    names = [name for name, value in models[0].values.items() if isinstance(value, float)]
+    return {
+        name: torch.tensor([float(model.values[name]) for model in models], device=device) for name in names
+    }

@@ -1,0 +1,85 @@
+"""A cell that is about to train: its model, its networks with their first weights, and its dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.models import build_model
+from dis_bench.models.draws import Draws
+from dis_bench.models.model import Model
+from dis_bench.records.cell import Cell
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A cell with all that its training needs.
+
+    Attributes:
+        cell: its settings.
+        model: its objective.
+        networks: on the device that trains.
+        dataset: on the same device.
+    """
+
+    cell: Cell
+    model: Model
+    networks: nn.Module
+    dataset: Dataset
+
+    @property
+    def device(self) -> torch.device:
+        """The device that trains."""
+        return torch.device(self.dataset.device)
+
+    @property
+    def is_trained_by_steps(self) -> bool:
+        """Whether there are weights to train; a model without fills its buffers in ``fit``."""
+        return any(weight.requires_grad for weight in self.networks.parameters())
+
+    def draws(self) -> Draws:
+        """Start the cell's own generators."""
+        return Draws(len(self.dataset), self.cell.batch_size, self.cell.latent_size, self.cell.seed)
+
+    def images(self, count: int) -> Tensor:
+        """Draw images [count, C, H, W] in [0, 1] without replacement, by the cell's seed."""
+        generator = torch.Generator().manual_seed(self.cell.seed)
+        order = torch.randperm(len(self.dataset), generator=generator)
+        return self.pixels(order[:count].to(self.device))
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """Draw the images [B, C, H, W] in [0, 1] at indices [B]."""
+        return self.dataset.images(indices).float() / self.dataset.pixel_max
+
+
+def prepare(
+    cell: Cell,
+    models: Mapping[str, str],
+    datasets: Mapping[str, Dataset],
+    device: str,
+    networks: Mapping[str, str] | None = None,
+) -> Trainee:
+    """Build a cell's model and networks, and move them and the dataset to the device.
+
+    Args:
+        cell: which.
+        models: what to load for each name that the cells use.
+        datasets: by the name that the cells use.
+        device: ``cpu`` or ``cuda``.
+        networks: as for models; None where they are installed.
+    """
+    dataset = datasets[cell.dataset].to(device)
+    model, built = build_model(
+        models[cell.model],
+        image_shape=dataset.image_shape,
+        network=cell.network if networks is None else networks[cell.network],
+        latent_size=cell.latent_size,
+        likelihood=cell.likelihood,
+        seed=cell.seed,
+        **cell.hyperparameters,
+    )
+    return Trainee(cell, model, built.to(device), dataset)
