@@ -88,6 +88,23 @@ def test_a_study_ends_in_a_table_and_whole_folders(tmp_path):
     assert record["environment"]["torch"] == torch.__version__
 
 
+def test_models_of_every_kind_end_in_one_table(tmp_path):
+    study = dataclasses.replace(TINY, models=["betavae", "factorvae", "pca"], betas=[1], seeds=1)
+    table = run(study, tmp_path).set_index("model")
+    assert table["status"].tolist() == ["done"] * 3
+    assert table["mean_code"].notna().all()
+    assert table["kl"].notna().to_dict() == {"betavae": True, "factorvae": True, "pca": False}
+    assert table["mse"]["pca"] < 0.05  # ten components are enough for squares
+    folder = Path(table["folder"]["pca"])
+    assert {path.name for path in folder.iterdir()} == {
+        "record.json", "codes.npz", "pictures.npz", "weights.pt"
+    }  # fmt: skip
+    with np.load(folder / "codes.npz") as kept:
+        assert sorted(kept) == ["codes", "factors"]
+    log = pd.read_csv(Path(table["folder"]["factorvae"]) / "training.csv")
+    assert {"loss_autoencoder", "loss_critic", "total_correlation", "kl_3"} <= {*log}
+
+
 def test_kept_codes_give_the_score_again(tmp_path):
     table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path)
     with np.load(Path(table["folder"][0]) / "codes.npz", allow_pickle=False) as kept:

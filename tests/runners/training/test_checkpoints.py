@@ -45,13 +45,14 @@ GAMES = {
     "its steps draw from torch's stream": {"model": f"{HERE}:Random"},
     "batch normalisation": {"network": "tutorial"},
     "bf16": {"precision": "bf16"},
+    "two players": {"model": "factorvae", "gamma": 6.4},
 }
 
 
 @pytest.mark.parametrize("game", GAMES)
 def test_a_stopped_training_ends_bit_for_bit_as_an_undisturbed_one(game, tmp_path, monkeypatch):
     monkeypatch.setattr("dis_bench.runners.training.log.LOG_ROWS", 4)  # stops are within rows
-    given = {"steps": 13, "batch_size": 4, "beta": 4.0, **GAMES[game]}
+    given = {"steps": 13, "batch_size": 4, **GAMES[game]}
     whole = trainee(**given)
     train_alone(whole, tmp_path / "whole.csv")
     states = None

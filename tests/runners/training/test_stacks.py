@@ -110,6 +110,15 @@ def test_a_model_without_hyperparameters_is_stacked_too(tmp_path):
         check_same(cells[number], logs[number], own, alone(own, tmp_path))
 
 
+def test_each_player_of_a_cell_in_a_stack_is_that_of_the_cell_alone(tmp_path):
+    study = dataclasses.replace(STUDY, models=["factorvae"], betas=(), settings={"factorvae.gamma": [1, 9]})
+    cells = cells_of(study, 3)
+    _, logs = stacked(cells, tmp_path)
+    for number, own in enumerate(cells_of(study, 3)):
+        check_same(cells[number], logs[number], own, alone(own, tmp_path))
+        assert list(logs[number])[1:3] == ["loss_autoencoder", "loss_critic"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["dsprites", "shapes3d"])
 def test_so_it_is_with_the_drawn_datasets_and_other_networks(dataset, tmp_path):
