@@ -125,6 +125,7 @@ class Model:
         hyperparameters: what a study can vary; each becomes an attribute of the instance.
         stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats
             become tensors; a loss that draws random numbers, or has an ``if`` on a value, says False.
+        note: what legends of reports add in parentheses, where nothing of the model varies.
 
     Args:
         values: hyperparameters by name; the others take their defaults.
@@ -136,6 +137,7 @@ class Model:
     name: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
     stackable: ClassVar[bool] = True
+    note: ClassVar[str] = ""
 
     def __init__(self, **values: Any) -> None:
         declared = {h.name: h for h in self.hyperparameters}

@@ -16,6 +16,7 @@ class VAE(Model):
     """Variational autoencoder: reconstruction + KL (Kingma & Welling 2014, eq. 10)."""
 
     name = "vae"
+    note = "its objective: β = 1"
 
     def loss(self, terms: Terms) -> Tensor:
         """Minus the ELBO, in nats per image."""

@@ -240,6 +240,10 @@ class Pipeline:
             )
         evaluation.save(folder / "codes.npz")
         record["evaluation"] = evaluation.measures
+        record["declared"] = {
+            "dataset": {"caveat": dataset.caveat_of(dataset.source)},
+            "model": {"note": ready.model.note},
+        }
         save_pictures(folder / "pictures.npz", networks, dataset, evaluation.measures["kl_per_latent"])
         return evaluation
 
