@@ -20,7 +20,8 @@ STUDY = dataclasses.replace(TINY, betas=[1], seeds=1, steps=1)
 
 
 def score(metrics, record=None, codes=CODES, parameters=None, allow_small=True):
-    kept = {"cell": {"hyperparameters": {}}, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
+    cell = {"dataset": "tiny", "hyperparameters": {}}
+    kept = {"cell": cell, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
     record = record or kept
     arrays = {"codes": codes, "factors": FACTORS, "log_variances": 0 * CODES}
     score_cell(record, arrays, metrics, parameters or {}, allow_small, watch=lambda stage: None)
