@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dis_bench.errors import InputError, blaming, check_line, clean, shown
-
-if TYPE_CHECKING:
-    from dis_bench.metrics.metric import Metric
 
 Text = str | Mapping[str, str]
 Caveat = str | Callable[[str, Mapping[str, Any]], str]
@@ -21,7 +18,26 @@ Caveat = str | Callable[[str, Mapping[str, Any]], str]
 LONGEST_LABEL = 60  # characters: it heads a column and stands in legends
 
 
-def check_declaration(metric: Metric) -> None:
+class Declaring(Protocol):
+    """What is read here of a :class:`~dis_bench.metrics.metric.Metric`, which says what each attribute is."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    keys: tuple[str, ...] | None
+    range: tuple[float, float]
+    higher_is_better: bool
+    label: Text
+    short: Text
+    caveat: Caveat
+    leads: bool
+    perfect: Mapping[str, float]
+    is_plain: bool
+
+    @property
+    def summary(self) -> str: ...
+
+
+def check_declaration(metric: Declaring) -> None:
     """Refuse a declaration that a report could not show.
 
     Raises:
@@ -40,7 +56,7 @@ def check_declaration(metric: Metric) -> None:
 
 
 def describe(
-    metric: Metric, columns: Iterable[str], dataset: str, parameters: Mapping[str, Any]
+    metric: Declaring, columns: Iterable[str], dataset: str, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write down what a metric declares of the scores that it gave.
 
@@ -85,7 +101,7 @@ def _name_column(text: Text, metric: str, column: str) -> str:
     return f"{text} {key.replace('_', ' ')}".rstrip() if text else ""
 
 
-def _find_caveat(metric: Metric, dataset: str, parameters: Mapping[str, Any]) -> str:
+def _find_caveat(metric: Declaring, dataset: str, parameters: Mapping[str, Any]) -> str:
     if isinstance(metric.caveat, str):
         return metric.caveat
     what = f"the caveat of metric '{metric.name}'"
@@ -95,7 +111,7 @@ def _find_caveat(metric: Metric, dataset: str, parameters: Mapping[str, Any]) ->
     return text
 
 
-def _is_default(metric: Metric, parameters: Mapping[str, Any]) -> bool:
+def _is_default(metric: Declaring, parameters: Mapping[str, Any]) -> bool:
     """Return whether a protocol, in which tuples may have become lists, is the default one."""
     return all(
         parameters.get(name) in (default, list(default) if isinstance(default, tuple) else default)
@@ -132,7 +148,7 @@ def _check_label(what: str, given: Any, keys: tuple[str, ...] | None) -> None:
         check_line(what, text, LONGEST_LABEL)
 
 
-def _check_perfect(metric: Metric) -> None:
+def _check_perfect(metric: Declaring) -> None:
     low, high = metric.range
     what = f"perfect of metric '{metric.name}'"
     if not isinstance(metric.perfect, Mapping):
