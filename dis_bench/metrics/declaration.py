@@ -1,7 +1,7 @@
-"""What a metric says of itself to readers: its spelling, a caveat, and what a perfect code is known to score.
+"""Declarations: the label, the caveat and the direction of a metric, as reports show them.
 
-A declaration is plain data once :func:`describe` has written it: a record keeps it, so that a report needs
-the metric itself no more.
+:func:`describe` turns a declaration into plain data, which a record keeps. A report then no longer needs the
+metric itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST_LABEL = 60  # characters: it heads a column and stands in legends
 
 
 class Declaring(Protocol):
-    """What is read here of a :class:`~dis_bench.metrics.metric.Metric`, which says what each attribute is."""
+    """A :class:`~dis_bench.metrics.metric.Metric`, which documents these attributes."""
 
     name: str
     parameters: Mapping[str, Any]
@@ -58,7 +58,7 @@ def check_declaration(metric: Declaring) -> None:
 def describe(
     metric: Declaring, columns: Iterable[str], dataset: str, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write down what a metric declares of the scores that it gave.
+    """Return a metric's declaration for its scores as plain data.
 
     Args:
         metric: which.
@@ -94,7 +94,7 @@ def describe(
 
 
 def _name_column(text: Text, metric: str, column: str) -> str:
-    """Return the text of a column: its key's own, or the metric's followed by the key in words."""
+    """Return the text for a column: by key, or the metric's and the key in words."""
     key = column.removeprefix(metric).removeprefix("_")
     if not isinstance(text, str):
         return text.get(key, "")
@@ -112,7 +112,7 @@ def _find_caveat(metric: Declaring, dataset: str, parameters: Mapping[str, Any])
 
 
 def _is_default(metric: Declaring, parameters: Mapping[str, Any]) -> bool:
-    """Return whether a protocol, in which tuples may have become lists, is the default one."""
+    """Return whether a protocol is the default one; lists equal tuples."""
     return all(
         parameters.get(name) in (default, list(default) if isinstance(default, tuple) else default)
         for name, default in metric.parameters.items()

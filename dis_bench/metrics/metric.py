@@ -67,8 +67,8 @@ class Metric:
         values_are_numbers: whether it treats factor values as numbers, even if they are names.
         draws_rows: whether it draws from all available rows; its score is marked if a small table is allowed
             and has fewer rows than a study's.
-        label: published spelling, for reports; if it returns several numbers, each key in words is appended, or
-            a label is given by key. By default the name in words.
+        label: published spelling, for reports; if it returns several numbers, each key in words is appended,
+            or a label is given by key. By default the name in words.
         short: the same for the heading of a narrow column, if it differs.
         caveat: one line that a reader of reports must know, or a function of the dataset's name and the
             parameters that returns it, empty if there is nothing to say.
