@@ -195,7 +195,7 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
 
 
 def _sources(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
-    """What datasets say of the sources that these images are from."""
+    """Yield the caveats of the datasets, for the sources of these images."""
     pairs = [
         (plain_name(setting.cell["dataset"]), said.caveat_of(setting.cell["dataset"], setting.cell["source"]))
         for setting, said in zip(settings, declared, strict=True)
@@ -204,7 +204,7 @@ def _sources(settings: list[Setting], declared: list[Declared]) -> Iterator[str]
 
 
 def _metrics(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
-    """What metrics say of their scores."""
+    """Yield the caveats of the metrics."""
     said = [_ask_metrics(*both) for both in zip(settings, declared, strict=True)]
     yield from dict.fromkeys(caveat for each in said for one in each if (caveat := one.get("caveat", "")))
 
@@ -230,7 +230,7 @@ def _ceilings(settings: list[Setting], declared: list[Declared]) -> Iterator[str
 
 
 def _list_ceilings(setting: Setting, declared: Declared) -> Iterator[str]:
-    """Yield what a perfect code scores where that is short of the top, as measured or else as declared."""
+    """Yield each score of a perfect code below the top, as measured or declared."""
     known: dict[str, float] = {}
     for said in _ask_metrics(setting, declared):
         known |= said.get("perfect", {})

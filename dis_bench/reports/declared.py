@@ -1,4 +1,4 @@
-"""What plug-ins say of themselves: as the records keep it, else as those that are installed do.
+"""Declarations of plug-ins: from the records, else from the installed plug-ins.
 
 Records from before there was ``declared`` in them keep nothing. A name in a record is looked up among
 installed plug-ins; it never decides what is imported.
@@ -42,14 +42,14 @@ class Declared:
                 self._notes[cell["model"]] = kept["model"].get("note", "")
 
     def of_score(self, column: str) -> Mapping[str, Any] | None:
-        """Return what the metric of a score says, None where it is silent; its caveat may be missing."""
+        """Return a score's declaration, perhaps without its caveat; None if unknown."""
         if column in self._scores:
             return self._scores[column]
         metric = _load_metric(find_owner(column, _installed("metrics")))
         return None if metric is None else describe(replace(metric, caveat=""), [column], "", {})
 
     def of_metric(self, name: str, dataset: str, used: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what a metric says of its scores on a dataset by a protocol; empty where it is silent."""
+        """Return a metric's declaration for a dataset and a protocol; empty if unknown."""
         if name in self._metrics:
             return self._metrics[name]
         try:
@@ -73,7 +73,7 @@ class Declared:
 
 @cache
 def _installed(kind: str) -> dict[str, Plugin]:
-    """Return the installed plug-ins of a kind, read once: the metadata of all packages takes a while."""
+    """Return the installed plug-ins of a kind; reading all metadata takes a while."""
     try:
         return plugins(kind)
     except InputError:  # two packages claim one name, which is none of a report's business

@@ -105,7 +105,7 @@ def score_columns(table: pd.DataFrame) -> list[str]:
 
 
 def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
-    """Say what the short names of scores mean: ``DCI D, C are disentanglement and completeness``."""
+    """Explain short names of scores: ``DCI D, C are disentanglement and ...``."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for quantity in quantities:
         if quantity.is_score and quantity.short:
@@ -120,7 +120,7 @@ def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
 
 
 def _score(name: str, said: Mapping[str, Any] | None) -> Quantity:
-    """Return a score with what its metric says of it; without a word, direction and range are unknown."""
+    """Return a score as declared; else its direction and range are unknown."""
     plain = name.replace("_", " ")
     if said is None:
         return Quantity(name, plain, is_score=True)
