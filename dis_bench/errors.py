@@ -16,6 +16,7 @@ RECORD = "a record"  # read from any interface, so options get neutral names
 LONGEST_SHOWN = 100  # characters of one value
 LONGEST_PATH = 300  # characters of one word that contains a slash
 LONGEST_MESSAGE = 1_000  # characters
+LONGEST_LINE = 1_000  # characters of what a plug-in says of itself
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,18 @@ def _shorten(text: str, most: int) -> str:
         return text
     first, last = most // 2, most // 8
     return f"{text[:first]}[... {len(text) - first - last:,} more ...]{text[-last:]}"
+
+
+def check_line(what: str, given: Any, most: int = LONGEST_LINE) -> None:
+    """Check that something can be shown as one line of text, anywhere.
+
+    Raises:
+        InputError: it is no text, too long, or has characters that cannot be printed.
+    """
+    if not isinstance(given, str) or not (given.isprintable() and len(given) <= most):
+        raise InputError(
+            f"{what} must be one line of text, of at most {most:,} characters, but {shown(given)} was given."
+        )
 
 
 def _write(value: Any) -> str:

@@ -94,7 +94,7 @@ def _add_data(group: Any) -> None:
 
 def _add_doing(group: Any) -> None:
     add = group.add_argument
-    add("--study", metavar="FILE.toml", help="a file of these options")
+    add("--study", metavar="FILE.toml", help="a file of these options (default: quickstart, built in)")
     add("--out", metavar="DIR", help="where results go (default: results)")
     add("--rerun", metavar="never|missing|always", help="which cells to run again (default: missing)")
     add(

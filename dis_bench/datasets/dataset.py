@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -45,6 +46,7 @@ class Dataset:
         archive: the authors' file, if there is one to fetch.
         reference: factor classes of a typical image, around which ``dis-bench data show`` sweeps; by default
             the middle class of every factor.
+        caveat: one line that a reader of results must know, or one by source.
         source: the source of this instance's pixels.
         fingerprint: a short text that changes if the pixels may have changed for a reason other than the
             code, such as a different file; set it on the class, or in ``__init__``.
@@ -58,6 +60,7 @@ class Dataset:
     sources: ClassVar[tuple[str, ...]] = ("rendered",)
     archive: ClassVar[Archive | None] = None
     reference: ClassVar[tuple[int, ...] | None] = None
+    caveat: ClassVar[str | Mapping[str, str]] = ""
     fingerprint: str
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -72,6 +75,11 @@ class Dataset:
         self.data_dir = data_dir
         self.device: str | torch.device = "cpu"
         self._tables: dict[str, torch.Tensor] | None = None
+
+    @classmethod
+    def caveat_of(cls, source: str) -> str:
+        """Return the caveat of a source; empty where there is none."""
+        return cls.caveat if isinstance(cls.caveat, str) else cls.caveat.get(source, "")
 
     def build(self) -> dict[str, torch.Tensor]:
         """Build the large arrays that :meth:`draw` reads, by name.

@@ -34,6 +34,8 @@ class DCI(NamedTuple):
     keys=DCI._fields,
     source="Eastwood and Williams 2018, section 2; boosted trees as in Locatello et al. 2019",
     version=2,
+    label="DCI",
+    short={key: f"DCI {key[0].upper()}" for key in DCI._fields},
 )
 def dci(
     representation: Representation, *, train: int = 10_000, test: int = 5_000, estimator: str = "fast"

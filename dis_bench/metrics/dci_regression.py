@@ -49,7 +49,12 @@ class Fits(NamedTuple):
     r2: Array
 
 
-@metric(keys=DCI._fields, source="Eastwood and Williams 2018, section 2, with lasso", values_are_numbers=True)
+@metric(
+    keys=DCI._fields,
+    source="Eastwood and Williams 2018, section 2, with lasso",
+    values_are_numbers=True,
+    label="DCI (lasso)",
+)
 def dci_lasso(
     representation: Representation,
     *,
@@ -101,6 +106,7 @@ def dci_lasso(
     keys=DCI._fields,
     source="Eastwood and Williams 2018, section 2, with random forests",
     values_are_numbers=True,
+    label="DCI (forests)",
 )
 def dci_forest(
     representation: Representation,

@@ -10,7 +10,9 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(source="Sepliarskaia et al. 2019; codes discretised as for MIG in Locatello et al. 2019")
+@metric(
+    source="Sepliarskaia et al. 2019; codes discretised as for MIG in Locatello et al. 2019", label="DCIMIG"
+)
 def dcimig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -> float:
     """Measure how much of the factors is in codes that carry little of any other.
 

@@ -13,7 +13,11 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019", draws_rows=True)
+@metric(
+    source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019",
+    draws_rows=True,
+    label="FactorVAE score",
+)
 def factorvae_score(
     representation: Representation,
     *,

@@ -24,7 +24,12 @@ class InfoMEC(NamedTuple):
     compactness: float
 
 
-@metric(keys=InfoMEC._fields, source="Hsu et al. 2023, for continuous codes", version=2)
+@metric(
+    keys=InfoMEC._fields,
+    source="Hsu et al. 2023, for continuous codes",
+    version=2,
+    label={key: f"Info{key[0].upper()}" for key in InfoMEC._fields},
+)
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
 ) -> InfoMEC:

@@ -12,7 +12,7 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows, check_bins, equal_width_bins
 
 
-@metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=2)
+@metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=2, label="IRS")
 def irs(
     representation: Representation, *, rows: int = 10_000, quantile: float = 0.99, bins: int = 20
 ) -> float:

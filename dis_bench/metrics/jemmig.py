@@ -10,7 +10,10 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(source="Do and Tran 2020, normalised; codes discretised as for MIG in Locatello et al. 2019")
+@metric(
+    source="Do and Tran 2020, normalised; codes discretised as for MIG in Locatello et al. 2019",
+    label="JEMMIG",
+)
 def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -> float:
     """Measure how exclusively each factor and its best code determine each other.
 

@@ -22,11 +22,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
 from dis_bench.errors import METRIC, InputError, describe, shown, unknown, worded_for
+from dis_bench.metrics.declaration import Caveat, Text, check_declaration
 from dis_bench.metrics.protocols import (
     STUDY_ROWS,
     check_rows,
@@ -66,6 +67,14 @@ class Metric:
         values_are_numbers: whether it treats factor values as numbers, even if they are names.
         draws_rows: whether it draws from all available rows; its score is marked if a small table is allowed
             and has fewer rows than a study's.
+        label: published spelling, for reports; if it returns several numbers, each key in words is appended,
+            or a label is given by key. By default the name in words.
+        short: the same for the heading of a narrow column, if it differs.
+        caveat: one line that a reader of reports must know, or a function of the dataset's name and the
+            parameters that returns it, empty if there is nothing to say.
+        leads: whether reports name it in their first sentence.
+        perfect: score of a perfect code under the default parameters by dataset, where it is known.
+        is_plain: whether it wraps a plain function of arrays, which declares neither range nor direction.
     """
 
     function: Callable[..., Any]
@@ -79,9 +88,15 @@ class Metric:
     needs: tuple[str, ...] = ()
     values_are_numbers: bool = False
     draws_rows: bool = False
+    label: Text = ""
+    short: Text = ""
+    caveat: Caveat = ""
+    leads: bool = False
+    perfect: Mapping[str, float] = field(default_factory=dict)
+    is_plain: bool = False
 
     def __post_init__(self) -> None:
-        _check_range(self.name, self.range)
+        check_declaration(self)
         functools.update_wrapper(self, self.function, updated=())  # without the function's own attributes
         by_keyword = inspect.Parameter.KEYWORD_ONLY
         first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("codes", "factors")]
@@ -237,6 +252,11 @@ def metric(
     needs: tuple[str, ...] = (),
     values_are_numbers: bool = False,
     draws_rows: bool = False,
+    label: Text = "",
+    short: Text = "",
+    caveat: Caveat = "",
+    leads: bool = False,
+    perfect: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Declare a function ``f(representation, *, parameter=default, ...)`` a metric.
 
@@ -252,13 +272,22 @@ def metric(
             the metric is refused when named, and left out when no metric is named.
         values_are_numbers: whether it treats factor values as numbers, even if they are names.
         draws_rows: whether it draws from all available rows, which its parameters do not show.
+        label: published spelling, for reports: ``"MIG"``. If the metric returns several numbers, each key in
+            words is appended, or a label is given by key. By default the name in words.
+        short: the same for the heading of a narrow column, if it differs.
+        caveat: one line that a reader of reports must know, or a function of the dataset's name and the
+            parameters that returns it, empty if there is nothing to say. The score of a perfect code needs no
+            caveat, as reports measure it.
+        leads: whether reports name it in their first sentence; of several, the first one.
+        perfect: score of a perfect code under the default parameters by dataset, if it is known to be below
+            the top of the range; reports show it until it is measured.
 
     Returns:
         A decorator that turns the function into a :class:`Metric`.
 
     Raises:
-        InputError: the function cannot be called with a representation alone, or ``range`` is not two
-            ascending numbers.
+        InputError: the function cannot be called with a representation alone, or no report
+            could show what is declared.
 
     Example:
         >>> import numpy as np
@@ -275,7 +304,8 @@ def metric(
         name = function.__name__
         defaults = read_defaults(function, name, ("representation",))
         about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
-        return Metric(function, name, defaults, *about)
+        shown_as = (label, short, caveat, leads, {} if perfect is None else perfect)
+        return Metric(function, name, defaults, *about, *shown_as)
 
     return declare
 
@@ -316,7 +346,7 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
             parameters["seed"] = representation.seed
         return target(representation.codes.copy(), representation.factors.copy(), **parameters)
 
-    return Metric(function, own_name, defaults, keys=None, version=version)
+    return Metric(function, own_name, defaults, keys=None, version=version, is_plain=True)
 
 
 def find_owner(score: str, metrics: Iterable[str]) -> str | None:
@@ -326,18 +356,6 @@ def find_owner(score: str, metrics: Iterable[str]) -> str | None:
     """
     owners = [name for name in metrics if score == name or score.startswith(f"{name}_")]
     return max(owners, key=len, default=None)
-
-
-def _check_range(name: str, range: Any) -> None:
-    try:
-        low, high = map(float, range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not low < high:  # false if either is NaN
-        raise InputError(
-            f"the range of metric '{name}' must be its lowest and its highest score, but {shown(range)} was "
-            "given."
-        )
 
 
 def _by_key(result: Any) -> dict[str, Any]:

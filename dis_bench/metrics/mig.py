@@ -10,7 +10,12 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(source="Chen et al. 2018, section 4; discretised as in Locatello et al. 2019")
+@metric(
+    source="Chen et al. 2018, section 4; discretised as in Locatello et al. 2019",
+    label="MIG",
+    leads=True,
+    perfect={"dsprites": 0.895},
+)
 def mig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -> float:
     """Compute the gap in mutual information between a factor's two best codes.
 

@@ -11,7 +11,12 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows
 
 
-@metric(source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019", version=2)
+@metric(
+    source="Kumar et al. 2018, section 3; the classification variant of Locatello et al. 2019",
+    version=2,
+    label="SAP",
+    perfect={"dsprites": 0.245},
+)
 def sap(representation: Representation, *, train: int = 10_000, test: int = 5_000) -> float:
     """Compute the gap in accuracy between the two codes that best classify a factor.
 
@@ -53,7 +58,7 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
     return float(top_two_gap(accuracies, _accuracy_of_guessing(training, testing)).mean())
 
 
-@metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True)
+@metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True, label="SAP (continuous)")
 def sap_continuous(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the gap in R^2 between the two codes that best explain a factor.
 

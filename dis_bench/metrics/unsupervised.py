@@ -30,7 +30,7 @@ class Moments(NamedTuple):
     correlations: NDArray[np.float64]
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE)
+@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="Gaussian total correlation")
 def gaussian_total_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the total correlation of a Gaussian with the codes' covariance, in nats.
 
@@ -67,7 +67,7 @@ def gaussian_total_correlation(representation: Representation, *, rows: int = 10
     return max(0.0, float(-np.log(eigenvalues).sum() / 2))
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE)
+@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="Gaussian Wasserstein correlation")
 def gaussian_wasserstein_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the squared Wasserstein distance of Gaussian codes from independence.
 
@@ -101,7 +101,12 @@ def gaussian_wasserstein_correlation(representation: Representation, *, rows: in
     return float(_wasserstein_share(moments) * moments.variances.sum())
 
 
-@metric(range=(0.0, 2.0), higher_is_better=False, source=SOURCE)
+@metric(
+    range=(0.0, 2.0),
+    higher_is_better=False,
+    source=SOURCE,
+    label="normalised Gaussian Wasserstein correlation",
+)
 def gaussian_wasserstein_correlation_norm(representation: Representation, *, rows: int = 10_000) -> float:
     """Divide the Wasserstein correlation by the sum of the codes' variances.
 
@@ -132,7 +137,7 @@ def gaussian_wasserstein_correlation_norm(representation: Representation, *, row
     return _wasserstein_share(_moments(representation, rows))
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE)
+@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="mutual information score")
 def mutual_info_score(
     representation: Representation, *, rows: int = 10_000, bins: int = 20, count_dead: bool = True
 ) -> float:

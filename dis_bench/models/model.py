@@ -163,6 +163,7 @@ class Model:
         hyperparameters: what a study can vary; each becomes an attribute of the instance.
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
         needs: what the model needs of a dataset beside images: ``("factors",)``.
+        note: what legends of reports add in parentheses, where nothing of the model varies.
         stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats become
             tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
@@ -178,6 +179,7 @@ class Model:
     dial: ClassVar[str | None] = None
     needs: ClassVar[tuple[str, ...]] = ()
     stackable: ClassVar[bool] = True
+    note: ClassVar[str] = ""
 
     def __init__(self, **values: Any) -> None:
         declared = {h.name: h for h in self.hyperparameters}

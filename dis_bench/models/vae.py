@@ -45,6 +45,7 @@ class VAE(Model):
     """Variational autoencoder: reconstruction + KL (Kingma & Welling 2014, eq. 10)."""
 
     name = "vae"
+    note = "its objective: β = 1"
 
     def loss(self, terms: Terms) -> Tensor:
         """Compute minus the ELBO, in nats per image; what another objective of the family overrides."""

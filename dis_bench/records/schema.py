@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from dis_bench import registry
-from dis_bench.errors import InputError
+from dis_bench.errors import LONGEST_LINE, InputError
 from dis_bench.records.cell import hash_identity
 from dis_bench.runners.plugins import RESERVED
 
@@ -94,6 +94,27 @@ class Rescored(TypedDict):
     created: str  # ISO 8601
 
 
+class DeclaredMetric(TypedDict):
+    """What a metric says of itself to readers."""
+
+    label: dict[str, str]  # of each score, by column
+    better: str  # higher, lower, or empty where it is not declared
+    range: list[float | None] | None  # null at an end without bound, and where it is not declared
+    summary: str  # one line
+    short: NotRequired[dict[str, str]]  # for the head of a narrow column
+    leads: NotRequired[bool]  # whether it takes precedence in the first sentence of a report
+    caveat: NotRequired[str]  # what a reader must know of these scores
+    perfect: NotRequired[dict[str, float]]  # what a perfect code scores, where that was known beforehand
+
+
+class Declared(TypedDict, total=False):
+    """What plug-ins say of themselves to readers, so that a report needs none of them."""
+
+    dataset: dict[str, str]  # caveat
+    model: dict[str, str]  # note: what legends add to its name
+    metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
+
+
 class KeptRecord(TypedDict):
     """The content of ``record.json``."""
 
@@ -107,6 +128,7 @@ class KeptRecord(TypedDict):
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
     unscored: dict[str, str]  # why a metric gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol wants
+    declared: NotRequired[Declared]  # what plug-ins say of themselves; absent from earlier records
     timing: Timing  # seconds
     failure: Failure | None  # None where the cell is done
     environment: dict[str, Any]  # versions, processor, device, threads, precision
@@ -194,6 +216,7 @@ def check_record(record: Any, folder: str) -> None:
         raise Damaged(f"its small is {_shown(record['small'])}, no list")
     for name in record.get("small", []):
         _check_text("small", name)
+    _check_declared(record.get("declared", {}))
     _check_names("timing", record["timing"], Timing.__optional_keys__)
     for name, seconds in record["timing"].items():
         _check_number(name, seconds, low=0)
@@ -383,6 +406,45 @@ def _check_evaluation(record: dict[str, Any]) -> None:
         else:
             for nats in value:
                 _check_number(name, nats)
+
+
+def _check_declared(declared: Any) -> None:
+    _check_table("declared", declared)
+    _check_plain("declared", declared)
+    for name in Declared.__annotations__:
+        _check_table(f"declared {name}", declared.get(name, {}))
+    _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
+    _check_line("note", declared.get("model", {}).get("note", ""))
+    for metric, said in declared.get("metrics", {}).items():
+        _check_keys(said, DeclaredMetric, f"declared {_shown(metric)}")
+        for name in ("label", "short", "perfect"):
+            _check_table(name, said.get(name, {}))
+        for text in [*said["label"].values(), *said.get("short", {}).values()]:
+            _check_line("label", text)
+        for value in said.get("perfect", {}).values():
+            _check_number("perfect", value)
+        for name in ("summary", "caveat"):
+            _check_line(name, said.get(name, ""))
+        if said["better"] not in ("higher", "lower", "") or not isinstance(said.get("leads", True), bool):
+            raise Damaged(f"its {_shown(metric)} has a direction or a lead that is none")
+        _check_ends(said["range"])
+
+
+def _check_ends(ends: Any) -> None:
+    if ends is None:
+        return
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise Damaged(f"its range is {_shown(ends)}, no two ends")
+    for end in ends:
+        if end is not None:
+            _check_number("range", end)
+    if None not in ends and not ends[0] < ends[1]:
+        raise Damaged(f"its range is {_shown(ends)}, of which the first is not the lower one")
+
+
+def _check_line(what: str, text: Any) -> None:
+    if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_LINE:
+        raise Damaged(f"its {what} is {_shown(text)}, no line of text")
 
 
 def _check_origin(record: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.registry import plugins
+from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
@@ -19,33 +21,10 @@ if TYPE_CHECKING:
 
 FEW_SEEDS = 10
 
-# How close the drawn images are to the official file; docs/datasets.md says how that was checked.
-_RENDERED = {
-    "dsprites": (
-        "dSprites was drawn by dis-bench, not read from the official file. Every official image that could "
-        "be checked was bit-exact; this is not proven for all 737,280 (docs/datasets.md)."
-    ),
-    "shapes3d": (
-        "3DShapes was redrawn by dis-bench, not read from the official file: the mean absolute error is "
-        "about 1 of 255 per pixel where it could be checked, so scores on the official images can differ "
-        "(docs/datasets.md)."
-    ),
-}
-
-# What a perfect code scores on dSprites by the published protocol (docs/metrics.md), for want of anchors.
-_CEILINGS = {
-    "mig": ({"rows": 10_000, "bins": 20}, "about 0.895"),
-    "sap": ({"train": 10_000, "test": 5_000}, "about 0.245"),
-}
 # What of a record's environment changes numbers and is no version of a package.
 _MACHINE = ("device", "precision", "kernels", "instructions")
 
 _SHORT_OF_TOP = 0.05  # a share of the scale; what a perfect code misses beyond it deserves a word
-
-_ROTATION = (
-    "The β-VAE score hardly sees rotation: on the dSprites grid, perfect codes in 20 random rotations score "
-    "0.79 to 1.00, half of them above 0.94. A high value does not show that latents align with factors."
-)
 
 
 def find_caveats(
@@ -64,6 +43,8 @@ def find_caveats(
     """
     if settings is None:
         settings = split_settings(records, anchors)
+    by_hash = {record["hash"]: record for record in records}
+    declared = [Declared(by_hash[cell] for cell in setting.cells["hash"]) for setting in settings]
     return [
         *_limit(_failures(settings), "reasons why cells failed"),
         *_limit(problems, "records or files that cannot be read"),
@@ -73,9 +54,9 @@ def find_caveats(
         *_seeds(settings),
         *_budgets(settings),
         *_mixtures(settings, records),
-        *_sources(settings),
-        *_ceilings(settings),
-        *_rotations(settings),
+        *_sources(settings, declared),
+        *_ceilings(settings, declared),
+        *_metrics(settings, declared),
         *_collapses(settings),
     ]
 
@@ -213,30 +194,33 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
             yield f"Cells were made with different {what}: {counts}."
 
 
-def _sources(settings: list[Setting]) -> Iterator[str]:
-    drawn = {plain_name(s.cell["dataset"]) for s in settings if s.cell["source"] == "rendered"}
-    for dataset in sorted(drawn):
-        if dataset in _RENDERED:
-            yield _RENDERED[dataset]
+def _sources(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
+    """Yield the caveats of the datasets, for the sources of these images."""
+    pairs = [
+        (plain_name(setting.cell["dataset"]), said.caveat_of(setting.cell["dataset"], setting.cell["source"]))
+        for setting, said in zip(settings, declared, strict=True)
+    ]
+    yield from dict.fromkeys(caveat for _, caveat in sorted(pairs) if caveat)
 
 
-def _ceilings(settings: list[Setting]) -> Iterator[str]:
+def _metrics(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
+    """Yield the caveats of the metrics."""
+    said = [_ask_metrics(*both) for both in zip(settings, declared, strict=True)]
+    yield from dict.fromkeys(caveat for each in said for one in each if (caveat := one.get("caveat", "")))
+
+
+def _ask_metrics(setting: Setting, declared: Declared) -> list[Mapping[str, Any]]:
+    dataset = setting.cell["dataset"]
+    return [declared.of_metric(metric, dataset, used) for metric, used in setting.protocol.items()]
+
+
+def _ceilings(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
     """Scores whose top a perfect code does not reach; settings of a dataset that agree share a sentence."""
     sentences: dict[tuple[str, str], None] = {}
-    for setting in settings:
-        scores = [q for q in find_quantities(setting.done, setting.anchors) if q.is_score]
-        ceilings = {
-            score.name: f"{score.label} {score.format(setting.anchors[score.name].perfect)}"
-            for score in scores
-            if _is_short_of_top(score, setting.anchors[score.name].perfect)
-        }
-        if plain_name(setting.cell["dataset"]) == "dsprites":
-            for name, (published, value) in _CEILINGS.items():
-                used = setting.protocol.get(name, {})
-                if name not in setting.anchors and published.items() <= used.items():
-                    ceilings[name] = f"{name.upper()} {value}"
+    for setting, said in zip(settings, declared, strict=True):
+        ceilings = list(_list_ceilings(setting, said))
         if ceilings:
-            sentences[plain_name(setting.cell["dataset"]), ", ".join(ceilings.values())] = None
+            sentences[plain_name(setting.cell["dataset"]), ", ".join(ceilings)] = None
     for dataset, listed in sentences:
         yield (
             f"Not every scale can be reached: on {dataset}, by the protocol used here, a perfect code (the "
@@ -245,16 +229,24 @@ def _ceilings(settings: list[Setting]) -> Iterator[str]:
         )
 
 
+def _list_ceilings(setting: Setting, declared: Declared) -> Iterator[str]:
+    """Yield each score of a perfect code below the top, as measured or declared."""
+    known: dict[str, float] = {}
+    for said in _ask_metrics(setting, declared):
+        known |= said.get("perfect", {})
+    scores = dict.fromkeys([*setting.anchors, *known])
+    for score in find_quantities(setting.done, scores, declared):
+        measured = setting.anchors.get(score.name)
+        perfect = known.get(score.name, math.nan) if measured is None else measured.perfect
+        if score.is_score and _is_short_of_top(score, perfect):
+            yield f"{score.label} {'about ' if measured is None else ''}{score.format(perfect)}"
+
+
 def _is_short_of_top(score: Quantity, perfect: float) -> bool:
     if score.range is None or score.better != "higher":
         return False
     bottom, top = score.range
     return perfect < top - _SHORT_OF_TOP * (top - bottom)  # never where the top is infinite: inf - inf is nan
-
-
-def _rotations(settings: list[Setting]) -> Iterator[str]:
-    if any("betavae_score" in setting.protocol for setting in settings):
-        yield _ROTATION
 
 
 def _collapses(settings: list[Setting]) -> Iterator[str]:

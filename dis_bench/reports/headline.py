@@ -169,9 +169,9 @@ def _join(words: list[str], separator: str = ", ", most: int = 8) -> str:
 
 
 def lead_score(quantities: list[Quantity]) -> Quantity | None:
-    """Return the score for the first sentence: MIG if present, else the first score."""
+    """Return the score for the first sentence: the first that leads, else the first."""
     scores = [quantity for quantity in quantities if quantity.is_score]
-    return next((score for score in scores if score.name == "mig"), scores[0] if scores else None)
+    return next((score for score in scores if score.leads), scores[0] if scores else None)
 
 
 def _contrast_levels(rows: pd.DataFrame, quantities: list[Quantity]) -> Headline:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError
-from dis_bench.metrics.metric import find_owner
-from dis_bench.registry import installed, plugins
+from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+DASH, MINUS, NO_BREAK = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
@@ -33,6 +31,7 @@ class Quantity:
         range: the smallest and the largest possible value, where known.
         summary: one line, where the metric declares one.
         short: the label for the head of a narrow column; empty where it is the same.
+        leads: whether it takes precedence in the first sentence.
     """
 
     name: str
@@ -44,16 +43,17 @@ class Quantity:
     range: tuple[float, float] | None = None
     summary: str = ""
     short: str = ""
+    leads: bool = False
 
     @property
     def heading(self) -> str:
         """The label with its direction: ``MIG ↑``."""
-        return f"{self.label}\N{NO-BREAK SPACE}{ARROWS[self.better]}".strip()
+        return f"{self.label}{NO_BREAK}{ARROWS[self.better]}".strip()
 
     @property
     def short_heading(self) -> str:
         """The heading of a narrow column: ``DCI D ↑``."""
-        return f"{self.short or self.label}\N{NO-BREAK SPACE}{ARROWS[self.better]}".strip()
+        return f"{self.short or self.label}{NO_BREAK}{ARROWS[self.better]}".strip()
 
     def format(self, value: float) -> str:
         """A value with this quantity's decimals; a dash where there is none."""
@@ -77,42 +77,19 @@ MEASURED = (
     Quantity("active_latents", "active latents", "", "", 1, short="active"),
 )
 
-# Published spellings; any other score is shown under its own name.
-_LABELS = {
-    "betavae_score": "β-VAE score",
-    "factorvae_score": "FactorVAE score",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "mig_sampled": "MIG (posterior)",
-    "mig_sup": "MIG-sup",
-    "dcimig": "DCIMIG",
-    "jemmig": "JEMMIG",
-    "sap_continuous": "SAP (continuous)",
-    "irs": "IRS",
-    "infomec_modularity": "InfoM",
-    "infomec_explicitness": "InfoE",
-    "infomec_compactness": "InfoC",
-}
 
-_SHORT = {
-    f"dci_{aspect}": f"DCI\N{NO-BREAK SPACE}{aspect[0].upper()}"
-    for aspect in ("disentanglement", "completeness", "informativeness")
-}
-
-
-def find_quantities(table: pd.DataFrame, scores: Iterable[str]) -> list[Quantity]:
+def find_quantities(
+    table: pd.DataFrame, scores: Iterable[str], declared: Declared | None = None
+) -> list[Quantity]:
     """Everything that at least one cell has a value for: loss terms first, then each score.
 
     Args:
         table: the store's tidy table.
-        scores: the columns that are scores.
+        scores: the columns that are scores, in the order in which they are shown.
+        declared: what their metrics say of themselves; by default installed ones are asked.
     """
-    scores = [*scores]
-    ordered = [name for name in _LABELS if name in scores] + [name for name in scores if name not in _LABELS]
-    candidates = [*MEASURED, *(_score(name) for name in ordered)]
+    declared = declared or Declared()
+    candidates = [*MEASURED, *(_score(name, declared.of_score(name)) for name in scores)]
     return [q for q in candidates if q.name in table and table[q.name].notna().any()]
 
 
@@ -127,28 +104,38 @@ def score_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns[last + 1 :] if name not in after]
 
 
-def metric_of(score: str) -> str:
-    """The metric that gives a score: ``dci`` gives ``dci_disentanglement``; itself where none is known."""
-    return find_owner(score, plugins("metrics")) or score
+def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
+    """Explain short names of scores: ``DCI D, C are disentanglement and ...``."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for quantity in quantities:
+        if quantity.is_score and quantity.short:
+            stem, _, last = quantity.short.rpartition(NO_BREAK)
+            groups.setdefault(stem, []).append((last, quantity.label.removeprefix(f"{stem} ")))
+    sentences = []
+    for stem, pairs in groups.items():
+        short, (*others, name) = ", ".join(last for last, _ in pairs), [name for _, name in pairs]
+        names = f"{', '.join(others)} and {name}" if others else name
+        sentences.append(f"{stem} {short}".strip() + f" {'are' if others else 'is'} {names}")
+    return sentences
 
 
-def _score(name: str) -> Quantity:
-    """Return a score with what its plug-in declares; one that is not installed leaves that unknown."""
-    label, short = _LABELS.get(name, name.replace("_", " ")), _SHORT.get(name, "")
-    try:
-        plugin = installed("metrics", metric_of(name))
-        metric = None if plugin is None else plugin.load()
-    except InputError:
-        metric = None
-    if metric is None:
-        return Quantity(name, label, is_score=True, short=short)
-    higher = getattr(metric, "higher_is_better", None)
+def _score(name: str, said: Mapping[str, Any] | None) -> Quantity:
+    """Return a score as declared; else its direction and range are unknown."""
+    plain = name.replace("_", " ")
+    if said is None:
+        return Quantity(name, plain, is_score=True)
+    ends = said["range"]
     return Quantity(
         name,
-        label,
-        better="" if higher is None else "higher" if higher else "lower",
+        said["label"].get(name, plain),
+        better=said["better"],
         is_score=True,
-        range=getattr(metric, "range", None),
-        summary=str(getattr(metric, "summary", "")),
-        short=short,
+        range=None if ends is None else _fill_in(*ends),
+        summary=said["summary"],
+        short=said.get("short", {}).get(name, "").replace(" ", NO_BREAK),
+        leads=said.get("leads", False),
     )
+
+
+def _fill_in(low: float | None, high: float | None) -> tuple[float, float]:
+    return -math.inf if low is None else low, math.inf if high is None else high

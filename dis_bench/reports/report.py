@@ -13,6 +13,7 @@ from dis_bench.printing import SPELL
 from dis_bench.records.store import read_records, tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
+from dis_bench.reports.declared import Declared
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
@@ -56,7 +57,7 @@ def build_report(folder: str | Path) -> Report:
     if not records:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
     scores = dict.fromkeys(score for record in records for score in record["scores"])
-    quantities = find_quantities(tabulate(records), scores)
+    quantities = find_quantities(tabulate(records), scores, Declared(records))
     anchors = gather_anchors(folder, problems)
     settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]

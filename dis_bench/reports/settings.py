@@ -17,6 +17,7 @@ from dis_bench.records.cell import plain_name
 from dis_bench.records.sorting import SortKey, sort_key
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.reports.configurations import canonical, format_value, name_cells
+from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ class Setting:
             :func:`dis_bench.reports.configurations.name_cells`, in their order.
         anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
             where that is known.
+        notes: what legends add to the name of a model, by :func:`plain_name`.
     """
 
     title: str
@@ -64,6 +66,7 @@ class Setting:
     protocol: dict[str, dict[str, Any]]
     cells: pd.DataFrame
     anchors: dict[str, Anchor] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -86,12 +89,13 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
     parts.sort(key=_order)
     titles = _titles(parts)
     slugs = _unique([_slug(part[0]["cell"]) for part in parts])
-    names = _model_names(records)
+    names, declared = _model_names(records), Declared(records)
     settings = []
     for title, slug, part in zip(titles, slugs, parts, strict=True):
         cell, protocol = _shared(part[0]), _protocol(part)
         found = match_anchors(anchors or [], cell, protocol)
-        settings.append(Setting(title, slug, cell, protocol, _tabulate(part, names), found))
+        notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
+        settings.append(Setting(title, slug, cell, protocol, _tabulate(part, names), found, notes))
     return settings
 
 

@@ -11,7 +11,13 @@ from dis_bench.metrics.anchors import Anchor
 from dis_bench.reports import udr
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
-from dis_bench.reports.quantities import DASH, Quantity, find_quantities, score_columns
+from dis_bench.reports.quantities import (
+    DASH,
+    Quantity,
+    explain_short_names,
+    find_quantities,
+    score_columns,
+)
 from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
 from dis_bench.runners.study import PUBLISHED_STEPS
 
@@ -184,7 +190,7 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
 
 def write_note(settings: list[Setting], quantities: list[Quantity]) -> str:
     """How to read the tables of these settings."""
-    notes = [_NOTE]
+    notes = ["; ".join([_NOTE, *explain_short_names(quantities)]) + "."]
     notes += [udr.NOTE] if udr.UDR in quantities else []
     notes += [_ANCHOR_NOTE] if any(setting.anchors for setting in settings) else []
     return " ".join(notes)
@@ -192,8 +198,7 @@ def write_note(settings: list[Setting], quantities: list[Quantity]) -> str:
 
 _NOTE = (
     "Mean ± standard deviation over n seeds; ↑ higher is better, ↓ lower is better. Reconstruction "
-    "(recon.), KL and ELBO are in nats per image; β norm is β · latents / (pixels · channels); DCI D, C, I "
-    "are disentanglement, completeness and informativeness."
+    "(recon.), KL and ELBO are in nats per image; β norm is β · latents / (pixels · channels)"
 )
 
 _BOLD_NOTE = "Bold: best of its column, only where the ordering rule separates it from all others."

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError, blaming, shown
+from dis_bench.errors import InputError, blaming, check_line, shown
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 
@@ -69,6 +69,7 @@ def _check_model(whose: str, model: Any) -> None:
         _check_free("hyperparameter", hyperparameter, whose)
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
+    check_line(f"{whose}: note", model.note)
     dial = vars(model).get("dial")  # an inherited one may be of a hyperparameter that was left out
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
@@ -137,6 +138,7 @@ def _check_dataset(whose: str, dataset: Any) -> None:
         raise InputError(f"{whose}: image_shape must be (C, H, W), but is {shown(shape)}.")
     if not isinstance(dataset.pixel_max, (int, float)) or not dataset.pixel_max > 0:
         raise InputError(f"{whose}: pixel_max must be above 0, but is {shown(dataset.pixel_max)}.")
+    _check_caveat(whose, type(dataset).caveat)
     if len(dataset) < 2:
         raise InputError(f"{whose} must have at least 2 images, but has {len(dataset)}.")
 
@@ -183,6 +185,13 @@ def _check_free(kind: str, name: Any, whose: str) -> None:
 def _check_text(whose: str, what: str, given: Any) -> None:
     if not isinstance(given, str) or not given:
         raise InputError(f"{whose}: {what} must be a text, but is {shown(given)}.")
+
+
+def _check_caveat(whose: str, caveat: Any) -> None:
+    if not isinstance(caveat, (str, Mapping)):
+        raise InputError(f"{whose}: caveat must be a text, or a text by source, but is {shown(caveat)}.")
+    for text in [caveat] if isinstance(caveat, str) else caveat.values():
+        check_line(f"{whose}: caveat", text)
 
 
 def _is_shape(shape: Any) -> bool:

@@ -123,7 +123,15 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
     timing = {"train_seconds": trained.seconds}
     if trained.trainee.is_trained_by_steps:
         timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
-    return {**record, "status": "done", "evaluation": evaluation.measures, "timing": timing}
+    dataset, model = trained.trainee.dataset, trained.trainee.model
+    declared = {"dataset": {"caveat": dataset.caveat_of(dataset.source)}, "model": {"note": model.note}}
+    return {
+        **record,
+        "status": "done",
+        "evaluation": evaluation.measures,
+        "timing": timing,
+        "declared": declared,
+    }
 
 
 def score(

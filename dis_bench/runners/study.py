@@ -19,6 +19,7 @@ from dis_bench.paths import check_path
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
+from dis_bench.runners import quickstart
 from dis_bench.runners.device import (
     DEVICES,
     KERNELS,
@@ -30,6 +31,7 @@ from dis_bench.runners.device import (
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import check_batch, check_dataset, check_metrics, check_models
+from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.runners.trial import try_model
@@ -68,6 +70,8 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 class Study:
     """The grid datasets x models x hyperparameters x seeds, and how each cell of it is trained.
 
+    What is not given is as in the built-in study, ``quickstart.toml`` beside this file.
+
     Attributes:
         models: names, ``module:Class`` or ``path/file.py:Class``.
         betas: values of ``beta`` for every model that has one.
@@ -95,25 +99,25 @@ class Study:
     [('vae', {}, 0), ('betavae', {'beta': 1.0}, 0), ('betavae', {'beta': 4.0}, 0)]
     """
 
-    models: Sequence[str] = ("betavae",)
-    betas: Sequence[float] = ()
-    datasets: Sequence[str] = ("dsprites",)
-    source: str | None = None
-    seeds: int | None = None
-    steps: int | None = None
-    batch_size: int = 64
-    lr: float | None = None
-    latent_size: int = 10
-    network: str = "burgess"
-    likelihood: str = "bernoulli"
-    metrics: Sequence[str] = ("betavae_score", "mig", "sap", "dci")
-    settings: dict[str, Any] = field(default_factory=dict)
-    allow_small: bool = False
-    budget: str = "quick"
-    device: str = "auto"
-    precision: str = "auto"
-    kernels: str = "auto"
-    data_dir: str | None = None
+    models: Sequence[str] = DEFAULTS["models"]
+    betas: Sequence[float] = DEFAULTS["betas"]
+    datasets: Sequence[str] = DEFAULTS["datasets"]
+    source: str | None = DEFAULTS.get("source")
+    seeds: int | None = DEFAULTS.get("seeds")
+    steps: int | None = DEFAULTS.get("steps")
+    batch_size: int = DEFAULTS["batch_size"]
+    lr: float | None = DEFAULTS.get("lr")
+    latent_size: int = DEFAULTS["latent_size"]
+    network: str = DEFAULTS["network"]
+    likelihood: str = DEFAULTS["likelihood"]
+    metrics: Sequence[str] = DEFAULTS["metrics"]
+    settings: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS.get("settings", {})))
+    allow_small: bool = DEFAULTS["allow_small"]
+    budget: str = DEFAULTS["budget"]
+    device: str = DEFAULTS["device"]
+    precision: str = DEFAULTS["precision"]
+    kernels: str = DEFAULTS["kernels"]
+    data_dir: str | None = DEFAULTS.get("data_dir")
 
     @names_missing_packages
     @neutral()
@@ -277,18 +281,21 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
     """The options in a TOML file; its table ``[settings]`` holds hyperparameters by ``"model.name"``.
 
     Args:
-        path: the file.
+        path: the file, or the name of the built-in study.
         also: keys that are allowed beside the study's own.
 
     Raises:
         InputError: no such file, not TOML, or a key that is no option of a study.
     """
-    path = check_path("the study file", path)
+    path = quickstart.FILE if path == quickstart.NAME else check_path("the study file", path)
     try:
         if path.exists() and not path.is_file():  # a device may never end, and a pipe may never begin
             raise InputError(f"the study file '{path}' is no file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        built_in = f"the only built-in study is '{quickstart.NAME}'"
+        raise InputError(f"the study file '{path}' cannot be read: {error.strerror}; {built_in}.") from None
     except OSError as error:
         raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
     if len(content) > LARGEST_FILE:

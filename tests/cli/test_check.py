@@ -13,7 +13,7 @@ def test_a_sound_metric_passes(capsys):
     assert main(["check", "metric", f"{BROKEN}:declared"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"declared  ({BROKEN}:declared), on tables of 1,200 rows\n")
-    assert out.endswith("10 passed, 0 failed, 0 does not apply.\n")
+    assert out.endswith("11 passed, 0 failed, 0 does not apply.\n")
 
 
 def test_an_installed_metric_is_named_and_gets_fewer_rows(capsys):
@@ -34,6 +34,28 @@ def test_the_tolerance_is_the_users(capsys):
     words = ["check", "metric", f"{BROKEN}:counts_dead_codes", "--tolerance"]
     assert main([*words, "0.9"]) == 0
     assert main([*words, "0"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ("label=3", "the label of metric 'mine' must be a text, or a text by key, but 3 was given."),
+        (
+            "caveat='a\\nb'",
+            "the caveat of metric 'mine' must be one line of text, of at most 1,000 characters",
+        ),
+        ("range=(1, 0)", "the range of metric 'mine' must be its lowest and its highest score"),
+    ],
+)
+def test_a_bad_declaration_is_one_sentence(capsys, tmp_path, declaration, message):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dis_bench.metrics.metric import metric\n\n"
+        f"@metric({declaration})\ndef mine(representation):\n    return 0.5\n",
+        encoding="utf-8",
+    )
+    assert main(["check", "metric", f"{path}:mine"]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -62,4 +84,4 @@ def test_a_metric_that_ends_the_program_fails_and_the_check_goes_on(capsys):
     assert main(["check", "metric", f"{BROKEN}:ends_the_program"]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "it raises SystemExit: 0." in out
-    assert out.endswith("0 passed, 1 failed, 9 does not apply.")
+    assert out.endswith("0 passed, 1 failed, 10 does not apply.")

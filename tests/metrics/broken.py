@@ -132,6 +132,18 @@ def declared(representation):
     return sound(representation.codes, representation.factors)
 
 
+@metric(keys=("best", "worst"), label={"best": "mine", "worst": "mine"})
+def says_the_same_of_two(representation):
+    """Two numbers that go by one label."""
+    return {"best": declared(representation), "worst": declared(representation)}
+
+
+@metric(caveat=lambda dataset, parameters: parameters["no_such_parameter"])
+def caveat_crashes(representation):
+    """As :func:`sound`, with a bug in what readers are told."""
+    return sound(representation.codes, representation.factors)
+
+
 @metric(range=(0, 1), source="nobody")
 def writes_to_the_representation(representation):
     """Centre the codes that other metrics read next."""

@@ -28,6 +28,22 @@ NAMES = [
     "",
     "mig",
 ]
+DECLARED = {
+    "dataset": {"caveat": "Made up."},
+    "model": {"note": "made up"},
+    "metrics": {
+        "mig": {
+            "label": {"mig": "MIG"},
+            "better": "higher",
+            "range": [0.0, 1.0],
+            "summary": "How much.",
+            "short": {"mig": "M"},
+            "leads": True,
+            "caveat": "It is limited.",
+            "perfect": {"mig": 0.5},
+        }
+    },
+}
 KEYS = [*NAMES, "$x$", "a.b:c", "results/evil.py:x", "new\nline", "\ud800", "mig_", "udr", "beta"]
 
 
@@ -47,7 +63,7 @@ def make_store(root: Path) -> Path:
         factors = rng.integers(0, 4, (50, 2)).astype(np.int32)
         np.savez_compressed(folder / "codes.npz", codes=codes, log_variances=codes - 3, factors=factors)
         (folder / "weights.pt").write_bytes(b"weights")
-        reseal(folder)
+        reseal(folder, declared=DECLARED)
     write_anchors(root, {"mig": (0.8, 0.1)})
     return root
 

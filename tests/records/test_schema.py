@@ -252,3 +252,51 @@ def documented(heading):
 def test_the_document_lists_the_keys():
     assert documented("record.json") == list(schema.KeptRecord.__annotations__)
     assert documented("Anchors") == list(schema.KeptAnchor.__annotations__)
+
+
+SAID = {"label": {"mig": "MIG"}, "better": "higher", "range": [0.0, 1.0], "summary": "How much."}
+
+
+def test_what_plug_ins_say_of_themselves_may_be_missing_or_there(store):
+    record = record_in(store)
+    del record["declared"]
+    put_record(store, record)
+    records, problems = read_records(store)
+    assert (len(records), problems) == (4, [])
+    assert sum("declared" in one for one in records) == 3
+    put_record(store, {**record, "declared": {"metrics": {"mig": {**SAID, "later": "key"}}, "later": {}}})
+    assert read_records(store)[1] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"label": "MIG"},
+        {"label": {"mig": 3}},
+        {"label": {"mig": "a\nb"}},
+        {"short": {"mig": None}},
+        {"better": "up"},
+        {"better": ["higher"]},
+        {"range": [0.0]},
+        {"range": [1.0, 0.0]},
+        {"range": ["0", "1"]},
+        {"summary": "x" * 2000},
+        {"caveat": ["x"]},
+        {"leads": "yes"},
+        {"perfect": {"mig": "high"}},
+        {"perfect": 0.9},
+    ],
+)
+def test_a_word_that_no_report_could_show_is_named(store, said):
+    put_record(store, {**record_in(store), "declared": {"metrics": {"mig": {**SAID, **said}}}})
+    records, [problem] = read_records(store)
+    assert len(records) == 3
+    assert "cannot be read (its" in problem
+
+
+@pytest.mark.parametrize(
+    "declared", [[], {"dataset": "x"}, {"dataset": {"caveat": 3}}, {"model": {"note": "\n"}}]
+)
+def test_declarations_that_are_none_are_named(store, declared):
+    put_record(store, {**record_in(store), "declared": declared})
+    assert len(read_records(store)[0]) == 3

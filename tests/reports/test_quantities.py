@@ -11,8 +11,8 @@ from dis_bench.reports.quantities import (
     MEASURED,
     MINUS,
     Quantity,
+    explain_short_names,
     find_quantities,
-    metric_of,
     score_columns,
 )
 from dis_bench.runners.study import Study
@@ -57,10 +57,14 @@ def test_scores_are_found_in_a_table_alone(study, tabulated):
     assert set(score_columns(tabulate(records))) == {q.name for q in quantities if q.is_score}
 
 
-def test_a_score_names_its_metric():
-    assert metric_of("dci_completeness") == "dci"
-    assert metric_of("betavae_score") == "betavae_score"
-    assert metric_of("my_score") == "my_score"
+def test_short_names_are_explained():
+    dci = [
+        Quantity(f"dci_{n}", f"DCI {n}", is_score=True, short=f"DCI\N{NO-BREAK SPACE}{n[0]}") for n in "abc"
+    ]
+    mine = Quantity("mine", "my own score", is_score=True, short="mine")
+    assert explain_short_names([*MEASURED, *dci]) == ["DCI a, b, c are a, b and c"]
+    assert explain_short_names([dci[0], mine]) == ["DCI a is a", "mine is my own score"]
+    assert explain_short_names(MEASURED) == []
 
 
 @pytest.mark.parametrize(

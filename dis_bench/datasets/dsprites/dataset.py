@@ -44,6 +44,12 @@ class DSprites(Dataset):
     pixel_max = 1
     sources = ("rendered", "official")
     reference = (0, 2, 4, 4, 16, 16)
+    caveat: ClassVar[dict[str, str]] = {
+        "rendered": (
+            "dSprites was drawn by dis-bench, not read from the official file. Every official image that "
+            "could be checked was bit-exact; this is not proven for all 737,280 (docs/datasets.md)."
+        )
+    }
     archive: ClassVar[Archive] = Archive(
         dataset="dsprites",
         file="dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",

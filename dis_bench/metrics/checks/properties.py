@@ -21,6 +21,7 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.checks.trial import Broken, Table, Trial
+from dis_bench.metrics.declaration import describe
 
 PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
 
@@ -226,6 +227,22 @@ def stays_within_its_range(trial: Trial) -> str:
     return f"scores are from {min(seen):.6g} to {max(seen):.6g}, within {low:g} to {high:g}."
 
 
+def tells_its_scores_apart(trial: Trial) -> str:
+    """Readers of a report see labels and a caveat, not code."""
+    if trial.takes_arrays:
+        raise DoesNotApply("a plain function declares no label; @metric(label=..., caveat=...) does.")
+    columns = trial.scores(trial.mixed)
+    try:
+        said = describe(trial.metric, columns, "made-up", trial.metric.resolve(trial.parameters))
+    except InputError as error:
+        raise Broken(str(error)) from None
+    labels = said["label"]
+    if len(set(labels.values())) < len(labels):
+        raise Broken(f"its labels are {', '.join(labels.values())}; expected another one for each score")
+    caveat = "its caveat is one line" if "caveat" in said else "it has no caveat"
+    return f"it is shown as {', '.join(labels.values())}; {caveat}."
+
+
 def leaves_its_input_alone(trial: Trial) -> str:
     """Check that codes and factors are unchanged after scoring.
 
@@ -271,6 +288,7 @@ PROPERTIES: tuple[Property, ...] = (
     ignores_dead_codes,
     ignores_the_names_of_values,
     prefers_the_factors_to_noise,
+    tells_its_scores_apart,
     leaves_its_input_alone,
     survives_degenerate_codes,
 )

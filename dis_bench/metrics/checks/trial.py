@@ -90,8 +90,7 @@ class Trial:
 
         A plain function declares neither range nor direction.
         """
-        # as_metric has wrapped it, and declares no keys for it.
-        return hasattr(self.metric.function, "__wrapped__") and self.metric.keys is None
+        return self.metric.is_plain
 
     def represent(self, table: Table, seed: int | None = 0) -> Representation:
         """Make a table a representation, with posteriors of width exp(-2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
     done = dict(tuple(setting.done.groupby("series", sort=False)))
     return [
         Series(
-            _name(str(rows["series"].iloc[0]), rows),
+            _name(str(rows["series"].iloc[0]), rows, setting.notes),
             rows,
             done[rows["series"].iloc[0]],
             *looks.get(number, (".", "-", OTHERS)),
@@ -114,9 +115,10 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
     ]
 
 
-def _name(series: str, rows: pd.DataFrame) -> str:
-    is_vae = not rows["dial"].iloc[0] and set(rows["model"]) == {"vae"}
-    return visible(f"{series} (its objective: β = 1)" if is_vae else series)
+def _name(series: str, rows: pd.DataFrame, notes: Mapping[str, str]) -> str:
+    """Return a name for the legend, with the model's own note where it has no dial."""
+    note = "" if rows["dial"].iloc[0] else notes.get(rows["model"].iloc[0], "")
+    return visible(f"{series} ({note})" if note else series)
 
 
 def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:

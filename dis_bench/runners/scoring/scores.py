@@ -11,6 +11,7 @@ import numpy as np
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import RECORD, InputError, Option, blaming, describe
 from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
+from dis_bench.metrics.declaration import describe as describe_metric
 from dis_bench.metrics.metric import Metric, find_owner
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
@@ -59,7 +60,10 @@ def check_scoring(
         without = ("; ", Option("metrics", ()), " trains without scores.")
         raise InputError(f"dataset '{name}' cannot be scored: {str(error).rstrip('.')}", *without) from None
     _check_values(metrics, parameters, factors[:TRIED_ROWS])
-    return protocol(metrics.values(), parameters, rows if allow_small else None)
+    protocols = protocol(metrics.values(), parameters, rows if allow_small else None)
+    for metric in metrics.values():  # a caveat may be a function, which fails
+        describe_metric(metric, metric.outputs or (), name, protocols[metric.name])
+    return protocols
 
 
 def _check_values(
@@ -118,11 +122,13 @@ def score_cell(
             own = add_columns(own, name, scores)
             used = protocol([metric], given, len(representation) if allow_small else None)
             check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
+            said = describe_metric(metric, scores, record["cell"]["dataset"], used[name])
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything when it is loaded
             record["unscored"][name] = _reason(error)
             continue
         _replace_scores(record, name, scores, _list_small(metric, scores, representation))
         record["protocol"].update(used)
+        record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
         record["unscored"].pop(name, None)
     return record
 

@@ -281,6 +281,8 @@ FAULTS = {
     "upside_down": {"prefers the factors to noise"},
     "constant": {"prefers the factors to noise"},
     "out_of_range": {"stays within its range"},
+    "says_the_same_of_two": {"tells its scores apart"},
+    "caveat_crashes": {"tells its scores apart"},
     "returns_an_array": {"returns finite numbers"},
     "a_column_per_code": {"returns finite numbers"},
     "crashes": {"returns finite numbers"},

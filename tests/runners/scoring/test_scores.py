@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dis_bench.cli.main import main
+from dis_bench.errors import InputError
 from dis_bench.records.store import Store, read_anchors, read_results
+from dis_bench.reports.report import build_report
 from dis_bench.runners.run import choose_jobs, run_study
 from dis_bench.runners.scoring.scores import score_cell
 from tests.runners.test_run import HERE, TINY
@@ -20,7 +22,8 @@ STUDY = dataclasses.replace(TINY, betas=[1], seeds=1, steps=1)
 
 
 def score(metrics, record=None, codes=CODES, parameters=None, allow_small=True):
-    kept = {"cell": {"hyperparameters": {}}, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
+    cell = {"dataset": "tiny", "hyperparameters": {}}
+    kept = {"cell": cell, "scores": {}, "protocol": {}, "unscored": {}, "small": []}
     record = record or kept
     arrays = {"codes": codes, "factors": FACTORS, "log_variances": 0 * CODES}
     return score_cell(record, arrays, metrics, parameters or {}, allow_small, watch=lambda stage: None)
@@ -144,3 +147,69 @@ def test_none_is_no_metric(metrics, tmp_path, capsys):
         [*words, *(["--metrics", *metrics] if metrics else ["--study", str(tmp_path / "study.toml")])]
     )
     assert code == (2 if "mig" in metrics else 0)
+
+
+DECLARED = """
+from dis_bench.metrics.metric import metric
+from dis_bench.models.betavae import BetaVAE
+from tests.tiny import Tiny
+
+class Lined(Tiny):
+    name = "lined"
+    caveat = {"rendered": "Lines are thin."}
+
+class Noted(BetaVAE):
+    name = "noted"
+    note = "as it was"
+
+@metric(label="Mine", higher_is_better=False, caveat=lambda data, given: f"{data}, {given['rows']} rows.")
+def mine(representation, *, rows=100):
+    \"\"\"How little.\"\"\"
+    return 0.5
+"""
+
+
+def test_a_record_keeps_what_plug_ins_say_of_themselves(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(DECLARED, encoding="utf-8")
+    names = {"models": [f"{path}:Noted"], "datasets": [f"{path}:Lined"], "metrics": [f"{path}:mine"]}
+    study = dataclasses.replace(STUDY, **names, settings={"mine.rows": 50})
+    table = run_study(study, tmp_path / "out", workers=0)
+    record = json.loads((Path(table["folder"][0]) / "record.json").read_text("utf-8"))
+    assert record["declared"] == {
+        "dataset": {"caveat": "Lines are thin."},
+        "model": {"note": "as it was"},
+        "metrics": {
+            "mine": {
+                "label": {"mine": "Mine"},
+                "better": "lower",
+                "range": [0.0, 1.0],
+                "summary": "How little.",
+                "caveat": "lined, 50 rows.",
+            }
+        },
+    }
+    path.unlink()
+    report = build_report(tmp_path / "out")
+    assert {"Lines are thin.", "lined, 50 rows."} <= {*report.caveats}
+    assert "| Mine\N{NO-BREAK SPACE}↓ |" in report.files["table.md"].decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Lined.caveat = 3", "dataset 'lined': caveat must be a text, or a text by source, but is 3"),
+        ("Lined.caveat = {'rendered': 'a\\nb'}", "dataset 'lined': caveat must be one line of text"),
+        ("Noted.note = None", "model 'noted': note must be one line of text"),
+        (
+            "mine.caveat = lambda dataset, given: 1 / 0",
+            "the caveat of metric 'mine' fails for dataset 'lined'",
+        ),
+    ],
+)
+def test_what_no_report_could_show_is_refused_before_training(tmp_path, line, message):
+    path = tmp_path / "mine.py"
+    path.write_text(f"{DECLARED}\n{line}\n", encoding="utf-8")
+    names = {"models": [f"{path}:Noted"], "datasets": [f"{path}:Lined"], "metrics": [f"{path}:mine"]}
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(STUDY, **names).plan()

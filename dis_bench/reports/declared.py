@@ -1,0 +1,100 @@
+"""Declarations of plug-ins: from the records, else from the installed plug-ins.
+
+Records from before there was ``declared`` in them keep nothing. A name in a record is looked up among
+installed plug-ins; it never decides what is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from dis_bench.errors import InputError, blaming, check_line
+from dis_bench.metrics.declaration import describe
+from dis_bench.metrics.metric import Metric, as_metric, find_owner
+from dis_bench.registry import Plugin, plugins
+
+Record = dict[str, Any]
+
+
+class Declared:
+    """What the plug-ins behind some records say of themselves.
+
+    Args:
+        records: where several keep the words of one plug-in, the newest counts.
+    """
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._metrics: dict[str, dict[str, Any]] = {}
+        self._scores: dict[str, dict[str, Any]] = {}
+        self._caveats: dict[tuple[str, str], str] = {}
+        self._notes: dict[str, str] = {}
+        for record in sorted(records, key=lambda record: record["created"]):
+            kept, cell = record.get("declared", {}), record["cell"]
+            for metric, said in kept.get("metrics", {}).items():
+                self._metrics[metric] = said
+                self._scores |= dict.fromkeys(said["label"], said)
+            if "dataset" in kept:
+                self._caveats[cell["dataset"], cell["source"]] = kept["dataset"].get("caveat", "")
+            if "model" in kept:
+                self._notes[cell["model"]] = kept["model"].get("note", "")
+
+    def of_score(self, column: str) -> Mapping[str, Any] | None:
+        """Return a score's declaration, perhaps without its caveat; None if unknown."""
+        if column in self._scores:
+            return self._scores[column]
+        metric = _load_metric(find_owner(column, _installed("metrics")))
+        return None if metric is None else describe(replace(metric, caveat=""), [column], "", {})
+
+    def of_metric(self, name: str, dataset: str, used: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a metric's declaration for a dataset and a protocol; empty if unknown."""
+        if name in self._metrics:
+            return self._metrics[name]
+        try:
+            metric = _load_metric(name)
+            return {} if metric is None else describe(metric, metric.outputs or (name,), dataset, used)
+        except InputError:  # its caveat is a function, which fails
+            return {}
+
+    def caveat_of(self, dataset: str, source: str) -> str:
+        """Return the caveat of a dataset's source; empty where there is none."""
+        if (dataset, source) in self._caveats:
+            return self._caveats[dataset, source]
+        return _ask("datasets", dataset, lambda plugin: plugin.caveat_of(source))
+
+    def note_of(self, model: str) -> str:
+        """Return what legends add to a model's name; empty where that is nothing."""
+        if model in self._notes:
+            return self._notes[model]
+        return _ask("models", model, lambda plugin: plugin.note)
+
+
+@cache
+def _installed(kind: str) -> dict[str, Plugin]:
+    """Return the installed plug-ins of a kind; reading all metadata takes a while."""
+    try:
+        return plugins(kind)
+    except InputError:  # two packages claim one name, which is none of a report's business
+        return {}
+
+
+def _load_metric(name: str | None) -> Metric | None:
+    plugin = None if name is None else _installed("metrics").get(name)
+    try:
+        return None if plugin is None else as_metric(plugin.load(), name)
+    except InputError:
+        return None
+
+
+def _ask(kind: str, name: str, read: Callable[[Any], Any]) -> str:
+    """Return one line that an installed plug-in has to say; empty where there is none."""
+    plugin = _installed(kind).get(name)
+    try:
+        with blaming(f"{kind} '{name}'"):  # a stranger's class may have anything under this name
+            text = "" if plugin is None else read(plugin.load())
+            check_line(name, text)
+    except InputError:
+        return ""
+    return str(text)
