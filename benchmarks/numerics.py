@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from plain import make_trainee, replace_layers
 from tqdm import tqdm
 
-from dis_bench.records.store import Store, read_records
+from dis_bench.records.record import read_records
+from dis_bench.records.store import Store
 from dis_bench.runners.device import choose_precision, keep_freed_memory
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study

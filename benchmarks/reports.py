@@ -24,7 +24,8 @@ from machine import DIS_BENCH, describe_machine, print_machine, print_table, run
 from tqdm import tqdm
 
 from dis_bench.records.cell import Cell
-from dis_bench.records.store import Store, write_record
+from dis_bench.records.record import write_record
+from dis_bench.records.store import Store
 
 COPIED = ("training.csv", "pictures.npz")
 

@@ -29,7 +29,7 @@ _API = {
     "Study": "dis_bench.runners.study",
     "build_model": "dis_bench.models",
     "load_dataset": "dis_bench.datasets",
-    "read_results": "dis_bench.records.store",
+    "read_results": "dis_bench.records.table",
     "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
     "udr": "dis_bench.metrics.udr",

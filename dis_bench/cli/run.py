@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, describe
@@ -231,11 +232,13 @@ def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
 
 
 def _print_results(table: pd.DataFrame, out: str, bar: ProgressBar) -> int:
+    from dis_bench.records.record import read_newest
     from dis_bench.reports.tables import summarise_text
 
     failed = table[table["status"] == "failed"]
     if len(failed) < len(table):
-        print("\n" + summarise_text(table))
+        found = [read_newest(Path(folder), problems=[]) for folder in table["folder"]]
+        print("\n" + summarise_text([record for record in found if record is not None]))
     if table.attrs.get("small"):
         print(f"\nFrom fewer rows than the protocol wants: {', '.join(table.attrs['small'])}.")
     for _, row in failed.iterrows():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -13,22 +13,9 @@ from dis_bench.records.schema import Damaged
 
 MOST_BYTES = 1 << 29  # of one array, unpacked
 
-# By file and array: type, and sizes; a size of one name is the same in all arrays.
-LAYOUTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
-    "codes.npz": {
-        "codes": ("<f4", ("images", "latents")),
-        "log_variances": ("<f4", ("images", "latents")),
-        "factors": ("<i4", ("images", "factors")),
-    },
-    "pictures.npz": {
-        "originals": ("|u1", ("examples", "channels", "height", "width")),
-        "reconstructions": ("|u1", ("examples", "channels", "height", "width")),
-        "traversals": ("|u1", ("latents", "values", "channels", "height", "width")),
-        "traversal_values": ("<f8", ("values",)),
-        "kl_per_latent": ("<f8", ("latents",)),
-    },
-}
-OPTIONAL = {"log_variances", "kl_per_latent"}  # of models that have a posterior
+# By array: type, and sizes; a size of one name is the same in all arrays.
+Layout = Mapping[str, tuple[str, tuple[str, ...]]]
+
 # What no study exceeds; the number of latents is the record's.
 _MOST = {
     "images": 100_000,
@@ -42,15 +29,15 @@ _MOST = {
 
 
 def unpack(
-    content: bytes, file: str, sizes: Mapping[str, int], names: Sequence[str] = ()
+    content: bytes, layout: Layout, sizes: Mapping[str, int], optional: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Unpack arrays of an npz file.
+    """Unpack the arrays of an npz file that a layout names.
 
     Args:
         content: of the file.
-        file: its name, a key of :data:`LAYOUTS`.
+        layout: of the arrays.
         sizes: those that are known, by name.
-        names: of the arrays; all of the layout by default, but for optional ones that it lacks.
+        optional: arrays that the file may lack; they are then left out.
 
     Raises:
         Damaged: the first thing that is not as the layout says.
@@ -60,9 +47,9 @@ def unpack(
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [member.filename for member in archive.infolist()]
             return {
-                name: _read_array(archive, members, name, *LAYOUTS[file][name], known)
-                for name in names or LAYOUTS[file]
-                if name in names or name not in OPTIONAL or f"{name}.npy" in members
+                name: _read_array(archive, members, name, *expected, known)
+                for name, expected in layout.items()
+                if name not in optional or f"{name}.npy" in members
             }
     except Damaged:
         raise

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dis_bench.records.schema import Damaged, canonical, check_anchor, check_record, check_version
+from dis_bench.records.checks import canonical, check_anchor, check_record, check_version
+from dis_bench.records.schema import Damaged, KeptFiles
 
-KEPT = ("codes.npz", "training.csv", "pictures.npz", "weights.pt")
+KEPT = tuple(KeptFiles.__annotations__)
 
 # Sizes beyond which a file is not read; what a study keeps of a cell is a few megabytes.
 MOST_JSON = 1 << 24

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.metrics.anchors import Anchor
-from dis_bench.records.store import read_anchors
+from dis_bench.records.anchors import read_anchors
 
 
 def gather_anchors(folder: str | Path, problems: list[str]) -> list[dict[str, Any]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
+from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
+from dis_bench.records.schema import Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
-from dis_bench.reports.settings import Record, Setting, plain_name, split_settings
-from dis_bench.runners.study import PUBLISHED_STEPS
+from dis_bench.reports.settings import Setting, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,8 @@ def _seeds(settings: list[Setting]) -> Iterator[str]:
 
 
 def _budgets(settings: list[Setting]) -> Iterator[str]:
-    steps = sorted({setting.cell["steps"] for setting in settings if setting.cell["steps"] < PUBLISHED_STEPS})
+    trained = {setting.steps for setting in settings if setting.steps is not None}
+    steps = sorted(count for count in trained if count < PUBLISHED_STEPS)
     if steps:
         counts = " and ".join(f"{count:,}" for count in steps)
         yield (

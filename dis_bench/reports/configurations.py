@@ -1,8 +1,9 @@
 """Configurations: cells that differ only in their seed, named and sorted.
 
-The *dial* of a model is the hyperparameter along which its cells are drawn: beta if it varies, else the first
-number that varies. The other varying hyperparameters split the model into *series*, each a path along the
-dial. A value that is not a number (a word, True, None) is a category and names a series of its own.
+The *dial* of a model is the hyperparameter along which its cells are drawn: the one that the model names if it
+varies, else beta, else the first number that varies. The other varying hyperparameters split the model into
+*series*, each a path along the dial. A value that is not a number (a word, True, None) is a category and names
+a series of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
     """Name and sort cells.
 
     Args:
-        cells: the store's table.
+        cells: the store's table, whose ``dial`` is the one that a model names.
         models: a label for the model of each cell.
         chosen: the hyperparameters of each cell.
 
@@ -57,11 +58,13 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
         - ``series``: the model and its varying hyperparameters, without the dial;
         - ``label``: the same with the dial and beta; unique to a configuration;
         - ``row``: the same without beta, which has a column of its own in tables;
-        - ``dial``: the model's dial; empty if it has none, and in cells whose value is not a number;
+        - ``dial``: in place of the store's, the dial that is drawn; empty if there is none, and in cells whose
+          value is not a number;
         - ``level``: the value of the dial, and ``beta`` that of beta; NaN if there is none.
     """
     varied = {model: _find_varied(some) for model, some in _by_model(models, chosen).items()}
-    dials = {model: _choose_dial(some) for model, some in _by_model(models, chosen).items()}
+    named = _find_named(cells, models)
+    dials = {model: _choose_dial(some, named[model]) for model, some in _by_model(models, chosen).items()}
     names, keys = [], []
     for model, values in zip(models, chosen, strict=True):
         dial = dials[model] if is_number(values.get(dials[model])) else ""
@@ -90,13 +93,20 @@ def _find_varied(some: list[Hyperparameters]) -> list[str]:
     return sorted(n for n in names if len({canonical(v[n]) if n in v else None for v in some}) > 1)
 
 
-def _choose_dial(some: list[Hyperparameters]) -> str:
-    """Return beta if it varies, else the first number that varies, else beta if any."""
+def _find_named(cells: pd.DataFrame, models: list[str]) -> dict[str, str]:
+    """Return the dial that each model names, by label; beta for those that name none."""
+    named = dict.fromkeys(models, "beta")
+    given = cells["dial"] if "dial" in cells else [None] * len(models)
+    return named | {model: dial for model, dial in zip(models, given, strict=True) if isinstance(dial, str)}
+
+
+def _choose_dial(some: list[Hyperparameters], named: str) -> str:
+    """Return the named dial if it varies, else beta, else the first varying number."""
     names = dict.fromkeys(name for values in some for name in values)
-    for name in sorted(names, key=lambda name: name != "beta"):
+    for name in sorted(names, key=lambda name: (name != named, name != "beta")):
         if len({values[name] for values in some if is_number(values.get(name))}) > 1:
             return name
-    return "beta" if "beta" in names else ""
+    return next((name for name in (named, "beta") if name in names), "")
 
 
 def _name_cell(model: str, values: Hyperparameters, varied: list[str], dial: str) -> dict[str, Any]:

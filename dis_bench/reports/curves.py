@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dis_bench.records.kept import read_file
+from dis_bench.records.curves import FILE, read_curves
 from dis_bench.records.schema import Damaged
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
@@ -34,25 +33,19 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     Returns:
         The curve, or None where it cannot be read.
     """
-    import pandas as pd
-
-    path = Path(folder) / "training.csv"
+    path = Path(folder) / FILE
     try:
-        content = io.BytesIO(read_file(folder, "training.csv"))
-        table = pd.read_csv(content, usecols=["step", "reconstruction", "kl"], dtype=float)
-        if not np.isfinite(table.to_numpy()).all():
-            raise Damaged("it holds numbers that are not finite")
+        columns = read_curves(folder, ("reconstruction", "kl"))
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
         return None
-    except (ValueError, OverflowError) as error:  # of which Damaged is one
+    except Damaged as error:
         problems.append(f"{path} cannot be read ({error}); its training curve is left out.")
         return None
-    if table.empty:
+    if not len(columns["step"]):
         problems.append(f"{path} is empty; its training curve is left out.")
         return None
-    values = _thin(table[["step", "reconstruction", "kl"]].to_numpy().T)
-    return Curve(*values)
+    return Curve(*_thin(np.stack([columns[name] for name in ("step", "reconstruction", "kl")])))
 
 
 def _thin(values: np.ndarray) -> np.ndarray:

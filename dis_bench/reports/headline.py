@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dis_bench.records.cell import PUBLISHED_STEPS
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
-from dis_bench.runners.study import PUBLISHED_STEPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,15 +94,17 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
         failed = "the only one" if count == 1 else f"all {count}"
         return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
-    when = say_when(setting.cell["steps"])
+    when = say_when(setting.steps)
     return [
         replace(answer, sentences=[f"{when}, {answer.sentences[0]}", *answer.sentences[1:]])
         for answer in _write_answers(finished, quantities)
     ]
 
 
-def say_when(steps: int) -> str:
+def say_when(steps: int | None) -> str:
     """Return the training time: ``After 1,200 of the published 300,000 steps``."""
+    if steps is None:
+        return "Trained elsewhere"
     published = f" of the published {PUBLISHED_STEPS:,}" if steps < PUBLISHED_STEPS else ""
     return f"After {steps:,}{published} steps"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_html
+from dis_bench.records.cell import plain_name
+from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
 from dis_bench.reports.configurations import format_value, is_number
 from dis_bench.reports.figures.pictures import FROZEN
@@ -17,7 +19,7 @@ from dis_bench.reports.ordering import RULE
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
-from dis_bench.reports.settings import Record, Setting, plain_name
+from dis_bench.reports.settings import Setting
 from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
 
 if TYPE_CHECKING:

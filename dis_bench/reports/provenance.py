@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from dis_bench.reports.settings import Record, format_value, plain_name
+from dis_bench.records.cell import plain_name
+from dis_bench.records.schema import Record
+from dis_bench.reports.configurations import format_value
 
 MOST_COMMANDS = 50
 _NAMES = {"dis_bench": "dis-bench"}

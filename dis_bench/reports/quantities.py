@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.records.columns import OTHER_IMAGES, split_images
 from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
@@ -89,19 +89,31 @@ def find_quantities(
         declared: what their metrics say of themselves; by default installed ones are asked.
     """
     declared = declared or Declared()
-    candidates = [*MEASURED, *(_score(name, declared.of_score(name)) for name in scores)]
+    measured = {quantity.name: quantity for quantity in MEASURED}
+    others = [name for name in table if name not in measured and split_images(name)[0] in measured]
+    candidates = [
+        *MEASURED,
+        *(_on_images(name, measured.__getitem__) for name in others),
+        *(_on_images(name, lambda base: _score(base, declared.of_score(base))) for name in scores),
+    ]
     return [q for q in candidates if q.name in table and table[q.name].notna().any()]
 
 
-def score_columns(table: pd.DataFrame) -> list[str]:
-    """The scores of the store's tidy table, where records are not at hand: what stands after the KLs."""
-    losses = {q.name for q in MEASURED}
-    measured = [name for name in table.columns if name in losses or re.fullmatch(r"kl_\d+", name)]
-    if not measured:
-        return []
-    last = max(table.columns.get_loc(name) for name in measured)
-    after = ("train_seconds", "score_seconds", "images_per_second", "failure")
-    return [name for name in table.columns[last + 1 :] if name not in after]
+def _on_images(column: str, describe: Callable[[str], Quantity]) -> Quantity:
+    """Return a quantity with the images that it was taken on: ``KL on held-out images`` for ``heldout_kl``.
+
+    Args:
+        column: its name.
+        describe: gives the quantity on the study's own sample.
+    """
+    base, images = split_images(column)
+    quantity = describe(base)
+    if not images:
+        return quantity
+    mark, short = OTHER_IMAGES[images], quantity.short or quantity.label
+    return replace(
+        quantity, name=column, label=f"{quantity.label} {mark.words}", short=f"{short} {mark.short}"
+    )
 
 
 def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:

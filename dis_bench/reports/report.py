@@ -10,7 +10,9 @@ from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.neutral import neutral
 from dis_bench.printing import SPELL
-from dis_bench.records.store import read_records, tabulate
+from dis_bench.records.columns import list_scores
+from dis_bench.records.record import read_records
+from dis_bench.records.table import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
@@ -56,8 +58,7 @@ def build_report(folder: str | Path) -> Report:
     records, problems = read_records(folder)
     if not records:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
-    scores = dict.fromkeys(score for record in records for score in record["scores"])
-    quantities = find_quantities(tabulate(records), scores, Declared(records))
+    quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
     anchors = gather_anchors(folder, problems)
     settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]

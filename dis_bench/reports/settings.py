@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.metrics.anchors import Anchor
 from dis_bench.records.cell import plain_name
+from dis_bench.records.columns import SETTINGS
+from dis_bench.records.schema import Record
 from dis_bench.records.sorting import SortKey, sort_key
+from dis_bench.records.table import tabulate
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.reports.configurations import canonical, format_value, name_cells
 from dis_bench.reports.declared import Declared
@@ -22,26 +25,12 @@ from dis_bench.reports.declared import Declared
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
-
-# Shared by the cells of a setting, as far as the store's table shows; a record shows more.
-SHARED = (
-    "dataset",
-    "source",
-    "fingerprint",
-    "network",
-    "likelihood",
-    "latent_size",
-    "steps",
-    "batch_size",
-    "lr",
-)
-
 # These may differ within a setting.
 _VARIED = ("model", "model_version", "hyperparameters", "seed")
+_ARITHMETIC = ("precision", "kernels")  # decides the last digits; titles tell it where it differs
 
-# The table begins with settings; the first measured column is one of these.
-_MEASURED = ("reconstruction", "train_seconds", "failure")
+# The columns of what the cells of a setting share, for tables of several settings.
+SHARED = tuple(name for name in SETTINGS if name not in (*_VARIED, *_ARITHMETIC))
 
 
 @dataclass(frozen=True)
@@ -67,6 +56,11 @@ class Setting:
     cells: pd.DataFrame
     anchors: dict[str, Anchor] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int | None:
+        """How long its cells were trained; None for encoders that were trained elsewhere."""
+        return self.cell.get("steps")
 
     @property
     def done(self) -> pd.DataFrame:
@@ -96,23 +90,6 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         found = match_anchors(anchors or [], cell, protocol)
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
         settings.append(Setting(title, slug, cell, protocol, _tabulate(part, names), found, notes))
-    return settings
-
-
-def split_table(table: pd.DataFrame) -> list[Setting]:
-    """Split the store's table into settings, without records to compare protocols."""
-    first = min(table.columns.get_loc(name) for name in _MEASURED if name in table)
-    known = {"hash", "folder", "status", "model", "seed", "beta_norm", *SHARED}
-    hyperparameters = [name for name in table.columns[:first] if name not in known]
-    settings = []
-    for values, cells in table.groupby(list(SHARED)):
-        cell = dict(zip(SHARED, values, strict=True))
-        chosen = [
-            {name: value for name, value in zip(hyperparameters, row, strict=True) if value == value}
-            for row in cells[hyperparameters].to_numpy(dtype=object)
-        ]
-        named = name_cells(cells, cells["model"].map(plain_name).tolist(), chosen)
-        settings.append(Setting(_title(cell), _slug(cell), cell, {}, named))
     return settings
 
 
@@ -151,7 +128,7 @@ def _protocol(records: list[Record]) -> dict[str, dict[str, Any]]:
 def _order(part: list[Record]) -> list[SortKey]:
     """Return the sort key of a setting: dataset, source, steps, then all else."""
     cell = _shared(part[0])
-    first = [plain_name(cell["dataset"]), cell["source"], cell["steps"]]
+    first = [plain_name(cell["dataset"]), cell["source"], cell.get("steps")]
     others = [cell[name] for name in sorted(cell)] + [_comparable(_protocol(part))]
     return [sort_key(value) for value in first + others]
 
@@ -197,14 +174,16 @@ def _differs(values: list[Any]) -> bool:
 
 
 def _title(cell: dict[str, Any]) -> str:
-    return f"{plain_name(cell['dataset'])} ({cell['source']}), {cell['steps']:,} steps"
+    trained = f"{cell['steps']:,} steps" if "steps" in cell else "encoders trained elsewhere"
+    return f"{plain_name(cell['dataset'])} ({cell['source']}), {trained}"
 
 
 LONGEST_SLUG = 80  # characters: file names may be limited to 143 bytes, and contain more than this
 
 
 def _slug(cell: dict[str, Any]) -> str:
-    text = f"{plain_name(cell['dataset'])}-{cell['source']}-{cell['steps']}steps".lower()
+    trained = f"{cell['steps']}steps" if "steps" in cell else "encoders"
+    text = f"{plain_name(cell['dataset'])}-{cell['source']}-{trained}".lower()
     plain = "".join(character if character.isalnum() and character.isascii() else "-" for character in text)
     return plain[:LONGEST_SLUG]
 
@@ -231,8 +210,6 @@ def _model_names(records: list[Record]) -> dict[tuple[str, str], str]:
 
 
 def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.DataFrame:
-    from dis_bench.records.store import tabulate
-
     cells = tabulate(records)
     by_hash = {record["hash"]: record["cell"] for record in records}
     ordered = [by_hash[cell] for cell in cells["hash"]]

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
+from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
+from dis_bench.records.columns import list_scores
+from dis_bench.records.schema import Record
+from dis_bench.records.table import tabulate
 from dis_bench.reports import udr
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
-from dis_bench.reports.quantities import (
-    DASH,
-    Quantity,
-    explain_short_names,
-    find_quantities,
-    score_columns,
-)
-from dis_bench.reports.settings import SHARED, Setting, plain_name, split_table
-from dis_bench.runners.study import PUBLISHED_STEPS
+from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
+from dis_bench.reports.settings import SHARED, Setting, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +61,15 @@ def summarise(setting: Setting, quantities: list[Quantity]) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1).reset_index()
 
 
-def summarise_text(table: pd.DataFrame) -> str:
+def summarise_text(records: list[Record]) -> str:
     """Format results for a terminal, with as many configurations side by side as fit.
 
     Args:
-        table: from :func:`dis_bench.read_results`, with at least one finished cell.
+        records: as the store gives them, with at least one finished cell.
     """
-    quantities = find_quantities(table, score_columns(table))
+    quantities = find_quantities(tabulate(records), list_scores(records))
     blocks = []
-    for setting in split_table(table):
+    for setting in split_settings(records):
         summary = summarise(setting, quantities)
         used = in_use(summary, quantities)
         heads = ["", "seeds", *(visible(quantity.heading) for quantity in used)]
@@ -85,9 +82,9 @@ def summarise_text(table: pd.DataFrame) -> str:
             for _, row in summary.iterrows()
         ]
         blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
-        if setting.cell["steps"] < PUBLISHED_STEPS:
+        if setting.steps is not None and setting.steps < PUBLISHED_STEPS:
             blocks.append(
-                f"{say_when(setting.cell['steps'])}: longer training can change these values and their order."
+                f"{say_when(setting.steps)}: longer training can change these values and their order."
             )
     return "\n\n".join(blocks)
 
@@ -117,7 +114,7 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
         part = table.drop(columns=["label", "model_name", "series", "dial", "level"])
         part = part.rename(columns={"row": "series"})
         for position, name in enumerate(SHARED):
-            part.insert(position, name, setting.cell[name])
+            part.insert(position, name, setting.cell.get(name))
         part.insert(0, "setting", setting.title)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)

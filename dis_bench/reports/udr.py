@@ -11,7 +11,7 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
-from dis_bench.records.kept import read_arrays
+from dis_bench.records.codes import FILE, read_codes
 from dis_bench.records.schema import Damaged
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
@@ -97,16 +97,16 @@ def _score_seeds(
     columns = [f"kl_{latent}" for latent in range(setting.cell["latent_size"])]
     kl = cells.loc[compared].reindex(columns=columns).to_numpy(dtype=float)
     try:
-        return float(udr(codes, kl).mean()), len(codes)
+        return float(udr(codes, None if np.isnan(kl).all() else kl).mean()), len(codes)
     except InputError as error:
         problems.append(f"{setting.title}, {label} has no UDR: {error}")
         return math.nan, 0
 
 
 def _read_codes(folder: str, problems: list[str]) -> np.ndarray | None:
-    path = Path(folder) / "codes.npz"
+    path = Path(folder) / FILE
     try:
-        return read_arrays(folder, "codes.npz", "codes")["codes"]
+        return read_codes(folder, "codes")["codes"]
     except FileNotFoundError:
         return None
     except Damaged as error:

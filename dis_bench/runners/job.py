@@ -17,10 +17,14 @@ from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.codes import read_codes
+from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import explain, remove, sync_files
-from dis_bench.records.kept import read_arrays
-from dis_bench.records.schema import SCHEMA
-from dis_bench.records.store import NotPlaced, Record, Store, write_record
+from dis_bench.records.record import FILE as RECORD
+from dis_bench.records.record import is_written, write_record
+from dis_bench.records.schema import SCHEMA, Record
+from dis_bench.records.seal import KEPT
+from dis_bench.records.store import NotPlaced, Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stages import Emit, Manner, Tell, TrainedCell, keep, score, train_cells
@@ -29,8 +33,6 @@ from dis_bench.runners.training.log import Progress, TrainingDiverged
 from dis_bench.runners.training.trainee import Trainee, prepare
 
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
-
-_KEPT = ("codes.npz", "pictures.npz", "weights.pt")
 
 
 class GivenUp(RuntimeError):
@@ -154,6 +156,7 @@ class Pipeline:
         cell = trained.trainee.cell
         record = self.begin_record(cell)
         record["environment"]["stack"] = stack
+        record["dial"] = trained.trainee.model.dial
         return self.finish(cell, claim, lambda: keep(trained, claim.folder, record, tell), record)
 
     def finish(
@@ -187,15 +190,15 @@ class Pipeline:
         return made
 
     def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
-        keeps = ("training.csv",) if record["failure"] else ("training.csv", *_KEPT)
+        keeps = (CURVES,) if record["failure"] else KEPT
         for path in claim.folder.iterdir():
-            if path.name not in (*keeps, "record.json") and not path.name.startswith("checkpoint"):
+            if path.name not in (*keeps, RECORD) and not path.name.startswith("checkpoint"):
                 remove(path)
         try:
             sync_files(claim.folder)
             write_record(claim.folder, record, replace=True)
         except OSError:  # what was kept before it was scored is moved into place by the next run
-            claim.release(keep=None if record["failure"] else (claim.folder / "record.json").exists())
+            claim.release(keep=None if record["failure"] else is_written(claim.folder))
             raise
         self.store.place(claim, cell.folder)
 
@@ -204,7 +207,7 @@ class Pipeline:
         sync_files(claim.folder)
         pending = dict.fromkeys(self.metrics, PENDING)
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
-        arrays = read_arrays(claim.folder, "codes.npz")
+        arrays = read_codes(claim.folder)
         return score(record, arrays, self.metrics, self.parameters, self.allow_small, tell)
 
     def list_lacking(self, record: Record, cell: Cell) -> list[str]:
@@ -253,7 +256,7 @@ class Pipeline:
         folder = self.store.folder(cell)
         lacking = self.list_lacking(record, cell)
         try:
-            arrays = read_arrays(folder, "codes.npz", record=old)
+            arrays = read_codes(folder, record=old)
         except Exception as error:  # a damaged file shows in as many ways as there are bytes
             reason = f"codes.npz cannot be read ({error}); rerun 'always' makes it anew"
             record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, blaming, check_line, shown
-from dis_bench.records.cell import Cell
+from dis_bench.records.columns import is_taken, split_images
 from dis_bench.registry import Plugin
 
 if TYPE_CHECKING:
     from dis_bench.datasets.dataset import Dataset
     from dis_bench.metrics.metric import Metric
     from dis_bench.networks.chosen import ChosenNetworks
-
-# Columns that every table has; a score or hyperparameter of that name would hide one.
-_MEASURED = (
-    *(
-        "reconstruction",
-        "mse",
-        "kl",
-        "elbo",
-        "active_latents",
-        "beta_norm",
-        "hash",
-        "folder",
-        "status",
-        "failure",
-    ),
-    *("train_seconds", "score_seconds", "images_per_second"),
-    # and of the record and the report
-    *("optimiser", "recipe", "kl_per_latent", "series", "label", "model_name", "row", "dial", "level"),
-)
-RESERVED = {field.name for field in dataclasses.fields(Cell)} | set(_MEASURED)
-_KL_OF_A_LATENT = re.compile(r"kl_\d+")
 
 
 def check_models(models: dict[str, Plugin]) -> None:
@@ -178,8 +155,10 @@ def check_batch(family: ChosenNetworks, batch_size: int) -> None:
 
 def _check_free(kind: str, name: Any, whose: str) -> None:
     _check_text(whose, f"the name of a {kind}", name)
-    if name in RESERVED or _KL_OF_A_LATENT.fullmatch(name):
+    if is_taken(name):
         raise InputError(f"{whose} has a {kind} called '{name}', which is the name of a column; rename it.")
+    if split_images(name)[1]:
+        raise InputError(f"{whose} has a {kind} called '{name}', as scores on other images are; rename it.")
 
 
 def _check_text(whose: str, what: str, given: Any) -> None:

@@ -18,9 +18,12 @@ from dis_bench.neutral import neutral, one_thread
 from dis_bench.nn.patches import WAYS
 from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
-from dis_bench.records.schema import canonical, check_cell, check_column
-from dis_bench.records.store import Record, Store, StoreLost, tabulate
+from dis_bench.records.checks import canonical, check_cell, check_column
+from dis_bench.records.codes import has_codes
+from dis_bench.records.schema import Record
+from dis_bench.records.store import Store, StoreLost
 from dis_bench.records.sweep import sweep, sweep_unfinished
+from dis_bench.records.table import tabulate
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import check_device, keep_freed_memory
 from dis_bench.runners.engines.gpu import run_stacks
@@ -270,8 +273,8 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
             jobs.append(Job(cell, before=before, anew=rerun == "always"))
         elif rerun == "missing" and lacking_metrics(record, wanted):
             # Without its codes a finished cell must be trained again to be scored.
-            has_codes = "codes.npz" in record["files"] and (store.folder(cell) / "codes.npz").exists()
-            jobs.append(Job(cell, scores_only=has_codes, before=before))
+            scores_only = has_codes(store.folder(cell), record)
+            jobs.append(Job(cell, scores_only=scores_only, before=before))
     more = [f"{len(problems) - MOST_WARNINGS} more records cannot be read."]
     for problem in problems[:MOST_WARNINGS] + (more if problems[MOST_WARNINGS:] else []):
         warnings.warn(problem, stacklevel=2)

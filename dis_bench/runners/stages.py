@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
-from dis_bench.records.store import Record
+from dis_bench.records.codes import write_codes
+from dis_bench.records.curves import FILE as CURVES
+from dis_bench.records.pictures import write_pictures
+from dis_bench.records.schema import Record
+from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing
 from dis_bench.runners.scoring.evaluation import evaluate
-from dis_bench.runners.scoring.pictures import save_pictures
+from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
 from dis_bench.runners.training.log import Progress, TrainingDiverged
@@ -80,7 +82,7 @@ def train_cells(
     states = [read_checkpoint(folder, cell.hash) for folder, cell in zip(folders, cells, strict=True)]
     trained = train(
         trainees,
-        logs=[folder / "training.csv" for folder in folders],
+        logs=[folder / CURVES for folder in folders],
         watch=lambda number, progress: emit((cells[number], progress)),
         way=manner.way,
         capture=manner.capture,
@@ -110,7 +112,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         raise trained.failure
     cell = trained.trainee.cell
     with computing("fp32", cell.kernels):
-        _write_weights(folder / "weights.pt", trained.trainee.networks)
+        write_weights(folder, trained.trainee.networks.state_dict())
         tell("encoding")
         evaluation = evaluate(trained.trainee)
         numbers = [value for name, value in evaluation.measures.items() if name != "kl_per_latent"]
@@ -118,8 +120,10 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
             raise TrainingDiverged(
                 "the trained model gives losses that are not finite on the images it is scored on"
             )
-        evaluation.save(folder / "codes.npz")
-        save_pictures(folder / "pictures.npz", trained.trainee, evaluation.measures.get("kl_per_latent"))
+        write_codes(folder, evaluation.codes, evaluation.factors, evaluation.log_variances)
+        pictures = make_pictures(trained.trainee, evaluation.measures.get("kl_per_latent"))
+        if pictures is not None:
+            write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
     if trained.trainee.is_trained_by_steps:
         timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
@@ -128,6 +132,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
     return {
         **record,
         "status": "done",
+        "dial": model.dial,
         "evaluation": evaluation.measures,
         "timing": timing,
         "declared": declared,
@@ -151,11 +156,3 @@ def score(
         record = score_cell(record, arrays, metrics, parameters, allow_small, tell)
     seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
     return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
-
-
-def _write_weights(path: Path, networks: torch.nn.Module) -> None:
-    """Write weights and buffers, to be loaded where there is no GPU."""
-    weights = {name: value.cpu() for name, value in networks.state_dict().items()}
-    content = io.BytesIO()  # torch tells of a full disk without saying so
-    torch.save(weights, content)
-    path.write_bytes(content.getbuffer())

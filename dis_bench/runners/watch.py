@@ -10,7 +10,7 @@ from typing import Any
 from dis_bench.bars import bar
 from dis_bench.escape import visible
 from dis_bench.records.cell import Cell
-from dis_bench.records.store import Record
+from dis_bench.records.schema import Record
 from dis_bench.runners.job import Job
 from dis_bench.runners.training.log import Progress
 

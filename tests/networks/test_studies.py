@@ -11,7 +11,7 @@ import torch
 
 from dis_bench.cli.main import main
 from dis_bench.models import build_model
-from dis_bench.records.store import read_results
+from dis_bench.records.table import read_results
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
 from tests.networks.test_chosen import PLUGINS

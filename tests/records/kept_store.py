@@ -12,8 +12,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dis_bench.records.cell import hash_identity
-from dis_bench.records.schema import canonical, key_of_anchor
-from tests.reports.made_up import LATENTS, reseal, write_anchors, write_study
+from dis_bench.records.checks import canonical, key_of_anchor
+from dis_bench.records.codes import write_codes
+from dis_bench.records.record import write_record
+from dis_bench.records.schema import SCHEMA
+from tests.reports.made_up import ENVIRONMENT, LATENTS, PROTOCOL, reseal, write_anchors, write_study
 
 NAMES = [
     "folder",
@@ -66,6 +69,52 @@ def make_store(root: Path) -> Path:
         reseal(folder, declared=DECLARED)
     write_anchors(root, {"mig": (0.8, 0.1)})
     return root
+
+
+def make_encoder(**changes: Any) -> dict[str, Any]:
+    """Make a record of codes of an encoder that was trained elsewhere, with no more than it must have."""
+    cell = {
+        "kind": "encoder",
+        "dataset": "dsprites",
+        "source": "external",
+        "fingerprint": "abc",
+        "dataset_version": "1",
+        "model": "mine.py:encode",
+        "model_version": "1",
+        "hyperparameters": {},
+        "latent_size": LATENTS,
+        "seed": 0,
+        "recipe": 3,
+        **changes,
+    }
+    return {
+        "schema": SCHEMA,
+        "status": "done",
+        "hash": hash_identity(cell),
+        "cell": cell,
+        "folder": "results/cells/encoder",
+        "beta_norm": None,
+        "evaluation": {},
+        "scores": {"mig": 0.1, "sap": 0.05},
+        "protocol": {"mig": PROTOCOL["mig"], "sap": PROTOCOL["sap"]},
+        "unscored": {},
+        "timing": {"score_seconds": 1.0},
+        "failure": None,
+        "environment": ENVIRONMENT,
+        "command": "dis-bench score",
+        "created": "2026-11-20T09:30:00+00:00",
+    }
+
+
+def put_encoder(root: Path, codes: np.ndarray | None = None, **changes: Any) -> Path:
+    """Write the record of an encoder, with its codes where these are given; returns its folder."""
+    record = make_encoder(**changes)
+    folder = root / "cells" / f"encode-{record['hash']}"
+    folder.mkdir(parents=True)
+    if codes is not None:
+        write_codes(folder, codes, np.zeros((len(codes), 2), int))
+    write_record(folder, {name: value for name, value in record.items() if name != "folder"})
+    return folder
 
 
 def first_cell(root: Path) -> Path:

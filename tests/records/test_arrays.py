@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dis_bench.records.arrays import LAYOUTS, unpack
+from dis_bench.records.arrays import unpack
+from dis_bench.records.codes import LAYOUT
 from dis_bench.records.schema import Damaged
 
 SIZES = {"latents": 3}
@@ -49,17 +50,19 @@ def pack_member(content, name=NPY, compression=zipfile.ZIP_DEFLATED):
 
 
 def test_arrays_come_back_and_can_be_written_to():
-    arrays = unpack(pack(), "codes.npz", SIZES)
-    assert list(arrays) == list(LAYOUTS["codes.npz"])
+    arrays = unpack(pack(), LAYOUT, SIZES)
+    assert list(arrays) == list(LAYOUT)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, CODES[name])
         array[:] = 0
-    assert list(unpack(pack(factors=None, log_variances=None), "codes.npz", SIZES, ["codes"])) == ["codes"]
+    few = pack(factors=None, log_variances=None)
+    assert list(unpack(few, {"codes": LAYOUT["codes"]}, SIZES)) == ["codes"]
+    assert list(unpack(few, LAYOUT, SIZES, optional=("log_variances", "factors"))) == ["codes"]
 
 
 def test_the_order_of_memory_does_not_matter():
     codes = np.asfortranarray(np.arange(15, dtype=np.float32).reshape(5, 3))
-    np.testing.assert_array_equal(unpack(pack(codes=codes), "codes.npz", SIZES)["codes"], codes)
+    np.testing.assert_array_equal(unpack(pack(codes=codes), LAYOUT, SIZES)["codes"], codes)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_the_order_of_memory_does_not_matter():
 )
 def test_other_arrays_are_named(change, sentence):
     with pytest.raises(Damaged) as caught:
-        unpack(pack(**change), "codes.npz", SIZES)
+        unpack(pack(**change), LAYOUT, SIZES)
     assert sentence in str(caught.value)
 
 
@@ -132,7 +135,7 @@ def test_hostile_files_are_named_and_get_no_memory(kind):
     content = HOSTILE[kind]()
     tracemalloc.start()
     with pytest.raises(Damaged):
-        unpack(content, "codes.npz", SIZES)
+        unpack(content, LAYOUT, SIZES)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5e6
@@ -144,7 +147,7 @@ def test_any_other_byte_is_named_or_means_nothing(position, change):
     content = bytearray(pack())
     content[position % len(content)] ^= change
     try:
-        arrays = unpack(bytes(content), "codes.npz", SIZES)
+        arrays = unpack(bytes(content), LAYOUT, SIZES)
     except Damaged:
         return
     for name, array in arrays.items():

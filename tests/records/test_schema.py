@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -10,21 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
-from dis_bench.records import schema
+from dis_bench.records import codes, curves, pictures, schema
+from dis_bench.records.anchors import read_anchors
 from dis_bench.records.cell import Cell
-from dis_bench.records.schema import (
-    RESERVED,
-    SCHEMA,
-    CellIdentity,
-    Damaged,
-    check_cell,
-    check_record,
-    check_scores,
-)
+from dis_bench.records.checks import check_cell, check_record, check_scores
+from dis_bench.records.columns import FIXED, OTHER_IMAGES, RESERVED, Kind, kind_of, split_images
+from dis_bench.records.record import read_records, write_record
+from dis_bench.records.schema import SCHEMA, CellIdentity, Damaged
 from dis_bench.records.seal import seal
-from dis_bench.records.store import Store, read_anchors, read_records, read_results, write_record
+from dis_bench.records.store import Store
+from dis_bench.records.table import read_results
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.runners.run import choose_jobs
 from dis_bench.runners.study import Study
@@ -35,6 +34,7 @@ from tests.records.kept_store import (
     first_cell,
     make_store,
     put_anchor,
+    put_encoder,
     put_record,
     replace_at,
 )
@@ -74,7 +74,7 @@ def test_any_sealed_record_is_read_or_named(whole, tmp_path_factory, data):
     assert table.columns.is_unique
     assert set(before.columns) <= set(table.columns)  # nothing hides a column
     for name in before.select_dtypes("number"):
-        assert table[name].dtype.kind in "fi" or name == "beta"
+        assert table[name].dtype.kind in "fi" or name in ("beta", "dial_value")
     shutil.rmtree(root)
 
 
@@ -208,8 +208,8 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 def test_the_schema_has_every_field_of_a_cell():
     whole = dataclasses.replace(CELL, network_version="abc")
-    assert set(CELL.identity) == CellIdentity.__required_keys__
-    assert set(whole.identity) == set(CellIdentity.__annotations__)
+    assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind"}
+    assert set(CELL.identity) == set(whole.identity) - {"network_version"}
     assert {field.name for field in dataclasses.fields(Cell)} <= set(CellIdentity.__annotations__)
 
 
@@ -218,6 +218,65 @@ def test_a_version_of_networks_is_a_text():
     for version in ("", 3, None):
         with pytest.raises(Damaged, match="its network_version is"):
             check_cell({**CELL.identity, "network_version": version})
+
+
+@pytest.mark.parametrize("name", sorted(CELL.identity))
+def test_a_trained_cell_lacks_nothing_of_its_identity(store, name):
+    record = record_in(store)
+    put_record(store, {**record, "cell": {n: value for n, value in record["cell"].items() if n != name}})
+    assert len(read_records(store)[0]) == 3
+
+
+def test_an_encoder_s_record_needs_no_budget_and_no_losses(tmp_path):
+    folder = put_encoder(tmp_path)
+    [record], problems = read_records(tmp_path)
+    assert (record["cell"]["kind"], record["cell"]["source"]) == ("encoder", "external")
+    assert problems == []
+    assert record["folder"] == str(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "decoder"},
+        {"kind": None},
+        {"steps": "many"},
+        {"lr": -1.0},
+        {"network": 3},
+        {"dataset": ""},
+        {"latent_size": 0},
+        {"seed": "a"},
+    ],
+    ids=str,
+)
+def test_what_an_encoder_s_record_has_must_be_right(tmp_path, change):
+    put_encoder(tmp_path, **change)
+    records, [problem] = read_records(tmp_path)
+    assert records == []
+    assert f"its {next(iter(change))} is" in problem
+
+
+def test_a_model_may_lack_losses_but_never_its_codes(store):
+    evaluation = {"active_latents": 3, "mse": 0.1, "heldout_mse": 0.2}
+    put_record(store, change("evaluation", to=evaluation)(record_in(store)))
+    assert len(read_records(store)[0]) == 4
+    assert sorted(read_results(store)["heldout_mse"].dropna()) == [0.2]
+    for wrong in ({"mse": 0.1}, {**evaluation, "nowhere_mse": 0.2}, {**evaluation, "heldout_mse": "x"}):
+        put_record(store, change("evaluation", to=wrong)(record_in(store)))
+        assert len(read_records(store)[0]) == 3
+
+
+def test_a_score_on_other_images_has_its_metric_s_range(store):
+    record = record_in(store)
+    for value, count in ((0.5, 4), (1.5, 3)):
+        put_record(store, change("scores", "mig_correlated", to=value)(record))
+        assert len(read_records(store)[0]) == count
+
+
+@pytest.mark.parametrize(("dial", "left"), [("beta", 4), (None, 4), ("gone", 4), (3, 3), ("", 3)])
+def test_a_dial_is_a_name_or_none(store, dial, left):
+    put_record(store, {**record_in(store), "dial": dial})
+    assert len(read_records(store)[0]) == left
 
 
 def test_what_no_reader_would_take_is_refused_before_training(tmp_path):
@@ -242,16 +301,63 @@ def test_a_record_needs_its_own_folder(store):
             check_record(record, folder)
 
 
+PAGE = (Path(schema.__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
+
+
+def section(heading):
+    """The text under a heading of docs/results.md."""
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
 def documented(heading):
-    """The keys of the JSON under a heading of docs/results.md."""
-    page = (Path(schema.__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
-    block = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return [line.split('"')[1] for line in block.splitlines() if line.startswith('     "')]
+    """The keys of the JSON under a heading."""
+    return [line.split('"')[1] for line in section(heading).splitlines() if line.startswith('     "')]
+
+
+def explained(heading, table):
+    """What a table under a heading has in its first column, set as code."""
+    rows = section(heading).partition(f"| {table} |")[2].partition("\n\n")[0].splitlines()[2:]
+    return [name for row in rows for name in re.findall("`([^`]+)`", row.split("|")[1])]
 
 
 def test_the_document_lists_the_keys():
     assert documented("record.json") == list(schema.KeptRecord.__annotations__)
     assert documented("Anchors") == list(schema.KeptAnchor.__annotations__)
+
+
+def test_the_document_has_every_fixed_column_and_none_that_does_not_exist():
+    named = explained("Columns of the table", "column")
+    assert [name for name in FIXED if name not in named] == []
+    metrics = registry.plugins("metrics")
+    hyperparameters = {"beta", "factorvae.gamma"}  # of betavae, and as an example
+    others = [name.replace("*", "x") for name in named if name not in {*FIXED, *hyperparameters}]
+    assert others
+    assert [name for name in others if kind_of(name, metrics) not in (Kind.MEASURE, Kind.SCORE)] == []
+    assert {images for name in others if (images := split_images(name)[1])} == set(OTHER_IMAGES)
+
+
+def test_the_document_explains_every_key_within_the_keys():
+    keys = explained("record.json", "within")
+    tables = {
+        "cell": schema.CellIdentity,
+        "evaluation": schema.Evaluation,
+        "timing": schema.Timing,
+        "declared": schema.Declared,
+        "failure": schema.Failure,
+        "rescored": schema.Rescored,
+        "files": schema.KeptFiles,
+    }
+    wanted = {f"{name}.{key}" for name, table in tables.items() for key in table.__annotations__}
+    columns = {f"{name}.{column}" for column in FIXED for name in ("cell", "evaluation", "timing")}
+    assert set(keys) == wanted - columns  # the columns are explained once
+    assert len(keys) == len(set(keys))
+
+
+def test_the_document_names_every_array_and_curve():
+    named = set(re.findall(r"`?(\w+)`?", PAGE))
+    for layout in (codes.LAYOUT, pictures.LAYOUT):
+        assert set(layout) <= named
+    assert f"`training.csv` has `{curves.STEP}`" in PAGE
 
 
 SAID = {"label": {"mig": "MIG"}, "better": "higher", "range": [0.0, 1.0], "summary": "How much."}

@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dis_bench.errors import InputError
-from dis_bench.records.kept import read_arrays, read_file
+from dis_bench.records.anchors import read_anchors
+from dis_bench.records.codes import read_codes
+from dis_bench.records.kept import read_file
+from dis_bench.records.record import read_newest, read_records, write_record
 from dis_bench.records.schema import Damaged
 from dis_bench.records.seal import KEPT, read_kept, read_record, read_regular, seal
-from dis_bench.records.store import read_anchors, read_newest, read_records, read_results, write_record
+from dis_bench.records.table import read_results
 from dis_bench.reports.curves import read_curve
-from dis_bench.reports.figures.pictures import read_pictures
+from dis_bench.reports.figures.pictures import find_pictures
 from tests.records.kept_store import JSON, first_anchor, first_cell, make_store, paths_in, replace_at
 
 
@@ -98,8 +101,8 @@ def test_an_anchor_with_another_byte_is_named(whole, position, change):
 
 
 READERS = {
-    "codes.npz": lambda folder, problems: read_arrays(folder, "codes.npz"),
-    "pictures.npz": read_pictures,
+    "codes.npz": lambda folder, problems: read_codes(folder),
+    "pictures.npz": find_pictures,
     "training.csv": read_curve,
     "weights.pt": lambda folder, problems: read_file(folder, "weights.pt"),
 }
@@ -148,7 +151,7 @@ def test_a_further_record_does_not_vouch_for_files_that_changed(store):
     write_record(folder, {**record, "scores": {}, "protocol": {}})
     assert read_newest(folder, [])["scores"] == {}
     with pytest.raises(Damaged, match="has changed since it was written"):
-        read_arrays(folder, "codes.npz")
+        read_codes(folder)
 
 
 def make_fifo(path):

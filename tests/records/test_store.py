@@ -13,16 +13,11 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.records import store as module
+from dis_bench.records.record import read_records, write_record
 from dis_bench.records.schema import SCHEMA
-from dis_bench.records.store import (
-    NotPlaced,
-    Store,
-    read_records,
-    read_results,
-    tabulate,
-    write_record,
-)
+from dis_bench.records.store import NotPlaced, Store
 from dis_bench.records.sweep import sweep
+from dis_bench.records.table import read_results, tabulate
 from tests.records.test_cell import CELL
 from tests.runners.abandoned import DEAD, abandon, leftovers
 

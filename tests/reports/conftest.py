@@ -2,7 +2,8 @@
 
 import pytest
 
-from dis_bench.records.store import read_records, tabulate
+from dis_bench.records.record import read_records
+from dis_bench.records.table import tabulate
 from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.settings import split_settings
 from dis_bench.reports.tables import summarise

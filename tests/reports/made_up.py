@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from dis_bench.records.cell import Cell
-from dis_bench.records.schema import SCHEMA, key_of_anchor
+from dis_bench.records.checks import key_of_anchor
+from dis_bench.records.record import write_record
+from dis_bench.records.schema import SCHEMA
 from dis_bench.records.seal import seal, sign
-from dis_bench.records.store import Store, write_record
+from dis_bench.records.store import Store
 
 LATENTS = 10
 PROTOCOL = {

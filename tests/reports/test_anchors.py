@@ -5,7 +5,8 @@ import dataclasses
 
 import pytest
 
-from dis_bench.records.store import read_anchors, read_records
+from dis_bench.records.anchors import read_anchors
+from dis_bench.records.record import read_records
 from dis_bench.reports.anchors import gather_anchors, match_anchors
 from dis_bench.reports.settings import split_settings
 from dis_bench.runners.run import run_study

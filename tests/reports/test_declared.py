@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from dis_bench.records.store import read_records, tabulate
+from dis_bench.records.record import read_records
+from dis_bench.records.table import tabulate
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import lead_score

@@ -1,11 +1,12 @@
 """The measured quantities, and their format."""
 
+import dataclasses
 import math
 
 import pytest
 
 from dis_bench import registry
-from dis_bench.records.store import tabulate
+from dis_bench.records.table import tabulate
 from dis_bench.reports.quantities import (
     DASH,
     MEASURED,
@@ -13,7 +14,6 @@ from dis_bench.reports.quantities import (
     Quantity,
     explain_short_names,
     find_quantities,
-    score_columns,
 )
 from dis_bench.runners.study import Study
 
@@ -51,10 +51,19 @@ def test_columns_without_a_value_are_left_out(study):
     assert "mig" not in {q.name for q in find_quantities(table, ["mig", "sap"])}
 
 
-def test_scores_are_found_in_a_table_alone(study, tabulated):
-    records = study(failed=[(1.0, 0)])
-    _, _, quantities = tabulated(records)
-    assert set(score_columns(tabulate(records))) == {q.name for q in quantities if q.is_score}
+def test_a_measure_on_other_images_is_read_like_that_on_the_study_s_own(study):
+    table = tabulate(study(seeds=[0])).assign(heldout_kl=1.0, mig_correlated=0.5, heldout_mine=2.0)
+    found = {q.name: q for q in find_quantities(table, ["mig", "mig_correlated"])}
+    for name, base, label in (
+        ("heldout_kl", "kl", "KL on held-out images"),
+        ("mig_correlated", "mig", f"{found['mig'].label} on images with correlated factors"),
+    ):
+        assert found[name].label == label
+        assert dataclasses.replace(found[name], name=base, label="", short="") == dataclasses.replace(
+            found[base], label="", short=""
+        )
+    assert found["heldout_kl"].short_heading == "KL held-out"
+    assert "heldout_mine" not in found
 
 
 def test_short_names_are_explained():

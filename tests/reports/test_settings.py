@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from dis_bench.records.store import tabulate
-from dis_bench.reports.settings import _unique, format_value, split_settings, split_table
+from dis_bench.reports.settings import _unique, format_value, split_settings
 from tests.reports.made_up import PROTOCOL
 
 
@@ -43,7 +42,6 @@ def test_what_must_not_be_mixed(study, change, titles):
     settings = split_settings(study(**change))
     assert [setting.title for setting in settings] == titles
     assert [len(setting.cells) for setting in settings] == [9, 9]
-    assert [s.title for s in split_table(tabulate(study(**change)))] == titles
 
 
 def test_titles_say_what_else_differs(study):

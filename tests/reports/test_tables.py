@@ -8,7 +8,6 @@ import statistics
 import numpy as np
 import pytest
 
-from dis_bench.records.store import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.tables import summarise_text, write_csv, write_latex, write_markdown
@@ -160,9 +159,7 @@ def test_latex_is_ascii_escaped_and_rectangular(study, tabulated):
 
 
 def test_terminal_text_fits_and_has_every_configuration(study):
-    text = summarise_text(
-        tabulate(study(betas=[0.5, 1, 2, 4, 8, 16, 100], values=VALUES, failed=[(16.0, 0)]))
-    )
+    text = summarise_text(study(betas=[0.5, 1, 2, 4, 8, 16, 100], values=VALUES, failed=[(16.0, 0)]))
     assert max(map(len, text.splitlines())) <= 100
     for beta in ("0.5", "1", "2", "4", "8", "16", "100"):
         assert text.count(f"β = {beta} ") + text.count(f"β = {beta}\n") == 1
@@ -173,7 +170,7 @@ def test_terminal_text_fits_and_has_every_configuration(study):
 
 def test_terminal_text_says_how_much_training_is_left_out(study):
     study(seeds=[0], steps=300_000)
-    text = summarise_text(tabulate(study(seeds=[0], steps=1_200)))
+    text = summarise_text(study(seeds=[0], steps=1_200))
     assert (
         "After 1,200 of the published 300,000 steps: longer training can change these values and their order."
         in text
@@ -184,7 +181,7 @@ def test_terminal_text_says_how_much_training_is_left_out(study):
 def test_terminal_text_has_words_beside_numbers(study):
     study(model="mine", betas=[None], others={"beta": "strong"}, values={(None, 0): {"mig": 0.5}}, seeds=[0])
     study(model="mine", betas=[None], others={"beta": "weak"}, seeds=[0])
-    text = summarise_text(tabulate(study(betas=[10, 4], seeds=[0])))
+    text = summarise_text(study(betas=[10, 4], seeds=[0]))
     heads = [line for line in text.splitlines() if "β = " in line]
     assert heads[0].index("β = 4") < heads[0].index("β = 10")
     assert "mine, beta = strong" in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dis_bench import udr
-from dis_bench.records.store import read_results
+from dis_bench.records.table import read_results
 from dis_bench.reports import udr as reports_udr
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report

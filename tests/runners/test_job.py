@@ -18,8 +18,9 @@ from dis_bench.errors import InputError
 from dis_bench.records import claims, store
 from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Claim
-from dis_bench.records.store import Store, StoreLost, read_results
+from dis_bench.records.store import Store, StoreLost
 from dis_bench.records.sweep import sweep
+from dis_bench.records.table import read_results
 from dis_bench.runners import job, space, stages
 from dis_bench.runners import run as running
 from dis_bench.runners.run import run_study

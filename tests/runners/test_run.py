@@ -13,8 +13,10 @@ from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
 from dis_bench.records import store
+from dis_bench.records.record import write_record
 from dis_bench.records.seal import read_record
-from dis_bench.records.store import Store, read_results, write_record
+from dis_bench.records.store import Store
+from dis_bench.records.table import read_results
 from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
@@ -86,6 +88,8 @@ def test_a_study_ends_in_a_table_and_whole_folders(tmp_path):
     record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
     assert record["command"] == "dis-bench run as typed"
     assert record["environment"]["torch"] == torch.__version__
+    assert record["dial"] == "beta"
+    assert table["dial_value"].tolist() == table["beta"].tolist()
 
 
 def test_models_of_every_kind_end_in_one_table(tmp_path):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dis_bench.escape import visible
 from dis_bench.plotting import Figure
-from dis_bench.records.kept import read_arrays
+from dis_bench.records.pictures import FILE, Pictures, read_pictures
 from dis_bench.records.schema import Damaged
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.reports.quantities import MINUS
@@ -25,27 +24,8 @@ _TRAVERSAL = (128, 13.0)
 _FADE = 0.85
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The images that a cell stores for viewing, uint8 from 0 to 255.
-
-    Attributes:
-        originals: `[N, C, H, W]`.
-        reconstructions: `[N, C, H, W]`.
-        traversals: `[D, V, C, H, W]`; latent d is set to each of V values, the others are held fixed.
-        traversal_values: `[V]`.
-        kl_per_latent: `[D]`, in nats, averaged over images.
-    """
-
-    originals: np.ndarray
-    reconstructions: np.ndarray
-    traversals: np.ndarray
-    traversal_values: np.ndarray
-    kl_per_latent: np.ndarray
-
-
-def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
-    """Read the pictures in a cell's ``pictures.npz``.
+def find_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
+    """Read the pictures of a cell, if it has any.
 
     Args:
         folder: the cell's folder.
@@ -54,9 +34,9 @@ def read_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
     Returns:
         The pictures, or None if they cannot be read.
     """
-    path = Path(folder) / "pictures.npz"
+    path = Path(folder) / FILE
     try:
-        return Pictures(**read_arrays(folder, "pictures.npz"))
+        return read_pictures(folder)
     except FileNotFoundError:
         problems.append(f"{path} is missing; its pictures are left out.")
         return None
@@ -86,17 +66,27 @@ def draw_reconstructions(rows: list[tuple[str, Pictures]]) -> Figure:
 
 def draw_traversals(pictures: Pictures) -> Figure:
     """Draw one row per latent by falling KL, with the latent's values on top."""
-    order = np.argsort(-pictures.kl_per_latent, kind="stable")
+    kl = pictures.kl_per_latent
+    if kl is None:  # of a model without a posterior: latents as they come
+        rows = [*pictures.traversals]
+        return _draw_grid(
+            rows, [(f"z{n}", INK) for n in range(len(rows))], _list_values(pictures), *_TRAVERSAL
+        )
+    order = np.argsort(-kl, kind="stable")
     labels, images = [], []
     for latent in order:
-        nats = pictures.kl_per_latent[latent]
+        nats = kl[latent]
         frozen = nats < FROZEN
         row = pictures.traversals[latent]
         images.append(_fade(row) if frozen else row)
         text = f"{nats:.2f}" if nats >= 0.1 else f"{nats:.3f}"
         labels.append((f"z{latent}   {text} nats", MUTED if frozen else INK))
-    columns = [f"{value:.3g}".replace("-", MINUS) for value in pictures.traversal_values]
-    return _draw_grid(images, labels, columns, *_TRAVERSAL)
+    return _draw_grid(images, labels, _list_values(pictures), *_TRAVERSAL)
+
+
+def _list_values(pictures: Pictures) -> list[str]:
+    """Return the heads of the columns of a traversal."""
+    return [f"{value:.3g}".replace("-", MINUS) for value in pictures.traversal_values]
 
 
 def _fade(images: np.ndarray) -> np.ndarray:

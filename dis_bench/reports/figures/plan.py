@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dis_bench.records.pictures import Pictures
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.curves import read_curve
 from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
 from dis_bench.reports.figures.pictures import (
     FROZEN,
-    Pictures,
     draw_reconstructions,
     draw_traversals,
-    read_pictures,
+    find_pictures,
 )
 from dis_bench.reports.figures.plots import (
     MOST_BARS,
@@ -126,7 +126,7 @@ def plan_figures(
     lead = lead_score(quantities)
     labels = choose_configurations(table, lead, most)
     choice = describe_choice(len(labels), table, lead)
-    shown = _first_seeds(setting, labels, problems)
+    shown = [] if setting.steps is None else _first_seeds(setting, labels, problems)
     return [
         *_plan_tradeoff(setting, table, quantities),
         *_plan_against_dials(setting, table, quantities),
@@ -267,16 +267,16 @@ def _plan_reconstructions(
 def _plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) -> list[Plan]:
     plans = []
     for number, (cell, pictures) in enumerate(shown):
-        frozen = int((pictures.kl_per_latent < FROZEN).sum())
-        latents = len(pictures.kl_per_latent)
+        latents, kl = len(pictures.traversals), pictures.kl_per_latent
+        frozen = 0 if kl is None else int((kl < FROZEN).sum())
+        order = "" if kl is None else f" by falling KL, from {kl.max():.2f} to {kl.min():.2f} nats"
         plans.append(
             Plan(
                 "traversals",
                 f"traversals-{setting.slug}-{number + 1:02d}",
                 f"{cell['label']}, seed {cell['seed']}",
                 f"{frozen or 'None'} of {latents} latents frozen.",
-                f"Latent traversals of {cell['label']}, seed {cell['seed']}: one row per latent by falling "
-                f"KL, from {pictures.kl_per_latent.max():.2f} to {pictures.kl_per_latent.min():.2f} nats; "
+                f"Latent traversals of {cell['label']}, seed {cell['seed']}: one row per latent{order}; "
                 f"{frozen} frozen.",
                 lambda pictures=pictures: draw_traversals(pictures),  # type: ignore[misc]
             )
@@ -292,6 +292,8 @@ def _plan_training(
     lead: Quantity | None,
     problems: list[str],
 ) -> list[Plan]:
+    if setting.steps is None:  # encoders were trained elsewhere
+        return []
     cells = setting.done[setting.done["label"].isin(labels)].groupby("label", sort=False).head(MOST_CURVES)
     read = {cell: read_curve(folder, problems) for cell, folder in cells[["hash", "folder"]].to_numpy()}
     curves = {cell: curve for cell, curve in read.items() if curve is not None}
@@ -308,8 +310,7 @@ def _plan_training(
             "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
             + (f" Shown are {choice}" if choice else "")
             + seeds,
-            f"Training curves of reconstruction and KL of {len(curves)} cells over {setting.cell['steps']:,} "
-            "steps.",
+            f"Training curves of reconstruction and KL of {len(curves)} cells over {setting.steps:,} steps.",
             lambda: draw_training(setting, table, curves, lead),
         )
     ]
@@ -323,7 +324,7 @@ def _first_seeds(
     chosen = setting.done[setting.done["label"].isin(labels)]
     for _, cells in chosen.groupby("label", sort=False):
         cell = cells.sort_values("seed").iloc[0]
-        pictures = read_pictures(cell["folder"], problems)
+        pictures = find_pictures(cell["folder"], problems)
         if pictures is not None:
             shown.append((cell, pictures))
     return shown
@@ -338,7 +339,8 @@ def _row_label(cell: pd.Series, several: bool) -> str:
     short = not several and bool(cell["dial"])
     name = f"{format_dial(cell['dial'])} = {format_value(cell['level'])}" if short else cell["label"]
     name = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
-    return f"{name}   {cell['reconstruction']:.1f} nats"
+    nats = cell.get("reconstruction", float("nan"))
+    return name if nats != nats else f"{name}   {nats:.1f} nats"
 
 
 def _tell(table: pd.DataFrame, quantities: list[Quantity], lead: Quantity | None) -> str:

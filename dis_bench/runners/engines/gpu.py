@@ -17,7 +17,8 @@ import torch
 
 from dis_bench.records.checkpoint import discard_checkpoint, read_checkpoint
 from dis_bench.records.claims import Claim, ClaimLost
-from dis_bench.records.store import NotPlaced, Record
+from dis_bench.records.schema import Record
+from dis_bench.records.store import NotPlaced
 from dis_bench.runners.device import check_device
 from dis_bench.runners.engines.local import POLL_SECONDS, WorkerDied, Workers
 from dis_bench.runners.engines.sizes import (

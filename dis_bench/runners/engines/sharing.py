@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from dis_bench.records import claims
-from dis_bench.records.store import Record
+from dis_bench.records.schema import Record
 from dis_bench.runners.job import Job, Pipeline
 
 WAIT_SECONDS = 1.0

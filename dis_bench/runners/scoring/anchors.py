@@ -6,7 +6,6 @@ model: it is computed once for each, and kept beside the results.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Collection
 from typing import Any
@@ -16,9 +15,9 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
-from dis_bench.records.durable import write_whole
-from dis_bench.records.schema import SCHEMA, Damaged, check_scores, key_of_anchor
-from dis_bench.records.seal import read_anchor, sign
+from dis_bench.records.anchors import has_anchor, write_anchor
+from dis_bench.records.checks import check_scores
+from dis_bench.records.schema import Damaged
 from dis_bench.records.store import Store
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
@@ -31,25 +30,21 @@ def keep_anchors(plan: Plan, metrics: Collection[str], store: Store) -> None:
     A failure is a warning, no more.
     """
     try:
-        lacking = _find_lacking(plan, metrics, store)
-        for key, anchor in bar(lacking.items(), "anchors", unit="metric", leave=True):
-            anchor["scores"] = _score(plan, anchor)
-            text = json.dumps(sign(anchor), indent=1, allow_nan=False) + "\n"
-            write_whole(store.anchors / f"{key}.json", text.encode())
+        for anchor in bar(_find_lacking(plan, metrics, store), "anchors", unit="metric", leave=True):
+            write_anchor(store.root, anchor, _score(plan, anchor))
     except Exception as error:  # they are an extra: the records are written, and the next run tries again
         warnings.warn(f"no anchors were kept: {type(error).__name__}: {error}", stacklevel=2)
 
 
-def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> dict[str, dict[str, Any]]:
-    """List the inputs of the anchors that no file can be believed for, keyed by their hash."""
+def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[dict[str, Any]]:
+    """List the inputs of the anchors that no file can be believed for."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
-    lacking = {}
+    lacking = []
     for dataset, latent_size in sorted(widths):
         for metric, used in plan.protocols[dataset].items():
             if metric not in metrics:
                 continue
             anchor = {
-                "schema": SCHEMA,
                 "dataset": dataset,
                 "grid": list(plan.datasets[dataset].grid.sizes),
                 "rows": min(ROWS, len(plan.datasets[dataset])),
@@ -58,11 +53,8 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> dict[st
                 "metric": metric,
                 "protocol": used,
             }
-            key = key_of_anchor(anchor)
-            try:
-                read_anchor(store.anchors / f"{key}.json")
-            except (Damaged, FileNotFoundError):
-                lacking[key] = anchor
+            if not has_anchor(store.root, anchor):
+                lacking.append(anchor)
     return lacking
 
 

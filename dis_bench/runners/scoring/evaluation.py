@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,13 +37,6 @@ class Evaluation:
     log_variances: np.ndarray | None
     factors: np.ndarray
     measures: dict[str, Any]
-
-    def save(self, path: Path) -> None:
-        """Write codes, log-variances and factors as an npz file that ``numpy.load`` reads without pickle."""
-        arrays: dict[str, Any] = {"codes": self.codes, "factors": self.factors.astype(np.int32)}
-        if self.log_variances is not None:
-            arrays["log_variances"] = self.log_variances
-        np.savez_compressed(path, **arrays)
 
 
 @neutral()

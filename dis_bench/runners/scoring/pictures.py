@@ -1,15 +1,13 @@
-"""What a report shows of a trained model: reconstructions and latent traversals, kept beside the record."""
+"""What a report shows of a trained model: reconstructions and latent traversals."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dis_bench.neutral import neutral
+from dis_bench.records.pictures import Pictures
 from dis_bench.runners.training.trainee import Trainee
 
 SEED = 0  # of the images: every model of a study shows the same ones
@@ -19,12 +17,15 @@ TRAVERSAL = np.linspace(-3, 3, 9)  # the values that one latent takes while the 
 
 @neutral()
 @torch.no_grad()
-def save_pictures(path: Path, trained: Trainee, kl_per_latent: list[float] | None) -> None:
-    """Write originals, reconstructions and traversals as an npz of uint8 images; nothing without a decoder.
+def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictures | None:
+    """Decode eight codes, and nine values of each latent around the first of them.
 
-    Arrays: ``originals`` and ``reconstructions`` (of codes) [8, C, H, W], ``traversals`` [D, 9, C, H, W]
-    around the first original, ``traversal_values`` [9], and ``kl_per_latent`` [D] in nats where there is a
-    KL; pixels 0 to 255.
+    Args:
+        trained: a cell whose networks are in evaluation mode.
+        kl_per_latent: [D], in nats, where there is a KL.
+
+    Returns:
+        The pictures; None without a decoder.
     """
     count = len(trained.dataset)
     indices = np.random.default_rng(SEED).choice(count, size=min(COUNT, count), replace=False)
@@ -34,16 +35,14 @@ def save_pictures(path: Path, trained: Trainee, kl_per_latent: list[float] | Non
     reconstructed = trained.model.decode(trained.networks, codes)
     traversed = trained.model.decode(trained.networks, traversals.flatten(0, 1))
     if reconstructed is None or traversed is None:
-        return
-    arrays: dict[str, Any] = {
-        "originals": _to_bytes(images),
-        "reconstructions": _to_bytes(torch.sigmoid(reconstructed)),
-        "traversals": _to_bytes(torch.sigmoid(traversed).unflatten(0, traversals.shape[:2])),
-        "traversal_values": TRAVERSAL,
-    }
-    if kl_per_latent is not None:
-        arrays["kl_per_latent"] = np.asarray(kl_per_latent)
-    np.savez_compressed(path, **arrays)
+        return None
+    return Pictures(
+        originals=_to_bytes(images),
+        reconstructions=_to_bytes(torch.sigmoid(reconstructed)),
+        traversals=_to_bytes(torch.sigmoid(traversed).unflatten(0, traversals.shape[:2])),
+        traversal_values=TRAVERSAL,
+        kl_per_latent=None if kl_per_latent is None else np.asarray(kl_per_latent),
+    )
 
 
 def _traverse(code: Tensor) -> Tensor:

@@ -12,10 +12,12 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import RECORD, InputError, Option, blaming, describe
 from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
 from dis_bench.metrics.declaration import describe as describe_metric
-from dis_bench.metrics.metric import Metric, find_owner
+from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
-from dis_bench.records.schema import Damaged, check_scores
+from dis_bench.records.checks import check_scores
+from dis_bench.records.columns import find_metric
+from dis_bench.records.schema import Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 
 SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
@@ -138,9 +140,9 @@ def _replace_scores(
 ) -> None:
     """Put the scores of a metric in place of those that it had by another protocol."""
     names = {*record["protocol"], name}
-    kept = {c: value for c, value in record["scores"].items() if find_owner(c, names) != name}
+    kept = {c: value for c, value in record["scores"].items() if find_metric(c, names) != name}
     record["scores"] = kept | scores
-    record["small"] = sorted({c for c in record.get("small", []) if find_owner(c, names) != name} | {*small})
+    record["small"] = sorted({c for c in record.get("small", []) if find_metric(c, names) != name} | {*small})
 
 
 def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:

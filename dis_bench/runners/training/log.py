@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dis_bench.models.model import Step
+from dis_bench.records.curves import write_row
 
 LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
 
@@ -188,13 +188,8 @@ class TrainingLog:
 
     def _write(self, number: int, columns: Columns, step: int, sums: np.ndarray, count: int) -> None:
         """Write a row from the sums over some steps, if there were any; and first of all the header."""
-        path = self._paths[number]
-        with open(path, "a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if file.tell() == 0:
-                writer.writerow(["step", *columns.names])
-            if count:
-                writer.writerow([step, *(f"{value:.6g}" for value in columns.arrange(sums / count))])
+        values = columns.arrange(sums / count) if count else None
+        write_row(self._paths[number], columns.names, step, values)
 
 
 def _diverged(step: int, columns: Columns, values: np.ndarray) -> TrainingDiverged:

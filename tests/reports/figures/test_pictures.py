@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from dis_bench.reports.figures.pictures import Pictures, draw_reconstructions, draw_traversals, read_pictures
+from dis_bench.records.pictures import Pictures
+from dis_bench.reports.figures.pictures import draw_reconstructions, draw_traversals, find_pictures
 from dis_bench.reports.figures.theme import theme, to_png
 from tests.reports.made_up import LATENTS, reseal, write_cell
 
@@ -105,7 +106,7 @@ def save(folder, **change):
 def test_reading_gives_what_was_kept(folder):
     save(folder)
     problems = []
-    assert read_pictures(folder, problems).traversals.shape == (LATENTS, 5, 1, 64, 64)
+    assert find_pictures(folder, problems).traversals.shape == (LATENTS, 5, 1, 64, 64)
     assert problems == []
 
 
@@ -123,7 +124,7 @@ def test_reading_gives_what_was_kept(folder):
 def test_unusable_arrays_are_told_of(folder, change, words):
     save(folder, **change)
     problems = []
-    assert read_pictures(folder, problems) is None
+    assert find_pictures(folder, problems) is None
     [problem] = problems
     assert words in problem
 
@@ -134,5 +135,5 @@ def test_unusable_files_are_told_of(folder, content):
         (folder / "pictures.npz").write_bytes(content)
         reseal(folder)
     problems = []
-    assert read_pictures(folder, problems) is None
+    assert find_pictures(folder, problems) is None
     assert "pictures.npz" in problems[0]

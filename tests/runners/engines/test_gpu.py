@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.records.store import Store, read_results
+from dis_bench.records.store import Store
+from dis_bench.records.table import read_results
 from dis_bench.runners.engines import gpu
 from dis_bench.runners.engines.sizes import Choice, StackCost
 from dis_bench.runners.run import _measure_group, build_pipeline, choose_jobs, run_study

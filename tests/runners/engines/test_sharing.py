@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dis_bench.records.store import Store, read_results
+from dis_bench.records.store import Store
+from dis_bench.records.table import read_results
 from dis_bench.runners.engines import sharing
 from dis_bench.runners.run import choose_jobs, run_study
 from dis_bench.runners.watch import Watcher

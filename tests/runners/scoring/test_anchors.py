@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from dis_bench.records.store import Store, read_anchors
+from dis_bench.records.anchors import read_anchors
+from dis_bench.records.store import Store
 from dis_bench.runners.run import run_study
 from dis_bench.runners.scoring.anchors import keep_anchors
 from tests.runners.test_run import HERE, TINY

@@ -10,7 +10,9 @@ import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
-from dis_bench.records.store import Store, read_anchors, read_results
+from dis_bench.records.anchors import read_anchors
+from dis_bench.records.store import Store
+from dis_bench.records.table import read_results
 from dis_bench.reports.report import build_report
 from dis_bench.runners.run import choose_jobs, run_study
 from dis_bench.runners.scoring.scores import score_cell

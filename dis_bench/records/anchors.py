@@ -1,0 +1,67 @@
+"""anchors/: what a perfect code and noise score on the images that cells are scored on, a file per metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dis_bench.records.checks import key_of_anchor
+from dis_bench.records.durable import write_whole
+from dis_bench.records.schema import SCHEMA, Damaged
+from dis_bench.records.seal import read_anchor, sign
+from dis_bench.records.unreadable import Unreadable, describe_unreadable
+
+FOLDER = "anchors"
+
+
+def find_path(root: Path, inputs: Mapping[str, Any]) -> Path:
+    """Return the file of an anchor under a result folder: its name is the hash of the inputs.
+
+    Args:
+        root: the result folder.
+        inputs: the keys of :class:`dis_bench.records.schema.KeptAnchor` but schema, scores and digest.
+    """
+    return root / FOLDER / f"{key_of_anchor({'schema': SCHEMA, **inputs})}.json"
+
+
+def has_anchor(root: Path, inputs: Mapping[str, Any]) -> bool:
+    """Return True if there is an anchor for some inputs that can be believed."""
+    try:
+        read_anchor(find_path(root, inputs))
+    except (Damaged, FileNotFoundError):
+        return False
+    return True
+
+
+def write_anchor(root: Path, inputs: Mapping[str, Any], scores: Mapping[str, Mapping[str, float]]) -> None:
+    """Write an anchor, in place of one that cannot be believed.
+
+    Args:
+        root: the result folder.
+        inputs: as for :func:`find_path`.
+        scores: ``perfect`` and ``chance``, by column.
+    """
+    anchor = {"schema": SCHEMA, **inputs, "scores": scores}
+    text = json.dumps(sign(anchor), indent=1, allow_nan=False) + "\n"
+    write_whole(find_path(root, inputs), text.encode())
+
+
+def read_anchors(root: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read the anchors of a result folder.
+
+    Args:
+        root: the ``--out`` folder of one or more runs.
+
+    Returns:
+        The anchors (:class:`dis_bench.records.schema.KeptAnchor`), and a sentence for each file that cannot
+        be believed; nothing of a folder without anchors.
+    """
+    anchors, failures = [], []
+    for file in sorted((Path(root) / FOLDER).glob("*.json")):
+        try:
+            anchors.append(read_anchor(file))
+        except (Damaged, FileNotFoundError) as error:
+            failures.append(Unreadable(file, error, "what a perfect code and noise score is left out there"))
+    return anchors, describe_unreadable(failures)

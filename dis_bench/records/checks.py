@@ -1,0 +1,418 @@
+"""The checks that everything read from a result folder passes before it is used.
+
+A record or an anchor that passes follows :mod:`.schema`, and can be tabulated and drawn without further
+questions.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import reprlib
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, NotRequired
+
+from dis_bench import registry
+from dis_bench.errors import LONGEST_LINE, InputError
+from dis_bench.records.cell import hash_identity
+from dis_bench.records.columns import find_metric, is_taken, split_images
+from dis_bench.records.schema import (
+    ENCODER,
+    SCHEMA,
+    CellIdentity,
+    Damaged,
+    Declared,
+    DeclaredMetric,
+    Evaluation,
+    Failure,
+    KeptAnchor,
+    KeptRecord,
+    Outdated,
+    Rescored,
+    Timing,
+)
+
+LARGEST = 1e150  # of any number: nothing that is measured comes near, and squares stay finite
+WHOLE = 2**53  # the largest whole number that every reader of JSON and every table keeps exactly
+ROUNDING = 1e-6  # by which a score may leave its metric's range
+MOST_LATENTS = 100_000
+DEPTH = 8  # of values inside values; the environment of a stack has three
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON text that equal values share, as UTF-8.
+
+    Raises:
+        ValueError: a number is not finite, or a text holds a lone surrogate.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def check_version(value: Any, kind: str) -> None:
+    """Refuse what is no table of this version's schema.
+
+    Args:
+        value: as JSON gave it.
+        kind: ``record`` or ``anchor``.
+
+    Raises:
+        Damaged: it is of another version, or none at all.
+    """
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if type(schema) is not int:
+        raise Damaged(f"it holds no {kind}")
+    if schema < SCHEMA:
+        raise Outdated(
+            f"an earlier version of dis-bench wrote schema {schema}, and this one reads schema {SCHEMA}: run "
+            "the same command again, or read it with dis-bench 0.1"
+        )
+    if schema > SCHEMA:
+        raise Damaged(
+            f"a later version of dis-bench wrote schema {schema}, and this one reads schema {SCHEMA}"
+        )
+
+
+def check_record(record: Any, folder: str) -> None:
+    """Refuse a record that is not whole, or not of its folder's cell.
+
+    Args:
+        record: as JSON gave it, with a digest that fits.
+        folder: the name of the cell's folder.
+
+    Raises:
+        Damaged: the first thing that is wrong.
+    """
+    check_version(record, "record")
+    _check_keys(record, KeptRecord)
+    check_cell(record["cell"])
+    if not record["hash"] == hash_identity(record["cell"]):
+        raise Damaged(f"its hash {_shown(record['hash'])} is not that of its cell")
+    if not folder.endswith(f"-{record['hash']}"):
+        raise Damaged(f"it belongs to the cell {record['hash']}, but its folder's name does not end in that")
+    _check_outcome(record)
+    if record["beta_norm"] is not None:
+        _check_number("beta_norm", record["beta_norm"])
+    if record.get("dial") is not None:
+        _check_text("dial", record["dial"])
+    _check_evaluation(record)
+    check_protocol(record["protocol"])
+    check_scores(record["scores"], record["protocol"], record["cell"]["hyperparameters"])
+    _check_texts("unscored", record["unscored"])
+    if not isinstance(record.get("small", []), list):
+        raise Damaged(f"its small is {_shown(record['small'])}, no list")
+    for name in record.get("small", []):
+        _check_text("small", name)
+    _check_declared(record.get("declared", {}))
+    _check_table("timing", record["timing"])
+    _check_names("timing", record["timing"], Timing.__optional_keys__)
+    for name, seconds in record["timing"].items():
+        _check_number(name, seconds, low=0)
+    _check_origin(record)
+    if "rescored" in record:
+        _check_keys(record["rescored"], Rescored, "rescored")
+        _check_origin(record["rescored"])
+    _check_texts("files", record["files"])
+
+
+def check_anchor(anchor: Any, key: str) -> None:
+    """Refuse an anchor that is not whole, or not what its file's name says.
+
+    Args:
+        anchor: as JSON gave it, with a digest that fits.
+        key: the file's name without its ending.
+
+    Raises:
+        Damaged: the first thing that is wrong.
+    """
+    check_version(anchor, "anchor")
+    _check_keys(anchor, KeptAnchor)
+    if key_of_anchor(anchor) != key:
+        raise Damaged("its file's name is not that of its content")
+    for name in ("dataset", "metric"):
+        _check_text(name, anchor[name])
+    for name in ("rows", "latent_size"):
+        _check_whole(name, anchor[name], low=1)
+    _check_whole("seed", anchor["seed"])
+    if not isinstance(anchor["grid"], list):
+        raise Damaged(f"its grid is {_shown(anchor['grid'])}, no list")
+    for size in anchor["grid"]:
+        _check_whole("grid", size, low=1)
+    protocol = {anchor["metric"]: anchor["protocol"]}
+    check_protocol(protocol)
+    _check_table("scores", anchor["scores"])
+    for name, both in anchor["scores"].items():
+        _check_table(f"score {_shown(name)}", both)
+        _check_names(f"score {_shown(name)}", both, ("perfect", "chance"))
+        if len(both) != 2:
+            raise Damaged(f"its score {_shown(name)} lacks perfect or chance")
+        for value in both.values():
+            check_scores({name: value}, protocol)
+
+
+def key_of_anchor(anchor: Mapping[str, Any]) -> str:
+    """Return twelve hexadecimal digits that differ wherever the inputs of two anchors do."""
+    return hash_identity({name: anchor[name] for name in anchor if name not in ("scores", "digest")})
+
+
+def check_cell(cell: Any) -> None:
+    """Refuse the identity of a cell that no table could show.
+
+    Raises:
+        Damaged: the first thing that is wrong.
+    """
+    _check_keys(cell, CellIdentity, "cell")
+    if "kind" not in cell:
+        _check_lacking(cell, CellIdentity.__optional_keys__ - {"kind", "network_version"}, "cell")
+    elif cell["kind"] != ENCODER:
+        raise Damaged(f"its kind is {_shown(cell['kind'])}, which this version does not know")
+    for name in _TEXTS & cell.keys():
+        _check_text(name, cell[name])
+    for name in {"steps", "batch_size", "latent_size"} & cell.keys():
+        _check_whole(name, cell[name], low=1)
+    for name in ("seed", "recipe"):
+        _check_whole(name, cell[name])
+    if cell["latent_size"] > MOST_LATENTS:
+        raise Damaged(f"its latent_size is {cell['latent_size']}, more than {MOST_LATENTS:,}")
+    if "lr" in cell:
+        _check_number("lr", cell["lr"], low=0)
+    _check_table("hyperparameters", cell["hyperparameters"])
+    for name, value in cell["hyperparameters"].items():
+        check_column("hyperparameter", name)
+        if not isinstance(value, (bool, str)):
+            _check_number(f"hyperparameter {name}", value, low=-WHOLE if isinstance(value, int) else -LARGEST)
+    _check_plain("cell", cell)
+
+
+_TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
+
+
+def check_protocol(protocol: Any) -> None:
+    """Refuse protocols that no table could show.
+
+    Raises:
+        Damaged: the first thing that is wrong.
+    """
+    _check_table("protocol", protocol)
+    for metric, parameters in protocol.items():
+        check_column("metric", metric)
+        _check_table(f"protocol of {metric}", parameters)
+        if not isinstance(parameters.get("version", 1), (int, str)):
+            raise Damaged(f"its version of {metric} is {_shown(parameters['version'])}, no number or text")
+        _check_plain(f"protocol of {metric}", parameters)
+
+
+def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: Collection[str] = ()) -> None:
+    """Refuse scores under names that are no columns, or outside the range that their metric declares.
+
+    Only metrics that are installed are asked for their range: a name in data is never imported.
+
+    Args:
+        scores: by column.
+        protocol: of each metric that gave one.
+        taken: names of other columns, such as the cell's hyperparameters.
+
+    Raises:
+        Damaged: the first thing that is wrong.
+    """
+    _check_table("scores", scores)
+    for name, value in scores.items():
+        check_column("score", name, taken)
+        metric = find_metric(name, protocol)
+        if metric is None:
+            raise Damaged(f"score '{name}' is of no metric in the protocol")
+        _check_number(f"score '{name}'", value)
+        low, high = _declared_range(metric, protocol[metric].get("version"))
+        if not low - ROUNDING <= value <= high + ROUNDING:
+            raise Damaged(f"score '{name}' is {value!r}, outside the range {low:g} to {high:g} of {metric}")
+
+
+def check_column(kind: str, name: Any, taken: Collection[str] = ()) -> None:
+    """Refuse a name that can head no column of a table, or would hide another one.
+
+    Args:
+        kind: of the name, for the sentence.
+        name: of a score, a metric or a hyperparameter.
+        taken: names of other columns, besides those that every table has.
+
+    Raises:
+        Damaged: it is empty, long, a path, unprintable, or taken.
+    """
+    if not isinstance(name, str) or not _is_plain_name(name):
+        raise Damaged(f"{kind} {_shown(name)} has a name that can head no column")
+    if name in taken or is_taken(name):
+        raise Damaged(f"{kind} '{name}' has the name of another column")
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_plain_name(name: str) -> bool:
+    return 0 < len(name) <= 200 and name.isprintable() and not re.search(r"[:/\\]", name)
+
+
+@functools.cache
+def _installed_metrics() -> dict[str, registry.Plugin]:
+    """Return the installed metrics, once: reading the metadata of all packages takes milliseconds."""
+    try:
+        return registry.plugins("metrics")
+    except InputError:  # two packages claim one name, which is none of a record's business
+        return {}
+
+
+@functools.lru_cache(maxsize=1000)
+def _declared_range(metric: str, version: Any) -> tuple[float, float]:
+    """Return the range that the installed metric of this name and version declares."""
+    from dis_bench.metrics.metric import Metric
+
+    plugin = _installed_metrics().get(metric)
+    try:
+        loaded = plugin.load() if plugin else None
+    except InputError:
+        loaded = None
+    if isinstance(loaded, Metric) and loaded.version == version:
+        low, high = map(float, loaded.range)
+        return low, high
+    return -LARGEST, LARGEST
+
+
+def _check_outcome(record: dict[str, Any]) -> None:
+    status, failure = record["status"], record["failure"]
+    if status not in ("done", "failed"):
+        raise Damaged(f"its status is {_shown(status)}")
+    if failure is not None:
+        _check_table("failure", failure)
+        _check_names("failure", failure, Failure.__annotations__)
+        _check_text("failure's reason", failure.get("reason"))
+        _check_text("failure's traceback", failure.get("traceback", "none"))
+    if (failure is None) != (status == "done"):
+        raise Damaged(f"its status is {status}, but its failure is {_shown(failure)}")
+
+
+def _check_evaluation(record: dict[str, Any]) -> None:
+    evaluation = record["evaluation"]
+    _check_table("evaluation", evaluation)
+    _check_names("evaluation", {split_images(name)[0] for name in evaluation}, Evaluation.__annotations__)
+    if record["status"] == "done" and "kind" not in record["cell"]:
+        _check_lacking(evaluation, {"active_latents"}, "evaluation")
+    for name, value in evaluation.items():
+        if name != "kl_per_latent":
+            _check_number(name, value)
+        elif not isinstance(value, list) or len(value) != record["cell"]["latent_size"]:
+            raise Damaged("its kl_per_latent is no list of a number for each latent")
+        else:
+            for nats in value:
+                _check_number(name, nats)
+
+
+def _check_declared(declared: Any) -> None:
+    _check_table("declared", declared)
+    _check_plain("declared", declared)
+    for name in Declared.__annotations__:
+        _check_table(f"declared {name}", declared.get(name, {}))
+    _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
+    _check_line("note", declared.get("model", {}).get("note", ""))
+    for metric, said in declared.get("metrics", {}).items():
+        _check_keys(said, DeclaredMetric, f"declared {_shown(metric)}")
+        for name in ("label", "short", "perfect"):
+            _check_table(name, said.get(name, {}))
+        for text in [*said["label"].values(), *said.get("short", {}).values()]:
+            _check_line("label", text)
+        for value in said.get("perfect", {}).values():
+            _check_number("perfect", value)
+        for name in ("summary", "caveat"):
+            _check_line(name, said.get(name, ""))
+        if said["better"] not in ("higher", "lower", "") or not isinstance(said.get("leads", True), bool):
+            raise Damaged(f"its {_shown(metric)} has a direction or a lead that is none")
+        _check_ends(said["range"])
+
+
+def _check_ends(ends: Any) -> None:
+    if ends is None:
+        return
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise Damaged(f"its range is {_shown(ends)}, no two ends")
+    for end in ends:
+        if end is not None:
+            _check_number("range", end)
+    if None not in ends and not ends[0] < ends[1]:
+        raise Damaged(f"its range is {_shown(ends)}, of which the first is not the lower one")
+
+
+def _check_line(what: str, text: Any) -> None:
+    if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_LINE:
+        raise Damaged(f"its {what} is {_shown(text)}, no line of text")
+
+
+def _check_origin(record: dict[str, Any]) -> None:
+    _check_table("environment", record["environment"])
+    _check_plain("environment", record["environment"])
+    for name in ("command", "created"):
+        if not isinstance(record[name], str):
+            raise Damaged(f"its {name} is {_shown(record[name])}, no text")
+    try:
+        datetime.fromisoformat(record["created"])
+    except ValueError:
+        raise Damaged(f"its created is {_shown(record['created'])}, no date") from None
+
+
+def _check_keys(value: Any, schema: Any, name: str = "") -> None:
+    """Refuse what lacks a key that is always required."""
+    _check_table(name or "content", value)
+    _check_lacking(value, schema.__required_keys__, name)
+
+
+def _check_lacking(value: Mapping[str, Any], required: Collection[str], name: str) -> None:
+    lacking = sorted(required - value.keys())
+    if lacking:
+        raise Damaged(f"{f'its {name}' if name else 'it'} lacks {', '.join(lacking)}")
+
+
+def _check_names(what: str, names: Any, allowed: Any) -> None:
+    for name in names:
+        if name not in allowed:
+            raise Damaged(f"its {what} has {_shown(name)}, which this version does not know")
+
+
+def _check_table(what: str, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise Damaged(f"its {what} is {_shown(value)}, no table")
+
+
+def _check_texts(what: str, table: Any) -> None:
+    _check_table(what, table)
+    for value in table.values():
+        _check_text(what, value)
+
+
+def _check_text(what: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise Damaged(f"its {what} is {_shown(value)}, no text")
+
+
+def _check_number(what: str, value: Any, low: float = -LARGEST) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= value <= (LARGEST if isinstance(value, float) else WHOLE):
+        least = " of at least 0" if low == 0 else ""
+        raise Damaged(f"its {what} is {_shown(value)}, no finite number{least}")
+
+
+def _check_whole(what: str, value: Any, low: int = 0) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= WHOLE:
+        raise Damaged(f"its {what} is {_shown(value)}, no whole number that a table keeps")
+
+
+def _check_plain(what: str, value: dict[str, Any] | list[Any], depth: int = DEPTH) -> None:
+    """Refuse values that are nested without end, or numbers that nothing can show."""
+    if not depth:
+        raise Damaged(f"its {what} is nested too deeply")
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (dict, list)):
+            _check_plain(what, inner, depth - 1)
+        elif isinstance(inner, (int, float)) and not -LARGEST <= inner <= LARGEST:
+            raise Damaged(f"its {what} holds {_shown(inner)}, no finite number")
+
+
+def _shown(value: Any) -> str:
+    """Return a value's text for a sentence, cut where it is long."""
+    return reprlib.repr(value)

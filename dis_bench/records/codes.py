@@ -1,0 +1,56 @@
+"""codes.npz: the representation that was scored, beside the factors of the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dis_bench.records.arrays import Layout, unpack
+from dis_bench.records.kept import find_record, read_file
+from dis_bench.records.schema import Record
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+FILE = "codes.npz"
+LAYOUT: Layout = {
+    "codes": ("<f4", ("images", "latents")),  # posterior means, or whatever the encoder gives
+    "log_variances": ("<f4", ("images", "latents")),  # of the posteriors; lacking where there are none
+    "factors": ("<i4", ("images", "factors")),  # class indices
+}
+
+
+def write_codes(
+    folder: Path, codes: ArrayLike, factors: ArrayLike, log_variances: ArrayLike | None = None
+) -> None:
+    """Write the codes [N, D], factors [N, F] and log-variances [N, D] of a cell, as :data:`LAYOUT` says."""
+    given = {"codes": codes, "log_variances": log_variances, "factors": factors}
+    arrays: dict[str, Any] = {
+        name: np.asarray(given[name], kind) for name, (kind, _) in LAYOUT.items() if given[name] is not None
+    }
+    np.savez_compressed(folder / FILE, **arrays)
+
+
+def read_codes(folder: str | Path, *names: str, record: Record | None = None) -> dict[str, np.ndarray]:
+    """Read the arrays of a cell's codes by name; ``log_variances`` only where the cell has some.
+
+    Args:
+        folder: of the cell.
+        names: of the arrays; all of them by default.
+        record: of the cell, where it was read before.
+
+    Raises:
+        Damaged: the file, or the record that vouches for it, is not as it was written.
+        FileNotFoundError: there is no such file.
+    """
+    record = record or find_record(folder, FILE)
+    layout = {name: LAYOUT[name] for name in names or LAYOUT}
+    content = read_file(folder, FILE, record)
+    return unpack(content, layout, {"latents": record["cell"]["latent_size"]}, optional=("log_variances",))
+
+
+def has_codes(folder: Path, record: Record) -> bool:
+    """Return True if a cell can be scored without being trained again."""
+    return FILE in record["files"] and (folder / FILE).exists()

@@ -1,0 +1,147 @@
+"""The columns of tables: what kind each is by its name, and which names are taken.
+
+A column is known by its name, never by its place: fixed columns follow from the schema, latents are numbered,
+scores belong to the metrics in the records' protocols, and anything else is a hyperparameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from dis_bench.records.cell import plain_name
+from dis_bench.records.schema import CellIdentity, Evaluation, Record, Timing
+
+
+class Kind(StrEnum):
+    """The kinds of columns, in the order of the table."""
+
+    IDENTITY = "identity"  # which cell it is, and how it ended
+    SETTING = "setting"  # data, model, architecture, budget, arithmetic, seed
+    HYPERPARAMETER = "hyperparameter"  # of the objective, and what follows from them
+    MEASURE = "measure"  # how well images come back, and what latents carry
+    SCORE = "score"  # of disentanglement
+    TIME = "time"  # what it took
+
+
+# Keys of a cell's identity that its hash covers, and that tables do not show.
+_UNSHOWN = (
+    *("kind", "dataset_version", "model_version", "network_version"),
+    *("hyperparameters", "optimiser", "recipe"),
+)
+KL_PER_LATENT = "kl_per_latent"  # becomes the columns kl_0, kl_1, ...
+
+SETTINGS = tuple(name for name in CellIdentity.__annotations__ if name not in _UNSHOWN)
+DERIVED = ("beta_norm", "dial", "dial_value")  # of the hyperparameters
+MEASURES = tuple(name for name in Evaluation.__annotations__ if name != KL_PER_LATENT)
+TIMES = tuple(Timing.__annotations__)
+
+# The columns that tables have whatever the models and metrics are, in this order.
+FIXED: dict[str, Kind] = {
+    **dict.fromkeys(("hash", "folder", "status"), Kind.IDENTITY),
+    **dict.fromkeys(SETTINGS, Kind.SETTING),
+    **dict.fromkeys(DERIVED, Kind.HYPERPARAMETER),
+    **dict.fromkeys(MEASURES, Kind.MEASURE),
+    **dict.fromkeys(TIMES, Kind.TIME),
+    "failure": Kind.IDENTITY,
+}
+
+# Columns that reports add to a cell: see dis_bench.reports.configurations.name_cells.
+OF_REPORTS = ("model_name", "series", "label", "row", "dial", "level")
+
+# Names that no hyperparameter, metric or score may have; ``kind`` is no column, so plug-ins may use it.
+RESERVED = {*FIXED, *OF_REPORTS, *CellIdentity.__annotations__, KL_PER_LATENT} - {"kind"}
+
+_LATENT = re.compile(r"kl_\d+")
+
+
+class OtherImages(NamedTuple):
+    """How a column says on which images it was measured.
+
+    Attributes:
+        before, after: what the name has more than that of the same column on the study's own sample.
+        words: the same in a label; ``short`` in the head of a narrow column.
+    """
+
+    before: str
+    after: str
+    words: str
+    short: str
+
+
+# Every kind of images, other than the study's sample, on which measures and scores may be taken.
+OTHER_IMAGES = {
+    "heldout": OtherImages("heldout_", "", "on held-out images", "held-out"),
+    "correlated": OtherImages("", "_correlated", "on images with correlated factors", "correlated"),
+}
+
+
+def split_images(column: str) -> tuple[str, str]:
+    """Split a column's name into that of the measure or score, and the images it was taken on.
+
+    ``heldout_kl`` gives ``kl`` and ``heldout``, ``mig_correlated`` gives ``mig`` and ``correlated``; the
+    second is a key of :data:`OTHER_IMAGES`, and empty for the study's own sample.
+    """
+    for images, mark in OTHER_IMAGES.items():
+        base = column.removeprefix(mark.before).removesuffix(mark.after)
+        if base and len(base) + len(mark.before) + len(mark.after) == len(column):
+            return base, images
+    return column, ""
+
+
+def join_images(base: str, images: str) -> str:
+    """Return the column of a measure or score on other images: the inverse of :func:`split_images`."""
+    return f"{OTHER_IMAGES[images].before}{base}{OTHER_IMAGES[images].after}" if images else base
+
+
+def is_measure(column: str) -> bool:
+    """Return True for a measure of the evaluation, on whatever images, and for the KL of a latent."""
+    return split_images(column)[0] in MEASURES or _LATENT.fullmatch(column) is not None
+
+
+def is_taken(name: str) -> bool:
+    """Return True if a column of that name would hide another one."""
+    return name in RESERVED or is_measure(name)
+
+
+def find_metric(score: str, metrics: Collection[str]) -> str | None:
+    """Return the metric that gives a score, on whatever images, or None."""
+    from dis_bench.metrics.metric import find_owner
+
+    return find_owner(score, metrics) or find_owner(split_images(score)[0], metrics)
+
+
+def kind_of(column: str, metrics: Collection[str]) -> Kind:
+    """Return the kind of a table's column.
+
+    Args:
+        column: its name.
+        metrics: those that gave the table's scores; the records' protocols name them.
+    """
+    if column in FIXED:
+        return FIXED[column]
+    if is_measure(column):
+        return Kind.MEASURE
+    return Kind.HYPERPARAMETER if find_metric(column, metrics) is None else Kind.SCORE
+
+
+def list_scores(records: Iterable[Record]) -> list[str]:
+    """List the columns of records that are scores, in the order in which they come up."""
+    return list(dict.fromkeys(score for record in records for score in record["scores"]))
+
+
+def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:
+    """Return the column of a hyperparameter that is only the one model's: ``factorvae.gamma``."""
+    return f"{plain_name(cell['model'])}.{hyperparameter}"
+
+
+def find_dial(record: Mapping[str, Any]) -> str | None:
+    """Return the hyperparameter that a cell's model is drawn along.
+
+    Records of before models named one have no dial: then it is beta, where there is a beta.
+    """
+    hyperparameters = record["cell"]["hyperparameters"]
+    dial = record.get("dial", "beta" if "beta" in hyperparameters else None)
+    return dial if dial in hyperparameters else None

@@ -1,0 +1,187 @@
+"""record.json: what was done in a cell, and every number; written, and read where it can be believed.
+
+Further records of a cell (``record.2.json``, ...) hold scores that were added later; the newest counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from dis_bench.errors import InputError
+from dis_bench.paths import check_path
+from dis_bench.printing import as_utf8
+from dis_bench.records.columns import own_column
+from dis_bench.records.durable import remove_file, sync_folder, write_new, write_whole
+from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.seal import read_record, seal
+from dis_bench.records.unreadable import Unreadable, describe_unreadable
+
+FILE = "record.json"
+
+
+def is_written(folder: Path) -> bool:
+    """Return True if a folder has its first record."""
+    return (folder / FILE).exists()
+
+
+def find_time(folder: Path) -> int:
+    """Return when a cell was trained, by the file system's clock, in ns."""
+    return (folder / FILE).stat().st_mtime_ns
+
+
+def write_record(folder: Path, record: Record, *, replace: bool = False) -> None:
+    """Add a record to a cell's folder: ``record.json``, or the next free number beside it.
+
+    Args:
+        folder: of the cell.
+        record: to write.
+        replace: write ``record.json`` anew, in a folder that is not in ``cells/`` yet.
+    """
+    text = json.dumps(seal(as_utf8(record), folder), indent=1, allow_nan=False) + "\n"
+    if replace:
+        write_whole(folder / FILE, text.encode())
+    else:
+        _write_next(folder, text.encode())
+    sync_folder(folder)
+
+
+def _write_next(folder: Path, content: bytes) -> None:
+    """Write a record under the first number that is free, without ever replacing another writer's.
+
+    Whoever makes ``.record.2.json`` has the number 2, until he renames it: so he must look once more whether
+    the number was given away before he made it.
+    """
+    for number in itertools.count(_last_number(folder) + 1):
+        path = folder / (FILE if number == 1 else f"record.{number}.json")
+        half = folder / f".{path.name}"
+        if path.exists():
+            continue
+        try:
+            write_new(half, content)
+        except FileExistsError:
+            continue
+        if path.exists():
+            remove_file(half)
+            continue
+        os.rename(half, path)
+        return
+
+
+def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
+    """Read all cells' newest records under a result folder.
+
+    Returns:
+        The records, and a sentence for each that cannot be believed or is a copy of another.
+
+    Raises:
+        InputError: there is no such folder, or it holds no results.
+    """
+    root = check_path("the result folder", path)
+    if root.exists() and not root.is_dir():
+        raise InputError(
+            f"'{root}' is no result folder, but a file; give the folder that `dis-bench run` wrote."
+        )
+    if not root.is_dir():
+        raise InputError(f"there is no folder '{root}'; make results with `dis-bench run --out {root}`.")
+    folders = sorted(f for f in (root / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
+    read = [_find_newest(folder) for folder in folders]
+    problems = describe_unreadable([failure for _, failures in read for failure in failures])
+    records = _leave_out_copies([record for record, _ in read if record is not None], problems)
+    records = _leave_out_clashes(records, problems)
+    if not records and not problems:
+        raise InputError(
+            f"the folder '{root}' holds no results; make some with `dis-bench run --out {root}`."
+        )
+    return records, problems
+
+
+def read_newest(folder: Path, problems: list[str]) -> Record | None:
+    """Read the newest record in a cell's folder that can be believed.
+
+    Args:
+        folder: of the cell.
+        problems: gets a sentence for each newer one that cannot be.
+
+    Returns:
+        The record, with its ``folder``; None where there is none.
+    """
+    record, failures = _find_newest(folder)
+    problems += describe_unreadable(failures)
+    return record
+
+
+def _find_newest(folder: Path) -> tuple[Record | None, list[Unreadable]]:
+    """Return the newest record that can be believed, and each newer one that cannot."""
+    failures: list[Unreadable] = []
+    try:
+        paths = _list_records(folder, failures)
+    except OSError as error:
+        return None, [Unreadable(folder, Damaged(error.strerror))]
+    if not paths and not failures:
+        return None, [Unreadable(folder, Damaged("it has no record.json"))]
+    for path in paths:
+        try:
+            record = read_record(path)
+        except (Damaged, FileNotFoundError) as error:
+            failures.append(Unreadable(path, error))
+            continue
+        older = "an older record of its cell counts"
+        return {**record, "folder": str(folder)}, [replace(each, consequence=older) for each in failures]
+    return None, failures
+
+
+def _list_records(folder: Path, failures: list[Unreadable]) -> list[Path]:
+    """List the records in a folder, the newest first; numbers may be missing between them."""
+    names = [name for name in os.listdir(folder) if name.startswith("record")]
+    for name in names:
+        if not _NUMBERED.fullmatch(name):
+            failures.append(Unreadable(folder / name, Damaged("no record has such a name")))
+    return [folder / name for _, name in sorted(_number(names), reverse=True)]
+
+
+def _number(names: list[str]) -> list[tuple[int, str]]:
+    return [(int(match[1] or 1), name) for name in names if (match := _NUMBERED.fullmatch(name))]
+
+
+def _last_number(folder: Path) -> int:
+    """Return the number of the newest record: one that fills a gap would never count."""
+    return max((number for number, _ in _number(os.listdir(folder))), default=0)
+
+
+_NUMBERED = re.compile(r"record(?:\.([2-9]|[1-9][0-9]{1,8}))?\.json")
+
+
+def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record]:
+    """Keep one record of each cell: a folder may have been copied beside itself."""
+    kept: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: (len(record["folder"]), record["folder"])):
+        first = kept.setdefault(record["hash"], record)
+        if first is not record:
+            problems.append(
+                f"{record['folder']} and {first['folder']} hold the same cell; only the second counts."
+            )
+    return [record for record in records if kept[record["hash"]] is record]
+
+
+def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
+    """Leave out the fewer, where scores of some cells are called like a hyperparameter of others."""
+    scores = {name for record in records for name in record["scores"]}
+    for name in sorted(scores & {name for record in records for name in _list_hyperparameters(record)}):
+        with_score = [record for record in records if name in record["scores"]]
+        with_hyperparameter = [record for record in records if name in _list_hyperparameters(record)]
+        fewer = min(with_score, with_hyperparameter, key=len)
+        clash = f"'{name}' is a score of some cells and a hyperparameter of others"
+        problems += [f"{record['folder']} is left out: {clash}." for record in fewer]
+        records = [record for record in records if record not in fewer]
+    return records
+
+
+def _list_hyperparameters(record: Record) -> list[str]:
+    """List the columns that a cell's hyperparameters may have."""
+    cell = record["cell"]
+    return [*cell["hyperparameters"], *(own_column(cell, name) for name in cell["hyperparameters"])]

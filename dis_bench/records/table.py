@@ -1,0 +1,135 @@
+"""The tidy table of a result folder: one row per cell, numbers as numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.errors import InputError
+from dis_bench.neutral import neutral
+from dis_bench.records.cell import plain_name
+from dis_bench.records.columns import (
+    DERIVED,
+    FIXED,
+    KL_PER_LATENT,
+    MEASURES,
+    SETTINGS,
+    TIMES,
+    find_dial,
+    is_measure,
+    list_scores,
+    own_column,
+)
+from dis_bench.records.record import read_records
+from dis_bench.records.schema import Record
+from dis_bench.records.sorting import SortKey, sort_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@neutral()
+def read_results(path: str | Path) -> pd.DataFrame:
+    """Read a tidy table of the results under a folder: one row per cell, numbers as numbers.
+
+    Args:
+        path: the ``--out`` folder of one or more runs.
+
+    Returns:
+        Settings (dataset, model, each hyperparameter, seed, ...), then what was measured
+        (reconstruction and KL in nats per image, scores), by column; docs/results.md describes each.
+        Records that cannot be believed are left out, with a warning that names them. ``attrs["small"]`` lists
+        the scores of which some are from fewer rows than their protocol wants.
+
+    Raises:
+        InputError: there is no such folder, or it holds no readable results.
+    """
+    import warnings
+
+    records, problems = read_records(path)
+    if not records:
+        raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
+    for problem in problems:
+        warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
+    return tabulate(records)
+
+
+def tabulate(records: list[Record]) -> pd.DataFrame:
+    """Make the table of :func:`read_results` from records that were already read."""
+    import pandas as pd
+
+    shared = _find_shared(records)
+    rows = [_make_row(record, shared) for record in sorted(records, key=_order_rows(records))]
+    found = dict.fromkeys(name for row in rows for name in row)
+    table = pd.DataFrame(rows, columns=_order_columns(found, list_scores(records)))
+    table.attrs["small"] = sorted({score for record in records for score in record.get("small", [])})
+    return table
+
+
+def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
+    """Return the values of a cell by column, without what it does not have.
+
+    Args:
+        record: of the cell.
+        shared: hyperparameters that get a column for each model.
+    """
+    cell, evaluation, failure = record["cell"], record["evaluation"], record["failure"]
+    chosen, dial = cell["hyperparameters"], find_dial(record)
+    return {
+        **{name: record[name] for name in ("hash", "folder", "status")},
+        **{name: cell[name] for name in SETTINGS if name in cell},
+        **{own_column(cell, name): value for name, value in chosen.items() if name in shared},
+        **chosen,
+        "beta_norm": record["beta_norm"],
+        "dial": dial,
+        "dial_value": None if dial is None else chosen[dial],
+        **{name: value for name, value in evaluation.items() if name != KL_PER_LATENT},
+        **{f"kl_{latent}": value for latent, value in enumerate(evaluation.get(KL_PER_LATENT, []))},
+        **record["scores"],
+        **record["timing"],
+        "failure": failure["reason"] if failure else "",
+    }
+
+
+def _find_shared(records: list[Record]) -> set[str]:
+    """Return the hyperparameters whose name several models have: each may mean another thing by it."""
+    models: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for name in record["cell"]["hyperparameters"]:
+            models[name].add(plain_name(record["cell"]["model"]))
+    return {name for name, some in models.items() if len(some) > 1}
+
+
+def _order_columns(found: Iterable[str], scores: list[str]) -> list[str]:
+    """Order columns by what they are; those of the settings are in every table."""
+    known = {*FIXED, *scores}
+    measures = [name for name in found if name not in known and is_measure(name)]
+    hyperparameters = [name for name in found if name not in known and not is_measure(name)]
+    ordered = [
+        *("hash", "folder", "status"),
+        *SETTINGS,
+        *sorted(hyperparameters, key=lambda name: "." in name),
+        *DERIVED,
+        *MEASURES,
+        *sorted(measures, key=sort_key),
+        *scores,
+        *TIMES,
+        "failure",
+    ]
+    there = {*found, *SETTINGS}
+    return [name for name in ordered if name in there]
+
+
+def _order_rows(records: list[Record]) -> Callable[[Record], list[SortKey]]:
+    """Return the key by which rows are sorted: dataset, source, model, hyperparameters, seed."""
+    names = sorted({name for record in records for name in record["cell"]["hyperparameters"]})
+
+    def key(record: Record) -> list[SortKey]:
+        # in Python, as a column of texts and numbers has no order in pandas
+        cell = record["cell"]
+        first = [cell["dataset"], cell["source"], cell["model"]]
+        return [sort_key(v) for v in (*first, *map(cell["hyperparameters"].get, names), cell["seed"])]
+
+    return key

@@ -1,0 +1,66 @@
+"""An encoder that was trained elsewhere has a row in every report, without a budget, losses or a log."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from dis_bench.records.record import read_records
+from dis_bench.reports.quantities import DASH
+from dis_bench.reports.report import build_report
+from dis_bench.reports.tables import summarise_text
+from tests.records.kept_store import put_encoder
+from tests.reports.made_up import LATENTS, write_study
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Three trained cells, and an encoder of two trainings that kept their codes."""
+    write_study(tmp_path, betas=[4], pictures=False)
+    shared = np.random.default_rng(0).standard_normal((200, LATENTS))
+    for seed in (0, 1):
+        put_encoder(tmp_path, shared + seed * 0.1, seed=seed)
+    return tmp_path
+
+
+def test_an_encoder_has_a_row_in_each_table(results):
+    report = build_report(results)
+    assert [setting.title for setting in report.settings] == [
+        "dsprites (external), encoders trained elsewhere",
+        "dsprites (rendered), 3,000 steps",
+    ]
+    encoder, trained = csv.DictReader(io.StringIO(report.files["table.csv"].decode()))
+    assert (encoder["series"], encoder["mig_mean"], encoder["n"]) == ("encode", "0.1", "2")
+    assert [encoder[name] for name in ("steps", "batch_size", "lr", "network", "kl_mean")] == [""] * 5
+    assert (float(trained["steps"]), trained["network"]) == (3000, "burgess")
+    for name, row in (
+        ("table.md", f"| encode | {DASH} | {DASH} | 2 |"),
+        ("table.tex", "encode & -- & -- & 2 &"),
+        ("index.html", "encode"),
+    ):
+        assert row in report.files[name].decode()
+    assert float(encoder["udr_mean"]) > 0.8  # of codes without a KL, all are compared
+
+
+def test_nothing_is_said_to_be_missing_that_an_encoder_cannot_have(results):
+    report = build_report(results)
+    assert not [caveat for caveat in report.caveats if "/encode-" in caveat]
+    [answer] = report.headlines[0]
+    assert answer.sentences[0] == "Trained elsewhere, encode reaches MIG 0.100 ± 0.000 (2 seeds). " + (
+        "One configuration: nothing to compare."
+    )
+
+
+def test_a_report_of_encoders_alone(tmp_path):
+    for model in ("mine.py:encode", "codes.npz"):
+        put_encoder(tmp_path, model=model)
+    report = build_report(tmp_path)
+    assert report.summary == "2 cells: codes.npz, encode; 1 seed"
+    assert len(list(csv.DictReader(io.StringIO(report.files["table.csv"].decode())))) == 2
+
+
+def test_an_encoder_has_a_column_on_the_terminal(results):
+    text = summarise_text(read_records(results)[0])
+    assert "dsprites (external), encoders trained elsewhere" in text
+    assert "  encode" in text
