@@ -17,7 +17,7 @@ FOLDER = "anchors"
 
 
 def find_path(root: Path, inputs: Mapping[str, Any]) -> Path:
-    """Return the file of an anchor under a result folder: its name is the hash of the inputs.
+    """Return the file of an anchor, which is named after the hash of its inputs.
 
     Args:
         root: the result folder.

@@ -153,7 +153,7 @@ def check_anchor(anchor: Any, key: str) -> None:
 
 
 def key_of_anchor(anchor: Mapping[str, Any]) -> str:
-    """Return twelve hexadecimal digits that differ wherever the inputs of two anchors do."""
+    """Return twelve hexadecimal digits that differ wherever two anchors' inputs do."""
     return hash_identity({name: anchor[name] for name in anchor if name not in ("scores", "digest")})
 
 
@@ -205,7 +205,7 @@ def check_protocol(protocol: Any) -> None:
 
 
 def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: Collection[str] = ()) -> None:
-    """Refuse scores under names that are no columns, or outside the range that their metric declares.
+    """Refuse scores that can head no column, or are outside their metric's range.
 
     Only metrics that are installed are asked for their range: a name in data is never imported.
 
@@ -253,7 +253,7 @@ def _is_plain_name(name: str) -> bool:
 
 @functools.cache
 def _installed_metrics() -> dict[str, registry.Plugin]:
-    """Return the installed metrics, once: reading the metadata of all packages takes milliseconds."""
+    """Return the installed metrics; reading the packages' metadata takes milliseconds."""
     try:
         return registry.plugins("metrics")
     except InputError:  # two packages claim one name, which is none of a record's business

@@ -25,7 +25,7 @@ LAYOUT: Layout = {
 def write_codes(
     folder: Path, codes: ArrayLike, factors: ArrayLike, log_variances: ArrayLike | None = None
 ) -> None:
-    """Write the codes [N, D], factors [N, F] and log-variances [N, D] of a cell, as :data:`LAYOUT` says."""
+    """Write the codes [N, D], factors [N, F] and log-variances [N, D] of a cell."""
     given = {"codes": codes, "log_variances": log_variances, "factors": factors}
     arrays: dict[str, Any] = {
         name: np.asarray(given[name], kind) for name, (kind, _) in LAYOUT.items() if given[name] is not None
@@ -34,11 +34,11 @@ def write_codes(
 
 
 def read_codes(folder: str | Path, *names: str, record: Record | None = None) -> dict[str, np.ndarray]:
-    """Read the arrays of a cell's codes by name; ``log_variances`` only where the cell has some.
+    """Read the arrays of a cell's codes, by name.
 
     Args:
         folder: of the cell.
-        names: of the arrays; all of them by default.
+        names: of the arrays; all of them by default. Log-variances are left out where there are none.
         record: of the cell, where it was read before.
 
     Raises:

@@ -79,7 +79,7 @@ OTHER_IMAGES = {
 
 
 def split_images(column: str) -> tuple[str, str]:
-    """Split a column's name into that of the measure or score, and the images it was taken on.
+    """Split a column into the measure or score, and the images it was taken on.
 
     ``heldout_kl`` gives ``kl`` and ``heldout``, ``mig_correlated`` gives ``mig`` and ``correlated``; the
     second is a key of :data:`OTHER_IMAGES`, and empty for the study's own sample.
@@ -92,12 +92,12 @@ def split_images(column: str) -> tuple[str, str]:
 
 
 def join_images(base: str, images: str) -> str:
-    """Return the column of a measure or score on other images: the inverse of :func:`split_images`."""
+    """Return the column of a measure or score on some images, as in split_images."""
     return f"{OTHER_IMAGES[images].before}{base}{OTHER_IMAGES[images].after}" if images else base
 
 
 def is_measure(column: str) -> bool:
-    """Return True for a measure of the evaluation, on whatever images, and for the KL of a latent."""
+    """Return True for a measure, on whatever images, and for the KL of a latent."""
     return split_images(column)[0] in MEASURES or _LATENT.fullmatch(column) is not None
 
 
@@ -133,7 +133,7 @@ def list_scores(records: Iterable[Record]) -> list[str]:
 
 
 def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:
-    """Return the column of a hyperparameter that is only the one model's: ``factorvae.gamma``."""
+    """Return the column of one model's hyperparameter: ``factorvae.gamma``."""
     return f"{plain_name(cell['model'])}.{hyperparameter}"
 
 

@@ -36,11 +36,11 @@ def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[f
 def read_curves(
     folder: str | Path, measures: Sequence[str], record: Record | None = None
 ) -> dict[str, np.ndarray]:
-    """Read ``step`` and some measures of a cell's training, each [P]; empty where no row was written.
+    """Read ``step`` and some measures of a cell's training, each [P].
 
     Args:
         folder: of the cell.
-        measures: columns of the file.
+        measures: columns of the file; they are empty where no row was written.
         record: of the cell, where it was read before.
 
     Raises:

@@ -35,7 +35,7 @@ def find_time(folder: Path) -> int:
 
 
 def write_record(folder: Path, record: Record, *, replace: bool = False) -> None:
-    """Add a record to a cell's folder: ``record.json``, or the next free number beside it.
+    """Add a record to a cell's folder, as ``record.json`` or the next free number.
 
     Args:
         folder: of the cell.
@@ -51,7 +51,7 @@ def write_record(folder: Path, record: Record, *, replace: bool = False) -> None
 
 
 def _write_next(folder: Path, content: bytes) -> None:
-    """Write a record under the first number that is free, without ever replacing another writer's.
+    """Write a record under the first free number, and never replace another one.
 
     Whoever makes ``.record.2.json`` has the number 2, until he renames it: so he must look once more whether
     the number was given away before he made it.
@@ -136,7 +136,7 @@ def _find_newest(folder: Path) -> tuple[Record | None, list[Unreadable]]:
 
 
 def _list_records(folder: Path, failures: list[Unreadable]) -> list[Path]:
-    """List the records in a folder, the newest first; numbers may be missing between them."""
+    """List the records in a folder, newest first; numbers may be missing."""
     names = [name for name in os.listdir(folder) if name.startswith("record")]
     for name in names:
         if not _NUMBERED.fullmatch(name):
@@ -169,7 +169,7 @@ def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record
 
 
 def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
-    """Leave out the fewer, where scores of some cells are called like a hyperparameter of others."""
+    """Leave out the fewer cells where a score has the name of a hyperparameter."""
     scores = {name for record in records for name in record["scores"]}
     for name in sorted(scores & {name for record in records for name in _list_hyperparameters(record)}):
         with_score = [record for record in records if name in record["scores"]]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @neutral()
 def read_results(path: str | Path) -> pd.DataFrame:
-    """Read a tidy table of the results under a folder: one row per cell, numbers as numbers.
+    """Read the results under a folder as a tidy table: a row per cell.
 
     Args:
         path: the ``--out`` folder of one or more runs.
@@ -94,7 +94,7 @@ def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
 
 
 def _find_shared(records: list[Record]) -> set[str]:
-    """Return the hyperparameters whose name several models have: each may mean another thing by it."""
+    """Return the hyperparameters that several models have, each in its own sense."""
     models: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for name in record["cell"]["hyperparameters"]:
@@ -123,7 +123,7 @@ def _order_columns(found: Iterable[str], scores: list[str]) -> list[str]:
 
 
 def _order_rows(records: list[Record]) -> Callable[[Record], list[SortKey]]:
-    """Return the key by which rows are sorted: dataset, source, model, hyperparameters, seed."""
+    """Return a sort key: dataset, source, model, hyperparameters, seed."""
     names = sorted({name for record in records for name in record["cell"]["hyperparameters"]})
 
     def key(record: Record) -> list[SortKey]:

@@ -24,7 +24,7 @@ class Unreadable:
 
 
 def describe_unreadable(failures: list[Unreadable]) -> list[str]:
-    """Write a sentence for each file, and only one for all files of an earlier version."""
+    """Write a sentence for each file, and one for all of an earlier version."""
     outdated = [each for each in failures if isinstance(each.error, Outdated)]
     sentences = []
     for each in failures:

@@ -17,7 +17,7 @@ FILE = "weights.pt"
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights of a cell, on the CPU, so that they are read where there is no GPU."""
+    """Write the weights of a cell, to be read on machines without a GPU as well."""
     import torch
 
     content = io.BytesIO()  # torch reports a full disk without saying so

@@ -1,9 +1,9 @@
 """Configurations: cells that differ only in their seed, named and sorted.
 
-The *dial* of a model is the hyperparameter along which its cells are drawn: the one that the model names if it
-varies, else beta, else the first number that varies. The other varying hyperparameters split the model into
-*series*, each a path along the dial. A value that is not a number (a word, True, None) is a category and names
-a series of its own.
+The *dial* of a model is the hyperparameter along which its cells are drawn: the one that the model names if
+it varies, else beta, else the first number that varies. The other varying hyperparameters split the model
+into *series*, each a path along the dial. A value that is not a number (a word, True, None) is a category and
+names a series of its own.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
         - ``series``: the model and its varying hyperparameters, without the dial;
         - ``label``: the same with the dial and beta; unique to a configuration;
         - ``row``: the same without beta, which has a column of its own in tables;
-        - ``dial``: in place of the store's, the dial that is drawn; empty if there is none, and in cells whose
-          value is not a number;
+        - ``dial``: in place of the store's, the dial that is drawn; empty if there is none, and in cells
+          whose value is not a number;
         - ``level``: the value of the dial, and ``beta`` that of beta; NaN if there is none.
     """
     varied = {model: _find_varied(some) for model, some in _by_model(models, chosen).items()}

@@ -68,3 +68,25 @@ def test_a_beta_that_is_no_dial_is_named_in_the_label_only():
     assert list(cells["label"]) == ["m, gamma = 5, β = 4", "m, gamma = 10, β = 4"]
     assert list(cells["row"]) == ["m, gamma = 5", "m, gamma = 10"]
     assert set(cells["series"]) == {"m"}
+
+
+@pytest.mark.parametrize(
+    ("named", "dial"),
+    [("gamma", "gamma"), ("capacity", "capacity"), (None, "beta"), ("fixed", "beta"), ("gone", "beta")],
+)
+def test_a_model_is_drawn_along_the_dial_that_it_names_where_that_varies(named, dial):
+    chosen = [{"beta": b, "gamma": b, "capacity": b, "fixed": 1.0} for b in (1.0, 2.0)]
+    cells = pd.DataFrame({"seed": [0, 0], "dial": [None, named]})  # one failed before its model was built
+    assert set(name_cells(cells, ["m", "m"], chosen)["dial"]) == {dial}
+
+
+def test_each_model_has_its_own_dial():
+    chosen = [{"gamma": g, "beta": b} for g in (1.0, 2.0) for b in (1.0, 2.0)]
+    cells = pd.DataFrame({"seed": [0] * 8, "dial": ["gamma"] * 4 + ["beta"] * 4})
+    named = name_cells(cells, ["one"] * 4 + ["two"] * 4, chosen * 2)
+    dials = named.groupby("model_name")["dial"].unique()
+    assert [dials[model].tolist() for model in ("one", "two")] == [["gamma"], ["beta"]]
+    assert named.loc[named["model_name"] == "one", "series"].unique().tolist() == [
+        "one, beta = 1",
+        "one, beta = 2",
+    ]
