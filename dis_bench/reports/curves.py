@@ -24,7 +24,7 @@ class Curve:
 
 
 def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
-    """The curve in a cell's ``training.csv``.
+    """Read the training curve of a cell.
 
     Args:
         folder: of the cell.

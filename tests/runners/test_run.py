@@ -12,7 +12,7 @@ import torch
 from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.metrics import protocol
-from dis_bench.records import store
+from dis_bench.records import record as record_module
 from dis_bench.records.record import write_record
 from dis_bench.records.seal import read_record
 from dis_bench.records.store import Store
@@ -160,7 +160,7 @@ def test_planning_reads_each_record_once_and_no_package_for_each(tmp_path, monke
             write_record(folder, record_of(cell, scores={}, protocol=protocol(plan.metrics.values())))
     choose_jobs(plan, Store(tmp_path), "missing")
     read, looks = [], []
-    monkeypatch.setattr(store, "read_record", lambda path: read.append(path) or read_record(path))
+    monkeypatch.setattr(record_module, "read_record", lambda path: read.append(path) or read_record(path))
     monkeypatch.setattr(registry, "plugins", lambda kind: looks.append(kind) or {})
     assert choose_jobs(plan, Store(tmp_path), "missing") == []
     assert len(read) == len(set(read)) == len(plan.cells)
