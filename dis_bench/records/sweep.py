@@ -10,7 +10,8 @@ from pathlib import Path
 from dis_bench.records import claims
 from dis_bench.records.durable import is_old, remove_file, remove_temporaries
 from dis_bench.records.processes import STAMP, parse_stamp
-from dis_bench.records.store import NotPlaced, Store, read_newest
+from dis_bench.records.record import read_newest
+from dis_bench.records.store import NotPlaced, Store
 
 _CELL = re.compile(r".*-[0-9a-f]{12}")
 _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
