@@ -24,7 +24,6 @@ from dis_bench.records.table import read_results
 from dis_bench.runners import job, space, stages
 from dis_bench.runners import run as running
 from dis_bench.runners.run import run_study
-from dis_bench.runners.scoring.evaluation import Evaluation
 from dis_bench.runners.training import log
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.steps import Training
@@ -71,8 +70,8 @@ def failing(function, code, once=False):
 STAGES = {
     "the log": (log.TrainingLog, "__init__", errno.ENOSPC),
     "weights": (Path, "write_bytes", errno.ENOSPC),
-    "codes": (Evaluation, "save", errno.EDQUOT),
-    "pictures": (stages, "save_pictures", errno.EFBIG),
+    "codes": (stages, "write_codes", errno.EDQUOT),
+    "pictures": (stages, "write_pictures", errno.EFBIG),
     "flushing": (job, "sync_files", errno.EIO),
     "every record": (job, "write_record", errno.ENOSPC),
     "moving": (store.Store, "_move", errno.EACCES),
