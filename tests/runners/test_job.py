@@ -335,7 +335,7 @@ def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
 def test_a_failure_that_may_pass_keeps_the_checkpoint(tmp_path, monkeypatch):
     stop_at(2, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "save_pictures", failing(stages.save_pictures, errno.ENOSPC))
+        patch.setattr(stages, "write_pictures", failing(stages.write_pictures, errno.ENOSPC))
         assert run(TWO, tmp_path).set_index("beta")["status"][1.0] == "failed"
     steps = Steps()
     assert run(TWO, tmp_path, watcher=steps)["status"].tolist() == ["done"] * 2
