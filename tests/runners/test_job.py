@@ -279,7 +279,7 @@ class Steps(Watcher):
     def __init__(self, stop=None):
         self.seen, self.stop = [], stop
 
-    def event(self, event):
+    def watch(self, event):
         cell, what = event
         if cell.hyperparameters["beta"] == 1 and not isinstance(what, str):
             self.seen.append(what.step)
@@ -372,7 +372,7 @@ LONG = dataclasses.replace(TWO, steps=100_000, batch_size=2, betas=[1])
 class Told(Watcher):
     """Prints each hundredth step."""
 
-    def event(self, event):
+    def watch(self, event):
         if not isinstance(event[1], str) and event[1].step % 100 == 0:
             print(event[1].step, flush=True)
 
