@@ -18,7 +18,13 @@ class BetaVAE(VAE):
 
     name, dial = "betavae", "beta"
     hyperparameters = (
-        Hyperparameter("beta", 4.0, "weight of the KL; 1 is the VAE, 0 an autoencoder", low=0.0),
+        Hyperparameter(
+            "beta",
+            4.0,
+            "weight of the KL; 1 is the VAE, 0 an autoencoder",
+            low=0.0,
+            grid=(1.0, 2.0, 4.0, 6.0, 8.0, 16.0),  # Locatello et al. 2019, table 2
+        ),
     )
 
     beta: float

@@ -23,7 +23,13 @@ class FactorVAE(VAE):
 
     name, dial = "factorvae", "gamma"
     hyperparameters = (
-        Hyperparameter("gamma", 10.0, "weight of the total correlation; 0 is the VAE", low=0.0),
+        Hyperparameter(
+            "gamma",
+            10.0,
+            "weight of the total correlation; 0 is the VAE",
+            low=0.0,
+            grid=(10.0, 20.0, 30.0, 40.0, 50.0, 100.0),  # Locatello et al. 2019, table 2
+        ),
     )
 
     gamma: float

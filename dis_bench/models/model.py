@@ -53,6 +53,8 @@ class Hyperparameter:
         summary: one line for ``dis-bench list models``.
         low: the smallest value allowed, for numbers.
         high: the largest value allowed, for numbers.
+        words: the texts allowed; all of them where there are none.
+        grid: the values that are published, for ``--grid published``; none where none are.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Hyperparameter:
     summary: str
     low: float | None = None
     high: float | None = None
+    words: tuple[str, ...] = ()
+    grid: tuple[float | int | bool | str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
@@ -74,6 +78,13 @@ class Hyperparameter:
                 raise InputError(
                     f"the bounds of hyperparameter '{self.name}' must be numbers, but {shown(bound)} is one."
                 )
+        for what, given in (("words", self.words), ("grid", self.grid)):
+            if not isinstance(given, tuple):
+                raise InputError(
+                    f"the {what} of hyperparameter '{self.name}' must be a tuple, but is {shown(given)}."
+                )
+        for value in self.grid:
+            self.parse(value)
 
     def parse(self, given: Any) -> float | int | bool | str:
         """``given``, a text or a value, as this hyperparameter's type.
@@ -86,6 +97,8 @@ class Hyperparameter:
             raise InputError(f"{self.name} must be finite, but {shown(given)} was given.")
         if isinstance(value, str) and as_utf8(value) != value:
             raise InputError(f"{self.name} must be text in UTF-8, but {shown(value)} was given.")
+        if self.words and value not in self.words:
+            raise unknown(self.name, str(value), self.words)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             below = self.low is not None and value < self.low
             above = self.high is not None and value > self.high
