@@ -346,7 +346,9 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
     )
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":
-        measured = [(group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train)]
+        measured = [
+            (group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train, pipeline)
+        ]
     else:
         kinds: dict[tuple[str, str], list[Job]] = {}
         for job in to_train:

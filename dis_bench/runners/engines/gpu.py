@@ -137,7 +137,7 @@ class Scoring:
 
 def _train(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
     """Train, encode and keep what is to train."""
-    for group in group_jobs(job for job in jobs if not job.scores_only):
+    for group in group_jobs((job for job in jobs if not job.scores_only), pipeline):
         if is_stackable(group, pipeline):
             choice = _choose(group, pipeline)
             for stack in split_group(group, choice.cells):

@@ -13,6 +13,7 @@ import torch
 
 from dis_bench import registry
 from dis_bench.bars import bar
+from dis_bench.models.model import Model
 from dis_bench.networks.chosen import choose_networks
 from dis_bench.nn.patches import WAYS
 from dis_bench.records.cell import Cell
@@ -30,15 +31,19 @@ BRIEF = 200_000  # steps of all cells of a group, that take a minute: timing siz
 SHARE = 0.6  # of the free memory to plan with: the rest is for capturing, encoding and other programs
 
 
-def group_jobs(jobs: Iterable[Job]) -> list[list[Job]]:
+def group_jobs(jobs: Iterable[Job], pipeline: Pipeline) -> list[list[Job]]:
     """Jobs that can be trained as one, in the order in which they come.
 
-    Together are cells that share dataset, networks, budget and precision; seeds may differ, and so may
-    hyperparameters that are floats.
+    Together are cells that share dataset, networks, budget, precision and optimisers; seeds may differ, and
+    so may hyperparameters that are floats.
     """
+    classes = {
+        name: registry.find("models", specification).load() for name, specification in pipeline.models.items()
+    }
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        groups.setdefault(_kind(job.cell), []).append(job)
+        model = classes[job.cell.model](**job.cell.hyperparameters)
+        groups.setdefault(_kind(job.cell, model), []).append(job)
     return list(groups.values())
 
 
@@ -49,13 +54,14 @@ def is_stackable(group: Sequence[Job], pipeline: Pipeline) -> bool:
     return model.stackable and choose_networks(pipeline.networks[cell.network]).stackable
 
 
-def _kind(cell: Cell) -> str:
+def _kind(cell: Cell, model: Model) -> str:
     """The same text for cells that can be trained as one."""
     shared = dataclasses.asdict(cell)
     del shared["seed"]
     shared["hyperparameters"] = {
         name: "a float" if isinstance(value, float) else value for name, value in cell.hyperparameters.items()
     }
+    shared["optimisers"] = {player: dataclasses.asdict(adam) for player, adam in model.optimisers().items()}
     return json.dumps(shared, sort_keys=True)
 
 

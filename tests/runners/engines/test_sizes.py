@@ -42,15 +42,21 @@ def jobs_of(**changes):
     return [Job(cell) for cell in dataclasses.replace(STUDY, **changes).plan().cells]
 
 
+def grouped(jobs, **models):
+    """Group jobs of installed models, and of those that are given as ``path/file.py:Class`` by name."""
+    jobs = list(jobs)
+    return group_jobs(jobs, SimpleNamespace(models={job.cell.model: job.cell.model for job in jobs} | models))
+
+
 def test_betas_and_seeds_go_together():
     jobs = jobs_of()
     assert len(jobs) == 4
-    assert group_jobs(jobs) == [jobs]
+    assert grouped(jobs) == [jobs]
 
 
 def test_models_and_datasets_do_not():
     jobs = jobs_of(models=["vae", "betavae"], datasets=[f"{HERE}:Tiny", "dsprites"])
-    groups = [{(job.cell.dataset, job.cell.model) for job in group} for group in group_jobs(jobs)]
+    groups = [{(job.cell.dataset, job.cell.model) for job in group} for group in grouped(jobs)]
     assert groups == [{(data, model)} for data in ("tiny", "dsprites") for model in ("vae", "betavae")]
 
 
@@ -68,24 +74,31 @@ def test_models_and_datasets_do_not():
 )
 def test_whatever_shapes_a_step_sets_apart(change):
     job = jobs_of()[0]
-    assert len(group_jobs([job, Job(dataclasses.replace(job.cell, **change))])) == 2
+    assert len(grouped([job, Job(dataclasses.replace(job.cell, **change))])) == 2
 
 
 def test_hyperparameters_go_together_only_where_they_are_floats(tmp_path):
     (tmp_path / "worded.py").write_text(WORDED)
     settings = {"worded.power": [1, 2], "worded.word": ["a", "b"]}
-    jobs = jobs_of(models=[f"{tmp_path}/worded.py:Worded"], settings=settings)
+    worded = f"{tmp_path}/worded.py:Worded"
+    jobs = jobs_of(models=[worded], settings=settings)
     groups = [
         {(job.cell.hyperparameters["power"], job.cell.hyperparameters["word"]) for job in group}
-        for group in group_jobs(jobs)
+        for group in grouped(jobs, worded=worded)
     ]
     assert groups == [{(power, word)} for power in (1, 2) for word in ("a", "b")]
-    assert [len(group) for group in group_jobs(jobs)] == [4] * 4  # betas and seeds
+    assert [len(group) for group in grouped(jobs, worded=worded)] == [4] * 4  # betas and seeds
+
+
+def test_cells_of_other_optimisers_do_not_go_together():
+    jobs = jobs_of(models=["ae"], betas=(), settings={"ae.weight_decay": [0.0, 0.1]})
+    groups = [{job.cell.hyperparameters["weight_decay"] for job in group} for group in grouped(jobs)]
+    assert groups == [{0.0}, {0.1}]
 
 
 def test_a_model_says_that_it_cannot_be_stacked():
     plan = dataclasses.replace(STUDY, models=["betavae", f"{HERE}:Alone"]).plan()
-    groups = group_jobs([Job(cell) for cell in plan.cells])
+    groups = group_jobs([Job(cell) for cell in plan.cells], plan)
     assert [(group[0].cell.model, is_stackable(group, plan)) for group in groups] == [
         ("betavae", True),
         ("alone", False),
