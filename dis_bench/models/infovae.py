@@ -1,0 +1,81 @@
+"""InfoVAE: a VAE whose codes, taken together, are matched to the prior by a maximum mean discrepancy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dis_bench.errors import InputError
+from dis_bench.models.model import Hyperparameter
+from dis_bench.models.vae import VAE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dis_bench.models.draws import Draws
+    from dis_bench.models.vae import Terms
+
+KERNELS = ("gaussian", "imq")
+
+
+class InfoVAE(VAE):
+    """VAE with a discrepancy of its codes from the prior (Zhao et al. 2019, eq. 6).
+
+    The loss is reconstruction + (1 - alpha) * KL + (alpha + lambda_mmd - 1) * MMD. With alpha 0 and
+    lambda_mmd 1 it is the VAE; with alpha 1 it is the MMD-VAE, which has no KL. The squared MMD compares the
+    codes of a batch with as many samples of the prior, as a V-statistic, which is never negative.
+    """
+
+    name, dial = "infovae", "lambda_mmd"
+    hyperparameters = (
+        Hyperparameter("lambda_mmd", 1000.0, "weight of the MMD, to which alpha - 1 is added", low=0.0),
+        Hyperparameter("alpha", 0.0, "share of the KL that is left out", high=1.0),
+        Hyperparameter(
+            "kernel",
+            "gaussian",
+            "of the MMD: exp(-|a - b|^2 / D^2), or the inverse multiquadric",
+            words=KERNELS,
+        ),
+    )
+
+    lambda_mmd: float
+    alpha: float
+    kernel: str
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        if self.alpha + self.lambda_mmd < 1:
+            raise InputError(
+                "alpha + lambda_mmd must be at least 1, as a negative weight of the MMD would reward codes "
+                f"far from the prior, but alpha {self.alpha:g} and lambda_mmd {self.lambda_mmd:g} were given."
+            )
+
+    def draw(self, draws: Draws) -> dict[str, Tensor]:
+        """Draw images, noise, and samples of the prior [B, D]."""
+        return {**super().draw(draws), "prior": draws.gaussian(draws.latents)}
+
+    def loss(self, terms: Terms) -> Tensor:
+        """Compute the objective, in nats per image plus the weighted MMD."""
+        return (
+            terms.reconstruction.mean()
+            + (1 - self.alpha) * terms.kl.sum(1).mean()
+            + (self.alpha + self.lambda_mmd - 1) * squared_mmd(terms.codes, terms.batch["prior"], self.kernel)
+        )
+
+
+def squared_mmd(codes: Tensor, prior: Tensor, kernel: str = "gaussian") -> Tensor:
+    """Compute the squared MMD of two samples [B, D] and [M, D]: the V-statistic (Gretton et al. 2012)."""
+    within = similarities(codes, codes, kernel).mean() + similarities(prior, prior, kernel).mean()
+    return within - 2 * similarities(codes, prior, kernel).mean()
+
+
+def similarities(ones: Tensor, others: Tensor, kernel: str) -> Tensor:
+    """Compute the kernel [B, M] between codes [B, D] and [M, D].
+
+    ``gaussian`` is that of the authors' code, exp(-|a - b|^2 / D^2); ``imq`` is C / (C + |a - b|^2) with C =
+    2 D (Tolstikhin et al. 2018, sec. 4).
+    """
+    latents = ones.shape[1]
+    distances = (ones[:, None] - others).square().sum(2)
+    if kernel == "gaussian":
+        return (-distances / latents**2).exp()
+    return 2 * latents / (2 * latents + distances)
