@@ -1,0 +1,85 @@
+"""ControlVAE: beta follows the error of the KL by the published law, from step to step."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from dis_bench.models import build_model
+from tests.models.cells import SMALL, prepare_cell, train_cell
+
+HERE = {"network": SMALL, "latent_size": 4}
+
+
+def control(errors, **hyperparameters):
+    """Return the betas of a sequence of errors."""
+    model, networks = build_model("controlvae", **HERE, **hyperparameters)
+    networks.double()
+    return [model.control(networks.controller, torch.tensor(e, dtype=torch.float64)).item() for e in errors]
+
+
+def control_by_hand(errors, kp, ki):
+    """Return the betas as the authors' code computes them, which this was read from."""
+    integral, before, betas = 0.0, 1.0, []
+    for error in errors:
+        integral = integral + ki * error if before >= 1 else integral
+        before = kp / (1 + math.exp(error)) + 1 + integral
+        betas.append(max(before, 1.0))
+    return betas
+
+
+def test_the_law():
+    errors = [20 * math.sin(step) - 3 for step in range(40)]
+    expected = control_by_hand(errors, 1.0, -0.01)
+    assert max(expected) > 2
+    assert 1.0 in expected
+    assert control(errors, kp=1.0, ki=-0.01) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+def test_a_kl_at_its_capacity_leaves_half_of_the_proportional_part():
+    assert control([0.0] * 5, kp=0.02) == pytest.approx([1.01] * 5)
+
+
+def test_a_capacity_out_of_reach_makes_it_the_vae():
+    assert control([1e4] * 5) == [1.0] * 5
+
+
+def test_the_integral_waits_while_beta_is_at_its_floor():
+    betas = control([100.0] * 50 + [-100.0] * 3, kp=1.0, ki=-0.001)
+    assert betas == pytest.approx([1.0] * 50 + [1.9, 2.0, 2.1])
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [(0.0, 0.5), (0.39 * 0.15 / 17.5, 0.65), (0.195, 9.2), (0.39, 17.9), (1.0, 17.9)],
+)
+def test_the_capacity_rises_in_stairs(progress, expected):
+    model, _ = build_model("controlvae", **HERE)
+    assert model.capacity_at(torch.tensor(progress)).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_state_changes_in_place_and_is_kept():
+    one = prepare_cell("controlvae")
+    state = one.networks.state_dict()
+    places = [state[f"controller.{name}"].data_ptr() for name in ("integral", "previous")]
+    one.model.control(one.networks.controller, torch.tensor(-2.0))
+    after = one.networks.state_dict()
+    assert [after[f"controller.{name}"].data_ptr() for name in ("integral", "previous")] == places
+    assert after["controller.integral"].item() == pytest.approx(0.002)
+
+
+def test_beta_does_not_depend_on_the_weights():
+    one = prepare_cell("controlvae")
+    batch = {**one.model.draw(one.draws()), "progress": torch.zeros(())}
+    batch["images"] = one.pixels(batch["images"])
+    assert not one.model.step(one.networks, batch).measures["beta"].requires_grad
+
+
+def test_the_kl_comes_down_to_its_capacity(tmp_path):
+    given = {"capacity": 0.5, "kp": 5.0, "ki": -1.0, "steps": 200, "lr": 3e-3}
+    train_cell("controlvae", tmp_path, **given)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["kl"].max() > 1
+    assert log["kl"].tail(20).mean() == pytest.approx(0.5, abs=0.3)
+    assert log["beta"].min() >= 1
