@@ -1,4 +1,4 @@
-"""An encoder with a Gaussian posterior and a decoder with a likelihood: the player of every VAE."""
+"""An encoder and a decoder with a likelihood: the player of every VAE and autoencoder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ class Autoencoder(nn.Module):
 
     Args:
         given: what the study chose.
+        outputs: of the encoder; None for two per latent, from which :meth:`posterior` is made.
     """
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, outputs: int | None = None) -> None:
         super().__init__()
-        self.encoder = given.encoder(2 * given.latents)
+        self.encoder = given.encoder(2 * given.latents if outputs is None else outputs)
         self.decoder = given.decoder(given.latents)
         self.negative_log_likelihood = LIKELIHOODS[given.likelihood]
 
