@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench.models.model import Model
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from dis_bench.models.given import Given
 
 SAMPLE = 10_000  # images to fit on
 FAINTEST = 1e-3  # decoded pixel, and its distance from 1: a Bernoulli likelihood of 0 or 1 may be infinite
+
+
+class Axes(NamedTuple):
+    """The mean image [P], a projection to codes [P, D], and a lift back to pixels [D, P]."""
+
+    mean: NDArray[np.floating]
+    project: NDArray[np.floating]
+    lift: NDArray[np.floating]
 
 
 class PCA(Model):
@@ -37,20 +47,26 @@ class PCA(Model):
         return Players(linear=linear)
 
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
-        """Fit mean, projection and lift on images drawn by the cell's seed (Halko et al. 2011)."""
+        """Fit mean, projection and lift on images drawn by the cell's seed."""
         import torch
-        from sklearn.decomposition import PCA as Decomposition
 
         linear = networks.linear
         pixels = images(SAMPLE).flatten(1).cpu().numpy()
-        latents = linear.project.shape[1]
-        found = Decomposition(latents, svd_solver="randomized", random_state=0).fit(pixels)
-        for buffer, array in (
-            (linear.mean, found.mean_),
-            (linear.project, found.components_.T),
-            (linear.lift, found.components_),
-        ):
+        for name, array in self.find_axes(linear.project, pixels)._asdict().items():
+            buffer = getattr(linear, name)
             buffer.copy_(torch.as_tensor(array, dtype=buffer.dtype).reshape(buffer.shape))
+
+    def find_axes(self, project: Tensor, pixels: NDArray[np.floating]) -> Axes:
+        """Find the principal components (Halko et al. 2011).
+
+        Args:
+            project: the projection as it was built [P, D].
+            pixels: [N, P].
+        """
+        from sklearn.decomposition import PCA as Decomposition
+
+        found = Decomposition(project.shape[1], svd_solver="randomized", random_state=0).fit(pixels)
+        return Axes(found.mean_, found.components_.T, found.components_)
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, None]:
         """Project images [B, C, H, W] to codes [B, D]."""
