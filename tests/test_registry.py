@@ -35,7 +35,7 @@ def model_file(tmp_path):
     ("kind", "names"),
     [
         ("datasets", {"dsprites", "shapes3d"}),
-        ("networks", {"burgess", "locatello", "tutorial", "mlp"}),
+        ("networks", {"burgess", "locatello", "tutorial", "mlp", "hsu"}),
         ("models", {"vae", "betavae"}),
         ("metrics", {"betavae_score", "mig", "sap", "dci"}),
     ],
