@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import InputError, blaming, unknown
+
+if TYPE_CHECKING:
+    from dis_bench.models.model import Hyperparameter
 
 EXAMPLES = """\
 examples:
@@ -68,11 +71,29 @@ def _describe(plugin: registry.Plugin) -> list[str]:
         return [str(error)]
 
 
+def _describe_hyperparameter(hyperparameter: Hyperparameter, dial: str | None) -> str:
+    """Return name, default and summary, then the values allowed, the published grid, and the dial's mark."""
+    h = hyperparameter
+    notes = [
+        *([f"one of {', '.join(h.words)}"] if h.words else []),
+        *([f"published: {', '.join(map(_number, h.grid))}"] if h.grid else []),
+        *(["reports draw along it"] if h.name == dial else []),
+    ]
+    return f"{h.name} = {_number(h.default)}: {h.summary}{''.join(f'; {note}' for note in notes)}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
 def _list_facts(kind: str, name: str, plugin: Any) -> list[str]:
     """Return the first line of the docstring, then a line per parameter."""
     summary = (plugin.__doc__ or "no description").strip().splitlines()[0]
     if kind == "models":
-        return [summary, *(f"{h.name} = {h.default}: {h.summary}" for h in plugin.hyperparameters)]
+        return [
+            summary,
+            *(_describe_hyperparameter(h, getattr(plugin, "dial", None)) for h in plugin.hyperparameters),
+        ]
     if kind == "metrics":
         from dis_bench.metrics.metric import as_metric
 

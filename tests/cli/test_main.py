@@ -198,11 +198,20 @@ def test_a_folder_that_is_a_file(capsys, tmp_path):
     assert "is no result folder, but a file" in fails(capsys, "report", str(tmp_path / "text"))
 
 
+def test_models_are_listed_with_their_published_grids(capsys):
+    assert main(["list", "models"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "beta = 4: weight of the KL; 1 is the VAE, 0 an autoencoder; published: 1, 2, 4, 6, 8, 16" in out
+    assert "lambda_od = 10: weight of the covariances; 0 is the VAE; published: 1, 2, 5, 10, 20, 50; " in out
+    assert "estimator of the parts of the KL; one of mws, mss, mss_as_published" in out
+    assert out.count("reports draw along it") == 12
+
+
 def test_list_alone_has_everything_in_a_line_each(capsys):
     assert main(["list"]) == 0
     out = capsys.readouterr().out
     for name in ("betavae", "dsprites", "shapes3d", "mig", "dci_forest"):
         assert f"    {name} " in out
-    assert len(out.splitlines()) < 40
+    assert len(out.splitlines()) < 60
     assert main(["list", "all"]) == 0
     assert capsys.readouterr().out == out

@@ -109,6 +109,19 @@ def test_hyperparameters_keep_their_type():
         Hyperparameter("p", 0.5, "", low=0, high=1).parse(2)
 
 
+def test_words_are_the_only_ones():
+    kernel = Hyperparameter("kernel", "rbf", "", words=("rbf", "imq"))
+    assert kernel.parse("imq") == "imq"
+    with pytest.raises(InputError, match="unknown kernel 'rbg': did you mean 'rbf'"):
+        kernel.parse("rbg")
+
+
+@pytest.mark.parametrize("given", [{"grid": (1.0, -1.0)}, {"grid": [1.0]}, {"grid": ("a",)}, {"words": "ab"}])
+def test_grids_and_words_are_checked_where_they_are_declared(given):
+    with pytest.raises(InputError):
+        Hyperparameter("beta", 4.0, "", low=0.0, **given)
+
+
 def test_the_likelihoods_that_a_study_knows_without_torch_are_those_that_there_are():
     assert tuple(LIKELIHOODS) == study.LIKELIHOODS
 
