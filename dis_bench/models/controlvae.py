@@ -19,7 +19,7 @@ FIRST, STAIR = (
 
 
 class ControlVAE(VAE):
-    """VAE in which a PI controller adapts beta so that the KL follows a capacity (Shao et al. 2020, alg. 1).
+    """VAE in which a PI controller adapts beta so that the KL follows a capacity (Shao et al. 2020).
 
     With the error e = C - KL, beta = max(1, P + I), where P = 1 + kp / (1 + exp(e)), and I grows by ki * e in
     each step unless the previous P + I was below 1. The capacity C rises in stairs of 0.15 nats from 0.5; as

@@ -17,7 +17,7 @@ PAIRS = 25  # of latents, drawn anew in each step
 
 
 class HFS(VAE):
-    """Beta-VAE with a factorised support of its codes (Roth et al. 2023, eq. 6).
+    """Beta-VAE with a factorised support of its codes (Roth et al. 2023).
 
     The loss is reconstruction + beta * KL + gamma * distance. For a pair of latents, any combination of one
     image's value of the first with another's of the second should be close to some image; the distance is

@@ -18,7 +18,7 @@ KERNELS = ("gaussian", "imq")
 
 
 class InfoVAE(VAE):
-    """VAE with a discrepancy of its codes from the prior (Zhao et al. 2019, eq. 6).
+    """VAE with a discrepancy of its codes from the prior (Zhao et al. 2019).
 
     The loss is reconstruction + (1 - alpha) * KL + (alpha + lambda_mmd - 1) * MMD. With alpha 0 and
     lambda_mmd 1 it is the VAE; with alpha 1 it is the MMD-VAE, which has no KL. The squared MMD compares the
@@ -72,7 +72,7 @@ def similarities(ones: Tensor, others: Tensor, kernel: str) -> Tensor:
     """Compute the kernel [B, M] between codes [B, D] and [M, D].
 
     ``gaussian`` is that of the authors' code, exp(-|a - b|^2 / D^2); ``imq`` is C / (C + |a - b|^2) with C =
-    2 D (Tolstikhin et al. 2018, sec. 4).
+    2 D (Tolstikhin et al. 2018).
     """
     latents = ones.shape[1]
     distances = (ones[:, None] - others).square().sum(2)

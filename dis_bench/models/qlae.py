@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class QLAE(AE):
-    """Autoencoder in which each latent takes the nearest of a few learned values (Hsu et al. 2023, sec. 4).
+    """Autoencoder in which each latent takes the nearest of a few learned values (Hsu et al. 2023).
 
     The decoder is given the nearest values, and its gradient passes straight through to the encoder. Values
     are pulled towards codes and codes towards values, with weights for a reconstruction averaged over pixels,
