@@ -4,9 +4,9 @@
     python benchmarks/zoo.py --models hfs betatcvae --rounds 30
     python benchmarks/zoo.py --json zoo.json
 
-Steps are as `dis-bench run` takes them, with log and optimiser, on one thread, in this process. Each round times
-some steps of the beta-VAE and of every model in turn, so that a busy machine slows them alike; a ratio is the median
-over rounds of a model's time in units of the beta-VAE's in the same round.
+Steps are as `dis-bench run` takes them, on one thread, in this process. Each round times some steps of the
+beta-VAE and of every model in turn, so that a busy machine slows them alike; a ratio is the median over rounds
+of a model's time in units of the beta-VAE's in the same round.
 """
 
 from __future__ import annotations
