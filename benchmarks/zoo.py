@@ -1,12 +1,12 @@
-"""What a training step of each model takes beside the beta-VAE's, on one core: a Markdown table.
+"""A table of what a training step of each model takes beside the beta-VAE's, on one core.
 
     python benchmarks/zoo.py                                  # the burgess networks on dSprites
     python benchmarks/zoo.py --models hfs betatcvae --rounds 30
     python benchmarks/zoo.py --json zoo.json
 
 Steps are as `dis-bench run` takes them, on one thread, in this process. Each round times some steps of the
-beta-VAE and of every model in turn, so that a busy machine slows them alike; a ratio is the median over rounds
-of a model's time in units of the beta-VAE's in the same round.
+beta-VAE and of every model in turn, so that a busy machine slows them alike; a ratio is the median over
+rounds of a model's time in units of the beta-VAE's in the same round.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def time_rounds(trainings: dict[str, Training], rounds: int, steps: int) -> dict
 
 
 def tabulate(seconds: dict[str, list[float]]) -> list[dict[str, object]]:
-    """A row for each model: milliseconds of a step, and its ratio to the beta-VAE's."""
+    """Return a row for each model: milliseconds of a step, and their ratio."""
     rows: list[dict[str, object]] = []
     for name, own in seconds.items():
         ratios = [one / base for one, base in zip(own, seconds[BASE], strict=True)]

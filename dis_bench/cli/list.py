@@ -72,7 +72,7 @@ def _describe(plugin: registry.Plugin) -> list[str]:
 
 
 def _describe_hyperparameter(hyperparameter: Hyperparameter, dial: str | None) -> str:
-    """Return name, default and summary, then the values allowed, the published grid, and the dial's mark."""
+    """Describe a hyperparameter, and mark the dial."""
     h = hyperparameter
     notes = [
         *([f"one of {', '.join(h.words)}"] if h.words else []),

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class AE(Model):
-    """Autoencoder with weight decay (Hinton & Salakhutdinov 2006; decay as in Hsu et al. 2023).
+    """Autoencoder with weight decay (Hinton & Salakhutdinov 2006).
 
-    The loss is the reconstruction alone. The decay is decoupled from the gradient.
+    The loss is the reconstruction alone. The decay, of which Hsu et al. 2023 take 0.001, is decoupled from
+    the gradient.
     """
 
     name, dial = "ae", "weight_decay"

@@ -17,7 +17,10 @@ BATCH = 64  # images a pass
 
 
 class AEICA(AE):
-    """Autoencoder whose codes are whitened and unmixed by FastICA after training (Nelson et al. 2026)."""
+    """Autoencoder whose codes FastICA unmixes after training (Nelson et al. 2026).
+
+    The codes are whitened first. The loss is that of ``ae``.
+    """
 
     name, dial = "ae_ica", "weight_decay"
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class AnnealedVAE(VAE):
-    """VAE whose KL follows a capacity C: reconstruction + gamma * |KL - C| (Burgess et al. 2018, eq. 8).
+    """VAE whose KL follows a growing capacity C (Burgess et al. 2018, eq. 8).
 
-    C grows linearly from 0 and reaches the capacity after a share of the training: a third, as in Locatello
-    et al. 2019 (100,000 of 300,000 steps). KL is the mean over the batch. With a capacity of 0 it is the
-    beta-VAE whose beta is gamma.
+    The loss is reconstruction + gamma * |KL - C|, where KL is the mean over the batch. C grows linearly from
+    0, and reaches the capacity after a share of the training: a third, as in Locatello et al. 2019 (100,000
+    of 300,000 steps). With a capacity of 0 it is the beta-VAE whose beta is gamma.
     """
 
     name, dial = "annealedvae", "capacity"

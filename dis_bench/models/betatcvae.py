@@ -70,7 +70,7 @@ class BetaTCVAE(VAE):
 
 
 class Decomposition(NamedTuple):
-    """The three parts of the KL, in nats: means over a batch that add up to log q(z|x) - log p(z)."""
+    """Parts of the KL in nats, averaged over a batch; their sum is log q(z|x) - log p(z)."""
 
     mutual_information: Tensor
     total_correlation: Tensor
@@ -80,7 +80,7 @@ class Decomposition(NamedTuple):
 def decompose_kl(
     codes: Tensor, mean: Tensor, logvar: Tensor, dataset_size: Tensor, estimator: str = "mws"
 ) -> Decomposition:
-    """Estimate the parts of the KL from one batch (Chen et al. 2018, sec. 3.2 and appendix C).
+    """Estimate the parts of the KL from one batch (Chen et al. 2018, appendix C).
 
     Args:
         codes: one sample of each posterior [B, D].

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BetaVAE(VAE):
-    """VAE with the KL weighted by beta: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
+    """VAE with weighted KL: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
 
     name, dial = "betavae", "beta"
     hyperparameters = (

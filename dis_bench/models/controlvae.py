@@ -1,4 +1,4 @@
-"""ControlVAE: a beta-VAE in which a controller adapts beta so that the KL follows a capacity."""
+"""ControlVAE: a beta-VAE whose beta a controller adapts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ FIRST, STAIR = (
 
 
 class ControlVAE(VAE):
-    """VAE in which a PI controller adapts beta so that the KL follows a capacity (Shao et al. 2020).
+    """VAE whose KL follows a capacity, as a controller adapts beta (Shao et al. 2020).
 
-    With the error e = C - KL, beta = max(1, P + I), where P = 1 + kp / (1 + exp(e)), and I grows by ki * e in
-    each step unless the previous P + I was below 1. The capacity C rises in stairs of 0.15 nats from 0.5; as
-    published, the last is reached after 583,333 of 1.5 million steps.
+    The controller is proportional and integral. With the error e = C - KL, beta = max(1, P + I), where P is
+    1 + kp / (1 + exp(e)), and I grows by ki * e in each step unless the previous P + I was below 1. The
+    capacity C rises in stairs of 0.15 nats from 0.5; as published, the last is reached after 583,333 of 1.5
+    million steps.
     """
 
     name, dial = "controlvae", "capacity"
@@ -42,7 +43,7 @@ class ControlVAE(VAE):
     share: float
 
     def build(self, given: Given) -> Any:
-        """Build ``autoencoder``, and the controller's state: its integral, and the previous P + I."""
+        """Build ``autoencoder``, and the controller's state: integral, previous P + I."""
         import torch
         from torch import nn
 

@@ -16,7 +16,7 @@ GRID = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # Locatello et al. 2019, table 2
 
 
 class DIPVAE1(VAE):
-    """VAE whose posterior means are penalised for correlations: DIP-VAE-I (Kumar et al. 2018, eq. 6).
+    """DIP-VAE-I: a VAE with a penalty on correlations of means (Kumar et al. 2018, eq. 6).
 
     The penalty is lambda_od * sum of C_ij^2 over ordered pairs i != j, plus ratio * lambda_od * sum of
     (C_ii - 1)^2, where C is the covariance of the means over the batch, divided by B.
@@ -42,7 +42,7 @@ class DIPVAE1(VAE):
 
 
 class DIPVAE2(DIPVAE1):
-    """VAE whose codes are penalised for correlations: DIP-VAE-II (Kumar et al. 2018, eq. 7).
+    """DIP-VAE-II: a VAE with a penalty on correlations of codes (Kumar et al. 2018, eq. 7).
 
     The penalty is that of DIP-VAE-I, with the mean variances of the posteriors added to the diagonal of C.
     """
@@ -65,7 +65,7 @@ def covariance(values: Tensor) -> Tensor:
 
 
 def deviate_from_identity(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the sum of C_ij^2 over ordered pairs i != j, and the sum of (C_ii - 1)^2."""
+    """Compute the sums of C_ij^2 over ordered pairs i != j, and of (C_ii - 1)^2."""
     diagonal = covariance.diagonal()
     off_diagonal = covariance - diagonal.diag()
     return off_diagonal.square().sum(), (diagonal - 1).square().sum()

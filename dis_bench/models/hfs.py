@@ -1,4 +1,4 @@
-"""HFS: a beta-VAE whose codes fill all combinations of the values that single latents take."""
+"""HFS: a beta-VAE whose codes fill all combinations of the values of single latents."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class HFS(VAE):
 
 
 def measure_support(codes: Tensor, pairs: Tensor) -> Tensor:
-    """Compute the squared Hausdorff distance of codes from their product set, summed over pairs of latents.
+    """Compute squared Hausdorff distances of codes from their product sets.
 
     Args:
         codes: of a batch [B, D].

@@ -16,7 +16,10 @@ FAINTEST = 1e-6  # of the strongest direction's deviation: directions below it c
 
 
 class ICA(PCA):
-    """Independent components of the principal components of pixels, by FastICA (Hyvarinen 1999)."""
+    """Independent components of pixels by FastICA (Hyvarinen 1999).
+
+    They are those of the first principal components, as many as there are latents, which are whitened.
+    """
 
     name = "ica"
 
@@ -30,7 +33,7 @@ class ICA(PCA):
 
 
 def find_independent(codes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Find a matrix [D, D] that makes centred codes [N, D] white and independent, by FastICA.
+    """Find the matrix [D, D] that whitens and unmixes centred codes [N, D] by FastICA.
 
     Directions in which codes do not vary have columns of zeros, at the end.
     """

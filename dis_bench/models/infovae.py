@@ -1,4 +1,4 @@
-"""InfoVAE: a VAE whose codes, taken together, are matched to the prior by a maximum mean discrepancy."""
+"""InfoVAE: a VAE whose codes, taken together, are pulled towards the prior."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class InfoVAE(VAE):
     """VAE with a discrepancy of its codes from the prior (Zhao et al. 2019).
 
     The loss is reconstruction + (1 - alpha) * KL + (alpha + lambda_mmd - 1) * MMD. With alpha 0 and
-    lambda_mmd 1 it is the VAE; with alpha 1 it is the MMD-VAE, which has no KL. The squared MMD compares the
-    codes of a batch with as many samples of the prior, as a V-statistic, which is never negative.
+    lambda_mmd 1 it is the VAE; with alpha 1 it is the MMD-VAE, which has no KL. The squared maximum mean
+    discrepancy (MMD) compares the codes of a batch with as many samples of the prior, as a V-statistic, which
+    is never negative. The authors' code weights it with 1 beside a reconstruction averaged over pixels, which
+    here is the number of pixels; the default is of that order.
     """
 
     name, dial = "infovae", "lambda_mmd"
@@ -63,7 +65,10 @@ class InfoVAE(VAE):
 
 
 def squared_mmd(codes: Tensor, prior: Tensor, kernel: str = "gaussian") -> Tensor:
-    """Compute the squared MMD of two samples [B, D] and [M, D]: the V-statistic (Gretton et al. 2012)."""
+    """Compute the squared MMD of samples [B, D] and [M, D] (Gretton et al. 2012).
+
+    It is the V-statistic, in which each code is also compared with itself.
+    """
     within = similarities(codes, codes, kernel).mean() + similarities(prior, prior, kernel).mean()
     return within - 2 * similarities(codes, prior, kernel).mean()
 

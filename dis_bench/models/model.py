@@ -194,6 +194,11 @@ class Model:
     stackable: ClassVar[bool] = True
     note: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "note" not in vars(cls):  # that of another objective would be wrong
+            cls.note = ""
+
     def __init__(self, **values: Any) -> None:
         declared = {h.name: h for h in self.hyperparameters}
         for given in values:

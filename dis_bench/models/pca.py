@@ -28,13 +28,13 @@ class Axes(NamedTuple):
 
 
 class PCA(Model):
-    """Principal components of pixels, fitted on 10,000 images by scikit-learn's randomised solver."""
+    """Principal components of pixels, fitted on 10,000 images."""
 
     name = "pca"
     stackable = False
 
     def build(self, given: Given) -> Any:
-        """Build one player of buffers: the mean image, a projection to codes, and one back to pixels."""
+        """Build one player of buffers: a mean image, a projection, and the lift back."""
         import torch
         from torch import nn
 

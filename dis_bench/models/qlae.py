@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class QLAE(AE):
-    """Autoencoder in which each latent takes the nearest of a few learned values (Hsu et al. 2023).
+    """Autoencoder whose latents take the nearest of a few learned values (Hsu et al. 2023).
 
     The decoder is given the nearest values, and its gradient passes straight through to the encoder. Values
     are pulled towards codes and codes towards values, with weights for a reconstruction averaged over pixels,
@@ -37,7 +37,7 @@ class QLAE(AE):
     commitment: float
 
     def build(self, given: Given) -> Any:
-        """Build ``autoencoder``, and ``codebook`` with values [D, levels], evenly from -0.5 to 0.5."""
+        """Build ``autoencoder``, and ``codebook`` with values [D, levels] in even steps."""
         import torch
         from torch import nn
 

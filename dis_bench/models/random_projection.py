@@ -1,4 +1,4 @@
-"""Random projection: pixels projected on random directions, a linear baseline that takes no steps."""
+"""Random projection of pixels: a linear baseline that takes no steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class RandomProjection(PCA):
-    """Projections of pixels on Gaussian directions that the seed draws (Johnson & Lindenstrauss 1984)."""
+    """Projections of pixels on random directions (Johnson & Lindenstrauss 1984).
+
+    The directions are Gaussian; the seed draws them.
+    """
 
     name = "random"
 

@@ -1,4 +1,4 @@
-"""Untrained: the networks of a VAE with their first weights, a baseline that takes no steps."""
+"""Untrained: a VAE with its first weights, a baseline that takes no steps."""
 
 from __future__ import annotations
 

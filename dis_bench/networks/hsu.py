@@ -1,4 +1,4 @@
-"""The networks of Hsu et al. 2023: convolutions with instance normalisation, and a decoder of styles."""
+"""The networks of Hsu et al. 2023: instance normalisation, and a decoder of styles."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CONSTANT = 0.1  # all pixels of the image that the decoder starts from
 
 
 class StyleDecoder(nn.Module):
-    """Transposed convolutions of a constant, with adaptive instance normalisation (Hsu et al. 2023).
+    """Transposed convolutions of a constant, normalised adaptively (Hsu et al. 2023).
 
     Args:
         image_shape: (channels, height, width).
@@ -56,7 +56,7 @@ class StyleDecoder(nn.Module):
 
 
 class _StyledConvolution(nn.Module):
-    """A transposed convolution, a leaky ReLU, and channels normalised, scaled and shifted by the style."""
+    """A transposed convolution whose normalised channels the style scales and shifts."""
 
     def __init__(self, wide_in: int, wide_out: int, kernel: int, stride: int, slope: float) -> None:
         super().__init__()

@@ -40,6 +40,6 @@ def test_the_distance_is_that_of_the_batch_and_not_of_single_images():
 
 
 def test_a_capacity_is_reached(tmp_path):
-    train_cell("annealedvae", tmp_path, steps=100, capacity=3.0, gamma=100.0)
+    train_cell("annealedvae", tmp_path, steps=150, capacity=3.0, gamma=100.0)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["kl"].tail(20).mean() == pytest.approx(3.0, abs=0.3)

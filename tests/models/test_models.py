@@ -137,3 +137,8 @@ def test_terms_are_fp32_where_the_networks_run_in_bf16():
     exact = model.terms(networks, batch)
     assert not torch.equal(terms.mean, exact.mean)
     torch.testing.assert_close(model.loss(terms), model.loss(exact), rtol=1e-2, atol=0)
+
+
+def test_a_note_is_not_inherited():
+    assert build_model("vae")[0].note
+    assert build_model("untrained")[0].note == build_model("factorvae")[0].note == ""
