@@ -30,6 +30,7 @@ examples:
   dis-bench run --models vae betavae --betas 4 --datasets dsprites shapes3d --seeds 5
   dis-bench run --models betavae --set betavae.beta=1,2,4,6,8,16 --budget paper --out results/paper
   dis-bench run --models betavae --metrics mig dci --set betavae.beta=1,4 mig.bins=40
+  dis-bench run --models factorvae dipvae1 --grid published --seeds 5
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
 
@@ -37,7 +38,7 @@ Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
 # Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun", "checkpoint_minutes")
+_PLACES = ("out", "rerun", "checkpoint_minutes", "grid")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -66,6 +67,11 @@ def _add_grid(group: Any) -> None:
         action="extend",
         metavar="NAME.KEY=V1,V2",
         help="values of a model's hyperparameter, or a metric's parameter",
+    )
+    add(
+        "--grid",
+        metavar="defaults|published",
+        help="values of hyperparameters where none are set (default: defaults)",
     )
     add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
     add("--seeds", type=_whole, metavar="N", help="number of seeds, from 0 up (default: the budget's)")
@@ -115,9 +121,11 @@ def execute(args: argparse.Namespace) -> int:
         for name, value in vars(args).items()
         if name not in ("command", "execute", "study", "dry_run", "verbose")
     }
-    study, out, rerun, minutes = _read_study(given, getattr(args, "study", None))
+    study, out, rerun, minutes, grid = _read_study(given, getattr(args, "study", None))
     if getattr(args, "dry_run", False):
         return _print_plan(study, out, rerun, getattr(args, "verbose", False))
+    if grid == "published":  # it may take weeks
+        _print_plan(study, out, rerun, verbose=False)
 
     from dis_bench.records.durable import explain
     from dis_bench.records.store import StoreLost
@@ -164,13 +172,15 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any]]:
-    """Return the study, the output folder, the rerun policy, and ``checkpoint_minutes`` if it is given.
+def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any], str]:
+    """Return study, output folder, rerun policy, ``checkpoint_minutes`` if it is given, and grid.
 
     Flags override the study file, and the study file overrides the defaults.
     """
     from dis_bench.paths import check_path
     from dis_bench.runners.options import RERUN, check_choice, check_minutes
+    from dis_bench.runners.published import GRIDS, add_published_grids
+    from dis_bench.runners.quickstart import DEFAULTS
     from dis_bench.runners.settings import parse_settings
     from dis_bench.runners.study import Study, read_study_file
 
@@ -189,10 +199,15 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
     check_path("the output folder", out)
     check_choice("rerun", rerun, RERUN)
+    grid = values.pop("grid", "defaults")
+    check_choice("grid", grid, GRIDS)
+    models, betas = values.get("models", DEFAULTS["models"]), values.get("betas", ())
+    if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
+        values["settings"] = add_published_grids(settings, models, betas)
     minutes = {name: values.pop(name) for name in ("checkpoint_minutes",) if name in values}
     for value in minutes.values():
         check_minutes(value)
-    return Study(**values), out, rerun, minutes
+    return Study(**values), out, rerun, minutes, grid
 
 
 def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:

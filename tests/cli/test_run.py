@@ -13,6 +13,7 @@ import pytest
 import dis_bench
 from dis_bench.cli import run
 from dis_bench.cli.main import main
+from dis_bench.errors import InputError
 from dis_bench.records import claims
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
@@ -69,6 +70,29 @@ def test_dry_run_lists_the_cells_and_an_estimate_and_writes_nothing(capsys, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_published_grids_are_priced_before_they_are_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = f"{Path(__file__).parent.parent / 'models' / 'small.py'}:Small"
+    words = ["--models", "betavae", "controlvae", "--set", "betavae.beta=1", *TINY, "--network", small]
+    assert main(["run", "--grid", "published", *words]) == 0
+    out = capsys.readouterr().out
+    cost, results = out.index("Training takes about"), out.index("Next: dis-bench report")
+    assert "3 cells, 3 of them to do." in out[:results]
+    assert cost < results
+    table = dis_bench.read_results(tmp_path / "results")
+    assert sorted(table["capacity"].dropna()) == [16.0, 18.0]
+    assert table["beta"].dropna().tolist() == [1.0]
+
+
+def test_a_study_file_may_ask_for_the_published_grid(tmp_path):
+    (tmp_path / "study.toml").write_text('models = ["dipvae1"]\ngrid = "published"\nseeds = 1\n')
+    study, *_, grid = run._read_study({}, str(tmp_path / "study.toml"))
+    assert grid == "published"
+    assert study.settings == {"dipvae1.lambda_od": [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]}
+    with pytest.raises(InputError, match="unknown grid 'publish': did you mean 'published'"):
+        run._read_study({"grid": "publish"}, None)
+
+
 def test_dry_run_says_which_cells_other_runs_have(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim = claims.claim(Path("results/unfinished"), "tiny-betavae-beta2-seed0-000000000000")
@@ -89,6 +113,7 @@ LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 from dis_bench.cli.main import main
+from dis_bench.errors import InputError
 sys.exit(main(sys.argv[1:]))
 """
 

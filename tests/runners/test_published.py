@@ -1,0 +1,25 @@
+"""The published grid of a model fills what a study leaves open."""
+
+import pytest
+
+from dis_bench.errors import InputError
+from dis_bench.runners.published import add_published_grids
+
+BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+
+
+def test_every_hyperparameter_with_a_grid_has_it():
+    found = add_published_grids({}, ["vae", "betavae", "hfs"])
+    assert set(found) == {"betavae.beta", "hfs.gamma", "hfs.beta"}
+    assert found["betavae.beta"] == BETAS
+    assert len(found["hfs.gamma"]) * len(found["hfs.beta"]) == 48
+
+
+def test_settings_and_betas_take_precedence():
+    assert add_published_grids({"betavae.beta": [3]}, ["betavae"]) == {"betavae.beta": [3]}
+    assert add_published_grids({"mig.bins": 40}, ["betavae"], betas=[3.0]) == {"mig.bins": 40}
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(InputError, match="must be a subclass of"):
+        add_published_grids({}, ["tests.models.small:Small"])
