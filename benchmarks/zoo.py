@@ -6,7 +6,7 @@
 
 Steps are as `dis-bench run` takes them, on one thread, in this process. Each round times some steps of the
 beta-VAE and of every model in turn, so that a busy machine slows them alike; a ratio is the median over
-rounds of a model's time in units of the beta-VAE's in the same round.
+rounds of a model's time in units of the beta-VAE's in the same round. Times are CPU times.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def start(name: str, setting: argparse.Namespace, precision: str) -> Training | 
 
 
 def take(training: Training, steps: int) -> float:
-    """Take some steps; return the seconds of one."""
-    begin = time.perf_counter()
+    """Take some steps; return the CPU seconds of one."""
+    begin = time.process_time()
     for drawn in training.draw_ahead([1] * steps):
         training.take(drawn)
-    return (time.perf_counter() - begin) / steps
+    return (time.process_time() - begin) / steps
 
 
 def time_rounds(trainings: dict[str, Training], rounds: int, steps: int) -> dict[str, list[float]]:
