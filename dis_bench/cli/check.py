@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from dis_bench.metrics.checks.properties import Finding
+    from dis_bench.findings import Finding
     from dis_bench.metrics.checks.trial import Trial
 
 EXAMPLES = """\
