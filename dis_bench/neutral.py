@@ -153,7 +153,7 @@ def read_state() -> dict[str, Any]:
     import numpy
 
     torch = sys.modules.get("torch")
-    legacy = numpy.random.get_state()  # noqa: NPY002
+    legacy: Any = numpy.random.get_state()  # noqa: NPY002
     state = {switch.name: copy(switch.get()) for switch in _switches()}
     state |= {
         "the working directory": os.getcwd(),

@@ -54,8 +54,8 @@ def draws_images_of_its_shape(trial: DatasetTrial) -> str:
         most = int(images.max())
         if most > trial.dataset.pixel_max:
             raise Broken(
-                f"images({describe_indices(indices)}) has a pixel of {most}; expected at most pixel_max, which "
-                f"is {trial.dataset.pixel_max}"
+                f"images({describe_indices(indices)}) has a pixel of {most}; expected at most "
+                f"{trial.dataset.pixel_max}, which is pixel_max"
             )
     return f"uint8 {list(trial.dataset.image_shape)}, from 0 to {int(trial.images.max())}."
 
@@ -118,8 +118,8 @@ def shows_every_factor(trial: DatasetTrial) -> str:
     hidden = [factor.name for column, factor in _varied(trial) if not _changes_pixels(trial, column)]
     if hidden:
         raise Broken(
-            f"images are the same for all classes of {', '.join(hidden)}, around {REFERENCES} images; expected "
-            "some pixel to change"
+            f"images are the same for all classes of {', '.join(hidden)}, around {REFERENCES} images; "
+            "expected some pixel to change"
         )
     return f"{len(_varied(trial))} factors change pixels."
 
@@ -214,8 +214,8 @@ def keeps_its_memory_bounded(trial: DatasetTrial) -> str:
     grown = _own_memory() - before
     if grown > MEMORY_SHARE * drawn:
         raise Broken(
-            f"after {drawn / 1e6:.0f} MB of images, memory has grown by {grown / 1e6:.0f} MB; expected at most "
-            f"{MEMORY_SHARE:.0%} of what was drawn"
+            f"after {drawn / 1e6:.0f} MB of images, memory has grown by {grown / 1e6:.0f} MB; expected at "
+            f"most {MEMORY_SHARE:.0%} of what was drawn"
         )
     return f"after {drawn / 1e6:.0f} MB of images, memory has grown by {max(0, grown) / 1e6:.0f} MB."
 
@@ -269,8 +269,8 @@ def _expect_equal(before: Tensor, now: Tensor, indices: np.ndarray, how: str) ->
     changed = (before != now).flatten(1).any(1).nonzero()[:, 0].tolist()
     if changed:
         raise Broken(
-            f"drawn {how}, image {int(indices[changed[0]])} is not what it was, and {len(changed) - 1} others "
-            "are not; expected the same pixels"
+            f"drawn {how}, {len(changed)} of {len(now)} images are not what they were, the first of them "
+            f"image {int(indices[changed[0]])}; expected the same pixels"
         )
 
 

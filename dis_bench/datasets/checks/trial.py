@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +28,20 @@ class DatasetTrial:
 
     Args:
         name: an installed dataset, ``module:Class`` or ``path/file.py:Class``.
+        check: called with the name and the instance, to refuse what is not declared as it must be.
+
+    Raises:
+        InputError: there is none, or it is refused.
 
     Attributes:
         dataset: an instance of the default source.
         indices: int64 [N]: the first, the last, and others drawn by a fixed seed, in no order.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, check: Callable[[str, Any], None] = lambda name, dataset: None) -> None:
         self.name = name
         self.dataset = self.make()
+        check(name, self.dataset)
         between = np.random.default_rng(0).integers(0, len(self.dataset), SAMPLE - 2)
         self.indices = np.array([len(self.dataset) - 1, *between.tolist(), 0])
 
