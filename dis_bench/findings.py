@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError, describe
-from dis_bench.neutral import read_state
+from dis_bench.neutral import neutral, read_state
 
 PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
 
@@ -45,17 +45,20 @@ class Finding(NamedTuple):
     why: str
 
 
-def check_each(properties: Sequence[Callable[[Trial], str]], trial: Trial, hopeless: str) -> list[Finding]:
-    """Check every property, or only the first one if that fails.
+def check_each(
+    properties: Sequence[Callable[[Trial], str]], trial: Trial, hopeless: str, basic: int = 1
+) -> list[Finding]:
+    """Check every property, or only some if a basic one fails.
 
     Args:
         properties: in the order of the findings.
         trial: what each of them takes.
-        hopeless: why the others do not apply if the first one fails.
+        hopeless: why the others do not apply if a basic one fails.
+        basic: how many of the first properties all others rely on.
     """
     findings: list[Finding] = []
     for holds in bar(properties, "check", unit="property"):
-        if findings and findings[0].verdict == FAILED:
+        if any(finding.verdict == FAILED for finding in findings[:basic]):
             findings.append(_find(holds, DOES_NOT_APPLY, hopeless))
         else:
             findings.append(examine(holds, trial))
@@ -91,12 +94,16 @@ def breaking(what: str) -> Iterator[None]:
 def expecting_no_change_of_state(what: str) -> Iterator[None]:
     """Raise :class:`Broken` if this block changes a setting or a random stream of the whole process.
 
+    Settings are first put to the values of a fresh process: what ran before may have changed them already.
+
     Args:
         what: a noun for what changes it: ``its step``.
     """
-    before = read_state()
-    yield
-    changed = [name for name, value in read_state().items() if name in before and value != before[name]]
+    with neutral():
+        before = read_state()
+        yield
+        after = read_state()
+    changed = [name for name, value in after.items() if name in before and value != before[name]]
     if changed:
         raise Broken(f"{what} changes {', '.join(changed)}; expected no setting of the process to change")
 
