@@ -14,9 +14,11 @@ from typing import NamedTuple, TypeVar
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError, describe
-from dis_bench.neutral import neutral, read_state
+from dis_bench.neutral import neutral, own_streams, read_state
 
 PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
+
+UNUSUAL_SEED = 20_260_101  # that no plug-in is likely to use
 
 Trial = TypeVar("Trial")
 
@@ -94,12 +96,13 @@ def breaking(what: str) -> Iterator[None]:
 def expecting_no_change_of_state(what: str) -> Iterator[None]:
     """Raise :class:`Broken` if this block changes a setting or a random stream of the whole process.
 
-    Settings are first put to the values of a fresh process: what ran before may have changed them already.
+    Settings are first put to the values of a fresh process, and streams are seeded: what ran before may have
+    changed them already.
 
     Args:
         what: a noun for what changes it: ``its step``.
     """
-    with neutral():
+    with neutral(), own_streams(UNUSUAL_SEED):
         before = read_state()
         yield
         after = read_state()

@@ -243,17 +243,17 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
         raise DoesNotApply("it declares stackable = False.")
     if not trial.takes_steps:
         raise DoesNotApply("it takes no steps.")
-    others = {h.name: _other_value(h) for h in trial.kind.hyperparameters if isinstance(h.default, float)}
+    others = _other_floats(trial)
     cells: list[tuple[int, dict[str, Any]]] = [(0, {}), (1, others)]
     try:
-        stack = trial.train_together([trial.prepare(seed, **values) for seed, values in cells])
+        stack = trial.train_together([_without_fit(trial.prepare(seed, **values)) for seed, values in cells])
     except Broken as fault:
         text = " ".join(str(fault).split())
         raise Broken(f"two cells cannot be trained as one: {text}; expected stackable = False") from None
     moved = 0.0
     for together, (seed, values) in zip(stack, cells, strict=True):
         first = read_weights(trial.prepare(seed, **values))
-        alone = trial.train(trial.prepare(seed, **values))
+        alone = trial.train(_without_fit(trial.prepare(seed, **values)))
         moved = max(moved, _deviation(first, alone.state, together.state))
     if not moved <= STACK_TOLERANCE:
         told = f", one of them with {_describe(others)}" if others else ""
@@ -409,6 +409,24 @@ def _nearest_allowed(hyperparameter: Hyperparameter, limit: float, inwards: int)
     raise Broken(
         f"{hyperparameter.name} takes neither {limit:g} nor {beside:g}, one of which its limits allow"
     )
+
+
+def _without_fit(trainee: Trainee) -> Trainee:
+    """Leave out what is fitted after the steps, which may turn rounding into other numbers."""
+    vars(trainee.model)["fit"] = lambda networks, images: None
+    return trainee
+
+
+def _other_floats(trial: ModelTrial) -> dict[str, Any]:
+    """Return other values of the hyperparameters that may differ within a stack: floats of no optimiser."""
+    others: dict[str, Any] = {}
+    usual = trial.prepare().model.optimisers()
+    for hyperparameter in trial.kind.hyperparameters:
+        if isinstance(hyperparameter.default, float):
+            other: dict[str, Any] = {hyperparameter.name: _other_value(hyperparameter)}
+            if trial.prepare(**other).model.optimisers() == usual:
+                others |= other
+    return others
 
 
 def _other_value(hyperparameter: Hyperparameter) -> float:
