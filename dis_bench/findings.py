@@ -24,7 +24,7 @@ Trial = TypeVar("Trial")
 
 
 class Broken(Exception):
-    """A property does not hold; the message says what was given, what came out and what was expected."""
+    """A property does not hold; the message has the input, the output and the expectation."""
 
 
 class DoesNotApply(Exception):
@@ -81,7 +81,11 @@ def examine(holds: Callable[[Trial], str], trial: Trial) -> Finding:
 
 @contextmanager
 def breaking(what: str) -> Iterator[None]:
-    """Turn whatever a plug-in raises in this block into :class:`Broken`: ``its step raises ...``."""
+    """Turn what a plug-in raises in this block into :class:`Broken`.
+
+    Args:
+        what: a noun for what runs in it: ``its step``.
+    """
     try:
         yield
     except (Broken, DoesNotApply):
@@ -94,10 +98,10 @@ def breaking(what: str) -> Iterator[None]:
 
 @contextmanager
 def expecting_no_change_of_state(what: str) -> Iterator[None]:
-    """Raise :class:`Broken` if this block changes a setting or a random stream of the whole process.
+    """Raise :class:`Broken` if this block changes the state of the whole process.
 
-    Settings are first put to the values of a fresh process, and streams are seeded: what ran before may have
-    changed them already.
+    Global settings are first put to the values of a fresh process, and random streams are seeded: what ran
+    before may have changed them already.
 
     Args:
         what: a noun for what changes it: ``its step``.

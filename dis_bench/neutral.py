@@ -149,7 +149,7 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
 
 
 def read_state() -> dict[str, Any]:
-    """Read the global settings and random streams of this process, by name; two can be compared."""
+    """Read the global settings and random streams of this process, by name."""
     import numpy
 
     torch = sys.modules.get("torch")

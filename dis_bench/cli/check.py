@@ -1,4 +1,4 @@
-"""``dis-bench check``: test a plug-in for the properties that studies, tables and reports rely on."""
+"""``dis-bench check``: test a plug-in for the properties that studies and tables rely on."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def check_properties(trial: DatasetTrial) -> list[Finding]:
 
 
 def draws_images_of_its_shape(trial: DatasetTrial) -> str:
-    """Check type, shape and range of one image, of many, and of the first and the last.
+    """Check type, shape and range of one image and of many.
 
     Pixels are divided by pixel_max, and a likelihood of what is not within 0 to 1 is none.
     """
@@ -63,9 +63,10 @@ def draws_images_of_its_shape(trial: DatasetTrial) -> str:
 
 
 def draws_the_same_image_every_time(trial: DatasetTrial) -> str:
-    """Check that an image depends on its index alone: not on the batch, its order, or what was drawn before.
+    """Check that an image depends on its index alone.
 
-    A cell can only be trained again if its images are what they were.
+    Neither the batch, nor its order, nor what was drawn before may change it, or a
+    cell that is trained again would see other images.
     """
     others = np.random.default_rng(1).integers(0, len(trial.dataset), len(trial.indices))
     backwards = trial.draw(trial.indices[::-1].copy()).flip(0)
@@ -95,7 +96,7 @@ def draws_the_same_in_a_worker(trial: DatasetTrial) -> str:
 
 
 def has_an_image_for_each_combination(trial: DatasetTrial) -> str:
-    """Check that indices run over the grid, and that factors and indices are each other's inverse.
+    """Check that indices run over the grid, in its order.
 
     Images are trained on by index and scored by factor.
     """
@@ -127,7 +128,7 @@ def shows_every_factor(trial: DatasetTrial) -> str:
 
 
 def names_the_values_of_its_factors(trial: DatasetTrial) -> str:
-    """Check that no two classes of a factor have one value, and that ordered numbers are in order.
+    """Check that each class has a value of its own, and that numbers are in order.
 
     Tables and pictures name classes by their values.
     """
@@ -162,7 +163,7 @@ def refuses_indices_out_of_range(trial: DatasetTrial) -> str:
 
 
 def has_a_fingerprint_of_its_pixels(trial: DatasetTrial) -> str:
-    """Check that instances of one source share a fingerprint, and that those of two sources do not.
+    """Check that each source has one fingerprint, and no other source has it.
 
     The fingerprint is part of a cell's identity: cells of other pixels must not count as done.
     """
@@ -185,16 +186,20 @@ def has_a_fingerprint_of_its_pixels(trial: DatasetTrial) -> str:
 
 
 def says_its_caveat_in_sentences(trial: DatasetTrial) -> str:
-    """Check that a declared caveat is text that ends as a sentence does.
+    """Check that the caveat of each source, where it has one, ends as a sentence does.
 
     Reports print it as it is.
     """
-    caveat = getattr(trial.dataset, "caveat", None)
-    if not caveat:
+    dataset = trial.dataset
+    caveats = {source: dataset.caveat_of(source) for source in dataset.sources}
+    if not any(caveats.values()):
         raise DoesNotApply("it declares no caveat.")
-    if not isinstance(caveat, str) or not re.match(r"\S.*[.!?]$", caveat.strip(), re.S):
-        raise Broken(f"its caveat is {shown(caveat)}; expected a text that ends with a full stop")
-    return f"it says: {caveat}"
+    for source, caveat in caveats.items():
+        if caveat and not re.match(r"\S.*[.!?]$", caveat):
+            raise Broken(
+                f"the caveat of source '{source}' is {shown(caveat)}; expected a full stop at its end"
+            )
+    return " ".join(f"{source}: {caveat}" for source, caveat in caveats.items() if caveat)
 
 
 def keeps_its_memory_bounded(trial: DatasetTrial) -> str:
@@ -254,7 +259,7 @@ def _varied(trial: DatasetTrial) -> list[tuple[int, Factor]]:
 
 
 def _changes_pixels(trial: DatasetTrial, column: int) -> bool:
-    """Return whether any image changes with the class of one factor, the others being equal."""
+    """Return whether any image changes with the class of one factor."""
     grid = trial.dataset.grid
     size = grid.sizes[column]
     classes = np.unique(np.linspace(0, size - 1, min(size, MOST_CLASSES)).round().astype(int))
@@ -277,7 +282,7 @@ def _expect_equal(before: Tensor, now: Tensor, indices: np.ndarray, how: str) ->
 
 
 def _own_memory() -> int:
-    """Return the bytes of memory that this process has, apart from files that are mapped.
+    """Return the bytes of memory that this process has, without mapped files.
 
     Raises:
         DoesNotApply: this system does not tell.

@@ -1,4 +1,4 @@
-"""A dataset on trial: instances of it, the images that are asked for, and what counts as an image."""
+"""A dataset on trial: its instances, the images that are drawn, and what counts as one."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class DatasetTrial:
 
     @cached_property
     def images(self) -> Tensor:
-        """The images at :attr:`indices`, drawn as one batch."""
+        """Draw the images at :attr:`indices` as one batch."""
         return self.draw(self.indices)
 
     def draw(self, indices: Any, dataset: Dataset | None = None) -> Tensor:
-        """Draw images; raise :class:`Broken` if they are not uint8 [B, C, H, W] of the declared shape."""
+        """Draw images; raise :class:`Broken` if they are not uint8 of the declared shape."""
         import torch
 
         dataset = dataset or self.dataset

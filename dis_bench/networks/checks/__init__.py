@@ -1,1 +1,1 @@
-"""The checks of ``dis-bench check network``: properties that every family of networks must have."""
+"""The checks of ``dis-bench check network``: properties that all networks must have."""

@@ -1,4 +1,4 @@
-"""The properties that every family of networks must have, ours and anybody's: one function each.
+"""The properties that all networks must have, ours and anybody's: one function each.
 
 A property takes a :class:`~dis_bench.networks.checks.trial.NetworkTrial`; :mod:`dis_bench.findings` says what
 it returns and raises. Networks compute in fp32 on torch's layers, on the CPU.
@@ -32,7 +32,7 @@ def check_properties(trial: NetworkTrial) -> list[Finding]:
 
 
 def takes_images_of_its_sizes(trial: NetworkTrial) -> str:
-    """Check the shapes of what encoders and decoders give, for all declared sizes, in colour and in grey.
+    """Check that encoders and decoders give the right shapes for all declared sizes.
 
     A study is refused, before it starts, by these sizes.
     """
@@ -43,7 +43,7 @@ def takes_images_of_its_sizes(trial: NetworkTrial) -> str:
 
 
 def trains_on_its_least_batch(trial: NetworkTrial) -> str:
-    """Check that a batch of least_batch images has an output and gradients in training mode.
+    """Check that a batch of least_batch images can be trained on.
 
     Layers that normalise over the batch cannot train on one image, and a study is refused by this number.
     """
@@ -73,7 +73,7 @@ def reaches_every_weight(trial: NetworkTrial) -> str:
 
 
 def draws_its_first_weights_from_the_seed(trial: NetworkTrial) -> str:
-    """Check that a seed gives the same first weights each time, and another seed others.
+    """Check that a seed always gives the same first weights, and another seed others.
 
     A cell must give the same result when it is trained again, and seeds are to be independent.
     """
@@ -87,7 +87,7 @@ def draws_its_first_weights_from_the_seed(trial: NetworkTrial) -> str:
 
 
 def treats_each_input_alone(trial: NetworkTrial) -> str:
-    """Check that in evaluation mode an output depends on its own input only, and comes out the same twice.
+    """Check that an output depends on its own input only, in evaluation mode.
 
     Codes are scored image by image; whatever else is in the batch is an accident.
     """
@@ -110,9 +110,9 @@ def treats_each_input_alone(trial: NetworkTrial) -> str:
 
 
 def equals_itself_in_a_stack(trial: NetworkTrial) -> str:
-    """Check that two networks stacked by vmap give what each gives alone, or that stackable is False.
+    """Check that two networks stacked by vmap give what each gives alone.
 
-    On a GPU the cells of a study are trained as one.
+    On a GPU the cells of a study are trained as one; networks that cannot be declare stackable = False.
     """
     if not trial.family.stackable:
         raise DoesNotApply("it declares stackable = False.")
@@ -144,7 +144,7 @@ PROPERTIES: tuple[Property, ...] = (
 
 
 def _compute_gradients(built: Built) -> dict[str, Tensor | None]:
-    """Compute the gradient of a random sum of outputs, by the names of trainable weights."""
+    """Compute the gradient of a random sum of outputs, by the names of weights."""
     network = built.network.train()
     output = built.run(network)
     weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
@@ -157,7 +157,7 @@ def _compute_gradients(built: Built) -> dict[str, Tensor | None]:
 
 
 def _compare_with_stack(first: Built, second: Built) -> float:
-    """Return the largest difference between outputs of two networks alone and in a stack of both.
+    """Return the largest difference of outputs and buffers, alone and in a stack.
 
     Raises:
         Broken: it is larger than rounding explains, or they cannot be stacked.

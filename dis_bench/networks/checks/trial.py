@@ -1,4 +1,4 @@
-"""A family of networks on trial: encoders and decoders of several sizes, and made-up inputs for them."""
+"""Networks on trial: encoders and decoders of several sizes, and made-up inputs for them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class NetworkTrial:
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """The heights and widths of images that are tried."""
+        """List the heights and widths of images that are tried."""
         return [(size, size) for size in self.family.sizes] if self.family.sizes else [*ANY_SIZE]
 
     def each(self) -> Iterator[Built]:

@@ -1,1 +1,1 @@
-"""The checks of ``dis-bench check model``: properties that every model must have, seen by training it."""
+"""The checks of ``dis-bench check model``: properties that every model must have."""

@@ -38,13 +38,13 @@ Property = Callable[[ModelTrial], str]
 
 
 def check_properties(trial: ModelTrial) -> list[Finding]:
-    """Check every property, or only the first if codes or losses are not as they must be."""
+    """Check every property, or only the first ones if codes or losses are wrong."""
     with reproducibly():
         return check_each(PROPERTIES, trial, "its codes or its losses are not as they must be.", basic=2)
 
 
 def gives_codes_and_images(trial: ModelTrial) -> str:
-    """Check the shapes of codes, log-variances and decoded images, for one image and for many.
+    """Check the shapes of codes, log-variances and decoded images.
 
     Scores read the codes; reports draw the images.
     """
@@ -62,7 +62,7 @@ def gives_codes_and_images(trial: ModelTrial) -> str:
 
 
 def gives_each_player_a_finite_loss(trial: ModelTrial) -> str:
-    """Check that a step on real images gives one finite number to each player, and to nobody else.
+    """Check that a step on real images gives one finite number to each player.
 
     A player without a loss would stay as it was drawn.
     """
@@ -80,7 +80,7 @@ def gives_each_player_a_finite_loss(trial: ModelTrial) -> str:
 
 
 def moves_every_weight_by_one_loss(trial: ModelTrial) -> str:
-    """Check that each weight belongs to one player, whose loss gives it a finite gradient.
+    """Check that each weight has one player, whose loss gives it a finite gradient.
 
     A weight that no loss reaches stays as it was drawn; one of two players would be moved twice.
     """
@@ -136,7 +136,7 @@ def lowers_its_loss(trial: ModelTrial) -> str:
 
 
 def repeats_a_seed(trial: ModelTrial) -> str:
-    """Check that two trainings with one seed end equal to the last bit, and with another seed elsewhere.
+    """Check that trainings with one seed end equal bit for bit, and others elsewhere.
 
     Others must be able to repeat a cell, and the spread over seeds is what a report shows.
     """
@@ -153,7 +153,7 @@ def repeats_a_seed(trial: ModelTrial) -> str:
 
 
 def encodes_each_image_alone(trial: ModelTrial) -> str:
-    """Check that codes and decoded images depend on nothing but the image, and come out the same twice.
+    """Check that codes and decoded images depend on nothing but the image.
 
     Codes are scored image by image; whatever else is in the batch is an accident.
     """
@@ -178,7 +178,7 @@ def encodes_each_image_alone(trial: ModelTrial) -> str:
 
 
 def keeps_all_it_learnt_in_its_networks(trial: ModelTrial) -> str:
-    """Check that a new model with the trained weights and buffers encodes as the trained one does.
+    """Check that weights and buffers are all that encoding needs.
 
     Only weights and buffers are kept: what the model object remembers is lost when its process ends.
     """
@@ -215,7 +215,7 @@ def changes_its_state_in_place(trial: ModelTrial) -> str:
 
 
 def resumes_where_it_stopped(trial: ModelTrial) -> str:
-    """Check that a training stopped and resumed from its checkpoint ends as an undisturbed one, bit for bit.
+    """Check that a training that was resumed ends as an undisturbed one, bit for bit.
 
     Long trainings are interrupted, and no result may show it.
     """
@@ -235,9 +235,10 @@ def resumes_where_it_stopped(trial: ModelTrial) -> str:
 
 
 def equals_itself_in_a_stack(trial: ModelTrial) -> str:
-    """Check that two cells trained as one end where each ends alone, or that stackable is False.
+    """Check that two cells trained as one end where each ends alone.
 
-    On a GPU the cells of a study are trained as one, also those of other hyperparameters that are floats.
+    On a GPU the cells of a study are trained as one, also those of other hyperparameters that are floats; a
+    model that cannot be declares stackable = False.
     """
     if not trial.kind.stackable:
         raise DoesNotApply("it declares stackable = False.")
@@ -265,7 +266,7 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
 
 
 def stays_finite_at_its_limits(trial: ModelTrial) -> str:
-    """Check that hyperparameters at the limits that they declare give finite losses.
+    """Check that hyperparameters at their limits give finite losses.
 
     A user may set them, and a study would only learn hours later.
     """
@@ -282,7 +283,7 @@ def stays_finite_at_its_limits(trial: ModelTrial) -> str:
 
 
 def leaves_the_process_alone(trial: ModelTrial) -> str:
-    """Check that building, training and encoding change no global setting and no global random stream.
+    """Check that building, training and encoding change no state of the process.
 
     One cell must not change the numbers of the next.
     """
@@ -323,7 +324,7 @@ def _expect_finite(losses: dict[str, Tensor], where: str) -> None:
 
 
 def _expect_no_weights_outside(trainee: Trainee) -> None:
-    """Raise :class:`Broken` for weights of two players, and for those that the model itself holds."""
+    """Raise :class:`Broken` for weights of two players and for those of the model."""
     players: dict[int, dict[str, None]] = {}
     for name, weight in trainee.networks.named_parameters(remove_duplicate=False):
         players.setdefault(id(weight), {})[name.partition(".")[0]] = None
@@ -358,7 +359,7 @@ def _compute_gradients(
 
 
 def _losses(trial: ModelTrial, state: dict[str, Tensor], player: str) -> Tensor:
-    """Compute a player's loss on batches that are the same every time, each from the same state."""
+    """Compute a player's loss on the same batches each time, each from the same state."""
     trainee = trial.prepare(steps=STEPS)
     losses = []
     for number in range(BATCHES):
@@ -378,7 +379,7 @@ def _distance(some: Tensor, others: Tensor) -> float:
 
 
 def _deviation(first: dict[str, Tensor], alone: dict[str, Tensor], together: dict[str, Tensor]) -> float:
-    """Return how far two trainings of a cell end apart, as a share of what one changed."""
+    """Return how far two trainings of a cell end apart, relative to what one changed."""
 
     def distance(some: dict[str, Tensor], others: dict[str, Tensor]) -> float:
         squares = [(some[name].double() - others[name].double()).square().sum().item() for name in some]
@@ -388,10 +389,11 @@ def _deviation(first: dict[str, Tensor], alone: dict[str, Tensor], together: dic
 
 
 def _limits(hyperparameter: Hyperparameter) -> Iterator[float | int | bool | str]:
-    """Yield the values at the limits that a hyperparameter declares, and both values of a switch."""
+    """Yield the values at declared limits, each word, and the other value of a switch."""
     if isinstance(hyperparameter.default, bool):
         yield not hyperparameter.default
         return
+    yield from (word for word in hyperparameter.words if word != hyperparameter.default)
     for limit, inwards in ((hyperparameter.low, 1), (hyperparameter.high, -1)):
         if limit is not None:
             yield _nearest_allowed(hyperparameter, limit, inwards)
@@ -412,13 +414,16 @@ def _nearest_allowed(hyperparameter: Hyperparameter, limit: float, inwards: int)
 
 
 def _without_fit(trainee: Trainee) -> Trainee:
-    """Leave out what is fitted after the steps, which may turn rounding into other numbers."""
+    """Leave out the fit after the steps, which may turn rounding into other numbers."""
     vars(trainee.model)["fit"] = lambda networks, images: None
     return trainee
 
 
 def _other_floats(trial: ModelTrial) -> dict[str, Any]:
-    """Return other values of the hyperparameters that may differ within a stack: floats of no optimiser."""
+    """Return other values of the floats that may differ in a stack.
+
+    Those from which optimisers are made may not.
+    """
     others: dict[str, Any] = {}
     usual = trial.prepare().model.optimisers()
     for hyperparameter in trial.kind.hyperparameters:

@@ -1,4 +1,4 @@
-"""A model on trial: cells of it that train for a few steps on drawn dSprites, with small networks."""
+"""A model on trial: cells that train for a few steps on dSprites, with small networks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ModelTrial:
             self.dataset = load_dataset(DATASET)
 
     def prepare(self, seed: int = 0, steps: int = FEW_STEPS, **values: Any) -> Trainee:
-        """Build a cell of the model, with hyperparameters where they differ from the defaults."""
+        """Build a cell of the model, with the hyperparameters that are not the defaults."""
         cell = Cell(
             dataset=DATASET,
             source=self.dataset.source,
@@ -101,17 +101,17 @@ class ModelTrial:
 
     @cached_property
     def trained(self) -> Trained:
-        """A training of seed 0 and many steps."""
+        """Train a cell of seed 0 for many steps, once."""
         return self.train(self.prepare(steps=STEPS))
 
     @cached_property
     def trained_briefly(self) -> Trained:
-        """A training of seed 0 and few steps."""
+        """Train a cell of seed 0 for few steps, once."""
         return self.train(self.prepare())
 
     @property
     def takes_steps(self) -> bool:
-        """Whether it has weights to train."""
+        """Return whether it has weights to train."""
         return self.prepare().is_trained_by_steps
 
     def train(self, trainee: Trainee) -> Trained:
@@ -130,9 +130,9 @@ class ModelTrial:
             return [Trained(one, _read(log)) for one, log in zip(trainees, logs, strict=True)]
 
     def train_in_two(self, stop: int) -> Trained:
-        """Train a cell of seed 0, stopped after some steps and resumed as by another process.
+        """Train a cell that is stopped after some steps and resumed.
 
-        Model and networks are built anew, and the state was written to a file and read.
+        As in another process, model and networks are built anew, and the state is read from a file.
         """
         with tempfile.TemporaryDirectory() as name, breaking("training it"):
             folder = Path(name)
@@ -161,7 +161,7 @@ class ModelTrial:
         return step
 
     def steps(self, trainee: Trainee, count: int, progress: float, seed: int) -> Iterator[Step]:
-        """Compute the losses of some batches, which are the same for one seed; no weight moves."""
+        """Compute the losses of some batches, the same for one seed; move no weight."""
         cell = trainee.cell
         other = Trainee(
             Cell(**{**vars(cell), "seed": seed}), trainee.model, trainee.networks, trainee.dataset
@@ -178,7 +178,7 @@ class ModelTrial:
                 yield step
 
     def encode(self, trainee: Trainee, images: Tensor) -> dict[str, Tensor]:
-        """Encode images and decode their codes, in evaluation mode: what there is, by name."""
+        """Encode images and decode their codes in evaluation mode; list what there is."""
         trainee.networks.eval()
         with torch.no_grad(), breaking("encoding images"):
             codes, log_variances = trainee.model.encode(trainee.networks, images)
@@ -189,7 +189,7 @@ class ModelTrial:
 
 @contextmanager
 def reproducibly() -> Iterator[None]:
-    """Compute in fp32 on torch's layers and one thread, so that repeated trainings can be equal."""
+    """Compute in fp32, on torch's layers and one thread, so that trainings repeat."""
     with neutral(), computing("fp32", "torch"), one_thread():
         yield
 
