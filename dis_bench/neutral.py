@@ -9,11 +9,13 @@ settings nor change them. Libraries that are not imported are left alone.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,8 +34,9 @@ SMALLEST = [5e-324]  # in a list, since Python would multiply a constant at comp
 
 
 class Switch(NamedTuple):
-    """A global setting: its getter, its setter, and its value in a fresh process."""
+    """A global setting: its name, its getter, its setter, and its value in a fresh process."""
 
+    name: str
     get: Callable[[], Any]
     set: Callable[[Any], Any]
     neutral: Any
@@ -84,7 +87,8 @@ def _switches() -> Iterator[Switch]:
         known = sklearn.get_config()
         wanted = {name: value for name, value in SKLEARN.items() if name in known}
         read = partial(_read, sklearn.get_config, wanted)
-        yield Switch(read, lambda values: sklearn.set_config(**values), wanted)
+        name = "scikit-learn's configuration"
+        yield Switch(name, read, lambda values: sklearn.set_config(**values), wanted)
 
 
 def _read(get: Callable[[], dict[str, Any]], names: dict[str, Any]) -> dict[str, Any]:
@@ -93,15 +97,21 @@ def _read(get: Callable[[], dict[str, Any]], names: dict[str, Any]) -> dict[str,
 
 
 def _numpy_switches(numpy: Any) -> Iterator[Switch]:
-    yield Switch(numpy.geterr, lambda values: numpy.seterr(**values), NUMPY_ERRORS)
+    yield Switch("numpy's error state", numpy.geterr, lambda values: numpy.seterr(**values), NUMPY_ERRORS)
     known = numpy.get_printoptions()
     wanted = {name: value for name, value in NUMPY_PRINTING.items() if name in known}
-    yield Switch(numpy.get_printoptions, lambda values: numpy.set_printoptions(**values), wanted)
+    yield Switch(
+        "numpy's print options",
+        numpy.get_printoptions,
+        lambda values: numpy.set_printoptions(**values),
+        wanted,
+    )
 
 
 def _torch_switches(torch: Any) -> Iterator[Switch]:
-    yield Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
+    yield Switch("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32)
     yield Switch(
+        "torch's deterministic algorithms",
         lambda: (
             torch.are_deterministic_algorithms_enabled(),
             torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -110,18 +120,54 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
         (False, False),
     )
     yield Switch(
+        "torch's anomaly detection",
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         lambda values: torch.autograd.set_detect_anomaly(*values),
         (False, True),
     )
     for device in ("cpu", "cuda"):
         yield Switch(
-            partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device), False
+            f"torch's autocast on {device}",
+            partial(torch.is_autocast_enabled, device),
+            partial(torch.set_autocast_enabled, device),
+            False,
         )
-    yield Switch(lambda: SMALLEST[0] * 1.0 == 0.0, torch.set_flush_denormal, False)
-    yield Switch(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest")
+    yield Switch(
+        "torch's flushing of denormal numbers",
+        lambda: SMALLEST[0] * 1.0 == 0.0,
+        torch.set_flush_denormal,
+        False,
+    )
+    yield Switch(
+        "torch's precision of fp32 products",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+        "highest",
+    )
     mkldnn = torch.backends.mkldnn
-    yield Switch(lambda: mkldnn.enabled, partial(setattr, mkldnn, "enabled"), True)
+    yield Switch("torch's oneDNN", lambda: mkldnn.enabled, partial(setattr, mkldnn, "enabled"), True)
+
+
+def read_state() -> dict[str, Any]:
+    """Read the global settings and random streams of this process, by name."""
+    import numpy
+
+    torch = sys.modules.get("torch")
+    legacy: Any = numpy.random.get_state()  # noqa: NPY002
+    state = {switch.name: copy(switch.get()) for switch in _switches()}
+    state |= {
+        "the working directory": os.getcwd(),
+        "Python's random stream": random.getstate(),
+        "numpy's random stream": (legacy[1].tobytes(), *legacy[2:]),
+    }
+    if torch is not None:
+        state |= {
+            "torch's random stream": torch.get_rng_state().numpy().tobytes(),
+            "torch's number of threads": torch.get_num_threads(),
+            "torch's recording of gradients": torch.is_grad_enabled(),
+            "torch's default device": str(torch.get_default_device()),
+        }
+    return state
 
 
 def _enter_contexts(stack: ExitStack) -> None:

@@ -25,6 +25,7 @@ examples:
   dis-bench report                                  tables, plots and a page from the results
   dis-bench score codes.npz                         every score for the codes of any encoder
   dis-bench check metric my_metric.py:my_score      does your own metric behave as tables assume?
+  dis-bench check model mine.py:MyVAE               and your own model, dataset or network?
   dis-bench list models                             what is available, with its parameters
   dis-bench data show dsprites                      a picture of each factor of a dataset
 """

@@ -46,7 +46,7 @@ def try_model(
             draws = Draws(len(dataset), images, latents, seed=0)
             _try_step(whose, model, networks, draws, tuple(dataset.image_shape))
         with torch.no_grad():
-            _try_codes(whose, model, networks.eval(), torch.rand(images, *dataset.image_shape), latents)
+            try_codes(whose, model, networks.eval(), torch.rand(images, *dataset.image_shape), latents)
 
 
 def _try_networks(whose: str, networks: nn.Module, images: int) -> None:
@@ -84,6 +84,17 @@ def _try_step(
     batch["progress"] = torch.zeros(())
     with blaming(f"a step of {whose} fails"):
         losses, measures = model.step(networks, batch)
+    check_step(whose, networks, losses, measures)
+
+
+def check_step(whose: str, networks: nn.Module, losses: Any, measures: dict[str, Any]) -> None:
+    """Check that a step gave a loss to each player, and measures that can be logged.
+
+    Raises:
+        InputError: it did not.
+    """
+    import torch
+
     players = {name.partition(".")[0] for name, weight in networks.named_parameters() if weight.requires_grad}
     if not isinstance(losses, dict) or losses.keys() != players:
         given = ", ".join(map(str, losses)) if isinstance(losses, dict) else shown(losses)
@@ -112,7 +123,12 @@ def _check_loss(what: str, loss: Tensor) -> None:
         raise InputError(f"{what} must be {wanted}, but is one {lack}.")
 
 
-def _try_codes(whose: str, model: Model, networks: nn.Module, images: Tensor, latents: int) -> None:
+def try_codes(whose: str, model: Model, networks: nn.Module, images: Tensor, latents: int) -> None:
+    """Encode images [B, C, H, W] and decode their codes, to check the shapes.
+
+    Raises:
+        InputError: they are not as the contract says.
+    """
     with blaming(f"{whose} cannot encode images"):
         codes, logvar = model.encode(networks, images)
     for what, given in (("codes", codes), ("log-variances", logvar)):

@@ -6,7 +6,9 @@ import pytest
 
 from dis_bench.cli.main import main
 
-BROKEN = Path(__file__).parents[1] / "metrics" / "broken.py"
+TESTS = Path(__file__).parents[1]
+BROKEN = TESTS / "metrics" / "broken.py"
+MODELS, DATASETS, NETWORKS = (TESTS / room / "broken.py" for room in ("models", "datasets", "networks"))
 
 
 def test_a_sound_metric_passes(capsys):
@@ -85,3 +87,73 @@ def test_a_metric_that_ends_the_program_fails_and_the_check_goes_on(capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "it raises SystemExit: 0." in out
     assert out.endswith("0 passed, 1 failed, 10 does not apply.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "header"),
+    [
+        (
+            "model",
+            f"{MODELS}:Pixels",
+            "pixels  (*), with small networks on dsprites, 4 latents, batches of 32",
+        ),
+        ("dataset", f"{DATASETS}:TwoSources", "sound  (*), source rendered"),
+        ("network", f"{NETWORKS}:Sound", "sound  (*), on images of any size"),
+    ],
+)
+def test_a_sound_plug_in_of_each_kind_passes(capsys, kind, name, header):
+    assert main(["check", kind, name]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(header.replace("*", name) + "\n\n")
+    assert " 0 failed, " in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "detail", "why"),
+    [
+        (
+            "model",
+            f"{MODELS}:UnusedLayer",
+            "the loss of 'autoencoder' does not reach its weight 'autoencoder.head.weight' and 1 more;",
+            "A weight that no loss reaches stays as it was drawn",
+        ),
+        (
+            "dataset",
+            f"{DATASETS}:HidesSize",
+            "images are the same for all classes of size, around 8 images; expected some pixel to change.",
+            "No code can hold what no image shows",
+        ),
+        (
+            "network",
+            f"{NETWORKS}:Drops",
+            "the encoder of images [1, 28, 28] cannot be stacked: RuntimeError: vmap:",
+            "On a GPU the cells of a study are trained as one.",
+        ),
+    ],
+)
+def test_a_failure_of_each_kind_says_what_and_why(capsys, kind, name, detail, why):
+    assert main(["check", kind, name]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert detail in out
+    assert f"Why it matters: {why}" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model", "betavea"], "unknown model 'betavea': did you mean 'betavae'?"),
+        (["model", f"{MODELS}:Step"], "must be a subclass of dis_bench.models.model.Model"),
+        (["dataset", "dsprite"], "unknown dataset 'dsprite': did you mean 'dsprites'?"),
+        (["dataset", f"{DATASETS}:Factor"], "cannot be made"),
+        (["network", "burges"], "unknown network 'burges': did you mean 'burgess'?"),
+        (["network", f"{NETWORKS}:math"], "must be something to call without arguments"),
+        (["model", "vae", "--tolerance", "0.1"], "--tolerance is for metrics, but a model is checked."),
+        (["modle", "vae"], "unknown kind 'modle': did you mean 'model'?"),
+    ],
+)
+def test_what_is_no_plug_in_is_one_sentence_and_exit_code_2(capsys, words, message):
+    assert main(["check", *words]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert message in error
+    assert error.count("\n") == 1

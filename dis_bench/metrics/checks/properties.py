@@ -1,8 +1,7 @@
 """The properties that every metric must have, ours and anybody's: one function each.
 
-A property takes a :class:`~dis_bench.metrics.checks.trial.Trial` and returns in words how it holds. It raises
-:class:`~dis_bench.metrics.checks.trial.Broken` if it does not hold, and :class:`DoesNotApply` if it need not.
-The second paragraph of its docstring says why it matters.
+A property takes a :class:`~dis_bench.metrics.checks.trial.Trial`; :mod:`dis_bench.findings` says what it
+returns and raises.
 
 >>> from dis_bench.metrics.mig import mig
 >>> from dis_bench.metrics.checks.trial import put_on_trial
@@ -12,63 +11,21 @@ The second paragraph of its docstring says why it matters.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.metrics.checks.trial import Broken, Table, Trial
+from dis_bench.findings import Broken, DoesNotApply, Finding, check_each
+from dis_bench.metrics.checks.trial import Table, Trial
 from dis_bench.metrics.declaration import describe
-
-PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
 
 Property = Callable[[Trial], str]
 
 
-class DoesNotApply(Exception):
-    """A property need not hold for this metric; the message says why."""
-
-
-class Finding(NamedTuple):
-    """The result of checking one property.
-
-    Attributes:
-        name: the property in words.
-        verdict: ``passed``, ``failed`` or ``does not apply``.
-        detail: the input, the output and the expected output.
-        why: the reason why the property matters.
-    """
-
-    name: str
-    verdict: str
-    detail: str
-    why: str
-
-
 def check_properties(trial: Trial) -> list[Finding]:
     """Check every property, or only the first if ordinary codes cannot be scored."""
-    findings: list[Finding] = []
-    for holds in bar(PROPERTIES, "check", unit="property"):
-        if findings and findings[0].verdict == FAILED:
-            findings.append(_find(holds, DOES_NOT_APPLY, "it cannot score ordinary codes."))
-        else:
-            findings.append(examine(holds, trial))
-    return findings
-
-
-def examine(holds: Property, trial: Trial) -> Finding:
-    """Check one property."""
-    try:
-        return _find(holds, PASSED, holds(trial))
-    except DoesNotApply as reason:
-        return _find(holds, DOES_NOT_APPLY, str(reason))
-    except Broken as fault:
-        return _find(holds, FAILED, str(fault).rstrip(".") + ".")
-    except InputError as refusal:
-        return _find(holds, FAILED, f"it refuses what it should score: {refusal}")
+    return check_each(PROPERTIES, trial, "it cannot score ordinary codes.")
 
 
 def returns_finite_numbers(trial: Trial) -> str:
@@ -322,9 +279,3 @@ def _expect_no_change(trial: Trial, holds: Property, *tables: Table, like: Table
 def _expect_columns(scores: dict[str, float], expected: dict[str, float], table: Table) -> None:
     if scores.keys() != expected.keys():
         raise Broken(f"given {table.given}, it fills {', '.join(scores)}; expected {', '.join(expected)}")
-
-
-def _find(holds: Property, verdict: str, detail: str) -> Finding:
-    name = getattr(holds, "__name__", "").replace("_", " ")
-    why = (inspect.getdoc(holds) or "").partition("\n\n")[2]
-    return Finding(name, verdict, detail, why)

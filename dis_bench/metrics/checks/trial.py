@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError, describe
+from dis_bench.findings import Broken
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import Metric, MetricFailed
 from dis_bench.metrics.protocols import STUDY_ROWS
@@ -33,10 +34,6 @@ SMALLER: dict[str, Any] = {
 
 Codes = NDArray[np.float64]
 Factors = NDArray[np.int64]
-
-
-class Broken(Exception):
-    """A property does not hold; the message has the input, the output and the expectation."""
 
 
 class Table(NamedTuple):

@@ -18,16 +18,9 @@ from hypothesis import strategies as st
 
 import dis_bench.metrics
 from dis_bench import registry
+from dis_bench.findings import DOES_NOT_APPLY, FAILED, PASSED, examine
 from dis_bench.metrics import Metric, Representation, as_metric, find_metrics
-from dis_bench.metrics.checks.properties import (
-    DOES_NOT_APPLY,
-    FAILED,
-    PASSED,
-    PROPERTIES,
-    check_properties,
-    degenerate_tables,
-    examine,
-)
+from dis_bench.metrics.checks.properties import PROPERTIES, check_properties, degenerate_tables
 from dis_bench.metrics.checks.trial import SMALLER, Trial, put_on_trial
 
 from .. import broken

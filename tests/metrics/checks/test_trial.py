@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
+from dis_bench.findings import Broken
 from dis_bench.metrics import as_metric, find_metrics
-from dis_bench.metrics.checks.trial import ROWS, Broken, Trial, draw_factors, draw_one_hot, mix, put_on_trial
+from dis_bench.metrics.checks.trial import ROWS, Trial, draw_factors, draw_one_hot, mix, put_on_trial
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.protocols import STUDY_ROWS
 

@@ -1,0 +1,1 @@
+"""The checks of ``dis-bench check dataset``: properties that every dataset must have."""

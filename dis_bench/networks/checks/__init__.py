@@ -1,0 +1,1 @@
+"""The checks of ``dis-bench check network``: properties that all networks must have."""

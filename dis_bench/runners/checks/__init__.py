@@ -1,0 +1,1 @@
+"""The checks of ``dis-bench check model``: properties that every model must have."""
