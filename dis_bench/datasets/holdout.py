@@ -39,7 +39,7 @@ class Holdout:
 
     @cached_property
     def _kept(self) -> np.ndarray:
-        """A byte for each image; to look a batch up in it takes a tenth of hashing it."""
+        """Keep a byte for each image, in which a batch is looked up fast."""
         kept = np.ones(self.count, dtype=bool)
         for held in self._list():
             kept[held] = False
@@ -51,7 +51,7 @@ class Holdout:
         return sum(len(some) for some in self._list())
 
     def draw(self, rows: int, seed: int) -> np.ndarray:
-        """Draw indices [N] of images that are held out, without replacement; all where there are fewer."""
+        """Draw indices [N] of held-out images without replacement; all, if they are fewer."""
         held = np.concatenate([*self._list()])
         return np.random.default_rng(seed).choice(held, size=min(rows, len(held)), replace=False)
 
@@ -68,7 +68,7 @@ def find_holdout(count: int, share: float) -> Holdout:
 
 
 def hash_indices(indices: np.ndarray) -> np.ndarray:
-    """Compute the first output of splitmix64 for each index as its seed, as uint64 of the same shape."""
+    """Compute the first output of splitmix64, seeded with each index, as uint64."""
     mixed = np.asarray(indices).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)  # wraps at 2^64
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""Codes of a cell at steps of its training, in files like ``codes.npz``: how these are called."""
+"""Names of files with the codes of a cell at steps of its training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def name_codes(step: int | str) -> str:
 
 
 def name_unfinished_codes(step: int) -> str:
-    """Return its name while the cell trains: it goes wherever the cell's checkpoint goes."""
+    """Return its name while the cell trains, when it goes with the checkpoint."""
     return f"checkpoint-{name_codes(step)}"
 
 

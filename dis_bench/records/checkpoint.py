@@ -51,7 +51,7 @@ def discard_checkpoint(folder: Path) -> None:
 
 
 def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
-    """Leave a checkpoint, and what goes with it, to the next owner, where its folder will not be.
+    """Leave a checkpoint, and what goes with it, to the next owner of a cell.
 
     Args:
         folder: of the claim.

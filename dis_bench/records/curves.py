@@ -61,7 +61,7 @@ def read_curves(
 def read_heldout(
     folder: str | Path, measures: Sequence[str], record: Record | None = None
 ) -> dict[str, np.ndarray] | None:
-    """Read ``step`` and measures of held-out images, each [P], from the rows that have them.
+    """Read ``step`` and measures of held-out images from the rows with values.
 
     Args:
         folder: of the cell.

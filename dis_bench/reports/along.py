@@ -22,7 +22,7 @@ class ScoreCurve:
 
 
 def gather_score_curves(records: list[dict[str, Any]]) -> dict[str, ScoreCurve]:
-    """Return the curve of each finished cell that was scored along its training, by the cell's hash."""
+    """Return the curves of cells that were scored along training, by hash."""
     return {record["hash"]: _gather(record) for record in records if record.get("scores_at")}
 
 

@@ -16,7 +16,7 @@ MOST_POINTS = 200
 
 @dataclass(frozen=True)
 class Heldout:
-    """Held-out images through training: step, reconstruction and KL in nats per image, each `[P]`."""
+    """Held-out images through training: step, reconstruction and KL in nats, each `[P]`."""
 
     step: np.ndarray
     reconstruction: np.ndarray

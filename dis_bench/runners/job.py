@@ -337,7 +337,7 @@ class Pipeline:
 
 
 def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """List the metrics whose scores are missing or follow another protocol, at the end or at a step.
+    """List the metrics whose scores, at the end or at a step, a record lacks.
 
     Args:
         record: of a cell.
@@ -349,7 +349,7 @@ def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -
 
 
 def lacking_scores(scored: Mapping[str, Any], protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """List the metrics of which a record, or its part of one step, has no scores by this protocol."""
+    """List the metrics without scores by a protocol, at one step or at the end."""
     return [name for name, used in protocol.items() if scored["protocol"].get(name) != used]
 
 

@@ -112,7 +112,7 @@ def train_cells(
 
 
 def _read_state(folder: Path, cell: Cell) -> State | None:
-    """Read a checkpoint with which there are the codes of all steps before it that are to be scored."""
+    """Read a checkpoint, if it has the codes of the earlier steps to score."""
     state = read_checkpoint(folder, cell.hash)
     if state is None:
         return None
@@ -167,7 +167,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
 
 
 def _keep_codes(folder: Path, cell: Cell) -> Record:
-    """Keep the codes at steps of a training; return what a record has of them before they are scored.
+    """Keep the codes at steps of a training, and return their part of the record.
 
     They stay with the checkpoint, too, for an owner who takes the cell over before its record is written.
     """
@@ -205,7 +205,7 @@ def score_along(
     allow_small: bool,
     tell: Tell,
 ) -> Record:
-    """Return a record with scores at steps of the training, as :func:`score` gives those at its end.
+    """Return a record with the scores at steps of the training.
 
     Args:
         record: of a finished cell.

@@ -153,6 +153,20 @@ def test_cells_in_a_stack_have_them_too(tmp_path):
             assert scores[0] == pytest.approx(scores[1], rel=1e-2, abs=1e-4)
 
 
+def test_a_model_that_is_fitted_after_its_steps_is_fitted_at_each_of_them(tmp_path):
+    study = replace(STUDY, models=["ae_ica"], betas=[], metrics=["mig"], score_at=[8, 24])
+    [record] = run(study, tmp_path / "along")
+    [plain] = run(replace(study, score_at=()), tmp_path / "plain")
+    for name in ("weights.pt", "training.csv", "codes.npz"):
+        assert read(plain, name) == read(record, name)
+    with (
+        np.load(f"{record['folder']}/codes.24.npz") as codes,
+        np.load(f"{record['folder']}/codes.npz") as last,
+    ):
+        assert (codes["codes"] == last["codes"]).all()
+    assert record["scores_at"]["24"]["scores"] == record["scores"]
+
+
 def test_a_model_without_steps_has_none(tmp_path):
     [record] = run(replace(STUDY, models=["pca"], betas=[], metrics=["mig"]), tmp_path)
     assert "scores_at" not in record

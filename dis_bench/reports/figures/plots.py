@@ -1,4 +1,4 @@
-"""The plots of a setting: trade-off, quantities against a dial, losses and scores along training."""
+"""The plots of a setting: trade-off, quantities against a dial, curves along training."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def draw_scores_along(
     scores: list[Quantity],
     lead: Quantity | None = None,
 ) -> Figure:
-    """Draw each score against the steps of training: a thin line per seed, the mean over seeds thick.
+    """Draw each score along training: thin lines per seed, thick means.
 
     Args:
         setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.

@@ -63,7 +63,7 @@ def evaluate(trained: Trainee, rows: int = ROWS) -> Evaluation:
 @neutral()
 @torch.no_grad()
 def evaluate_heldout(trained: Trainee, rows: int = ROWS) -> dict[str, float]:
-    """Compute reconstruction, MSE, KL and ELBO of images that a cell was not trained on.
+    """Compute reconstruction, MSE, KL and ELBO of held-out images.
 
     Args:
         trained: a cell whose networks are in evaluation mode.

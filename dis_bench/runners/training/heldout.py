@@ -1,4 +1,4 @@
-"""Held-out images through training: the same few of them, measured by the cells at rows of their logs."""
+"""Held-out images through training: a fixed sample, measured at some rows of the log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class HeldoutSample:
         return np.stack([*self._measure().values()], axis=1)
 
     def _measure(self) -> dict[str, np.ndarray]:
-        """Compute means over the images by name, [K] each; the training's random streams stay as they are."""
+        """Compute means [K] over the images, by name; no random stream moves."""
         first = self._training.trainees[0]
         sums: dict[str, torch.Tensor] = {}
         with drawing(first.cell.seed, self._training.device):

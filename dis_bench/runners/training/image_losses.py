@@ -43,7 +43,7 @@ def measure_images(
 
 
 def name_losses(losses: Any, kl: Any) -> dict[str, Any]:
-    """Name means over images: ``reconstruction``, ``mse``, ``kl`` and ``elbo``, as far as there are any.
+    """Name means over images: ``reconstruction``, ``mse``, ``kl``, ``elbo``.
 
     Args:
         losses: reconstruction and MSE; None where the model makes no images.

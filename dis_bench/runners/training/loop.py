@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -41,8 +42,9 @@ class Pauses(NamedTuple):
 
     Attributes:
         steps: which.
-        hold: called then with the place of each cell, whose networks are in evaluation mode; the step; and a
-            function to call now and then, which raises if the training is asked to stop.
+        hold: called then with the place of each cell, whose networks are in evaluation mode, and fitted as
+            after the last step; the step; and a function to call now and then, which raises if the training
+            is asked to stop.
     """
 
     steps: Collection[int]
@@ -60,7 +62,9 @@ def train(
     checkpoints: Checkpoints | None = None,
     pauses: Pauses | None = None,
 ) -> Trained:
-    """Train K cells beside each other, in place, by Adam on batches drawn uniformly from their images.
+    """Train K cells beside each other, in place, by Adam.
+
+    Batches are uniform over the images that a dataset has and a cell does not hold out.
 
     Args:
         trainees: cells that :func:`dis_bench.runners.engines.sizes.group_jobs` puts together, or one. Their
@@ -131,7 +135,7 @@ def _take_steps(
 
 
 def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Callable[[], None]) -> None:
-    """Let something be done with each cell that has not failed, if this is a step to pause after."""
+    """Pause, if this is a step to pause after."""
     if training.done not in pauses.steps:
         return
     start = time.perf_counter()
@@ -140,10 +144,23 @@ def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Cal
         for number, one in enumerate(training.trainees):
             if log.failures[number] is None:
                 try:
-                    with drawing(one.cell.seed, training.device):
+                    with drawing(one.cell.seed, training.device), _fitted(one):
                         pauses.hold(number, training.done, heed_stops)
                 except OSError as error:  # it costs this cell, and no other of the stack
                     log.failures[number] = error
     finally:
         training.go_on()
         training.paused += time.perf_counter() - start
+
+
+@contextmanager
+def _fitted(one: Trainee) -> Iterator[None]:
+    """Fit a cell as after its last step; restore its buffers after the block."""
+    before = {name: buffer.clone() for name, buffer in one.networks.named_buffers()}
+    try:
+        with torch.no_grad():
+            one.model.fit(one.networks, one.images)
+        yield
+    finally:
+        for name, buffer in one.networks.named_buffers():
+            buffer.copy_(before[name])

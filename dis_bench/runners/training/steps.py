@@ -131,7 +131,7 @@ class Training:
 
     @torch.no_grad()
     def measure_images(self, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Measure images [B, C, H, W] by each cell's networks as they are now, in evaluation mode.
+        """Measure images [B, C, H, W] by each cell's networks, in evaluation mode.
 
         Returns:
             What :func:`dis_bench.runners.training.image_losses.measure_images` does, as tensors [K, B, ...].
@@ -225,7 +225,7 @@ class Training:
 
 
 class _Game(nn.Module):
-    """Networks whose pass is any function of them, such as a step: so vmap can replace their weights."""
+    """Networks whose pass is any function of them, so that vmap can replace their weights."""
 
     def __init__(self, networks: nn.Module) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ class Trainee:
 
     @property
     def holdout(self) -> Holdout | None:
-        """The images that the cell is not trained on; None where it may be trained on all."""
+        """Return the images that the cell is not trained on; None for none."""
         return find_holdout(len(self.dataset), self.cell.holdout) if self.cell.holdout else None
 
     def draws(self) -> Draws:
@@ -53,7 +53,7 @@ class Trainee:
         return Draws(len(self.dataset), cell.batch_size, cell.latent_size, cell.seed, keeps)
 
     def images(self, count: int) -> Tensor:
-        """Draw images [count, C, H, W] in [0, 1] to train on, without replacement, by the cell's seed."""
+        """Draw images [count, C, H, W] to train on, in [0, 1], without replacement."""
         generator = torch.Generator().manual_seed(self.cell.seed)
         order = torch.randperm(len(self.dataset), generator=generator)
         if self.holdout is not None:
