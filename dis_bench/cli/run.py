@@ -83,6 +83,14 @@ def _add_training(group: Any) -> None:
     add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
+    add("--holdout", type=_number, metavar="SHARE", help="of the images, kept out of training (default: 0)")
+    add(
+        "--score-at",
+        nargs="+",
+        type=_list_steps,
+        metavar="STEP",
+        help="after which codes are scored too, e.g. 1000 3000",
+    )
     add("--network", metavar="NAME", help="encoder and decoder, by name or file.py:Class (default: burgess)")
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
     add("--likelihood", metavar="bernoulli|gaussian", help="distribution of the pixels (default: bernoulli)")
@@ -186,6 +194,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
 
     values: dict[str, Any] = read_study_file(file, also=_PLACES) if file is not None else {}
     flags = {name: value for name, value in given.items() if name != "set"}
+    if "score_at" in flags:
+        flags["score_at"] = [step for steps in flags["score_at"] for step in steps]
     from_file = values.get("settings", {})
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
     if "betas" in flags and isinstance(from_file, dict):  # --betas overrides betas in the file
@@ -292,3 +302,7 @@ def _whole(text: str) -> int:
         return int(text.replace("_", ""))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _list_steps(text: str) -> list[int]:
+    return [_whole(step) for step in text.split(",")]

@@ -6,6 +6,7 @@ whatever else is trained beside it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,28 @@ class Draws:
         batch_size: images per step.
         latents: number of latents D.
         seed: decides all of it.
+        keeps: returns True for each index [N] of an image to train on; None trains on all images.
     """
 
-    def __init__(self, images: int, batch_size: int, latents: int, seed: int) -> None:
+    def __init__(
+        self,
+        images: int,
+        batch_size: int,
+        latents: int,
+        seed: int,
+        keeps: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
         self.count = images
+        self.keeps = keeps
         self.batch_size = batch_size
         self.latents = latents
         self._batches = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
 
     def images(self, rows: int = 1) -> Tensor:
-        """Draw indices int64 [rows * B] of images."""
-        return torch.from_numpy(self._batches.integers(0, self.count, size=rows * self.batch_size))
+        """Draw indices int64 [rows * B] of images to train on."""
+        drawn = self._batches.integers(0, self.count, size=rows * self.batch_size)
+        return torch.from_numpy(drawn if self.keeps is None else self._replace(drawn, self.keeps))
 
     def gaussian(self, width: int, rows: int = 1) -> Tensor:
         """Draw unit Gaussian numbers [rows * B, width]."""
@@ -46,6 +57,14 @@ class Draws:
         """Draw an order of the batch for each column: int64 [B, columns]."""
         drawn = [torch.randperm(self.batch_size, generator=self.generator) for _ in range(columns)]
         return torch.stack(drawn, dim=1)
+
+    def _replace(self, drawn: np.ndarray, keeps: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Draw each index anew until it is kept: uniform over the images to train on."""
+        lacking = np.flatnonzero(~keeps(drawn))
+        while len(lacking):
+            drawn[lacking] = self._batches.integers(0, self.count, size=len(lacking))
+            lacking = lacking[~keeps(drawn[lacking])]
+        return drawn
 
     def state(self) -> dict[str, Any]:
         """Return the state of the generators, as plain values and tensors."""

@@ -36,6 +36,8 @@ class Cell:
         kernels: of the convolutions, ``compiled`` or ``torch``.
         seed: decides the weights, the batches and the noise.
         network_version: of the code behind the network; empty for dis-bench's own, which ``recipe`` covers.
+        holdout: share of the images that are kept out of training; 0 trains on all.
+        score_at: steps of the training, in their order, whose codes are scored too.
     """
 
     dataset: str
@@ -55,13 +57,17 @@ class Cell:
     kernels: str
     seed: int
     network_version: str = ""
+    holdout: float = 0.0
+    score_at: tuple[int, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that determines the result, as plain values."""
         identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
-        if not self.network_version:  # cells that were finished before there was a version keep their hash
-            del identity["network_version"]
+        identity["score_at"] = [*self.score_at]
+        for name in ("network_version", "holdout", "score_at"):  # without them, cells keep the hash they had
+            if not identity[name]:
+                del identity[name]
         return identity
 
     @property

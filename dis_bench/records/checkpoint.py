@@ -51,7 +51,7 @@ def discard_checkpoint(folder: Path) -> None:
 
 
 def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
-    """Leave a checkpoint to the next owner of a cell, where the folder that it is in will not be.
+    """Leave a checkpoint, and what goes with it, to the next owner of a cell.
 
     Args:
         folder: of the claim.
@@ -59,4 +59,6 @@ def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
     """
     if (folder / NAME).exists():
         unowned.mkdir(exist_ok=True)
-        os.replace(folder / NAME, unowned / NAME)
+        # The checkpoint last: without what goes with it, nobody is to find it.
+        for path in sorted(folder.glob("checkpoint*"), key=lambda path: path.name == NAME):
+            os.replace(path, unowned / path.name)

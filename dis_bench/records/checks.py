@@ -31,6 +31,7 @@ from dis_bench.records.schema import (
     KeptRecord,
     Outdated,
     Rescored,
+    ScoresAt,
     Timing,
 )
 
@@ -98,13 +99,8 @@ def check_record(record: Any, folder: str) -> None:
     if record.get("dial") is not None:
         _check_text("dial", record["dial"])
     _check_evaluation(record)
-    check_protocol(record["protocol"])
-    check_scores(record["scores"], record["protocol"], record["cell"]["hyperparameters"])
-    _check_texts("unscored", record["unscored"])
-    if not isinstance(record.get("small", []), list):
-        raise Damaged(f"its small is {_shown(record['small'])}, no list")
-    for name in record.get("small", []):
-        _check_text("small", name)
+    _check_scored(record, record["cell"])
+    _check_scores_at(record)
     _check_declared(record.get("declared", {}))
     _check_table("timing", record["timing"])
     _check_names("timing", record["timing"], Timing.__optional_keys__)
@@ -165,7 +161,7 @@ def check_cell(cell: Any) -> None:
     """
     _check_keys(cell, CellIdentity, "cell")
     if "kind" not in cell:
-        _check_lacking(cell, CellIdentity.__optional_keys__ - {"kind", "network_version"}, "cell")
+        _check_lacking(cell, CellIdentity.__optional_keys__ - _OPTIONAL, "cell")
     elif cell["kind"] != ENCODER:
         raise Damaged(f"its kind is {_shown(cell['kind'])}, which this version does not know")
     for name in _TEXTS & cell.keys():
@@ -178,6 +174,11 @@ def check_cell(cell: Any) -> None:
         raise Damaged(f"its latent_size is {cell['latent_size']}, more than {MOST_LATENTS:,}")
     if "lr" in cell:
         _check_number("lr", cell["lr"], low=0)
+    _check_holdout(cell.get("holdout", 0.5))
+    if not isinstance(cell.get("score_at", []), list):
+        raise Damaged(f"its score_at is {_shown(cell['score_at'])}, no list")
+    for step in cell.get("score_at", []):
+        _check_whole("score_at", step, low=1)
     _check_table("hyperparameters", cell["hyperparameters"])
     for name, value in cell["hyperparameters"].items():
         check_column("hyperparameter", name)
@@ -186,7 +187,14 @@ def check_cell(cell: Any) -> None:
     _check_plain("cell", cell)
 
 
+# Keys that a cell that was trained here may lack.
+_OPTIONAL = {"kind", "network_version", "holdout", "score_at"}
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
+
+
+def _check_holdout(share: Any) -> None:
+    if not (isinstance(share, float) and 0 < share < 1):
+        raise Damaged(f"its holdout is {_shown(share)}, no number between 0 and 1")
 
 
 def check_protocol(protocol: Any) -> None:
@@ -342,6 +350,26 @@ def _check_ends(ends: Any) -> None:
 def _check_line(what: str, text: Any) -> None:
     if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_LINE:
         raise Damaged(f"its {what} is {_shown(text)}, no line of text")
+
+
+def _check_scored(scored: dict[str, Any], cell: dict[str, Any]) -> None:
+    """Refuse scores, with their protocols and reasons, that no table could show."""
+    check_protocol(scored["protocol"])
+    check_scores(scored["scores"], scored["protocol"], cell["hyperparameters"])
+    _check_texts("unscored", scored["unscored"])
+    if not isinstance(scored.get("small", []), list):
+        raise Damaged(f"its small is {_shown(scored['small'])}, no list")
+    for name in scored.get("small", []):
+        _check_text("small", name)
+
+
+def _check_scores_at(record: dict[str, Any]) -> None:
+    scores_at, cell = record.get("scores_at", {}), record["cell"]
+    _check_table("scores_at", scores_at)
+    _check_names("scores_at", scores_at, [str(step) for step in cell.get("score_at", [])])
+    for step, scored in scores_at.items():
+        _check_keys(scored, ScoresAt, f"scores at step {step}")
+        _check_scored(scored, cell)
 
 
 def _check_origin(record: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""codes.npz: the representation that was scored, beside the factors of the same images."""
+"""codes.npz: the representation that was scored, beside the factors of the same images.
+
+Codes at a step of the training are in files of the same layout, named as in :mod:`.along`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dis_bench.records.along import name_codes
 from dis_bench.records.arrays import Layout, unpack
 from dis_bench.records.kept import find_record, read_file
 from dis_bench.records.schema import Record
@@ -23,34 +27,42 @@ LAYOUT: Layout = {
 
 
 def write_codes(
-    folder: Path, codes: ArrayLike, factors: ArrayLike, log_variances: ArrayLike | None = None
+    folder: Path,
+    codes: ArrayLike,
+    factors: ArrayLike,
+    log_variances: ArrayLike | None = None,
+    file: str = FILE,
 ) -> None:
     """Write the codes [N, D], factors [N, F] and log-variances [N, D] of a cell."""
     given = {"codes": codes, "log_variances": log_variances, "factors": factors}
     arrays: dict[str, Any] = {
         name: np.asarray(given[name], kind) for name, (kind, _) in LAYOUT.items() if given[name] is not None
     }
-    np.savez_compressed(folder / FILE, **arrays)
+    np.savez_compressed(folder / file, **arrays)
 
 
-def read_codes(folder: str | Path, *names: str, record: Record | None = None) -> dict[str, np.ndarray]:
+def read_codes(
+    folder: str | Path, *names: str, record: Record | None = None, file: str = FILE
+) -> dict[str, np.ndarray]:
     """Read the arrays of a cell's codes, by name.
 
     Args:
         folder: of the cell.
         names: of the arrays; all of them by default. Log-variances are left out where there are none.
         record: of the cell, where it was read before.
+        file: which; those of the end of the training by default.
 
     Raises:
         Damaged: the file, or the record that vouches for it, is not as it was written.
         FileNotFoundError: there is no such file.
     """
-    record = record or find_record(folder, FILE)
+    record = record or find_record(folder, file)
     layout = {name: LAYOUT[name] for name in names or LAYOUT}
-    content = read_file(folder, FILE, record)
+    content = read_file(folder, file, record)
     return unpack(content, layout, {"latents": record["cell"]["latent_size"]}, optional=("log_variances",))
 
 
 def has_codes(folder: Path, record: Record) -> bool:
     """Return True if a cell can be scored without being trained again."""
-    return FILE in record["files"] and (folder / FILE).exists()
+    files = [FILE, *map(name_codes, record.get("scores_at", {}))]
+    return all(file in record["files"] and (folder / file).exists() for file in files)

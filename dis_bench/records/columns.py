@@ -29,7 +29,7 @@ class Kind(StrEnum):
 # Keys of a cell's identity that its hash covers, and that tables do not show.
 _UNSHOWN = (
     *("kind", "dataset_version", "model_version", "network_version"),
-    *("hyperparameters", "optimiser", "recipe"),
+    *("hyperparameters", "optimiser", "recipe", "score_at"),
 )
 KL_PER_LATENT = "kl_per_latent"  # becomes the columns kl_0, kl_1, ...
 

@@ -6,31 +6,35 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dis_bench.records.kept import read_file
 from dis_bench.records.schema import Damaged, Record
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FILE = "training.csv"
 STEP = "step"  # the first column: the last step of the row
 
 
-def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[float] | None) -> None:
+def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[float | None] | None) -> None:
     """Add a row to a log, to six digits, after the head if the file is empty.
 
     Args:
         path: :data:`FILE` in the cell's folder.
         measures: the columns behind ``step``.
         step: the last one of the row.
-        values: of the measures; only the head is written where None.
+        values: of the measures, None for an empty one; only the head is written where there are none.
     """
     with open(path, "a", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         if file.tell() == 0:
             rows.writerow([STEP, *measures])
         if values is not None:
-            rows.writerow([step, *(f"{value:.6g}" for value in values)])
+            rows.writerow([step, *("" if value is None else f"{value:.6g}" for value in values)])
 
 
 def read_curves(
@@ -47,14 +51,45 @@ def read_curves(
         Damaged: the file, or the record that vouches for it, is not as it was written, or lacks a measure.
         FileNotFoundError: there is no such file.
     """
-    import pandas as pd
-
-    content = io.BytesIO(read_file(folder, FILE, record))
     columns = [STEP, *measures]
-    try:
-        table = pd.read_csv(content, usecols=columns, dtype=float)
-    except (ValueError, OverflowError) as error:
-        raise Damaged(str(error)) from None
+    table = _read_columns(folder, columns, record)
     if not np.isfinite(table.to_numpy()).all():
         raise Damaged("it holds numbers that are not finite")
     return {name: table[name].to_numpy() for name in columns}
+
+
+def read_heldout(
+    folder: str | Path, measures: Sequence[str], record: Record | None = None
+) -> dict[str, np.ndarray] | None:
+    """Read ``step`` and measures of held-out images from the rows with values.
+
+    Args:
+        folder: of the cell.
+        measures: columns of the file, such as ``heldout_kl``.
+        record: of the cell, where it was read before.
+
+    Returns:
+        Finite values; None where the file has no such columns, or no such value.
+
+    Raises:
+        Damaged, FileNotFoundError: as for :func:`read_curves`.
+    """
+    columns = [STEP, *measures]
+    if not {*measures} <= {*_read_columns(folder, None, record)}:
+        return None
+    table = _read_columns(folder, columns, record)
+    rows = np.isfinite(table.to_numpy()).all(1)
+    return {name: table[name].to_numpy()[rows] for name in columns} if rows.any() else None
+
+
+def _read_columns(folder: str | Path, columns: Sequence[str] | None, record: Record | None) -> pd.DataFrame:
+    """Read columns as numbers; the head alone where None."""
+    import pandas as pd
+
+    content = io.BytesIO(read_file(folder, FILE, record))
+    try:
+        if columns is None:
+            return pd.read_csv(content, nrows=0)
+        return pd.read_csv(content, usecols=columns, dtype=float)
+    except (ValueError, OverflowError) as error:
+        raise Damaged(str(error)) from None

@@ -48,6 +48,8 @@ class CellIdentity(TypedDict):
     lr: NotRequired[float]  # learning rate
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
+    holdout: NotRequired[float]  # share of the images that are kept out of training, where any are
+    score_at: NotRequired[list[int]]  # steps of the training whose codes are scored too, where there are any
     seed: int  # of weights, batches and noise; tells trainings of one encoder apart
     optimiser: NotRequired[str]  # adam
     recipe: int  # raised when the same settings would give other numbers
@@ -81,6 +83,15 @@ class Failure(TypedDict):
 
     reason: str  # one sentence
     traceback: NotRequired[str]  # where an unexpected exception was raised
+
+
+class ScoresAt(TypedDict):
+    """Scores of the codes at a step of the training, as a record has them of those at its end."""
+
+    scores: dict[str, float]  # by column
+    protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
+    unscored: dict[str, str]  # why a metric gave no score
+    small: list[str]  # scores from fewer rows than the protocol wants
 
 
 class Rescored(TypedDict):
@@ -139,6 +150,7 @@ class KeptRecord(TypedDict):
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
     unscored: dict[str, str]  # why a metric gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol wants
+    scores_at: NotRequired[dict[str, ScoresAt]]  # by step of the training, where the cell asks for it
     declared: NotRequired[Declared]  # what plug-ins say of themselves; absent from earlier records
     timing: Timing  # seconds
     failure: Failure | None  # None where the cell is done

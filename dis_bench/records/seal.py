@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dis_bench.records.along import list_codes
 from dis_bench.records.checks import canonical, check_anchor, check_record, check_version
 from dis_bench.records.schema import Damaged, KeptFiles
 
@@ -38,7 +39,11 @@ def seal(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     files = record.get("files")
     if files is None:
-        files = {name: digest_file(folder / name) for name in KEPT if (folder / name).is_file()}
+        files = {
+            name: digest_file(folder / name)
+            for name in (*KEPT, *sorted(list_codes(folder)))
+            if (folder / name).is_file()
+        }
     return sign({**record, "files": files})
 
 

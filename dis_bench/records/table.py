@@ -79,6 +79,7 @@ def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
     chosen, dial = cell["hyperparameters"], find_dial(record)
     return {
         **{name: record[name] for name in ("hash", "folder", "status")},
+        **({} if "kind" in cell else {"holdout": 0.0}),  # unless the cell has another
         **{name: cell[name] for name in SETTINGS if name in cell},
         **{own_column(cell, name): value for name, value in chosen.items() if name in shared},
         **chosen,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dis_bench.records.curves import FILE, read_curves
+from dis_bench.records.curves import FILE, read_curves, read_heldout
 from dis_bench.records.schema import Damaged
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
@@ -15,12 +15,27 @@ MOST_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One cell's training: step, reconstruction and KL in nats per image, each `[P]`."""
+class Heldout:
+    """Held-out images through training: step, reconstruction and KL in nats, each `[P]`."""
 
     step: np.ndarray
     reconstruction: np.ndarray
     kl: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One cell's training: step, reconstruction and KL in nats per image, each `[P]`.
+
+    Attributes:
+        step, reconstruction, kl: of training batches.
+        heldout: of images that were kept out of training; None where none were.
+    """
+
+    step: np.ndarray
+    reconstruction: np.ndarray
+    kl: np.ndarray
+    heldout: Heldout | None = None
 
 
 def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
@@ -36,6 +51,7 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     path = Path(folder) / FILE
     try:
         columns = read_curves(folder, ("reconstruction", "kl"))
+        heldout = read_heldout(folder, ("heldout_reconstruction", "heldout_kl"))
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
         return None
@@ -45,7 +61,8 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     if not len(columns["step"]):
         problems.append(f"{path} is empty; its training curve is left out.")
         return None
-    return Curve(*_thin(np.stack([columns[name] for name in ("step", "reconstruction", "kl")])))
+    values = _thin(np.stack([columns[name] for name in ("step", "reconstruction", "kl")]))
+    return Curve(values[0], values[1], values[2], None if heldout is None else Heldout(*heldout.values()))
 
 
 def _thin(values: np.ndarray) -> np.ndarray:

@@ -161,7 +161,7 @@ def _section(
         "several": len(answers) > 1,
         "plots": [image for image in images if image.kind in _PLOTS],
         "reconstructions": [image for image in images if image.kind == "reconstructions"],
-        "training": [image for image in images if image.kind == "training"],
+        "training": [image for image in images if image.kind in ("scores-along", "training")],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
         "heads": [head for head in headings(used) if head != "β"],

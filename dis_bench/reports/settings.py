@@ -18,6 +18,7 @@ from dis_bench.records.columns import SETTINGS
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import SortKey, sort_key
 from dis_bench.records.table import tabulate
+from dis_bench.reports.along import ScoreCurve, gather_score_curves
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.reports.configurations import canonical, format_value, name_cells
 from dis_bench.reports.declared import Declared
@@ -47,6 +48,7 @@ class Setting:
         anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
             where that is known.
         notes: what legends add to the name of a model, by :func:`plain_name`.
+        score_curves: scores along training, by the hash of their cell; only of cells that have some.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Setting:
     cells: pd.DataFrame
     anchors: dict[str, Anchor] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    score_curves: dict[str, ScoreCurve] = field(default_factory=dict)
 
     @property
     def steps(self) -> int | None:
@@ -89,12 +92,17 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         cell, protocol = _shared(part[0]), _protocol(part)
         found = match_anchors(anchors or [], cell, protocol)
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
-        settings.append(Setting(title, slug, cell, protocol, _tabulate(part, names), found, notes))
+        cells, curves = _tabulate(part, names), gather_score_curves(part)
+        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, curves))
     return settings
 
 
 def _shared(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in record["cell"].items() if name not in _VARIED}
+    shared = {name: value for name, value in record["cell"].items() if name not in _VARIED}
+    if "kind" in shared:
+        return shared
+    steps = ", ".join(map(str, shared.get("score_at", [])))
+    return {**shared, "holdout": shared.get("holdout", 0.0), "score_at": steps or "none"}
 
 
 def _split_protocols(records: list[Record]) -> list[list[Record]]:

@@ -9,11 +9,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.nn.compiled import KernelsFailed
+from dis_bench.records.along import is_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
@@ -27,12 +29,24 @@ from dis_bench.records.seal import KEPT
 from dis_bench.records.store import NotPlaced, Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.space import check_space, measure_cell
-from dis_bench.runners.stages import Emit, Manner, Tell, TrainedCell, keep, score, train_cells
+from dis_bench.runners.stages import (
+    Emit,
+    Manner,
+    Tell,
+    TrainedCell,
+    explain_damage,
+    keep,
+    score,
+    score_along,
+    train_cells,
+)
 from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training.log import Progress, TrainingDiverged
 from dis_bench.runners.training.trainee import Trainee, prepare
 
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
+
+_SCORED = ("scores", "protocol", "unscored", "scores_at")  # the keys of a record that scoring changes
 
 
 class GivenUp(RuntimeError):
@@ -192,7 +206,8 @@ class Pipeline:
     def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
         keeps = (CURVES,) if record["failure"] else KEPT
         for path in claim.folder.iterdir():
-            if path.name not in (*keeps, RECORD) and not path.name.startswith("checkpoint"):
+            is_kept = path.name in (*keeps, RECORD) or (is_codes(path.name) and not record["failure"])
+            if not is_kept and not path.name.startswith("checkpoint"):
                 remove(path)
         try:
             sync_files(claim.folder)
@@ -208,7 +223,22 @@ class Pipeline:
         pending = dict.fromkeys(self.metrics, PENDING)
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
         arrays = read_codes(claim.folder)
-        return score(record, arrays, self.metrics, self.parameters, self.allow_small, tell)
+        record = score(record, arrays, self.metrics, self.parameters, self.allow_small, tell)
+        return self._score_along(record, claim.folder, tell)
+
+    def _score_along(self, record: Record, folder: Path, tell: Tell, old: Record | None = None) -> Record:
+        """Add the scores that a record lacks at steps of the training."""
+        wanted = self.protocols.get(record["cell"]["dataset"], {})
+
+        def choose(point: Record) -> dict[str, str]:
+            return {
+                name: self.metrics[name] for name in lacking_scores(point, wanted) if name in self.metrics
+            }
+
+        def read(file: str) -> dict[str, Any]:
+            return read_codes(folder, record=old, file=file)
+
+        return score_along(record, read, choose, self.parameters, self.allow_small, tell)
 
     def list_lacking(self, record: Record, cell: Cell) -> list[str]:
         """List the metrics of this study whose scores a record lacks."""
@@ -254,19 +284,20 @@ class Pipeline:
             raise FileNotFoundError(errno.ENOENT, "the record is gone", str(self.store.folder(cell)))
         record = {name: value for name, value in old.items() if name != "folder"}
         folder = self.store.folder(cell)
-        lacking = self.list_lacking(record, cell)
+        lacking = lacking_scores(record, self.protocols[cell.dataset])
         try:
             arrays = read_codes(folder, record=old)
         except Exception as error:  # a damaged file shows in as many ways as there are bytes
-            reason = f"codes.npz cannot be read ({error}); rerun 'always' makes it anew"
+            reason = explain_damage("codes.npz", error)
             record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
         else:
             metrics = {name: self.metrics[name] for name in lacking}
             record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
+        record = self._score_along(record, folder, tell, old)
         if not old["scores"] and PENDING in old["unscored"].values():
             claim.check()
             write_record(folder, record, replace=True)
-        elif any(record[name] != old[name] for name in ("scores", "protocol", "unscored")):
+        elif any(record.get(name) != old.get(name) for name in _SCORED):
             record["rescored"] = {
                 "command": self.command,
                 "environment": self._describe_environment(cell),
@@ -306,13 +337,20 @@ class Pipeline:
 
 
 def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """List the metrics whose scores are missing or follow another protocol.
+    """List the metrics whose scores, at the end or at a step, a record lacks.
 
     Args:
         record: of a cell.
         protocol: of each metric that is wanted, as :func:`dis_bench.metrics.protocol` gives it.
     """
-    return [name for name, used in protocol.items() if record["protocol"].get(name) != used]
+    scored = [record, *record.get("scores_at", {}).values()]
+    lacking = {name for one in scored for name in lacking_scores(one, protocol)}
+    return [name for name in protocol if name in lacking]
+
+
+def lacking_scores(scored: Mapping[str, Any], protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """List the metrics without scores by a protocol, at one step or at the end."""
+    return [name for name, used in protocol.items() if scored["protocol"].get(name) != used]
 
 
 def identify(record: Record) -> str:

@@ -13,6 +13,7 @@ from dis_bench.paths import check_path
 # Beyond these a number is a slip of the finger, or would not fit into any machine.
 MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
 MOST_CELLS = 100_000
+MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
 RERUN = ("never", "missing", "always")
@@ -37,6 +38,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     lr, settings, allow_small, source = (
         options[name] for name in ("lr", "settings", "allow_small", "source")
     )
+    _check_holdout(options["holdout"])
+    _check_score_at(options["score_at"])
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
     if not isinstance(options["network"], str):
@@ -80,6 +83,25 @@ def _check_whole(name: str, value: Any, most: int) -> None:
         raise InputError(f"{name} must be a whole number of at least 1, but {shown(value)} was given.")
     if value > most:
         raise InputError(f"{name} must be at most {most:,}, but {shown(value)} was given.")
+
+
+def _check_holdout(value: Any) -> None:
+    if not (_is_number(value) and 0 <= value < 1):
+        raise InputError(
+            "holdout must be a number between 0 and 1, the share of the images that are kept out of training "
+            f"(0 keeps none out), but {shown(value)} was given."
+        )
+
+
+def _check_score_at(value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise InputError(f"score_at must be a list of steps, but {shown(value)} was given.")
+    if len(value) > MOST_SCORED:
+        raise InputError(f"score_at may have {MOST_SCORED} steps at most, but {len(value):,} were given.")
+    for place, step in enumerate(value):
+        _check_whole("each step of score_at", step, MOST["steps"])
+        if step in value[:place]:
+            raise InputError(f"the steps of score_at must differ, but {step} was given twice.")
 
 
 def _check_list(name: str, value: Any) -> None:

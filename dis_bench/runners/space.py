@@ -24,7 +24,7 @@ def measure_cell(trainee: Trainee) -> int:
     rows = min(ROWS, len(trainee.dataset))
     codes = 4 * rows * trainee.cell.latent_size  # of one precise code each; log-variances compress better
     log = NUMBER * min(LOG_ROWS, trainee.cell.steps) * (5 + trainee.cell.latent_size)
-    return int(weights + COMPRESSED * codes + log)
+    return int(weights + COMPRESSED * codes * (1 + len(trainee.cell.score_at)) + log)
 
 
 def find_space(folder: Path) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,20 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from dis_bench.records.along import name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
 from dis_bench.records.codes import write_codes
 from dis_bench.records.curves import FILE as CURVES
+from dis_bench.records.durable import sync_files
 from dis_bench.records.pictures import write_pictures
 from dis_bench.records.schema import Record
 from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing
-from dis_bench.runners.scoring.evaluation import evaluate
+from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_heldout
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
 from dis_bench.runners.training.log import Progress, TrainingDiverged
-from dis_bench.runners.training.loop import train
+from dis_bench.runners.training.loop import Pauses, train
 from dis_bench.runners.training.state import State
 from dis_bench.runners.training.trainee import Trainee
 
@@ -79,7 +83,18 @@ def train_cells(
     def save(number: int, state: State) -> None:
         write_checkpoint(folders[number], cells[number].hash, state)
 
-    states = [read_checkpoint(folder, cell.hash) for folder, cell in zip(folders, cells, strict=True)]
+    def encode_at(number: int, step: int, heed_stops: Callable[[], None]) -> None:
+        def look() -> None:
+            heed_stops()
+            emit((cells[number], f"encoding at step {step}"))
+
+        with computing("fp32", cells[number].kernels):
+            found = encode(trainees[number], look)
+        file = name_unfinished_codes(step)
+        write_codes(folders[number], found.codes, found.factors, found.log_variances, file)
+        sync_files(folders[number])
+
+    states = [_read_state(folder, cell) for folder, cell in zip(folders, cells, strict=True)]
     trained = train(
         trainees,
         logs=[folder / CURVES for folder in folders],
@@ -87,12 +102,22 @@ def train_cells(
         way=manner.way,
         capture=manner.capture,
         checkpoints=Checkpoints(states, save, manner.checkpoint_minutes),
+        pauses=Pauses(cells[0].score_at, encode_at),
     )
     seconds = trained.seconds / len(cells)
     return [
         TrainedCell(one, failure, seconds, trained.captured)
         for one, failure in zip(trainees, trained.failures, strict=True)
     ]
+
+
+def _read_state(folder: Path, cell: Cell) -> State | None:
+    """Read a checkpoint, if it has the codes of the earlier steps to score."""
+    state = read_checkpoint(folder, cell.hash)
+    if state is None:
+        return None
+    before = [step for step in cell.score_at if step < state["step"]]
+    return state if all((folder / name_unfinished_codes(step)).exists() for step in before) else None
 
 
 def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Record:
@@ -115,28 +140,42 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         write_weights(folder, trained.trainee.networks.state_dict())
         tell("encoding")
         evaluation = evaluate(trained.trainee)
-        numbers = [value for name, value in evaluation.measures.items() if name != "kl_per_latent"]
+        measures = {**evaluation.measures, **evaluate_heldout(trained.trainee)}
+        numbers = [value for name, value in measures.items() if name != "kl_per_latent"]
         if not (np.isfinite(numbers).all() and np.isfinite(evaluation.codes).all()):
             raise TrainingDiverged(
                 "the trained model gives losses that are not finite on the images it is scored on"
             )
         write_codes(folder, evaluation.codes, evaluation.factors, evaluation.log_variances)
-        pictures = make_pictures(trained.trainee, evaluation.measures.get("kl_per_latent"))
+        pictures = make_pictures(trained.trainee, measures.get("kl_per_latent"))
         if pictures is not None:
             write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
     if trained.trainee.is_trained_by_steps:
         timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
+        record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
     declared = {"dataset": {"caveat": dataset.caveat_of(dataset.source)}, "model": {"note": model.note}}
     return {
         **record,
         "status": "done",
         "dial": model.dial,
-        "evaluation": evaluation.measures,
+        "evaluation": measures,
         "timing": timing,
         "declared": declared,
     }
+
+
+def _keep_codes(folder: Path, cell: Cell) -> Record:
+    """Keep the codes at steps of a training, and return their part of the record.
+
+    They stay with the checkpoint, too, for an owner who takes the cell over before its record is written.
+    """
+    for step in cell.score_at:
+        shutil.copyfile(folder / name_unfinished_codes(step), folder / name_codes(step))
+    unscored: dict[str, Any] = {"scores": {}, "protocol": {}, "unscored": {}, "small": []}
+    points = {str(step): copy.deepcopy(unscored) for step in cell.score_at}
+    return {"scores_at": points} if points else {}
 
 
 def score(
@@ -156,3 +195,45 @@ def score(
         record = score_cell(record, arrays, metrics, parameters, allow_small, tell)
     seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
     return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
+
+
+def score_along(
+    record: Record,
+    read: Callable[[str], Mapping[str, Any]],
+    choose: Callable[[Record], Mapping[str, str]],
+    parameters: Mapping[str, Mapping[str, Any]],
+    allow_small: bool,
+    tell: Tell,
+) -> Record:
+    """Return a record with the scores at steps of the training.
+
+    Args:
+        record: of a finished cell.
+        read: reads codes, factors and log-variances from a file of the cell.
+        choose: returns the metrics to score at a step, from what the record has of that step.
+        parameters, allow_small, tell: as for :func:`score`.
+    """
+    if "scores_at" not in record:
+        return record
+    start = time.perf_counter()
+    points = copy.deepcopy(record["scores_at"])
+    for step, point in points.items():
+        metrics = choose(point)
+        if not metrics:
+            continue
+        try:
+            arrays = read(name_codes(step))
+        except Exception as error:  # a damaged file shows in as many ways as there are bytes
+            point["unscored"] |= dict.fromkeys(metrics, explain_damage(name_codes(step), error))
+            continue
+        tell(f"scoring step {step}")
+        scored = {**point, "cell": record["cell"]}
+        scored = score_cell(scored, arrays, metrics, parameters, allow_small, tell)
+        point |= {name: scored[name] for name in point}
+    seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
+    return {**record, "scores_at": points, "timing": {**record["timing"], "score_seconds": seconds}}
+
+
+def explain_damage(file: str, error: Exception) -> str:
+    """Return why a cell has no scores where its codes cannot be read."""
+    return f"{file} cannot be read ({error}); rerun 'always' makes it anew"

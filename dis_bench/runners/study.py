@@ -30,7 +30,7 @@ from dis_bench.runners.device import (
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_batch, check_dataset, check_metrics, check_models
+from dis_bench.runners.plugins import check_batch, check_dataset, check_holdout, check_metrics, check_models
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
@@ -78,6 +78,8 @@ class Study:
         steps: optimiser steps of each cell; None takes the budget's.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
+        holdout: share of each dataset's images to keep out of training, between 0 and 1; 0 keeps none out.
+        score_at: steps of the training after which its codes are scored too.
         latent_size: number of latents.
         network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
@@ -104,6 +106,8 @@ class Study:
     steps: int | None = DEFAULTS.get("steps")
     batch_size: int = DEFAULTS["batch_size"]
     lr: float | None = DEFAULTS.get("lr")
+    holdout: float = DEFAULTS["holdout"]
+    score_at: Sequence[int] = DEFAULTS["score_at"]
     latent_size: int = DEFAULTS["latent_size"]
     network: str = DEFAULTS["network"]
     likelihood: str = DEFAULTS["likelihood"]
@@ -132,6 +136,7 @@ class Study:
         from dis_bench.runners.scoring.scores import check_scoring
 
         check_options(vars(self), _CHOICES)
+        self._check_score_at()
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
@@ -150,6 +155,7 @@ class Study:
         datasets = self._load_datasets(dataset_plugins)
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
+            check_holdout(name, dataset, self.holdout, self.batch_size)
             for model, plugin in models.items():
                 self._check_build(plugin, grids[model][0], name, dataset, family)
         protocols = {
@@ -181,7 +187,7 @@ class Study:
         precision: str,
         kernels: str,
     ) -> tuple[Cell, ...]:
-        budget = BUDGETS[self.budget]
+        budget, steps = BUDGETS[self.budget], self._count_steps()
         seeds = budget.seeds if self.seeds is None else self.seeds
         [network] = networks.values()
         count = seeds * len(datasets) * sum(map(len, grids.values()))
@@ -200,12 +206,14 @@ class Study:
                 network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
                 latent_size=self.latent_size,
-                steps=budget.steps if self.steps is None else self.steps,
+                steps=steps,
                 batch_size=self.batch_size,
                 lr=budget.lr if self.lr is None else float(self.lr),
                 precision=precision,
                 kernels=kernels,
                 seed=seed,
+                holdout=float(self.holdout),
+                score_at=tuple(sorted(self.score_at)),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
             for seed in range(seeds)
@@ -213,6 +221,17 @@ class Study:
             for name in models
             for hyperparameters in grids[name]
         )
+
+    def _count_steps(self) -> int:
+        return BUDGETS[self.budget].steps if self.steps is None else self.steps
+
+    def _check_score_at(self) -> None:
+        late = max(self.score_at, default=0)
+        if late > self._count_steps():
+            raise InputError(
+                f"score_at must be steps of the training, which has {self._count_steps():,}, but {late:,} "
+                "was given."
+            )
 
     @names_missing_packages
     def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:

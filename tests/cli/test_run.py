@@ -205,3 +205,16 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"{kept} of 8 cells are done already" in done.stdout
     assert len(dis_bench.read_results(tmp_path / "results")) == 8
+
+
+@pytest.mark.parametrize("steps", [["1,2"], ["1", "2"]])
+def test_shares_and_steps_are_typed_as_lists_are(steps, tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(run, "_print_plan", lambda study, *_: seen.append(study) or 0)
+    file = tmp_path / "study.toml"
+    file.write_text("score_at = [3]\nholdout = 0.5\n", encoding="utf-8")
+    assert main(["run", "--study", str(file), "--dry-run", "--holdout", "0.25", "--score-at", *steps]) == 0
+    assert main(["run", "--study", str(file), "--dry-run"]) == 0
+    assert [(study.holdout, study.score_at) for study in seen] == [(0.25, [1, 2]), (0.5, [3])]
+    assert main(["run", "--score-at", "1,x"]) == 2
+    assert "argument --score-at: 'x' is not a whole number" in capsys.readouterr().err

@@ -45,6 +45,8 @@ CHANGES = {
     "kernels": "torch",
     "seed": 1,
     "network_version": "abc",
+    "holdout": 0.1,
+    "score_at": (100, 500),
 }
 
 

@@ -55,3 +55,15 @@ def test_unusable_files_are_told_of(tmp_path, content, words):
     [problem] = problems
     assert words in problem
     assert "training.csv" in problem
+
+
+def test_held_out_images_have_values_in_some_rows(tmp_path):
+    head = "step,reconstruction,kl,heldout_reconstruction,heldout_kl\n"
+    rows = "1,9,1,,\n2,8,1,8.5,1.5\n3,7,1,,\n4,6,1,6.5,inf\n5,6,1,6.25,2\n"
+    curve = read_curve(put(tmp_path, head + rows), problems := [])
+    assert curve.step.tolist() == [1, 2, 3, 4, 5]
+    assert curve.heldout.step.tolist() == [2, 5]
+    assert curve.heldout.reconstruction.tolist() == [8.5, 6.25]
+    assert curve.heldout.kl.tolist() == [1.5, 2]
+    assert problems == []
+    assert read_curve(write(tmp_path / "without", [(1, 2.0, 1.0)]), problems).heldout is None

@@ -22,6 +22,7 @@ from dis_bench.reports.figures.plots import (
     MOST_BARS,
     MOST_LINES,
     draw_against_dial,
+    draw_scores_along,
     draw_tradeoff,
     draw_training,
     has_dots,
@@ -46,6 +47,8 @@ _ONLY_MEANS = (
     "many cells for a dot each. "
 )
 
+_HELD_OUT = " Dotted, with dots: a fixed sample of the images that were kept out of training, per seed."
+
 # A setting has pictures and curves of at most this many configurations; fewer if there are several settings.
 MOST_CONFIGURATIONS = 12
 # At most this many seeds of each of these have a training curve.
@@ -61,7 +64,7 @@ class Image:
 
     Attributes:
         kind: ``tradeoff``, ``against-beta``, ``against-dial`` (a dial other than beta), ``agreement``,
-            ``reconstructions``, ``traversals`` or ``training``.
+            ``reconstructions``, ``traversals``, ``scores-along`` or ``training``.
         path: the file's path, relative to the report.
         title, caption: the texts above and below it.
         alt: a description in words.
@@ -133,6 +136,7 @@ def plan_figures(
         *_plan_agreement(setting, quantities),
         *_plan_reconstructions(setting, shown, choice),
         *_plan_traversals(setting, shown),
+        *_plan_scores_along(setting, table, quantities, labels, choice),
         *_plan_training(setting, table, labels, choice, lead, problems),
     ]
 
@@ -284,6 +288,30 @@ def _plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) 
     return plans
 
 
+def _plan_scores_along(
+    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], labels: list[str], choice: str
+) -> list[Plan]:
+    cells = setting.done[setting.done["label"].isin(labels)]
+    curves = {cell: setting.score_curves[cell] for cell in cells["hash"] if cell in setting.score_curves}
+    scores = [q for q in quantities if q.is_score and any(q.name in c.scores for c in curves.values())]
+    if not scores:
+        return []
+    return [
+        Plan(
+            "scores-along",
+            f"scores-along-{setting.slug}",
+            "Scores along training",
+            "Each score of the codes at some steps of training, and at its end; a thin line per seed, the "
+            "mean over seeds thick, with a marker at each step that was scored."
+            + (f" Shown are {choice}" if choice else "")
+            + _caption_anchors(setting, scores),
+            f"Curves of {', '.join(q.label for q in scores)} of {len(curves)} cells at training steps "
+            f"{setting.cell['score_at']}, and at the end, {setting.steps:,}.",
+            lambda: draw_scores_along(setting, table, curves, scores, lead_score(quantities)),
+        )
+    ]
+
+
 def _plan_training(
     setting: Setting,
     table: pd.DataFrame,
@@ -308,6 +336,7 @@ def _plan_training(
             "Training",
             "Reconstruction and unweighted KL on training batches; a thin line per seed, the mean over seeds "
             "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
+            + (_HELD_OUT if any(curve.heldout for curve in curves.values()) else "")
             + (f" Shown are {choice}" if choice else "")
             + seeds,
             f"Training curves of reconstruction and KL of {len(curves)} cells over {setting.steps:,} steps.",

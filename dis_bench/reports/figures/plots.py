@@ -1,4 +1,4 @@
-"""The plots of a setting: trade-off, quantities against a dial, training losses."""
+"""The plots of a setting: trade-off, quantities against a dial, curves along training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dis_bench.plotting import Axes, Figure, Line2D
+from dis_bench.reports.along import ScoreCurve
 from dis_bench.reports.curves import Curve
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.series import Series, split_series
@@ -127,6 +128,50 @@ def draw_training(
     return figure
 
 
+def draw_scores_along(
+    setting: Setting,
+    table: pd.DataFrame,
+    curves: dict[str, ScoreCurve],
+    scores: list[Quantity],
+    lead: Quantity | None = None,
+) -> Figure:
+    """Draw each score along training: thin lines per seed, thick means.
+
+    Args:
+        setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.
+        curves: by the hash of their cell; at least one.
+        scores: those to draw; at least one.
+    """
+    figure, axes = panels(len(scores), 2 if len(scores) in (2, 4) else 3, 2.8)
+    drawn = [one for one in split_series(setting, table, lead) if one.cells["hash"].isin(curves).any()]
+    for panel, score in zip(axes, scores, strict=True):
+        for one in drawn:
+            for _, cells in one.cells.groupby("level", dropna=False):
+                some = [curves[cell] for cell in cells["hash"] if cell in curves]
+                _draw_scores(panel, some, score.name, one, one.colours(cells["level"])[0])
+        set_title(panel, score.heading)
+        panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+        _widen(panel, score)
+        panel.set_xlim(left=0)
+        draw_anchors(panel, setting.anchors.get(score.name), score)
+    for panel in lowest(axes):
+        panel.set_xlabel("training step")
+    shown = setting.done[setting.done["hash"].isin(curves)]
+    _add_legend(figure, drawn, _level_handles(drawn, shown["level"]))
+    return figure
+
+
+def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series, colour: str) -> None:
+    """Draw a score of one configuration; all its curves have the same steps."""
+    values = [curve.scores[score] for curve in curves if score in curve.scores]
+    if not values:
+        return
+    for own in values if len(values) > 1 else []:
+        panel.plot(curves[0].step, own, lw=0.7, alpha=max(0.15, 1 / (len(values) + 1)), color=colour)
+    mean = np.mean(values, axis=0)
+    panel.plot(curves[0].step, mean, lw=1.8, ls=one.style, marker=one.marker, ms=4, color=colour)
+
+
 def has_dots(setting: Setting) -> bool:
     """Return True if the plots of a setting have a dot for each cell."""
     return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
@@ -146,6 +191,9 @@ def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colou
         panel.plot(
             curve.step, getattr(curve, name), lw=0.7, alpha=max(0.08, 1 / (len(curves) + 1)), color=colour
         )
+        if curve.heldout is not None:
+            steps, values = curve.heldout.step, getattr(curve.heldout, name)
+            panel.plot(steps, values, lw=1, ls=":", marker=".", ms=3, alpha=0.7, color=colour)
     step = curves[0].step
     mean = np.mean([np.interp(step, curve.step, getattr(curve, name)) for curve in curves], axis=0)
     panel.plot(step, mean, lw=1.8, ls=one.style, color=colour)

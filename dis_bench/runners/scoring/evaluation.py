@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dis_bench.models.autoencoder import gaussian_kl
-from dis_bench.models.likelihoods import LIKELIHOODS
 from dis_bench.neutral import neutral
 from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows
+from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
 
-BATCH = {"cpu": 64, "cuda": 2048}  # images a pass: on a CPU as many as stay in its caches
-
 ACTIVE_VARIANCE = 0.01  # a latent is active when its posterior mean varies more (Burda et al. 2016, sec. 5.2)
+HELD_OUT = "heldout_"  # in front of the name of a measure
 
 
 @dataclass(frozen=True)
@@ -53,48 +52,80 @@ def evaluate(trained: Trainee, rows: int = ROWS) -> Evaluation:
         rows: the size of the sample; the whole dataset where it is smaller.
     """
     indices = draw_rows(trained.dataset, rows)
+    found = _measure(trained, indices)
+    measures = _average(found)
+    measures["active_latents"] = int((found["codes"].float().numpy().var(0) > ACTIVE_VARIANCE).sum())
+    if "kl" in found:
+        measures["kl_per_latent"] = found["kl"].mean(0).tolist()
+    return _gather(trained, indices, found, measures)
+
+
+@neutral()
+@torch.no_grad()
+def evaluate_heldout(trained: Trainee, rows: int = ROWS) -> dict[str, float]:
+    """Compute reconstruction, MSE, KL and ELBO of held-out images.
+
+    Args:
+        trained: a cell whose networks are in evaluation mode.
+        rows: how many images, drawn without replacement; all that are held out where there are fewer.
+
+    Returns:
+        Means by name, with ``heldout_`` in front; nothing where no image is held out.
+    """
+    if trained.holdout is None:
+        return {}
+    found = _measure(trained, trained.holdout.draw(rows, SEED))
+    return {f"{HELD_OUT}{name}": value for name, value in _average(found).items()}
+
+
+@neutral()
+@torch.no_grad()
+def encode(trained: Trainee, look: Callable[[], None]) -> Evaluation:
+    """Encode the sample of :func:`evaluate`, without measures.
+
+    Args:
+        trained: a cell whose networks are in evaluation mode.
+        look: called between batches; what it raises ends the encoding.
+    """
+    indices = draw_rows(trained.dataset)
+    parts: dict[str, list[Tensor]] = defaultdict(list)
+    for some in torch.from_numpy(indices).split(BATCH[trained.device.type]):
+        look()
+        codes, logvar = trained.model.encode(trained.networks, trained.pixels(some))
+        parts["codes"].append(codes.cpu())
+        if logvar is not None:
+            parts["log_variances"].append(logvar.cpu())
+    return _gather(trained, indices, {name: torch.cat(some) for name, some in parts.items()}, {})
+
+
+def _measure(trained: Trainee, indices: np.ndarray) -> dict[str, Tensor]:
+    """Measure images at indices [N], in batches, with noise by seed 0."""
     generator = torch.Generator().manual_seed(SEED)  # on the CPU: the same noise on every device
     noise = torch.randn(len(indices), trained.cell.latent_size, generator=generator)
-    size = BATCH[trained.device.type]
+    size, likelihood = BATCH[trained.device.type], trained.cell.likelihood
     parts: dict[str, list[Tensor]] = defaultdict(list)
     for some, draw in zip(torch.from_numpy(indices).split(size), noise.split(size), strict=True):
-        for name, part in _judge(trained, trained.pixels(some), draw.to(trained.device)).items():
+        images, own = trained.pixels(some), draw.to(trained.device)
+        for name, part in measure_images(trained.model, trained.networks, likelihood, images, own).items():
             parts[name].append(part.cpu())
-    found = {name: torch.cat(some) for name, some in parts.items()}
+    return {name: torch.cat(some) for name, some in parts.items()}
+
+
+def _average(found: dict[str, Tensor]) -> dict[str, Any]:
+    """Average losses and KL over images."""
+    losses, kl = found.get("losses"), found.get("kl")
+    return name_losses(
+        None if losses is None else losses.mean(0).tolist(), None if kl is None else sum(kl.mean(0).tolist())
+    )
+
+
+def _gather(
+    trained: Trainee, indices: np.ndarray, found: dict[str, Tensor], measures: dict[str, Any]
+) -> Evaluation:
     logvar = found.get("log_variances")
     return Evaluation(
         codes=found["codes"].float().numpy(),
         log_variances=None if logvar is None else logvar.float().numpy(),
         factors=np.asarray(trained.dataset.factors(indices)),
-        measures=_average(found),
+        measures=measures,
     )
-
-
-def _judge(trained: Trainee, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
-    """Compute codes [B, D] of images, and by name what they lose: numbers [B], or per latent [B, D]."""
-    model, networks = trained.model, trained.networks
-    mean, logvar = model.encode(networks, images)
-    judged = {"codes": mean}
-    if logvar is not None:
-        judged |= {"log_variances": logvar, "kl": gaussian_kl(mean, logvar).double()}
-    logits = model.decode(networks, mean if logvar is None else mean + (0.5 * logvar).exp() * noise)
-    if logits is not None:
-        reconstruction = LIKELIHOODS[trained.cell.likelihood](logits, images)
-        mse = (torch.sigmoid(logits) - images).square().flatten(1).mean(1)
-        judged["losses"] = torch.stack([reconstruction, mse], dim=1).double()
-    return judged
-
-
-def _average(found: dict[str, Tensor]) -> dict[str, Any]:
-    """Average over images; the ELBO where there are both reconstruction and KL."""
-    measures: dict[str, Any] = {}
-    if "losses" in found:
-        measures["reconstruction"], measures["mse"] = found["losses"].mean(0).tolist()
-    if "kl" in found:
-        measures["kl"] = sum(found["kl"].mean(0).tolist())
-    if "losses" in found and "kl" in found:
-        measures["elbo"] = -(measures["reconstruction"] + measures["kl"])
-    measures["active_latents"] = int((found["codes"].float().numpy().var(0) > ACTIVE_VARIANCE).sum())
-    if "kl" in found:
-        measures["kl_per_latent"] = found["kl"].mean(0).tolist()
-    return measures

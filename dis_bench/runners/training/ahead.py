@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -56,7 +56,14 @@ def draw_ahead(cells: Sequence[Callable[[], Batch]], spans: Iterable[int], devic
         yield batches
 
 
-def split_steps(start: int, steps: int, every: int, step_bytes: int, most: int = MOST_AHEAD) -> Iterator[int]:
+def split_steps(
+    start: int,
+    steps: int,
+    every: int,
+    step_bytes: int,
+    most: int = MOST_AHEAD,
+    pauses: Collection[int] = (),
+) -> Iterator[int]:
     """Split a training's steps into runs to draw ahead: bounded memory, an end wherever a log row is due.
 
     Args:
@@ -65,11 +72,13 @@ def split_steps(start: int, steps: int, every: int, step_bytes: int, most: int =
         every: steps between rows of the log.
         step_bytes: that one step of all cells takes.
         most: steps in a run.
+        pauses: further steps after which a run ends.
     """
     most = min(most, max(1, MEMORY // step_bytes))
     done = start
     while done < steps:
         to_next_row = every - done % every
-        count = min(most, to_next_row, steps - done)
+        to_pause = min((pause - done for pause in pauses if pause > done), default=steps)
+        count = min(most, to_next_row, to_pause, steps - done)
         yield count
         done += count

@@ -61,7 +61,7 @@ class Checkpoints:
     def write(self, training: Training, log: TrainingLog) -> None:
         """Save the state of each cell that has not failed; a warning where that cannot be done."""
         start = time.monotonic()
-        seconds = (self._seconds_before + start - self._begin) / len(training.trainees)
+        seconds = (self._seconds_before + start - self._begin - training.paused) / len(training.trainees)
         try:
             for number, failure in enumerate(log.failures):
                 if failure is None and training.running is not None:

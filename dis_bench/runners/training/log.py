@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -117,10 +117,26 @@ def _join(measured: dict[str, Tensor]) -> Tensor:
     return torch.cat([value if value.dim() > 1 else value[:, None] for value in measured.values()], 1)
 
 
+class Sample(Protocol):
+    """Images beside those of the batches, on which rows of the log are measured too.
+
+    Attributes:
+        every: rows between two measurements.
+        names: of what is measured.
+    """
+
+    every: int
+    names: list[str]
+
+    def measure(self) -> np.ndarray:
+        """Measure the images by the networks as they are now: [K, len(names)]."""
+
+
 class TrainingLog:
     """The training.csv of K cells, and which of them failed.
 
-    A row holds ``step``, losses and measures, each the mean over the steps since the row before.
+    A row holds ``step``, losses and measures, each the mean over the steps since the row before; some rows,
+    the last among them, hold the measures of a sample after that step.
 
     Args:
         paths: the CSV file of each cell.
@@ -128,6 +144,11 @@ class TrainingLog:
         watch: called with a cell's place and its latest step.
         done: steps that were done before.
         written: the rows of these steps, as :meth:`read` gave them.
+
+    Attributes:
+        failures: why each cell failed; None for one that goes on.
+        every: steps between two rows.
+        sample: of images to measure too; None measures none.
     """
 
     def __init__(
@@ -140,6 +161,7 @@ class TrainingLog:
     ) -> None:
         self.failures: list[Exception | None] = [None] * len(paths)
         self.every = -(-steps // LOG_ROWS)
+        self.sample: Sample | None = None
         self._paths, self._steps, self._watch = paths, steps, watch
         self._row_start = done - done % self.every
         for number, path in enumerate(paths):
@@ -165,6 +187,7 @@ class TrainingLog:
         due = done % self.every == 0 or done == self._steps
         sums, latest, broken = (part.cpu().numpy() for part in (running.sums, running.latest, running.broken))
         columns = running.columns
+        beside = self._measure_sample(done) if due else None
         progress: list[tuple[int, Progress]] = []
         for number, broke_at in enumerate(running.broke_at.tolist()):
             if self.failures[number] is not None:
@@ -174,7 +197,8 @@ class TrainingLog:
                     self.failures[number] = _diverged(broke_at, columns, broken[number])
                     self._write(number, columns, broke_at, sums[number], broke_at - 1 - self._row_start)
                 elif due:
-                    self._write(number, columns, done, sums[number], done - self._row_start)
+                    more = None if beside is None else beside[number]
+                    self._write(number, columns, done, sums[number], done - self._row_start, more)
             except OSError as error:  # it costs this cell, and no other of the stack
                 self.failures[number] = error
             if self.failures[number] is None:
@@ -186,10 +210,26 @@ class TrainingLog:
         for number, latest_of_cell in progress:  # last, as whoever watches may stop the training
             self._watch(number, latest_of_cell)
 
-    def _write(self, number: int, columns: Columns, step: int, sums: np.ndarray, count: int) -> None:
+    def _measure_sample(self, done: int) -> np.ndarray | None:
+        """Return the measures of the sample, [K, names]; None for a row without."""
+        if self.sample is None or (done != self._steps and done // self.every % self.sample.every):
+            return None
+        return self.sample.measure()
+
+    def _write(
+        self,
+        number: int,
+        columns: Columns,
+        step: int,
+        sums: np.ndarray,
+        count: int,
+        beside: np.ndarray | None = None,
+    ) -> None:
         """Write a row from the sums over some steps, if there were any; and first of all the header."""
-        values = columns.arrange(sums / count) if count else None
-        write_row(self._paths[number], columns.names, step, values)
+        names = self.sample.names if self.sample else []
+        more = [None] * len(names) if beside is None else beside.tolist()
+        values = [*columns.arrange(sums / count), *more] if count else None
+        write_row(self._paths[number], [*columns.names, *names], step, values)
 
 
 def _diverged(step: int, columns: Columns, values: np.ndarray) -> TrainingDiverged:

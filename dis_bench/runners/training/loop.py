@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from dis_bench.runners.device import computing
 from dis_bench.runners.stopping import delaying_stops
 from dis_bench.runners.training.ahead import MOST_AHEAD, drawing, split_steps
 from dis_bench.runners.training.checkpoints import Checkpoints
+from dis_bench.runners.training.heldout import HeldoutSample
 from dis_bench.runners.training.log import Progress, TrainingLog
 from dis_bench.runners.training.steps import Training
 from dis_bench.runners.training.trainee import Trainee
@@ -35,6 +37,20 @@ class Trained(NamedTuple):
     captured: bool
 
 
+class Pauses(NamedTuple):
+    """Steps after which a training pauses; it goes on as if it had not.
+
+    Attributes:
+        steps: which.
+        hold: called then with the place of each cell, whose networks are in evaluation mode, and fitted as
+            after the last step; the step; and a function to call now and then, which raises if the training
+            is asked to stop.
+    """
+
+    steps: Collection[int]
+    hold: Callable[[int, int, Callable[[], None]], None]
+
+
 @neutral()
 def train(
     trainees: Sequence[Trainee],
@@ -44,8 +60,11 @@ def train(
     way: str = "torch",
     capture: bool = True,
     checkpoints: Checkpoints | None = None,
+    pauses: Pauses | None = None,
 ) -> Trained:
-    """Train K cells beside each other, in place, by Adam on batches drawn uniformly from their dataset.
+    """Train K cells beside each other, in place, by Adam.
+
+    Batches are uniform over the images that a dataset has and a cell does not hold out.
 
     Args:
         trainees: cells that :func:`dis_bench.runners.engines.sizes.group_jobs` puts together, or one. Their
@@ -56,6 +75,7 @@ def train(
         way: of convolving in a stack, one of :data:`dis_bench.nn.patches.WAYS`.
         capture: whether to try to capture the step on a GPU.
         checkpoints: to go on from, and to write; none where None.
+        pauses: steps after which something is done with the networks; none where None.
 
     Raises:
         KernelsFailed: compiled kernels are to be used, and cannot be compiled.
@@ -70,7 +90,9 @@ def train(
         failures: list[Exception | None] = [None] * len(trainees)
         if first.is_trained_by_steps:
             log = TrainingLog(logs, first.cell.steps, watch, training.done, written)
-            _take_steps(training, log, first.cell.steps, checkpoints)
+            log.sample = None if first.holdout is None else HeldoutSample(training, log.every)
+            pauses = pauses or Pauses((), lambda number, step, look: None)
+            _take_steps(training, log, first.cell.steps, checkpoints, pauses)
             failures = log.failures
         training.give_back()
         for number, one in enumerate(trainees):
@@ -79,17 +101,20 @@ def train(
                     one.model.fit(one.networks, one.images)
                 if not first.is_trained_by_steps:
                     watch(number, Progress(first.cell.steps, {}))
-    seconds = checkpoints.seconds_before + time.perf_counter() - start
+    seconds = checkpoints.seconds_before + time.perf_counter() - start - training.paused
     return Trained(failures, seconds, training.captured)
 
 
-def _take_steps(training: Training, log: TrainingLog, steps: int, checkpoints: Checkpoints) -> None:
+def _take_steps(
+    training: Training, log: TrainingLog, steps: int, checkpoints: Checkpoints, pauses: Pauses
+) -> None:
     most = 1 if training.alone and training.device.type == "cpu" else MOST_AHEAD
     step_bytes = 1 if most == 1 else training.step_bytes()
-    spans = split_steps(training.done, steps, log.every, step_bytes, most)
+    spans = split_steps(training.done, steps, log.every, step_bytes, most, pauses.steps)
     ahead = training.draw_ahead(spans)
     drawn = next(ahead, None)
     with delaying_stops() as heed_stops:
+        _pause(training, log, pauses, heed_stops)  # where the cells were stopped while they paused
         while drawn is not None and not log.all_failed:
             training.take(drawn)
             drawn = next(ahead, None)  # while the device is still at work
@@ -97,6 +122,7 @@ def _take_steps(training: Training, log: TrainingLog, steps: int, checkpoints: C
             try:
                 log.report(training.done, training.running)
                 heed_stops()
+                _pause(training, log, pauses, heed_stops)
             except Exception:
                 raise
             except BaseException:  # a request to stop, and nothing is half done
@@ -106,3 +132,35 @@ def _take_steps(training: Training, log: TrainingLog, steps: int, checkpoints: C
                 checkpoints.write(training, log)
     if checkpoints.are_worth_keeping():  # what is left to do may be interrupted
         checkpoints.write(training, log)
+
+
+def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Callable[[], None]) -> None:
+    """Pause, if this is a step to pause after."""
+    if training.done not in pauses.steps:
+        return
+    start = time.perf_counter()
+    training.give_back()
+    try:
+        for number, one in enumerate(training.trainees):
+            if log.failures[number] is None:
+                try:
+                    with drawing(one.cell.seed, training.device), _fitted(one):
+                        pauses.hold(number, training.done, heed_stops)
+                except OSError as error:  # it costs this cell, and no other of the stack
+                    log.failures[number] = error
+    finally:
+        training.go_on()
+        training.paused += time.perf_counter() - start
+
+
+@contextmanager
+def _fitted(one: Trainee) -> Iterator[None]:
+    """Fit a cell as after its last step; restore its buffers after the block."""
+    before = {name: buffer.clone() for name, buffer in one.networks.named_buffers()}
+    try:
+        with torch.no_grad():
+            one.model.fit(one.networks, one.images)
+        yield
+    finally:
+        for name, buffer in one.networks.named_buffers():
+            buffer.copy_(before[name])

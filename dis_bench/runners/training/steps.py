@@ -9,7 +9,8 @@ leaves mostly idle.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from dis_bench.models.model import Adam, Model
 from dis_bench.nn.patches import convolving
 from dis_bench.runners.training.ahead import Batch, draw_ahead
 from dis_bench.runners.training.cuda_graph import Repeater
+from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.log import RunningMeasures, flatten
 from dis_bench.runners.training.trainee import Trainee
 
@@ -52,6 +54,7 @@ class Training:
         draws: each cell's generators, which are ahead of the steps.
         chance: their states as of the steps that were taken.
         done: steps that were taken.
+        paused: seconds since it was made that were spent on something else than steps.
         running: what the steps measured; None before the first one.
         open_sums: sums [K, M] of the log's open row with which ``running`` begins; None for zeros.
     """
@@ -74,6 +77,7 @@ class Training:
         self.draws = [one.draws() for one in trainees]
         self.chance = [draws.state() for draws in self.draws]
         self.done = 0
+        self.paused = 0.0
         self.running: RunningMeasures | None = None
         self.open_sums: Tensor | None = None
         self._batch: Batch = {}
@@ -121,6 +125,36 @@ class Training:
                         buffer.copy_(self.buffers[f"networks.{name}"][number])
             one.networks.eval()
 
+    def go_on(self) -> None:
+        """Return to training after :meth:`give_back`."""
+        self._game.train()
+
+    @torch.no_grad()
+    def measure_images(self, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """Measure images [B, C, H, W] by each cell's networks, in evaluation mode.
+
+        Returns:
+            What :func:`dis_bench.runners.training.image_losses.measure_images` does, as tensors [K, B, ...].
+        """
+        likelihood = self.trainees[0].cell.likelihood
+
+        def measure(model: Model, networks: nn.Module) -> dict[str, Tensor]:
+            return measure_images(model, networks, likelihood, images, noise)
+
+        def measure_one(weights: Batch, buffers: Batch, values: Batch) -> dict[str, Tensor]:
+            model = self._choose_model(values)
+            return functional_call(self._game, (weights, buffers), (partial(measure, model),))
+
+        self._game.eval()
+        try:
+            if self.alone:
+                alone = measure(self.trainees[0].model, self.trainees[0].networks)
+                return {name: part[None] for name, part in alone.items()}
+            with convolving(self.way):
+                return vmap(measure_one)(self.weights, self.buffers, self._values)
+        finally:
+            self._game.train()
+
     def _lay_out(self, drawn: Batch) -> None:
         """Put a step's batch where the step reads it: a captured one, in the same tensors each time."""
         first = self.trainees[0]
@@ -142,7 +176,7 @@ class Training:
         pixel_max = self.trainees[0].dataset.pixel_max
         batch = {**self._batch, "images": self._batch["images"].float() / pixel_max}
         if self.alone:
-            step = self._game(self.trainees[0].model, {name: part[0] for name, part in batch.items()})
+            step = self._game(self.trainees[0].model.step, {name: part[0] for name, part in batch.items()})
             losses, measured = step.losses, {name: part[None] for name, part in flatten(step).items()}
         else:
             with convolving(self.way):
@@ -158,11 +192,15 @@ class Training:
         self, weights: Batch, buffers: Batch, values: Batch, batch: Batch
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Compute the losses of one cell, and what its log keeps; vmap makes it those of all."""
+        step = functional_call(self._game, (weights, buffers), (self._choose_model(values).step, batch))
+        return step.losses, flatten(step)
+
+    def _choose_model(self, values: Batch) -> Model:
+        """Return the model with hyperparameters of one cell."""
         model = copy.copy(self.trainees[0].model)
         for name, value in values.items():
             setattr(model, name, value)
-        step = functional_call(self._game, (weights, buffers), (model, batch))
-        return step.losses, flatten(step)
+        return model
 
     def _move(self, losses: dict[str, Tensor]) -> None:
         """Move each player by the gradient of its own loss; no loss depends on another cell's weights."""
@@ -187,14 +225,14 @@ class Training:
 
 
 class _Game(nn.Module):
-    """Networks with a step for a pass, so that vmap can replace their weights."""
+    """Networks whose pass is any function of them, so that vmap can replace their weights."""
 
     def __init__(self, networks: nn.Module) -> None:
         super().__init__()
         self.networks = networks
 
-    def forward(self, model: Model, batch: Batch) -> Any:
-        return model.step(self.networks, batch)
+    def forward(self, function: Callable[..., Any], *given: Any) -> Any:
+        return function(self.networks, *given)
 
 
 def _sort_by_player(networks: nn.Module, weights: dict[str, Tensor]) -> dict[str, list[Tensor]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dis_bench.datasets.dataset import Dataset
+from dis_bench.datasets.holdout import Holdout, find_holdout
 from dis_bench.models import build_model
 from dis_bench.models.draws import Draws
 from dis_bench.models.model import Model
@@ -41,14 +42,22 @@ class Trainee:
         """Whether there are weights to train; a model without fills its buffers in ``fit``."""
         return any(weight.requires_grad for weight in self.networks.parameters())
 
+    @property
+    def holdout(self) -> Holdout | None:
+        """Return the images that the cell is not trained on; None for none."""
+        return find_holdout(len(self.dataset), self.cell.holdout) if self.cell.holdout else None
+
     def draws(self) -> Draws:
         """Start the cell's own generators."""
-        return Draws(len(self.dataset), self.cell.batch_size, self.cell.latent_size, self.cell.seed)
+        cell, keeps = self.cell, None if self.holdout is None else self.holdout.keeps
+        return Draws(len(self.dataset), cell.batch_size, cell.latent_size, cell.seed, keeps)
 
     def images(self, count: int) -> Tensor:
-        """Draw images [count, C, H, W] in [0, 1] without replacement, by the cell's seed."""
+        """Draw images [count, C, H, W] to train on, in [0, 1], without replacement."""
         generator = torch.Generator().manual_seed(self.cell.seed)
         order = torch.randperm(len(self.dataset), generator=generator)
+        if self.holdout is not None:
+            order = order[torch.from_numpy(self.holdout.keeps(order.numpy()))]
         return self.pixels(order[:count].to(self.device))
 
     def pixels(self, indices: Tensor) -> Tensor:

@@ -93,3 +93,9 @@ def test_spans_end_where_rows_are_due_and_fit_into_memory():
     # 64 MiB hold 7 steps of 3,000 cells: 64 images with 48 bytes each.
     assert max(split_steps(0, 100, 100, step_bytes=3000 * 64 * 48)) == 7
     assert set(split_steps(0, 5, 100, step_bytes=10**9)) == {1}
+
+
+def test_runs_end_at_each_pause():
+    runs = [*split_steps(5, 60, every=20, step_bytes=1, most=50, pauses=[3, 5, 7, 41, 60])]
+    ends = np.cumsum([5, *runs])[1:].tolist()
+    assert ends == [7, 20, 40, 41, 60]

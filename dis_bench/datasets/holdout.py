@@ -1,0 +1,75 @@
+"""A holdout: images kept out of training, chosen by a hash of their index.
+
+An image is held out where the first output of splitmix64 (Steele et al. 2014), seeded with the image's index,
+is below share x 2^64. So the choice depends on nothing but index and share: every cell of a dataset has the
+same one on every machine, and a larger share holds out the images of a smaller one and more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+CHUNK = 1 << 20  # indices that are hashed at once, where all of them are
+LARGEST_TABLE = 1 << 24  # images, with a byte each; of larger datasets indices are hashed as they come
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The images of a dataset that are held out.
+
+    Attributes:
+        count: images in the dataset.
+        share: of them to hold out, between 0 and 1; about that many are.
+    """
+
+    count: int
+    share: float
+
+    def contains(self, indices: np.ndarray) -> np.ndarray:
+        """Return True for each index of an image that is held out."""
+        return hash_indices(indices) < np.uint64(int(self.share * 2.0**64))  # exact: 2^64 only shifts
+
+    def keeps(self, indices: np.ndarray) -> np.ndarray:
+        """Return True for each index of an image that is left to train on."""
+        return self._kept[indices] if self.count <= LARGEST_TABLE else ~self.contains(indices)
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """Keep a byte for each image, in which a batch is looked up fast."""
+        kept = np.ones(self.count, dtype=bool)
+        for held in self._list():
+            kept[held] = False
+        return kept
+
+    @cached_property
+    def size(self) -> int:
+        """Count the images that are held out."""
+        return sum(len(some) for some in self._list())
+
+    def draw(self, rows: int, seed: int) -> np.ndarray:
+        """Draw indices [N] of held-out images without replacement; all, if they are fewer."""
+        held = np.concatenate([*self._list()])
+        return np.random.default_rng(seed).choice(held, size=min(rows, len(held)), replace=False)
+
+    def _list(self) -> Iterator[np.ndarray]:
+        for start in range(0, self.count, CHUNK):
+            indices = np.arange(start, min(start + CHUNK, self.count))
+            yield indices[self.contains(indices)]
+
+
+@lru_cache(maxsize=64)
+def find_holdout(count: int, share: float) -> Holdout:
+    """Return the holdout of a dataset, which its cells share."""
+    return Holdout(count, share)
+
+
+def hash_indices(indices: np.ndarray) -> np.ndarray:
+    """Compute the first output of splitmix64, seeded with each index, as uint64."""
+    mixed = np.asarray(indices).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)  # wraps at 2^64
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))

@@ -1,0 +1,59 @@
+"""Held-out images through training: a fixed sample, measured at some rows of the log."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dis_bench.runners.training.ahead import drawing
+from dis_bench.runners.training.image_losses import name_losses
+from dis_bench.runners.training.steps import Training
+
+SEED = 0  # of the sample and its noise: every cell of a study has the same ones
+EVERY = 10  # rows of the log from one measurement to the next
+SHARE = 0.01  # of the time of training that it takes, about
+FEWEST, MOST = 16, 512  # images
+PASSES = 3  # through the networks in a step: forward, and backward for activations and for weights
+
+
+class HeldoutSample:
+    """Some images that are held out, and what the cells of a training make of them.
+
+    Args:
+        training: whose cells hold out images.
+        row_steps: steps between two rows of the log.
+
+    Attributes:
+        every: rows of the log between two measurements.
+        names: of what is measured, with ``heldout_`` in front.
+    """
+
+    def __init__(self, training: Training, row_steps: int) -> None:
+        first, self._training, self.every = training.trainees[0], training, EVERY
+        assert first.holdout is not None
+        affordable = int(SHARE * PASSES * first.cell.batch_size * row_steps * EVERY)
+        indices = first.holdout.draw(min(max(affordable, FEWEST), MOST), SEED)
+        self._indices = torch.from_numpy(indices).to(training.device)
+        generator = torch.Generator().manual_seed(SEED)
+        noise = torch.randn(len(indices), first.cell.latent_size, generator=generator)
+        self._noise = noise.to(training.device)
+        self.names = [f"heldout_{name}" for name in self._measure()]  # that a stack can be measured, too
+
+    def measure(self) -> np.ndarray:
+        """Measure the images by the networks as they are now: [K, len(names)]."""
+        return np.stack([*self._measure().values()], axis=1)
+
+    def _measure(self) -> dict[str, np.ndarray]:
+        """Compute means [K] over the images, by name; no random stream moves."""
+        first = self._training.trainees[0]
+        sums: dict[str, torch.Tensor] = {}
+        with drawing(first.cell.seed, self._training.device):
+            size = first.cell.batch_size  # what a step has memory for
+            for some, noise in zip(self._indices.split(size), self._noise.split(size), strict=True):
+                found = self._training.measure_images(first.pixels(some), noise)
+                for name in ("losses", "kl"):
+                    if name in found:
+                        sums[name] = sums.get(name, 0) + found[name].sum(1)
+        means = {name: (total / len(self._indices)).cpu().numpy() for name, total in sums.items()}
+        losses, kl = means.get("losses"), means.get("kl")
+        return name_losses(None if losses is None else losses.T, None if kl is None else kl.sum(1))
