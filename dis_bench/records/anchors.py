@@ -1,4 +1,7 @@
-"""anchors/: what a perfect code and noise score on the images that cells are scored on, a file per metric."""
+"""The files in anchors/: scores of a perfect code and of noise, one file per metric.
+
+They are computed on the images that the cells are scored on.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ def find_path(root: Path, inputs: Mapping[str, Any]) -> Path:
 
     Args:
         root: the result folder.
-        inputs: the keys of :class:`dis_bench.records.schema.KeptAnchor` but schema, scores and digest.
+        inputs: the keys of :class:`dis_bench.records.schema.KeptAnchor` except schema, scores and digest.
     """
     return root / FOLDER / f"{key_of_anchor({'schema': SCHEMA, **inputs})}.json"
 
 
 def has_anchor(root: Path, inputs: Mapping[str, Any]) -> bool:
-    """Return True if there is an anchor for some inputs that can be believed."""
+    """Return True if there is a valid anchor for these inputs."""
     try:
         read_anchor(find_path(root, inputs))
     except (Damaged, FileNotFoundError):
@@ -36,7 +39,7 @@ def has_anchor(root: Path, inputs: Mapping[str, Any]) -> bool:
 
 
 def write_anchor(root: Path, inputs: Mapping[str, Any], scores: Mapping[str, Mapping[str, float]]) -> None:
-    """Write an anchor, in place of one that cannot be believed.
+    """Write an anchor, replacing an invalid one.
 
     Args:
         root: the result folder.
@@ -55,13 +58,13 @@ def read_anchors(root: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
         root: the ``--out`` folder of one or more runs.
 
     Returns:
-        The anchors (:class:`dis_bench.records.schema.KeptAnchor`), and a sentence for each file that cannot
-        be believed; nothing of a folder without anchors.
+        The anchors (:class:`dis_bench.records.schema.KeptAnchor`), and a sentence for each invalid file; both
+        are empty if the folder has no anchors.
     """
     anchors, failures = [], []
     for file in sorted((Path(root) / FOLDER).glob("*.json")):
         try:
             anchors.append(read_anchor(file))
         except (Damaged, FileNotFoundError) as error:
-            failures.append(Unreadable(file, error, "what a perfect code and noise score is left out there"))
+            failures.append(Unreadable(file, error, "reports omit its scores of a perfect code and of noise"))
     return anchors, describe_unreadable(failures)

@@ -1,4 +1,4 @@
-"""Arrays of an npz file that was kept: unpacked only where name, type, shape and size are as expected."""
+"""Unpack the arrays of a kept npz file, if name, type, shape and size are as expected."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from dis_bench.records.schema import Damaged
 
-MOST_BYTES = 1 << 29  # of one array, unpacked
+MOST_BYTES = 1 << 29  # limit for one unpacked array
 
-# By array: type, and sizes; a size of one name is the same in all arrays.
+# The type and the named dimensions of each array; dimensions of the same name have the same size.
 Layout = Mapping[str, tuple[str, tuple[str, ...]]]
 
-# What no study exceeds; the number of latents is the record's.
+# Upper limits that no study exceeds; the number of latents comes from the record.
 _MOST = {
     "images": 100_000,
     "factors": 1000,
@@ -34,13 +34,13 @@ def unpack(
     """Unpack the arrays of an npz file that a layout names.
 
     Args:
-        content: of the file.
-        layout: of the arrays.
-        sizes: those that are known, by name.
-        optional: arrays that the file may lack; they are then left out.
+        content: bytes of the file.
+        layout: types and dimensions of the arrays.
+        sizes: known sizes, by the name of their dimension.
+        optional: arrays that may be missing from the file; they are then left out.
 
     Raises:
-        Damaged: the first thing that is not as the layout says.
+        Damaged: the first deviation from the layout.
     """
     known = dict(sizes)
     try:
@@ -72,22 +72,22 @@ def _read_array(
         raise Damaged(f"its array {name} is encrypted")
     with archive.open(member) as file:
         if np.lib.format.read_magic(file) != (1, 0):
-            raise Damaged(f"its array {name} is of an unknown format")
+            raise Damaged(f"its array {name} has an unknown format")
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
         size = math.prod(shape) * dtype.itemsize
         if dtype != np.dtype(kind) or not _fits(shape, dimensions, known):
             wanted = ", ".join(str(known.get(size, size)) for size in dimensions)
             raise Damaged(f"its {name} is {dtype} {list(shape)}, not {np.dtype(kind)} [{wanted}]")
         if size > MOST_BYTES or size != member.file_size - file.tell():
-            raise Damaged(f"its array {name} claims {size:,} bytes")
-        array = np.frombuffer(file.read(size + 1), dtype)  # one more, so that its checksum is compared
+            raise Damaged(f"its array {name} claims a wrong size of {size:,} bytes")
+        array = np.frombuffer(file.read(size + 1), dtype)  # reading past the end verifies the checksum
     if dtype.kind == "f" and not np.isfinite(array).all():
         raise Damaged(f"its {name} holds numbers that are not finite")
     return array.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 def _fits(shape: tuple[int, ...], dimensions: tuple[str, ...], known: dict[str, int]) -> bool:
-    """Compare a shape with the known sizes; those that were not known become so."""
+    """Compare a shape with the known sizes, and add its sizes that were not known."""
     if len(shape) != len(dimensions):
         return False
     return all(

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-LONGEST_FOLDER = 100  # characters, and bytes: what else is put before or after it still fits in 143
+LONGEST_FOLDER = 100  # characters, and bytes: with any prefix and suffix a name still fits in 143
 
-# Of each cell in Locatello et al. 2019 (table 1); reports measure every other budget against it.
+# Steps per cell in Locatello et al. 2019 (table 1); reports compare every other budget with it.
 PUBLISHED_STEPS = 300_000
 
-# Raise it whenever the same settings would give other numbers: finished cells then count as not done.
+# Raise it whenever the same settings would give different numbers: finished cells then count as not done.
 RECIPE = 3
 
 
@@ -23,12 +23,12 @@ class Cell:
     """One training: a dataset, a model with its hyperparameters, a budget, a seed.
 
     Attributes:
-        dataset: as the user named it, so that it can be loaded again.
+        dataset: the dataset as the user named it, so that it can be loaded again.
         source: ``rendered`` or ``official``.
-        fingerprint: of the dataset's pixels.
-        dataset_version: of the code behind the dataset.
-        model: as the user named it.
-        model_version: of the code behind the model.
+        fingerprint: fingerprint of the dataset's pixels.
+        dataset_version: version of the dataset's code.
+        model: the model as the user named it.
+        model_version: version of the model's code.
         hyperparameters: the objective's own, by name.
         network, likelihood, latent_size: the architecture; the network as the user named it.
         steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
@@ -72,20 +72,20 @@ class Cell:
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that differ wherever the identity does."""
+        """Twelve hexadecimal digits that differ if the identity does."""
         return hash_identity(self.identity)
 
     @property
     def label(self) -> str:
-        """For people: ``dsprites betavae beta=4 seed=0``."""
+        """The cell in words: ``dsprites betavae beta=4 seed=0``."""
         values = [f"{name}={_short(value)}" for name, value in self.hyperparameters.items()]
         return " ".join([plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"])
 
     @property
     def folder(self) -> str:
-        """A readable folder name that ends in the hash: ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``.
+        """A readable folder name, such as ``dsprites-betavae-beta4-seed0-1a2b3c4d5e6f``.
 
-        It is cut in front of the hash where it is long, and is a plain name on every system.
+        It ends in the hash, is shortened before the hash if it is too long, and is valid on every system.
         """
         readable = re.sub(r"[^A-Za-z0-9.]+", "-", self.label.replace("=", "")).lstrip(".-")
         if readable.partition(".")[0].lower() in _DEVICES:
@@ -94,12 +94,12 @@ class Cell:
         return f"{readable[:room].rstrip('.-')}-{self.hash}"
 
 
-# Windows takes these for devices, with any ending after a dot.
+# Windows reserves these names for devices, with any extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 def hash_identity(identity: Mapping[str, Any]) -> str:
-    """Return twelve hexadecimal digits that differ wherever two identities do."""
+    """Return twelve hexadecimal digits that differ if the identities do."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -109,5 +109,5 @@ def _short(value: Any) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return ``MyVAE`` for ``path/file.py:MyVAE``: a path is no readable label."""
+    """Return ``MyVAE`` for ``path/file.py:MyVAE``, which makes a readable label."""
     return name.rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""The format of a checkpoint: the state from which a cell's training goes on, in its unfinished folder."""
+"""The format of checkpoints, from which the training of an unfinished cell is resumed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dis_bench.records.durable import remove_file, write_new
 from dis_bench.records.processes import make_stamp
 
 NAME = "checkpoint.pt"
-FORMAT = 1  # raised whenever a state holds something else
+FORMAT = 1  # raised whenever the content of a state changes
 
 
 def write_checkpoint(folder: Path, cell_hash: str, state: dict[str, Any]) -> None:
-    """Write a state, tensors and plain values, whole or not at all; the last one is replaced.
+    """Write a state of tensors and plain values atomically, replacing the last one.
 
     Raises:
-        OSError: it cannot be written; without its folder, another process has the cell.
+        OSError: it cannot be written; if its folder is missing, another process has the cell.
     """
     import torch
 
@@ -34,19 +34,19 @@ def write_checkpoint(folder: Path, cell_hash: str, state: dict[str, Any]) -> Non
 
 
 def read_checkpoint(folder: Path, cell_hash: str) -> dict[str, Any] | None:
-    """Read the state from which a cell goes on; None where there is none of this cell that can be read."""
+    """Read the state to resume a cell from, or None without a readable one of this cell."""
     import torch
 
     try:
         kept = torch.load(folder / NAME, map_location="cpu", weights_only=True)
         state: dict[str, Any] = kept["state"]
         return state if (kept["format"], kept["hash"]) == (FORMAT, cell_hash) else None
-    except Exception:  # whatever is wrong with it, the cell is trained from the beginning
+    except Exception:  # whatever is wrong with it, the cell can be trained from the beginning
         return None
 
 
 def discard_checkpoint(folder: Path) -> None:
-    """Remove the checkpoint of a cell that is to be trained from the beginning."""
+    """Remove the checkpoint of a cell, to train it from the beginning."""
     (folder / NAME).unlink(missing_ok=True)
 
 
@@ -54,8 +54,8 @@ def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
     """Leave a checkpoint, and what goes with it, to the next owner of a cell.
 
     Args:
-        folder: of the claim.
-        unowned: the folder of the cell when nobody has it.
+        folder: folder of the claim.
+        unowned: folder of the cell when nobody has claimed it.
     """
     if (folder / NAME).exists():
         unowned.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
-"""The checks that everything read from a result folder passes before it is used.
+"""Check records and anchors that were read from a result folder, before they are used.
 
 A record or an anchor that passes follows :mod:`.schema`, and can be tabulated and drawn without further
-questions.
+checks.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from dis_bench.records.schema import (
     Timing,
 )
 
-LARGEST = 1e150  # of any number: nothing that is measured comes near, and squares stay finite
+LARGEST = 1e150  # limit of any number: no measurement comes near it, and squares stay finite
 WHOLE = 2**53  # the largest whole number that every reader of JSON and every table keeps exactly
-ROUNDING = 1e-6  # by which a score may leave its metric's range
+ROUNDING = 1e-6  # tolerance by which a score may exceed its metric's range
 MOST_LATENTS = 100_000
-DEPTH = 8  # of values inside values; the environment of a stack has three
+DEPTH = 8  # limit of nesting; the environment of a stack has three levels
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one JSON text that equal values share, as UTF-8.
+    """Return the canonical JSON text of a value, as UTF-8.
 
     Raises:
         ValueError: a number is not finite, or a text holds a lone surrogate.
@@ -53,18 +53,18 @@ def canonical(value: Any) -> bytes:
 
 
 def check_version(value: Any, kind: str) -> None:
-    """Refuse what is no table of this version's schema.
+    """Check that a value is a table that follows this version's schema.
 
     Args:
-        value: as JSON gave it.
+        value: the value that was read from JSON.
         kind: ``record`` or ``anchor``.
 
     Raises:
-        Damaged: it is of another version, or none at all.
+        Damaged: it follows another version of the schema, or none.
     """
     schema = value.get("schema") if isinstance(value, dict) else None
     if type(schema) is not int:
-        raise Damaged(f"it holds no {kind}")
+        raise Damaged(f"it does not hold a valid {kind}")
     if schema < SCHEMA:
         raise Outdated(
             f"an earlier version of dis-bench wrote schema {schema}, and this one reads schema {SCHEMA}: run "
@@ -77,14 +77,14 @@ def check_version(value: Any, kind: str) -> None:
 
 
 def check_record(record: Any, folder: str) -> None:
-    """Refuse a record that is not whole, or not of its folder's cell.
+    """Check that a record follows the schema and belongs to its folder's cell.
 
     Args:
-        record: as JSON gave it, with a digest that fits.
+        record: the value that was read from JSON, with a valid digest.
         folder: the name of the cell's folder.
 
     Raises:
-        Damaged: the first thing that is wrong.
+        Damaged: the first fault found.
     """
     check_version(record, "record")
     _check_keys(record, KeptRecord)
@@ -114,26 +114,26 @@ def check_record(record: Any, folder: str) -> None:
 
 
 def check_anchor(anchor: Any, key: str) -> None:
-    """Refuse an anchor that is not whole, or not what its file's name says.
+    """Check that an anchor follows the schema and matches its file's name.
 
     Args:
-        anchor: as JSON gave it, with a digest that fits.
-        key: the file's name without its ending.
+        anchor: the value that was read from JSON, with a valid digest.
+        key: the file's name without its extension.
 
     Raises:
-        Damaged: the first thing that is wrong.
+        Damaged: the first fault found.
     """
     check_version(anchor, "anchor")
     _check_keys(anchor, KeptAnchor)
     if key_of_anchor(anchor) != key:
-        raise Damaged("its file's name is not that of its content")
+        raise Damaged("its file's name does not match its content")
     for name in ("dataset", "metric"):
         _check_text(name, anchor[name])
     for name in ("rows", "latent_size"):
         _check_whole(name, anchor[name], low=1)
     _check_whole("seed", anchor["seed"])
     if not isinstance(anchor["grid"], list):
-        raise Damaged(f"its grid is {_shown(anchor['grid'])}, no list")
+        raise Damaged(f"its grid is {_shown(anchor['grid'])}, not a list")
     for size in anchor["grid"]:
         _check_whole("grid", size, low=1)
     protocol = {anchor["metric"]: anchor["protocol"]}
@@ -149,15 +149,15 @@ def check_anchor(anchor: Any, key: str) -> None:
 
 
 def key_of_anchor(anchor: Mapping[str, Any]) -> str:
-    """Return twelve hexadecimal digits that differ wherever two anchors' inputs do."""
+    """Return twelve hexadecimal digits that differ if the inputs of anchors do."""
     return hash_identity({name: anchor[name] for name in anchor if name not in ("scores", "digest")})
 
 
 def check_cell(cell: Any) -> None:
-    """Refuse the identity of a cell that no table could show.
+    """Check that a table can show the identity of a cell.
 
     Raises:
-        Damaged: the first thing that is wrong.
+        Damaged: the first fault found.
     """
     _check_keys(cell, CellIdentity, "cell")
     if "kind" not in cell:
@@ -198,39 +198,39 @@ def _check_holdout(share: Any) -> None:
 
 
 def check_protocol(protocol: Any) -> None:
-    """Refuse protocols that no table could show.
+    """Check that a table can show the protocols of metrics.
 
     Raises:
-        Damaged: the first thing that is wrong.
+        Damaged: the first fault found.
     """
     _check_table("protocol", protocol)
     for metric, parameters in protocol.items():
         check_column("metric", metric)
         _check_table(f"protocol of {metric}", parameters)
         if not isinstance(parameters.get("version", 1), (int, str)):
-            raise Damaged(f"its version of {metric} is {_shown(parameters['version'])}, no number or text")
+            raise Damaged(f"its version of {metric} is {_shown(parameters['version'])}, not a number or text")
         _check_plain(f"protocol of {metric}", parameters)
 
 
 def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: Collection[str] = ()) -> None:
-    """Refuse scores that can head no column, or are outside their metric's range.
+    """Check that scores have names of columns and are within their metric's range.
 
-    Only metrics that are installed are asked for their range: a name in data is never imported.
+    The range is known for installed metrics only: a name in data is never imported.
 
     Args:
-        scores: by column.
-        protocol: of each metric that gave one.
+        scores: scores by column.
+        protocol: protocol of each metric that gave one.
         taken: names of other columns, such as the cell's hyperparameters.
 
     Raises:
-        Damaged: the first thing that is wrong.
+        Damaged: the first fault found.
     """
     _check_table("scores", scores)
     for name, value in scores.items():
         check_column("score", name, taken)
         metric = find_metric(name, protocol)
         if metric is None:
-            raise Damaged(f"score '{name}' is of no metric in the protocol")
+            raise Damaged(f"score '{name}' belongs to no metric in the protocol")
         _check_number(f"score '{name}'", value)
         low, high = _declared_range(metric, protocol[metric].get("version"))
         if not low - ROUNDING <= value <= high + ROUNDING:
@@ -238,15 +238,15 @@ def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: 
 
 
 def check_column(kind: str, name: Any, taken: Collection[str] = ()) -> None:
-    """Refuse a name that can head no column of a table, or would hide another one.
+    """Check that a name can be a column of a table, and hides no other one.
 
     Args:
-        kind: of the name, for the sentence.
-        name: of a score, a metric or a hyperparameter.
-        taken: names of other columns, besides those that every table has.
+        kind: ``score``, ``metric`` or ``hyperparameter``, for the message.
+        name: the name to check.
+        taken: names of other columns, in addition to those that every table has.
 
     Raises:
-        Damaged: it is empty, long, a path, unprintable, or taken.
+        Damaged: it is empty, too long, a path, unprintable, or taken.
     """
     if not isinstance(name, str) or not _is_plain_name(name):
         raise Damaged(f"{kind} {_shown(name)} has a name that can head no column")
@@ -264,7 +264,7 @@ def _installed_metrics() -> dict[str, registry.Plugin]:
     """Return the installed metrics; reading the packages' metadata takes milliseconds."""
     try:
         return registry.plugins("metrics")
-    except InputError:  # two packages claim one name, which is none of a record's business
+    except InputError:  # two packages claim one name, which is irrelevant to a record
         return {}
 
 
@@ -307,7 +307,7 @@ def _check_evaluation(record: dict[str, Any]) -> None:
         if name != "kl_per_latent":
             _check_number(name, value)
         elif not isinstance(value, list) or len(value) != record["cell"]["latent_size"]:
-            raise Damaged("its kl_per_latent is no list of a number for each latent")
+            raise Damaged("its kl_per_latent is not a list of one number per latent")
         else:
             for nats in value:
                 _check_number(name, nats)
@@ -331,7 +331,7 @@ def _check_declared(declared: Any) -> None:
         for name in ("summary", "caveat"):
             _check_line(name, said.get(name, ""))
         if said["better"] not in ("higher", "lower", "") or not isinstance(said.get("leads", True), bool):
-            raise Damaged(f"its {_shown(metric)} has a direction or a lead that is none")
+            raise Damaged(f"its {_shown(metric)} has an invalid direction or an invalid lead")
         _check_ends(said["range"])
 
 
@@ -339,17 +339,17 @@ def _check_ends(ends: Any) -> None:
     if ends is None:
         return
     if not isinstance(ends, list) or len(ends) != 2:
-        raise Damaged(f"its range is {_shown(ends)}, no two ends")
+        raise Damaged(f"its range is {_shown(ends)}, not a list of two ends")
     for end in ends:
         if end is not None:
             _check_number("range", end)
     if None not in ends and not ends[0] < ends[1]:
-        raise Damaged(f"its range is {_shown(ends)}, of which the first is not the lower one")
+        raise Damaged(f"its range is {_shown(ends)}, whose lower end does not come first")
 
 
 def _check_line(what: str, text: Any) -> None:
     if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_LINE:
-        raise Damaged(f"its {what} is {_shown(text)}, no line of text")
+        raise Damaged(f"its {what} is {_shown(text)}, not a line of text")
 
 
 def _check_scored(scored: dict[str, Any], cell: dict[str, Any]) -> None:
@@ -377,15 +377,15 @@ def _check_origin(record: dict[str, Any]) -> None:
     _check_plain("environment", record["environment"])
     for name in ("command", "created"):
         if not isinstance(record[name], str):
-            raise Damaged(f"its {name} is {_shown(record[name])}, no text")
+            raise Damaged(f"its {name} is {_shown(record[name])}, not a text")
     try:
         datetime.fromisoformat(record["created"])
     except ValueError:
-        raise Damaged(f"its created is {_shown(record['created'])}, no date") from None
+        raise Damaged(f"its created is {_shown(record['created'])}, not a date") from None
 
 
 def _check_keys(value: Any, schema: Any, name: str = "") -> None:
-    """Refuse what lacks a key that is always required."""
+    """Check that a value has all keys that are always required."""
     _check_table(name or "content", value)
     _check_lacking(value, schema.__required_keys__, name)
 
@@ -404,7 +404,7 @@ def _check_names(what: str, names: Any, allowed: Any) -> None:
 
 def _check_table(what: str, value: Any) -> None:
     if not isinstance(value, dict):
-        raise Damaged(f"its {what} is {_shown(value)}, no table")
+        raise Damaged(f"its {what} is {_shown(value)}, not a table")
 
 
 def _check_texts(what: str, table: Any) -> None:
@@ -415,32 +415,32 @@ def _check_texts(what: str, table: Any) -> None:
 
 def _check_text(what: str, value: Any) -> None:
     if not isinstance(value, str) or not value:
-        raise Damaged(f"its {what} is {_shown(value)}, no text")
+        raise Damaged(f"its {what} is {_shown(value)}, not a text")
 
 
 def _check_number(what: str, value: Any, low: float = -LARGEST) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= (LARGEST if isinstance(value, float) else WHOLE):
         least = " of at least 0" if low == 0 else ""
-        raise Damaged(f"its {what} is {_shown(value)}, no finite number{least}")
+        raise Damaged(f"its {what} is {_shown(value)}, not a finite number{least}")
 
 
 def _check_whole(what: str, value: Any, low: int = 0) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= WHOLE:
-        raise Damaged(f"its {what} is {_shown(value)}, no whole number that a table keeps")
+        raise Damaged(f"its {what} is {_shown(value)}, not a whole number from {low} to {WHOLE}")
 
 
 def _check_plain(what: str, value: dict[str, Any] | list[Any], depth: int = DEPTH) -> None:
-    """Refuse values that are nested without end, or numbers that nothing can show."""
+    """Check that values are not nested too deeply, and that their numbers are finite."""
     if not depth:
         raise Damaged(f"its {what} is nested too deeply")
     for inner in value.values() if isinstance(value, dict) else value:
         if isinstance(inner, (dict, list)):
             _check_plain(what, inner, depth - 1)
         elif isinstance(inner, (int, float)) and not -LARGEST <= inner <= LARGEST:
-            raise Damaged(f"its {what} holds {_shown(inner)}, no finite number")
+            raise Damaged(f"its {what} holds {_shown(inner)}, not a finite number")
 
 
 def _shown(value: Any) -> str:
-    """Return a value's text for a sentence, cut where it is long."""
+    """Return a value's text for a message, shortened if it is long."""
     return reprlib.repr(value)

@@ -1,13 +1,13 @@
-"""Claims on unfinished work: of all processes that share a folder, one at a time has each piece of it.
+"""Claims on unfinished work, so that processes that share a folder never do the same work.
 
-    unfinished/NAME                     a folder that nobody has
-    unfinished/owner.STAMP.NAME         the same folder, and which process has it
-    unfinished/.beat.PROCESS            touched while a process lives
+    unfinished/NAME                     an unclaimed folder
+    unfinished/owner.STAMP.NAME         the same folder, claimed by the process in the stamp
+    unfinished/.beat.PROCESS            heartbeat of a process that holds claims
 
-A claim is taken by renaming the one to the other, and taken over by renaming one owner's folder to the next
-owner's. A rename has one winner, and a stamp is never used again, so nobody takes a claim that he has not
-looked at. Everything is written below the owner's own path: once another has taken over, a former owner
-that wakes up late finds no folder to write to.
+A process claims work by renaming the first to the second, and takes a claim over by renaming the former
+owner's folder to its own. A rename has one winner, and stamps are never reused, so no process takes a claim
+that it has not examined. An owner writes only below its own path: once its claim was taken over, a former
+owner that wakes up late finds no folder to write to.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dis_bench.records.durable import remove, remove_file
 from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp, this_process
 
 BEAT_SECONDS = 30
-STALE_SECONDS = 600  # without a beat
+STALE_SECONDS = 600  # without a heartbeat
 _ATTEMPTS = 10
 
 _OWNED = re.compile(rf"owner\.{STAMP}\.(?P<name>.+)", re.DOTALL)
@@ -36,14 +36,15 @@ _BEAT = re.compile(r"\.beat\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)")
 
 
 class ClaimLost(Exception):
-    """Another process took this claim over, or its folder was removed."""
+    """Error: another process took this claim over, or its folder was removed."""
 
 
 class Claim:
-    """A piece of work that this process has, until it is released or lost.
+    """A claim of this process on a piece of work, until it is released or lost.
 
     Attributes:
-        folder: of the work; nobody else writes there.
+        folder: folder of the work; no other process writes there.
+        lost: whether another process took the claim over.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,10 +54,10 @@ class Claim:
         _heart.add(self)
 
     def check(self) -> None:
-        """Look whether the claim is still held.
+        """Check that the claim is still held.
 
         Raises:
-            ClaimLost: it is not.
+            ClaimLost: the claim was lost.
         """
         try:
             os.stat(self.folder)
@@ -66,17 +67,17 @@ class Claim:
             raise ClaimLost(self.folder.name)
 
     def clear(self) -> None:
-        """Remove what an earlier owner left, but for its checkpoints."""
+        """Remove all files of an earlier owner except its checkpoints."""
         for path in self.folder.iterdir():
             if not path.name.startswith("checkpoint"):
                 remove(path)
 
     def release(self, keep: bool | None = None) -> None:
-        """Let go of the claim.
+        """Release the claim.
 
         Args:
-            keep: leave the folder, for the next owner; else remove it, if it is still there. None leaves it
-                where there is a checkpoint.
+            keep: True leaves the folder to the next owner, False removes it, and None leaves it if it holds
+                a checkpoint.
         """
         if self._released:
             return
@@ -96,12 +97,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who has a claim.
+    """The owner of a claim.
 
     Attributes:
-        folder: of the work.
-        name: of the work.
-        process: that has it.
+        folder: folder of the work.
+        name: name of the work.
+        process: the process that holds the claim.
     """
 
     folder: Path
@@ -109,10 +110,10 @@ class Owner:
     process: Process
 
     def is_stale(self, now: float) -> bool:
-        """Return True if the owner has ended, or gave no sign of life for ten minutes.
+        """Return True if the owner has ended, or has had no heartbeat for ten minutes.
 
         Args:
-            now: by the clock of the file system; see :func:`read_clock`.
+            now: time by the clock of the file system; see :func:`read_clock`.
         """
         return self.process.has_ended() or now - self._last_beat() > STALE_SECONDS
 
@@ -131,14 +132,14 @@ class Owner:
 
 
 def claim(home: Path, name: str) -> Claim | None:
-    """Claim a piece of work, taking it over from an owner that ended.
+    """Claim a piece of work, taking it over from an owner that is stale.
 
     Args:
-        home: the folder of all claims; made if need be.
-        name: of the work.
+        home: the folder of all claims, created if it is missing.
+        name: name of the work.
 
     Returns:
-        The claim, whose folder may hold what an earlier owner left; None if another process has it.
+        The claim, whose folder may hold files of an earlier owner; None if another process holds it.
 
     Raises:
         OSError: the folder cannot be written.
@@ -155,7 +156,7 @@ def claim(home: Path, name: str) -> Claim | None:
                 return None
             _heart.beat(home)
             _take(owners, home / name, mine)
-        except (FileNotFoundError, FileExistsError) as error:  # most likely, another was faster
+        except (FileNotFoundError, FileExistsError) as error:  # most likely, another process was faster
             failure = error
         else:
             failure = None
@@ -173,8 +174,8 @@ def find_owners(home: Path, now: float | None = None) -> dict[str, Owner]:
     """Return the owners of all claims that are not stale, by the name of the work.
 
     Args:
-        home: the folder of all claims; it need not be there.
-        now: by the clock of the file system; None asks it, which writes a file.
+        home: the folder of all claims; it need not exist.
+        now: time by the clock of the file system; None reads the clock, which writes a file.
     """
     owners = _list_claims(home)
     if owners and now is None:
@@ -188,7 +189,7 @@ def find_owners(home: Path, now: float | None = None) -> dict[str, Owner]:
 
 
 def list_abandoned(home: Path) -> list[str]:
-    """Return the names of the work that nobody has now: those of stale claims, and of bare folders."""
+    """List the work that is not held: that of stale claims and of unclaimed folders."""
     held = find_owners(home)
     names = {owner.name for owner in _list_claims(home)}
     with suppress(FileNotFoundError):
@@ -197,7 +198,7 @@ def list_abandoned(home: Path) -> list[str]:
 
 
 def tidy(home: Path) -> None:
-    """Remove the signs of life of processes that ended."""
+    """Remove the heartbeat files of processes that ended."""
     with suppress(OSError):
         _heart.rest(home)
         now = read_clock(home) if home.is_dir() else 0.0
@@ -211,7 +212,7 @@ def tidy(home: Path) -> None:
 
 
 def read_clock(home: Path) -> float:
-    """Return the time by the clock that dates the files of a folder: other machines have other clocks."""
+    """Return the time by the file system's clock, which all machines share."""
     path = home / f".clock.{make_stamp()}"
     try:
         path.write_bytes(b"")
@@ -221,10 +222,10 @@ def read_clock(home: Path) -> float:
 
 
 def _take(owners: list[Owner], free: Path, mine: Path) -> None:
-    """Rename the folder of the work to one's own name; what fails here was taken by another.
+    """Rename the folder of the work to this process's own path.
 
     Raises:
-        FileNotFoundError: another was faster.
+        FileNotFoundError: another process was faster.
     """
     if owners:
         os.rename(owners[0].folder, mine)
@@ -234,7 +235,10 @@ def _take(owners: list[Owner], free: Path, mine: Path) -> None:
 
 
 def _is_alone(home: Path, name: str, mine: Path) -> bool:
-    """Look once more: of two that claimed a folder that nobody had, the later one sees the other here."""
+    """Check that no other process has claimed the same work in the meantime.
+
+    Of two processes that claim an unclaimed folder at once, the later one sees the other here.
+    """
     others = [owner for owner in _list_claims(home, name) if owner.folder != mine]
     if not others:
         return True
@@ -248,7 +252,7 @@ def _is_alone(home: Path, name: str, mine: Path) -> bool:
 
 
 def _give_back(folder: Path) -> None:
-    """Give a folder the name that says that nobody has it; remove it if it is empty."""
+    """Rename a folder to its unclaimed name, or remove it if it is empty."""
     with suppress(OSError):
         folder.rmdir()
         return
@@ -259,7 +263,7 @@ def _give_back(folder: Path) -> None:
 
 
 def _list_claims(home: Path, name: str | None = None) -> list[Owner]:
-    """Return the owners of all claims, stale or not; those of one name only, if it is given."""
+    """List the owners of all claims, stale or not, or of those on the given name."""
     try:
         entries = os.listdir(home)
     except FileNotFoundError:
@@ -274,7 +278,7 @@ def _beat_file(home: Path, process: Process) -> Path:
 
 
 class _Heart:
-    """The signs of life of this process, in every folder in which it has claims."""
+    """The heartbeat of this process, in every folder in which it holds claims."""
 
     def __init__(self) -> None:
         self._claims: set[Claim] = set()
@@ -282,13 +286,13 @@ class _Heart:
         self._pid = 0
 
     def beat(self, home: Path) -> None:
-        """Touch this process's file by writing it, which dates it by the file system's own clock."""
+        """Write this process's heartbeat file, which the file system's clock then dates."""
         _beat_file(home, this_process()).write_text(platform.node() + "\n", "utf-8", "replace")
 
     def add(self, claim: Claim) -> None:
         with self._lock:
             self._claims.add(claim)
-            if self._pid != os.getpid():  # a fork has no threads
+            if self._pid != os.getpid():  # a forked process does not inherit the thread
                 self._pid = os.getpid()
                 threading.Thread(target=self._beat_for_ever, daemon=True).start()
 
@@ -298,7 +302,7 @@ class _Heart:
         self.rest(claim.folder.parent)
 
     def rest(self, home: Path) -> None:
-        """Remove this process's file where it has no claim."""
+        """Remove this process's heartbeat file from a folder without claims of its own."""
         with self._lock:
             if home not in {one.folder.parent for one in self._claims}:
                 remove_file(_beat_file(home, this_process()))
@@ -309,11 +313,11 @@ class _Heart:
             self.beat_once()
 
     def beat_once(self) -> None:
-        """Give a sign of life for every claim, and find those that were lost."""
+        """Write a heartbeat for every claim, and detect the claims that were lost."""
         with self._lock:
             claims = list(self._claims)
         for home in {one.folder.parent for one in claims}:
-            with suppress(OSError):  # a mount that hangs: the next beat tries again
+            with suppress(OSError):  # if a mount hangs, the next beat tries again
                 self.beat(home)
         for one in claims:
             with suppress(ClaimLost, OSError):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FILE = "codes.npz"
 LAYOUT: Layout = {
-    "codes": ("<f4", ("images", "latents")),  # posterior means, or whatever the encoder gives
-    "log_variances": ("<f4", ("images", "latents")),  # of the posteriors; lacking where there are none
+    "codes": ("<f4", ("images", "latents")),  # posterior means, or the encoder's output
+    "log_variances": ("<f4", ("images", "latents")),  # of the posteriors; absent without posteriors
     "factors": ("<i4", ("images", "factors")),  # class indices
 }
 
@@ -53,7 +53,7 @@ def read_codes(
         file: which; those of the end of the training by default.
 
     Raises:
-        Damaged: the file, or the record that vouches for it, is not as it was written.
+        Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
     record = record or find_record(folder, file)

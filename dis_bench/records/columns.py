@@ -1,7 +1,7 @@
-"""The columns of tables: what kind each is by its name, and which names are taken.
+"""The columns of tables: the kind of each, and the names that are reserved.
 
-A column is known by its name, never by its place: fixed columns follow from the schema, latents are numbered,
-scores belong to the metrics in the records' protocols, and anything else is a hyperparameter.
+A column is identified by its name, never by its position: fixed columns follow from the schema, latents are
+numbered, scores belong to the metrics in the records' protocols, and anything else is a hyperparameter.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from dis_bench.records.schema import CellIdentity, Evaluation, Record, Timing
 class Kind(StrEnum):
     """The kinds of columns, in the order of the table."""
 
-    IDENTITY = "identity"  # which cell it is, and how it ended
+    IDENTITY = "identity"  # the cell and its outcome
     SETTING = "setting"  # data, model, architecture, budget, arithmetic, seed
-    HYPERPARAMETER = "hyperparameter"  # of the objective, and what follows from them
-    MEASURE = "measure"  # how well images come back, and what latents carry
+    HYPERPARAMETER = "hyperparameter"  # of the objective, and values derived from them
+    MEASURE = "measure"  # quality of the reconstructions, information in the latents
     SCORE = "score"  # of disentanglement
-    TIME = "time"  # what it took
+    TIME = "time"  # durations and throughput
 
 
-# Keys of a cell's identity that its hash covers, and that tables do not show.
+# Keys of a cell's identity that tables do not show, although its hash covers them.
 _UNSHOWN = (
     *("kind", "dataset_version", "model_version", "network_version"),
     *("hyperparameters", "optimiser", "recipe", "score_at"),
@@ -34,11 +34,11 @@ _UNSHOWN = (
 KL_PER_LATENT = "kl_per_latent"  # becomes the columns kl_0, kl_1, ...
 
 SETTINGS = tuple(name for name in CellIdentity.__annotations__ if name not in _UNSHOWN)
-DERIVED = ("beta_norm", "dial", "dial_value")  # of the hyperparameters
+DERIVED = ("beta_norm", "dial", "dial_value")  # from the hyperparameters
 MEASURES = tuple(name for name in Evaluation.__annotations__ if name != KL_PER_LATENT)
 TIMES = tuple(Timing.__annotations__)
 
-# The columns that tables have whatever the models and metrics are, in this order.
+# The columns that tables have for any models and metrics, in this order.
 FIXED: dict[str, Kind] = {
     **dict.fromkeys(("hash", "folder", "status"), Kind.IDENTITY),
     **dict.fromkeys(SETTINGS, Kind.SETTING),
@@ -51,18 +51,19 @@ FIXED: dict[str, Kind] = {
 # Columns that reports add to a cell: see dis_bench.reports.configurations.name_cells.
 OF_REPORTS = ("model_name", "series", "label", "row", "dial", "level")
 
-# Names that no hyperparameter, metric or score may have; ``kind`` is no column, so plug-ins may use it.
+# Names that no hyperparameter, metric or score may have; ``kind`` is not a column, so plug-ins may use it.
 RESERVED = {*FIXED, *OF_REPORTS, *CellIdentity.__annotations__, KL_PER_LATENT} - {"kind"}
 
 _LATENT = re.compile(r"kl_\d+")
 
 
 class OtherImages(NamedTuple):
-    """How a column says on which images it was measured.
+    """The marks of columns that were measured on other images than the study's sample.
 
     Attributes:
-        before, after: what the name has more than that of the same column on the study's own sample.
-        words: the same in a label; ``short`` in the head of a narrow column.
+        before, after: prefix and suffix of the column's name.
+        words: the mark of a label.
+        short: the mark of a narrow column's heading.
     """
 
     before: str
@@ -71,7 +72,7 @@ class OtherImages(NamedTuple):
     short: str
 
 
-# Every kind of images, other than the study's sample, on which measures and scores may be taken.
+# All kinds of images, other than the study's sample, on which measures and scores may be computed.
 OTHER_IMAGES = {
     "heldout": OtherImages("heldout_", "", "on held-out images", "held-out"),
     "correlated": OtherImages("", "_correlated", "on images with correlated factors", "correlated"),
@@ -79,10 +80,10 @@ OTHER_IMAGES = {
 
 
 def split_images(column: str) -> tuple[str, str]:
-    """Split a column into the measure or score, and the images it was taken on.
+    """Split a column into the measure or score, and the images it was computed on.
 
     ``heldout_kl`` gives ``kl`` and ``heldout``, ``mig_correlated`` gives ``mig`` and ``correlated``; the
-    second is a key of :data:`OTHER_IMAGES`, and empty for the study's own sample.
+    second is a key of :data:`OTHER_IMAGES`, or empty for the study's own sample.
     """
     for images, mark in OTHER_IMAGES.items():
         base = column.removeprefix(mark.before).removesuffix(mark.after)
@@ -92,22 +93,22 @@ def split_images(column: str) -> tuple[str, str]:
 
 
 def join_images(base: str, images: str) -> str:
-    """Return the column of a measure or score on some images, as in split_images."""
+    """Return the column of a measure or score on some images; undoes split_images."""
     return f"{OTHER_IMAGES[images].before}{base}{OTHER_IMAGES[images].after}" if images else base
 
 
 def is_measure(column: str) -> bool:
-    """Return True for a measure, on whatever images, and for the KL of a latent."""
+    """Return True for a measure, on any images, and for the KL of a latent."""
     return split_images(column)[0] in MEASURES or _LATENT.fullmatch(column) is not None
 
 
 def is_taken(name: str) -> bool:
-    """Return True if a column of that name would hide another one."""
+    """Return True if a column with this name would hide another one."""
     return name in RESERVED or is_measure(name)
 
 
 def find_metric(score: str, metrics: Collection[str]) -> str | None:
-    """Return the metric that gives a score, on whatever images, or None."""
+    """Return the metric that gives a score, on any images, or None."""
     from dis_bench.metrics.metric import find_owner
 
     return find_owner(score, metrics) or find_owner(split_images(score)[0], metrics)
@@ -117,8 +118,8 @@ def kind_of(column: str, metrics: Collection[str]) -> Kind:
     """Return the kind of a table's column.
 
     Args:
-        column: its name.
-        metrics: those that gave the table's scores; the records' protocols name them.
+        column: the name of the column.
+        metrics: metrics that gave the table's scores; the records' protocols name them.
     """
     if column in FIXED:
         return FIXED[column]
@@ -128,7 +129,7 @@ def kind_of(column: str, metrics: Collection[str]) -> Kind:
 
 
 def list_scores(records: Iterable[Record]) -> list[str]:
-    """List the columns of records that are scores, in the order in which they come up."""
+    """List the columns of records that are scores, in order of first appearance."""
     return list(dict.fromkeys(score for record in records for score in record["scores"]))
 
 
@@ -138,9 +139,9 @@ def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:
 
 
 def find_dial(record: Mapping[str, Any]) -> str | None:
-    """Return the hyperparameter that a cell's model is drawn along.
+    """Return the hyperparameter along which reports draw a cell's model.
 
-    Records of before models named one have no dial: then it is beta, where there is a beta.
+    Earlier records name no dial: theirs is beta, if the model has one.
     """
     hyperparameters = record["cell"]["hyperparameters"]
     dial = record.get("dial", "beta" if "beta" in hyperparameters else None)

@@ -1,4 +1,4 @@
-"""training.csv: the losses through training, each row the mean over the steps since the row before."""
+"""The file training.csv: losses during training, as means over the steps between rows."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ def read_curves(
     """Read ``step`` and some measures of a cell's training, each [P].
 
     Args:
-        folder: of the cell.
-        measures: columns of the file; they are empty where no row was written.
-        record: of the cell, where it was read before.
+        folder: folder of the cell.
+        measures: columns of the file, which are empty if no row was written.
+        record: record of the cell, if it was read before.
 
     Raises:
-        Damaged: the file, or the record that vouches for it, is not as it was written, or lacks a measure.
+        Damaged: the file, or the record with its digest, has changed since it was written, or the file lacks
+            a measure.
         FileNotFoundError: there is no such file.
     """
     columns = [STEP, *measures]

@@ -1,7 +1,7 @@
-"""Files and folders that are on the disk, whole, before anything vouches for them.
+"""Write files and folders to the disk completely before any record refers to them.
 
-None of this needs links. What a file system refuses and a crash alone would miss (flushing a folder) is
-done without.
+None of this needs links. Where a file system cannot flush a folder, which matters only in a crash, it is
+skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dis_bench.records.processes import STAMP, make_stamp, parse_stamp
 
-LONGEST_NAME = 143  # bytes in a file's name that fit everywhere: eCryptfs allows the fewest
+LONGEST_NAME = 143  # bytes of a file's name that every file system allows; eCryptfs allows the fewest
 
 DAY = 24 * 3600
 
@@ -25,7 +25,10 @@ _TEMPORARY = re.compile(rf"\..+\.{STAMP}")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: temporary name, flush to disk, rename. Makes its folder too."""
+    """Write a file atomically, under a temporary name first; create its folder.
+
+    The file is flushed to the disk before it is renamed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:80]}.{make_stamp()}")
     try:
@@ -37,10 +40,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, to the disk.
+    """Write a new file, and flush it to the disk.
 
     Raises:
-        FileExistsError: it is there.
+        FileExistsError: the file exists.
     """
     file = open(path, "xb")  # noqa: SIM115
     try:
@@ -54,9 +57,9 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a process that ended left of :func:`write_whole` in a folder.
+    """Remove the temporary files of :func:`write_whole` that ended processes left in a folder.
 
-    Of a process on another machine nothing is known, and its file goes when it is a day old.
+    Whether a process on another machine has ended is unknown, so its file is removed when it is a day old.
     """
     for path in folder.glob(".*"):
         match = _TEMPORARY.fullmatch(path.name)
@@ -65,7 +68,7 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def is_old(path: Path) -> bool:
-    """Return True if a file was last changed more than a day ago: no write takes that long."""
+    """Return True if a file was last changed more than a day ago; no write takes that long."""
     try:
         return time.time() - path.stat().st_mtime > DAY
     except OSError:
@@ -73,13 +76,13 @@ def is_old(path: Path) -> bool:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file that nobody needs; one that cannot be removed stays."""
+    """Remove a file that is no longer needed, if that is possible."""
     with suppress(OSError):
         path.unlink()
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with its content."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -87,15 +90,15 @@ def remove(path: Path) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Flush the files of a folder to the disk, and the list of them."""
+    """Flush the files of a folder and its directory entries to the disk."""
     for path in filter(Path.is_file, folder.iterdir()):
         _sync(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush to the disk which files a folder holds, where the system can."""
-    if os.name == "posix":  # Windows opens no folders
+    """Flush a folder's directory entries to the disk, if the system can."""
+    if os.name == "posix":  # Windows cannot open folders
         _sync(folder, os.O_RDONLY)
 
 
@@ -108,7 +111,7 @@ def _sync(path: Path, mode: int) -> None:
 
 
 def _flush(handle: int) -> None:
-    """Flush to the disk; a file system that knows no flushing is no failure, a full or broken disk is."""
+    """Flush to the disk; raise if it is full or broken, but not if flushing is unsupported."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -117,7 +120,7 @@ def _flush(handle: int) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders at once; return False where the system or the file system cannot."""
+    """Exchange two folders atomically; return False if that is not supported."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except (OSError, AttributeError, TypeError):  # not Linux, or an old C library
@@ -127,11 +130,11 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def explain(error: OSError) -> str:
-    """Return a sentence on what a write failed of, and what to do."""
+    """Return a sentence on why a write failed, and what to do about it."""
     what = error.strerror or type(error).__name__
     where = f" ('{error.filename}')" if error.filename else ""
-    advice = _ADVICE.get(error.errno or 0, "when that is mended")
-    return f"{what}{where}; {advice}, the same command goes on"
+    advice = _ADVICE.get(error.errno or 0, "once that is fixed")
+    return f"{what}{where}; {advice}, the same command continues"
 
 
 _LOSSES = (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))

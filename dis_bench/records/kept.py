@@ -1,4 +1,4 @@
-"""Files beside a record, read only as they were written: the digest in the record vouches for each."""
+"""Read the files beside a record, verified against the digests in the record."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ def read_file(folder: str | Path, name: str, record: Record | None = None) -> by
     """Read a file that a cell keeps.
 
     Args:
-        folder: of the cell.
-        name: of the file.
-        record: of the cell, where it was read before.
+        folder: folder of the cell.
+        name: name of the file.
+        record: record of the cell, if it was read before.
 
     Raises:
-        Damaged: the file, or the record that vouches for it, is not as it was written.
+        Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
     return read_kept(Path(folder), record or find_record(folder, name), name)
 
 
 def find_record(folder: str | Path, name: str) -> Record:
-    """Read the record that vouches for a file.
+    """Read the record that holds the digest of a file.
 
     Raises:
-        Damaged: no record beside the file can be believed.
+        Damaged: no record beside the file is valid.
         FileNotFoundError: there is no such file.
     """
     if not os.path.lexists(Path(folder) / name):
         raise FileNotFoundError(name)
     record = read_newest(Path(folder), problems=[])
     if record is None:
-        raise Damaged("no record beside it can be believed")
+        raise Damaged("no record beside it is valid")
     return record

@@ -1,4 +1,4 @@
-"""pictures.npz: what a cell keeps for people to look at."""
+"""The file pictures.npz: a cell's reconstructions and latent traversals."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Pictures:
 
     Attributes:
         originals: `[N, C, H, W]`.
-        reconstructions: `[N, C, H, W]`, of the posterior mean.
-        traversals: `[D, V, C, H, W]`; latent d is set to each of V values, the others stay.
+        reconstructions: `[N, C, H, W]`, from the posterior mean.
+        traversals: `[D, V, C, H, W]`; latent d takes each of V values, the others are fixed.
         traversal_values: `[V]`.
         kl_per_latent: `[D]`, in nats, averaged over images; None without a KL.
     """
@@ -41,7 +41,7 @@ class Pictures:
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
-    """Write the pictures of a cell, as :data:`LAYOUT` says."""
+    """Write the pictures of a cell, in the :data:`LAYOUT` of the file."""
     given = {name: array for name, array in vars(pictures).items() if array is not None}
     arrays = {name: np.asarray(given[name], kind) for name, (kind, _) in LAYOUT.items() if name in given}
     np.savez_compressed(folder / FILE, **arrays)  # type: ignore[arg-type]
@@ -51,11 +51,11 @@ def read_pictures(folder: str | Path, record: Record | None = None) -> Pictures:
     """Read the pictures of a cell.
 
     Args:
-        folder: of the cell.
-        record: of the cell, where it was read before.
+        folder: folder of the cell.
+        record: record of the cell, if it was read before.
 
     Raises:
-        Damaged: the file, or the record that vouches for it, is not as it was written.
+        Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
     record = record or find_record(folder, FILE)

@@ -1,4 +1,4 @@
-"""The name of a process on its machine, from which any other process can tell whether it has ended."""
+"""Names of processes, from which other processes can find out whether they have ended."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STAMP = r"(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{6}"
 
 @dataclass(frozen=True)
 class Process:
-    """A process, on whichever machine it runs.
+    """A process on this machine or another one.
 
     Attributes:
-        host: eight digits for the machine, its boot and the namespace of its process ids.
-        pid: its id there.
-        start: when it started, as pids are used again; 0 where that cannot be found out.
+        host: eight digits that identify the machine, its boot and its namespace of process ids.
+        pid: process id on that host.
+        start: start time, since pids are reused; 0 if it cannot be read.
     """
 
     host: str
@@ -32,9 +32,9 @@ class Process:
         return f"{self.host}-{self.pid}-{self.start}"
 
     def has_ended(self) -> bool:
-        """Return True if it certainly ended; False for a process of another machine.
+        """Return True if it has certainly ended; False for a process of another machine.
 
-        Outside POSIX systems nothing is certain: ``kill`` with signal 0 would end the process there.
+        Outside POSIX systems this cannot be tested: there, ``kill`` with signal 0 would end the process.
         """
         if self.host != _this_host() or os.name != "posix":
             return False
@@ -49,12 +49,12 @@ class Process:
 
 
 def this_process() -> Process:
-    """Return the process that calls this."""
-    return _describe(os.getpid())  # asked for anew each time, since a fork has another
+    """Return the calling process."""
+    return _describe(os.getpid())  # read each time, since a fork has a pid of its own
 
 
 def make_stamp() -> str:
-    """Return a new suffix for a file's name that says which process made it; :data:`STAMP` matches it."""
+    """Return a new suffix for file names that names this process and matches STAMP."""
     return f"{this_process()}-{secrets.token_hex(3)}"
 
 
@@ -70,7 +70,7 @@ def _describe(pid: int) -> Process:
 
 @functools.cache
 def _this_host() -> str:
-    # Containers can share a host's name without sharing its process ids, and a boot makes all pids new.
+    # Containers can share a host name without sharing process ids, and every boot restarts the pids.
     parts = [platform.node()]
     for read in (
         lambda: Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"),
@@ -88,10 +88,10 @@ def _read_namespace() -> str:
 
 
 def _read_stat(pid: int) -> tuple[str, int]:
-    """Return the state and the start time of a running process, or ("", 0) where /proc does not tell."""
+    """Return a process's state and start time, or ("", 0) if /proc does not have them."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        fields = text.rpartition(")")[2].split()  # a program's name may hold spaces and brackets
+        fields = text.rpartition(")")[2].split()  # a program's name may contain spaces and parentheses
         return fields[0], int(fields[19])
     except (OSError, ValueError, IndexError):
         return "", 0

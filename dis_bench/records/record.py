@@ -1,4 +1,4 @@
-"""record.json: what was done in a cell, and every number; written, and read where it can be believed.
+"""The file record.json: settings and results of a cell, verified when it is read.
 
 Further records of a cell (``record.2.json``, ...) hold scores that were added later; the newest counts.
 """
@@ -25,12 +25,12 @@ FILE = "record.json"
 
 
 def is_written(folder: Path) -> bool:
-    """Return True if a folder has its first record."""
+    """Return True if a folder holds its first record."""
     return (folder / FILE).exists()
 
 
 def find_time(folder: Path) -> int:
-    """Return when a cell was trained, by the file system's clock, in ns."""
+    """Return the time at which a cell was trained, by the file system's clock, in ns."""
     return (folder / FILE).stat().st_mtime_ns
 
 
@@ -38,9 +38,9 @@ def write_record(folder: Path, record: Record, *, replace: bool = False) -> None
     """Add a record to a cell's folder, as ``record.json`` or the next free number.
 
     Args:
-        folder: of the cell.
-        record: to write.
-        replace: write ``record.json`` anew, in a folder that is not in ``cells/`` yet.
+        folder: folder of the cell.
+        record: the record to write.
+        replace: overwrite ``record.json``, in a folder that is not in ``cells/`` yet.
     """
     text = json.dumps(seal(as_utf8(record), folder), indent=1, allow_nan=False) + "\n"
     if replace:
@@ -51,10 +51,10 @@ def write_record(folder: Path, record: Record, *, replace: bool = False) -> None
 
 
 def _write_next(folder: Path, content: bytes) -> None:
-    """Write a record under the first free number, and never replace another one.
+    """Write a record under the next free number, without ever replacing another one.
 
-    Whoever makes ``.record.2.json`` has the number 2, until he renames it: so he must look once more whether
-    the number was given away before he made it.
+    A process that creates ``.record.2.json`` owns the number 2 until it renames the file. So it must check
+    again that another process did not complete that number before.
     """
     for number in itertools.count(_last_number(folder) + 1):
         path = folder / (FILE if number == 1 else f"record.{number}.json")
@@ -73,10 +73,10 @@ def _write_next(folder: Path, content: bytes) -> None:
 
 
 def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
-    """Read all cells' newest records under a result folder.
+    """Read the newest record of every cell in a result folder.
 
     Returns:
-        The records, and a sentence for each that cannot be believed or is a copy of another.
+        The records, and a sentence for each that is invalid or a copy of another.
 
     Raises:
         InputError: there is no such folder, or it holds no results.
@@ -84,10 +84,10 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     root = check_path("the result folder", path)
     if root.exists() and not root.is_dir():
         raise InputError(
-            f"'{root}' is no result folder, but a file; give the folder that `dis-bench run` wrote."
+            f"'{root}' is a file, not a result folder; give the folder that `dis-bench run` wrote."
         )
     if not root.is_dir():
-        raise InputError(f"there is no folder '{root}'; make results with `dis-bench run --out {root}`.")
+        raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
     folders = sorted(f for f in (root / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
     read = [_find_newest(folder) for folder in folders]
     problems = describe_unreadable([failure for _, failures in read for failure in failures])
@@ -95,20 +95,20 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     records = _leave_out_clashes(records, problems)
     if not records and not problems:
         raise InputError(
-            f"the folder '{root}' holds no results; make some with `dis-bench run --out {root}`."
+            f"the folder '{root}' holds no results; create some with `dis-bench run --out {root}`."
         )
     return records, problems
 
 
 def read_newest(folder: Path, problems: list[str]) -> Record | None:
-    """Read the newest record in a cell's folder that can be believed.
+    """Read the newest valid record in a cell's folder.
 
     Args:
-        folder: of the cell.
-        problems: gets a sentence for each newer one that cannot be.
+        folder: folder of the cell.
+        problems: list that a sentence for each newer, invalid record is appended to.
 
     Returns:
-        The record, with its ``folder``; None where there is none.
+        The record, with its ``folder``; None if there is none.
     """
     record, failures = _find_newest(folder)
     problems += describe_unreadable(failures)
@@ -116,7 +116,7 @@ def read_newest(folder: Path, problems: list[str]) -> Record | None:
 
 
 def _find_newest(folder: Path) -> tuple[Record | None, list[Unreadable]]:
-    """Return the newest record that can be believed, and each newer one that cannot."""
+    """Return the newest valid record, and the invalid ones that are newer."""
     failures: list[Unreadable] = []
     try:
         paths = _list_records(folder, failures)
@@ -130,17 +130,17 @@ def _find_newest(folder: Path) -> tuple[Record | None, list[Unreadable]]:
         except (Damaged, FileNotFoundError) as error:
             failures.append(Unreadable(path, error))
             continue
-        older = "an older record of its cell counts"
+        older = "an older record of its cell is used instead"
         return {**record, "folder": str(folder)}, [replace(each, consequence=older) for each in failures]
     return None, failures
 
 
 def _list_records(folder: Path, failures: list[Unreadable]) -> list[Path]:
-    """List the records in a folder, newest first; numbers may be missing."""
+    """List the records in a folder, newest first, with possible gaps in the numbers."""
     names = [name for name in os.listdir(folder) if name.startswith("record")]
     for name in names:
         if not _NUMBERED.fullmatch(name):
-            failures.append(Unreadable(folder / name, Damaged("no record has such a name")))
+            failures.append(Unreadable(folder / name, Damaged("records do not have such names")))
     return [folder / name for _, name in sorted(_number(names), reverse=True)]
 
 
@@ -149,7 +149,7 @@ def _number(names: list[str]) -> list[tuple[int, str]]:
 
 
 def _last_number(folder: Path) -> int:
-    """Return the number of the newest record: one that fills a gap would never count."""
+    """Return the number of the newest record, since one that filled a gap would not count."""
     return max((number for number, _ in _number(os.listdir(folder))), default=0)
 
 
@@ -157,7 +157,7 @@ _NUMBERED = re.compile(r"record(?:\.([2-9]|[1-9][0-9]{1,8}))?\.json")
 
 
 def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record]:
-    """Keep one record of each cell: a folder may have been copied beside itself."""
+    """Keep one record per cell, since a cell's folder may have been copied."""
     kept: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: (len(record["folder"]), record["folder"])):
         first = kept.setdefault(record["hash"], record)
@@ -169,7 +169,7 @@ def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record
 
 
 def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
-    """Leave out the fewer cells where a score has the name of a hyperparameter."""
+    """Resolve names that are both a score and a hyperparameter by leaving out fewer cells."""
     scores = {name for record in records for name in record["scores"]}
     for name in sorted(scores & {name for record in records for name in _list_hyperparameters(record)}):
         with_score = [record for record in records if name in record["scores"]]
@@ -182,6 +182,6 @@ def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Recor
 
 
 def _list_hyperparameters(record: Record) -> list[str]:
-    """List the columns that a cell's hyperparameters may have."""
+    """List the columns in which a cell's hyperparameters may be shown."""
     cell = record["cell"]
     return [*cell["hyperparameters"], *(own_column(cell, name) for name in cell["hyperparameters"])]

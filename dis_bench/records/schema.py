@@ -1,27 +1,27 @@
-"""The schema of what a result folder keeps: every key of a record and of an anchor, with its type.
+"""The schema of result folders: every key of a record and of an anchor, with its type.
 
-The columns of tables (:mod:`.columns`), the checks of what is read (:mod:`.checks`) and docs/results.md
-follow it, and tests hold the three together.
+The columns of tables (:mod:`.columns`), the checks of files (:mod:`.checks`) and docs/results.md follow this
+schema, and tests keep them consistent with it.
 """
 
-# Without postponed annotations, under which TypedDict takes keys that are NotRequired for required ones.
+# No postponed annotations: with them, TypedDict would take NotRequired keys for required ones.
 
 from typing import Any, NotRequired, TypedDict
 
 SCHEMA = 2
 
-# A record as it is handed around: the keys of KeptRecord, and the ``folder`` that it was read from.
+# A record in memory: the keys of KeptRecord, and the ``folder`` that it was read from.
 Record = dict[str, Any]
 
 ENCODER = "encoder"  # the kind of a cell that was trained elsewhere
 
 
 class Damaged(ValueError):
-    """Something in a result folder that cannot be believed; the message says why, for a sentence."""
+    """Error: a file in a result folder is invalid; the message is a clause that says why."""
 
 
 class Outdated(Damaged):
-    """Something that an earlier version wrote."""
+    """Error: an earlier version wrote the file."""
 
 
 class CellIdentity(TypedDict):
@@ -31,16 +31,16 @@ class CellIdentity(TypedDict):
     always required. Any other cell has no ``kind``, and all the other keys.
     """
 
-    kind: NotRequired[str]  # encoder; lacking in cells that were trained here
+    kind: NotRequired[str]  # encoder; absent in cells that were trained here
     dataset: str  # as the user named it
     source: str  # rendered, official or external
     fingerprint: str  # of the dataset's pixels
-    dataset_version: str  # of the code behind the dataset
+    dataset_version: str  # of the dataset's code
     model: str  # as the user named it
-    model_version: str  # of the code behind the model
+    model_version: str  # of the model's code
     hyperparameters: dict[str, float | bool | str]  # the objective's own, by name
     network: NotRequired[str]  # architecture of encoder and decoder, as the user named it
-    network_version: NotRequired[str]  # of the code behind a network that is not dis-bench's own
+    network_version: NotRequired[str]  # of the code of a network that is not dis-bench's own
     likelihood: NotRequired[str]  # bernoulli or gaussian
     latent_size: int  # number of latents
     steps: NotRequired[int]  # of the optimiser
@@ -52,14 +52,14 @@ class CellIdentity(TypedDict):
     score_at: NotRequired[list[int]]  # steps of the training whose codes are scored too, where there are any
     seed: int  # of weights, batches and noise; tells trainings of one encoder apart
     optimiser: NotRequired[str]  # adam
-    recipe: int  # raised when the same settings would give other numbers
+    recipe: int  # raised when the same settings would give different numbers
 
 
 class Evaluation(TypedDict, total=False):
-    """How well images come back, over 15,000 of them; nats per image.
+    """Quality of the reconstructions, averaged over 15,000 images; nats per image.
 
-    A cell has those that its model gives: a model without a posterior has no KL. Those on other images than
-    the study's sample have the names of :data:`.columns.OTHER_IMAGES`: ``heldout_kl``.
+    A cell has the measures that its model provides: a model without a posterior has no KL. Measures on other
+    images than the study's sample are named as in :data:`.columns.OTHER_IMAGES`: ``heldout_kl``.
     """
 
     reconstruction: float  # negative log-likelihood, summed over pixels and channels
@@ -71,15 +71,15 @@ class Evaluation(TypedDict, total=False):
 
 
 class Timing(TypedDict, total=False):
-    """How long it took."""
+    """Durations and throughput."""
 
-    train_seconds: float  # of cells trained as one, each its share
+    train_seconds: float  # in a stack of cells, the cell's share
     images_per_second: float  # in training
     score_seconds: float  # of all metrics
 
 
 class Failure(TypedDict):
-    """Why a cell failed."""
+    """The reason why a cell failed."""
 
     reason: str  # one sentence
     traceback: NotRequired[str]  # where an unexpected exception was raised
@@ -95,35 +95,35 @@ class ScoresAt(TypedDict):
 
 
 class Rescored(TypedDict):
-    """How scores were added after the training."""
+    """The run that added scores after the training."""
 
-    command: str  # what the user typed
+    command: str  # as the user typed it
     environment: dict[str, Any]  # versions and hardware
     created: str  # ISO 8601
 
 
 class DeclaredMetric(TypedDict):
-    """What a metric says of itself to readers."""
+    """The declarations of a metric to readers."""
 
     label: dict[str, str]  # of each score, by column
-    better: str  # higher, lower, or empty where it is not declared
-    range: list[float | None] | None  # null at an end without bound, and where it is not declared
+    better: str  # higher, lower, or empty if it is not declared
+    range: list[float | None] | None  # an unbounded end is null; null if it is not declared
     summary: str  # one line
-    short: NotRequired[dict[str, str]]  # for the head of a narrow column
+    short: NotRequired[dict[str, str]]  # for the heading of a narrow column
     leads: NotRequired[bool]  # whether it takes precedence in the first sentence of a report
-    caveat: NotRequired[str]  # what a reader must know of these scores
-    perfect: NotRequired[dict[str, float]]  # what a perfect code scores, where that was known beforehand
+    caveat: NotRequired[str]  # warning to readers of these scores
+    perfect: NotRequired[dict[str, float]]  # scores of a perfect code, if they are known beforehand
 
 
 class Declared(TypedDict, total=False):
-    """What plug-ins say of themselves to readers, so that a report needs none of them."""
+    """The declarations of plug-ins to readers, so that a report does not need the plug-ins."""
 
     dataset: dict[str, str]  # caveat
-    model: dict[str, str]  # note: what legends add to its name
+    model: dict[str, str]  # note: legends add it to the model's name
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 
 
-# SHA-256 of each file beside a record; the module that is named here writes and reads it.
+# SHA-256 of each file beside a record; the module in the comment writes and reads it.
 KeptFiles = TypedDict(
     "KeptFiles",
     {
@@ -142,10 +142,10 @@ class KeptRecord(TypedDict):
     schema: int  # version of this layout
     status: str  # done or failed
     hash: str  # of the cell; the folder's name ends in it
-    cell: CellIdentity  # what the hash is of
+    cell: CellIdentity  # the hash is computed from it
     beta_norm: float | None  # beta x latents / (pixels x channels)
     dial: NotRequired[str | None]  # the hyperparameter that reports draw the model along
-    evaluation: Evaluation  # empty where the cell failed before it was encoded
+    evaluation: Evaluation  # empty if the cell failed before it was encoded
     scores: dict[str, float]  # by column
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
     unscored: dict[str, str]  # why a metric gave no score
@@ -153,12 +153,12 @@ class KeptRecord(TypedDict):
     scores_at: NotRequired[dict[str, ScoresAt]]  # by step of the training, where the cell asks for it
     declared: NotRequired[Declared]  # what plug-ins say of themselves; absent from earlier records
     timing: Timing  # seconds
-    failure: Failure | None  # None where the cell is done
+    failure: Failure | None  # None if the cell is done
     environment: dict[str, Any]  # versions, processor, device, threads, precision
-    command: str  # what the user typed
+    command: str  # as the user typed it
     created: str  # ISO 8601
-    rescored: NotRequired[Rescored]  # only where scores were added later
-    files: KeptFiles  # those that were kept
+    rescored: NotRequired[Rescored]  # only if scores were added later
+    files: KeptFiles  # the files that were kept
     digest: str  # SHA-256 of all of the above as canonical JSON
 
 
@@ -168,10 +168,10 @@ class KeptAnchor(TypedDict):
     schema: int  # version of this layout
     dataset: str  # as in the cells
     grid: list[int]  # number of values of each factor
-    rows: int  # images that are scored
-    latent_size: int  # codes of the noise
+    rows: int  # number of scored images
+    latent_size: int  # width of the noise
     seed: int  # of the metrics' draws
-    metric: str  # its name
-    protocol: dict[str, Any]  # its version and parameters
-    scores: dict[str, dict[str, float]]  # by column: perfect and chance; empty where it cannot score them
+    metric: str  # name of the metric
+    protocol: dict[str, Any]  # version and parameters of the metric
+    scores: dict[str, dict[str, float]]  # by column: perfect and chance; empty if it cannot score them
     digest: str  # SHA-256 of all of the above as canonical JSON

@@ -1,6 +1,6 @@
-"""Seals: the digests by which records, anchors and the files beside them prove that they are as written.
+"""Seals: digests that show that records, anchors and the files beside them are unchanged.
 
-A digest finds damage and edits. It is no signature: who edits a record can seal it again.
+A digest detects damage and edits. It is not a signature: anyone who edits a record can seal it again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dis_bench.records.schema import Damaged, KeptFiles
 
 KEPT = tuple(KeptFiles.__annotations__)
 
-# Sizes beyond which a file is not read; what a study keeps of a cell is a few megabytes.
+# Sizes beyond which a file is not read; the files of a cell have a few megabytes.
 MOST_JSON = 1 << 24
 MOST_BYTES = 1 << 30
 
@@ -27,12 +27,12 @@ MOST_BYTES = 1 << 30
 def seal(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return a record with the digests of the files beside it, and of itself.
 
-    A record that follows another of the same cell brings the digests of its files with it: they are not
-    computed again, since that would vouch for whatever became of the files.
+    A record that follows another one of the same cell inherits the digests of its files: computing them again
+    would accept files that have changed since.
 
     Args:
-        record: to write.
-        folder: with the files that it is kept with.
+        record: the record to write.
+        folder: folder of the files that belong to it.
 
     Raises:
         ValueError: a number is not finite.
@@ -48,14 +48,14 @@ def seal(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def sign(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record or an anchor with the digest of itself.
+    """Return a record or an anchor with its own digest.
 
     Raises:
         ValueError: a number is not finite.
     """
     unsigned = {name: each for name, each in value.items() if name != "digest"}
     text = json.dumps(unsigned, ensure_ascii=False, allow_nan=False)
-    # Bytes of the command line that are no UTF-8 become question marks: no reader could take them.
+    # Bytes of the command line that are not UTF-8 become question marks, as no reader could decode them.
     plain = json.loads(text.encode("utf-8", "replace"))
     return {**plain, "digest": _digest(plain)}
 
@@ -70,8 +70,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """Read a record of the cell whose folder it is in.
 
     Raises:
-        Damaged: it is not as it was written, or not of that cell.
-        FileNotFoundError: there is none.
+        Damaged: it has changed since it was written, or belongs to another cell.
+        FileNotFoundError: there is no such file.
     """
     record = _read_signed(path, "record")
     check_record(record, path.parent.name)
@@ -82,8 +82,8 @@ def read_anchor(path: Path) -> dict[str, Any]:
     """Read an anchor.
 
     Raises:
-        Damaged: it is not as it was written.
-        FileNotFoundError: there is none.
+        Damaged: it has changed since it was written.
+        FileNotFoundError: there is no such file.
     """
     anchor = _read_signed(path, "anchor")
     check_anchor(anchor, path.stem)
@@ -91,32 +91,32 @@ def read_anchor(path: Path) -> dict[str, Any]:
 
 
 def read_kept(folder: Path, record: Mapping[str, Any], name: str) -> bytes:
-    """Read a file beside a record, if it is the one that was written.
+    """Read a file beside a record, and check its digest.
 
     Args:
-        folder: of the cell.
-        record: a record of it, as :func:`read_record` gives it.
+        folder: folder of the cell.
+        record: a record of the cell, as :func:`read_record` returns it.
         name: one of :data:`KEPT`.
 
     Raises:
-        Damaged: it is not as it was written.
-        FileNotFoundError: there is none.
+        Damaged: it has changed since it was written.
+        FileNotFoundError: there is no such file.
     """
     content = read_regular(folder / name, MOST_BYTES)
     written = record["files"].get(name)
     if written is None:
         raise Damaged("its record does not list it")
     if hashlib.sha256(content).hexdigest() != written:
-        raise Damaged("it has changed since it was written: its digest is another")
+        raise Damaged("it has changed since it was written: its digest differs from the record's")
     return content
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Read a regular file; a pipe or a device is never waited for.
+    """Read a regular file, without ever waiting for a pipe or a device.
 
     Raises:
-        Damaged: it is something else, larger than ``most`` bytes, or cannot be read.
-        FileNotFoundError: there is none.
+        Damaged: it is not a regular file, is larger than ``most`` bytes, or cannot be read.
+        FileNotFoundError: there is no such file.
     """
     try:
         _check_regular(path.stat(), most)
@@ -132,15 +132,15 @@ def read_regular(path: Path, most: int) -> bytes:
 
 def _check_regular(status: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Damaged("it is no regular file")
+        raise Damaged("it is not a regular file")
     if status.st_size > most:
-        raise Damaged(f"it has {status.st_size:,} bytes, more than the {most:,} that are read")
+        raise Damaged(f"it has {status.st_size:,} bytes, more than the limit of {most:,}")
 
 
 def _read_signed(path: Path, kind: str) -> dict[str, Any]:
     content = read_regular(path, MOST_JSON)
     if not content:
-        raise Damaged("it is empty, as a power cut leaves a file")
+        raise Damaged("it is empty, as a power failure leaves a file")
     try:
         value = json.loads(content.decode())
         check_version(value, kind)
@@ -150,7 +150,7 @@ def _read_signed(path: Path, kind: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{type(error).__name__}: {error}") from None
     if not fits:
-        raise Damaged(f"it has changed since it was written: its digest is not that of this {kind}")
+        raise Damaged(f"it has changed since it was written: its digest does not match this {kind}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The order of values that people read: numbers by size, also where they are part of a text."""
+"""Natural order of values: numbers by size, also inside texts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SortKey = tuple[Any, ...]
 
 
 def sort_key(value: Any) -> SortKey:
-    """Return a key that orders values of mixed kinds: truth values, numbers, texts, None.
+    """Return a key that sorts mixed values: truth values, numbers, texts, None.
 
-    Numbers in a text count as numbers, so that ``beta10`` comes after ``beta4``.
+    Numbers inside a text are compared as numbers, so that ``beta10`` comes after ``beta4``.
     """
     if value is None or value != value:
         return (4,)
@@ -26,6 +26,6 @@ def sort_key(value: Any) -> SortKey:
 
 
 def _split_numbers(text: str) -> tuple[str | int, ...]:
-    """Split a text into words and whole numbers, which alternate."""
-    parts = re.split(r"([0-9]{1,18})", text)  # longer numbers are cut: int() is slow, then refuses
+    """Split a text into alternating words and whole numbers."""
+    parts = re.split(r"([0-9]{1,18})", text)  # longer numbers are split: int() is slow, then refuses them
     return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))

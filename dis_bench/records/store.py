@@ -1,12 +1,12 @@
-"""The result store: a folder per cell, whole or absent.
+"""The result store: a folder per cell, either complete or absent.
 
     DIR/cells/dsprites-betavae-beta4-seed0-1a2b3c4d5e6f/    the records of a cell, and the files beside them
-    DIR/unfinished/     cells that are being trained or scored, and which process does that
-    DIR/anchors/        what a perfect code and noise score on the same images, a file per metric
-    DIR/superseded/     what ``--rerun`` replaced: nothing is deleted
+    DIR/unfinished/     cells that are being trained or scored, each with the process that does it
+    DIR/anchors/        scores of a perfect code and of noise on the same images, a file per metric
+    DIR/superseded/     cells that ``--rerun`` replaced: nothing is deleted
 
-A cell is claimed, filled in ``unfinished/`` and renamed when it is complete, so a reader never sees half of
-one, and runs on one folder share the work.
+A cell is claimed, filled in ``unfinished/`` and renamed when it is complete. So readers never see a partial
+cell, and runs on one folder share the work.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from dis_bench.records.writable import try_file_system
 
 
 class StoreLost(RuntimeError):
-    """Nothing more can be written to a result folder; the message is one sentence."""
+    """Error: nothing more can be written to a result folder; the message is one sentence."""
 
 
 class NotPlaced(RuntimeError):
-    """A finished folder could not be moved into place; it is kept, and the next run moves it."""
+    """Error: a finished folder could not be moved into place; the next run will move it."""
 
 
 class Store:
     """The results under one folder.
 
     Args:
-        root: made when the first cell is written.
+        root: the folder, which is created when the first cell is written.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -51,10 +51,10 @@ class Store:
         self.anchors = self.root / FOLDER
 
     def check_writable(self) -> None:
-        """Make the folder, or say in one sentence what cannot be done there that the results need.
+        """Create the folder, and check that its file system can do all that a run needs.
 
         Raises:
-            InputError: it is a file, may not be written, or its file system lacks something.
+            InputError: the folder is a file or not writable, or its file system lacks an operation.
         """
         if os.path.exists(self.root) and not os.path.isdir(self.root):  # these take any path
             raise InputError(
@@ -69,24 +69,24 @@ class Store:
             )
 
     def folder(self, cell: Cell) -> Path:
-        """Where a cell's results are, or will be."""
+        """Return the folder in which a cell's results are, or will be."""
         return self.cells / cell.folder
 
     def find(self, cell: Cell, problems: list[str] | None = None) -> Record | None:
-        """Return the newest record of a cell that can be believed, or None.
+        """Return the newest valid record of a cell, or None.
 
         Args:
-            cell: whose.
-            problems: gets a sentence for each record that cannot be.
+            cell: the cell to look for.
+            problems: list that a sentence for each invalid record is appended to.
         """
         folder = self.folder(cell)
         return read_newest(folder, [] if problems is None else problems) if folder.is_dir() else None
 
     def claim(self, cell: Cell) -> Claim | None:
-        """Claim a cell, to train or to score it; None where another live run has it.
+        """Claim a cell to train or score it; return None if another live run has it.
 
-        What an owner that ended had finished is moved into place first; the claimed folder is empty, but
-        for checkpoints.
+        If an owner that ended had finished the cell, its folder is moved into place first. The claimed folder
+        is empty except for checkpoints.
 
         Raises:
             NotPlaced: the finished folder could not be moved.
@@ -96,7 +96,7 @@ class Store:
             try:
                 if not self.recover(claim, cell.folder):
                     claim.clear()
-                    for half in self.folder(cell).glob(".record.*"):  # nobody else writes there now
+                    for half in self.folder(cell).glob(".record.*"):  # no other process writes there now
                         remove_file(half)
                     return claim
             except BaseException:
@@ -107,9 +107,9 @@ class Store:
 
     @contextmanager
     def new_folder(self, cell: Cell) -> Iterator[Path]:
-        """A folder to fill; it becomes the cell's own, at once and whole, when the block ends well.
+        """Yield a folder to fill, which becomes the cell's when the block succeeds.
 
-        What was there before moves to ``superseded/``. If the block fails, nothing has changed.
+        The folder that was there before moves to ``superseded/``. If the block fails, nothing changes.
 
         Raises:
             BlockingIOError: another run has the cell.
@@ -122,23 +122,23 @@ class Store:
             self.place(claim, cell.folder)
 
     def place(self, claim: Claim, name: str, *, recovered: bool = False) -> None:
-        """Move a complete folder into ``cells/``; what it replaces goes to ``superseded/``.
+        """Move a complete folder into ``cells/``, and the one it replaces to ``superseded/``.
 
-        A failed cell replaces no finished one: it goes to ``superseded/`` itself, and so does a recovered
-        one that is older than what is there.
+        A failed cell does not replace a finished one: it moves to ``superseded/`` itself. So does a recovered
+        cell that is older than the present one.
 
         Args:
-            claim: of the folder; over when this returns.
-            name: of the cell's folder.
-            recovered: another process made it.
+            claim: claim on the folder, which ends here.
+            name: name of the cell's folder.
+            recovered: whether another process filled the folder.
 
         Raises:
-            ClaimLost: another process has it.
-            NotPlaced: it could not be moved; it stays in ``unfinished/``.
+            ClaimLost: another process has the cell.
+            NotPlaced: the folder could not be moved; it stays in ``unfinished/``.
         """
         claim.check()
         try:
-            for path in claim.folder.glob("checkpoint*"):  # which nobody needs any more
+            for path in claim.folder.glob("checkpoint*"):  # no longer needed
                 path.unlink()
             sync_files(claim.folder)
             self._move(claim.folder, name, recovered)
@@ -152,7 +152,7 @@ class Store:
             ) from error
 
     def recover(self, claim: Claim, name: str) -> bool:
-        """Move what an earlier owner of a claim had finished into place; return False if there is nothing."""
+        """Move a cell that an earlier owner had finished into place; False if there is none."""
         record = read_newest(claim.folder, [])
         if record is None or not name.endswith(record["hash"]):
             return False
@@ -163,7 +163,7 @@ class Store:
         self.cells.mkdir(parents=True, exist_ok=True)
         target = self.cells / name
         try:
-            os.rename(folder, target)  # refused where there are files
+            os.rename(folder, target)  # fails if the target holds files
             return
         except OSError:
             if not target.is_dir():
@@ -171,7 +171,7 @@ class Store:
         superseded = self.root / "superseded"
         superseded.mkdir(exist_ok=True)
         old = superseded / f"{name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}"
-        # Where the two can be exchanged, the cell is in the tables at every moment.
+        # If the two can be exchanged, readers find the cell at every moment.
         if not _replaces(folder, target, recovered) or exchange(folder, target):
             os.rename(folder, old)
         else:
@@ -184,11 +184,11 @@ class Store:
 
 
 def _replaces(folder: Path, target: Path, recovered: bool) -> bool:
-    """Return True if a complete folder is to replace the one that is there."""
+    """Return True if a complete folder should replace the present one."""
     new, old = (read_newest(one, []) for one in (folder, target))
     if old is None or new is None:
         return old is None
     if new["status"] != old["status"]:
         return new["status"] == "done"
-    # Where a run was killed while it exchanged the two, the one in unfinished/ may be either.
+    # If a run was killed while it exchanged the two, either may be in unfinished/.
     return not recovered or find_time(folder) > find_time(target)

@@ -1,4 +1,4 @@
-"""What runs that were killed left behind: finished cells are moved into place, halves removed."""
+"""Clean up after killed runs: move finished cells into place, remove partial ones."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
 
 
 def sweep(store: Store) -> None:
-    """Clear a result folder of what dead runs left; what a live run is at work on stays.
+    """Clear a result folder of the remains of dead runs, but not of live ones.
 
-    What cannot be removed stays too: a folder may be readable only.
+    Files that cannot be removed stay, since the folder may be read-only.
     """
     sweep_unfinished(store)
     with suppress(OSError):
@@ -33,9 +33,9 @@ def sweep(store: Store) -> None:
 
 
 def sweep_unfinished(store: Store) -> None:
-    """Take over the cells that dead runs had, and those that nobody has.
+    """Take over the cells of dead runs, and those that are unclaimed.
 
-    The checkpoints of cells that are not done stay: their training goes on from them.
+    The checkpoints of cells that are not done stay, so that their training can be resumed.
     """
     with suppress(OSError):
         for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
@@ -59,7 +59,7 @@ def _take_over(store: Store, name: str) -> None:
 
 
 def _remove_hidden(path: Path) -> None:
-    """Remove what a trial of the file system left, and what versions before ``unfinished/`` did."""
+    """Remove remains of file system trials, and of versions before ``unfinished/``."""
     trial = _TRIAL.fullmatch(path.name)
     if trial is None and path.parent.name == "unfinished":
         return

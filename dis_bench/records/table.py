@@ -1,4 +1,4 @@
-"""The tidy table of a result folder: one row per cell, numbers as numbers."""
+"""The tidy table of a result folder: one row per cell, in typed columns."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def read_results(path: str | Path) -> pd.DataFrame:
         path: the ``--out`` folder of one or more runs.
 
     Returns:
-        Settings (dataset, model, each hyperparameter, seed, ...), then what was measured
-        (reconstruction and KL in nats per image, scores), by column; docs/results.md describes each.
-        Records that cannot be believed are left out, with a warning that names them. ``attrs["small"]`` lists
-        the scores of which some are from fewer rows than their protocol wants.
+        A table of settings (dataset, model, each hyperparameter, seed, ...), then of measurements
+        (reconstruction and KL in nats per image, scores); docs/results.md describes each column. Invalid
+        records are left out, with a warning that names them. ``attrs["small"]`` lists the scores some of
+        which were computed from fewer rows than their protocol needs.
 
     Raises:
         InputError: there is no such folder, or it holds no readable results.
@@ -57,7 +57,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
 
 
 def tabulate(records: list[Record]) -> pd.DataFrame:
-    """Make the table of :func:`read_results` from records that were already read."""
+    """Build the table of :func:`read_results` from records that were already read."""
     import pandas as pd
 
     shared = _find_shared(records)
@@ -69,10 +69,10 @@ def tabulate(records: list[Record]) -> pd.DataFrame:
 
 
 def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
-    """Return the values of a cell by column, without what it does not have.
+    """Return the values that a cell has, by column.
 
     Args:
-        record: of the cell.
+        record: record of the cell.
         shared: hyperparameters that get a column for each model.
     """
     cell, evaluation, failure = record["cell"], record["evaluation"], record["failure"]
@@ -95,7 +95,7 @@ def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
 
 
 def _find_shared(records: list[Record]) -> set[str]:
-    """Return the hyperparameters that several models have, each in its own sense."""
+    """Return the hyperparameters that several models have, with a meaning of their own."""
     models: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for name in record["cell"]["hyperparameters"]:
@@ -104,7 +104,7 @@ def _find_shared(records: list[Record]) -> set[str]:
 
 
 def _order_columns(found: Iterable[str], scores: list[str]) -> list[str]:
-    """Order columns by what they are; those of the settings are in every table."""
+    """Order columns by their kind; those of the settings are in every table."""
     known = {*FIXED, *scores}
     measures = [name for name in found if name not in known and is_measure(name)]
     hyperparameters = [name for name in found if name not in known and not is_measure(name)]
@@ -128,7 +128,7 @@ def _order_rows(records: list[Record]) -> Callable[[Record], list[SortKey]]:
     names = sorted({name for record in records for name in record["cell"]["hyperparameters"]})
 
     def key(record: Record) -> list[SortKey]:
-        # in Python, as a column of texts and numbers has no order in pandas
+        # in Python, as pandas cannot sort a column of texts and numbers
         cell = record["cell"]
         first = [cell["dataset"], cell["source"], cell["model"]]
         return [sort_key(v) for v in (*first, *map(cell["hyperparameters"].get, names), cell["seed"])]

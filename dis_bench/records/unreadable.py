@@ -1,4 +1,4 @@
-"""Files in a result folder that cannot be read, and the sentences that name them."""
+"""Unreadable files in a result folder, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Unreadable:
     """A file in a result folder that cannot be read.
 
     Attributes:
-        path: of the file, or of its folder.
-        error: why.
-        consequence: what becomes of it.
+        path: path of the file, or of its folder.
+        error: the reason.
+        consequence: the consequence for the reader, as a clause.
     """
 
     path: Path
@@ -24,13 +24,13 @@ class Unreadable:
 
 
 def describe_unreadable(failures: list[Unreadable]) -> list[str]:
-    """Write a sentence for each file, and one for all of an earlier version."""
+    """Return a sentence for each file, and a single one for all of an earlier version."""
     outdated = [each for each in failures if isinstance(each.error, Outdated)]
     sentences = []
     for each in failures:
         if isinstance(each.error, Outdated) and each is not outdated[0]:
             continue
         others = f" and {len(outdated) - 1} more" if outdated[:1] == [each] and outdated[1:] else ""
-        reason = "it is gone" if isinstance(each.error, FileNotFoundError) else each.error
+        reason = "it was removed" if isinstance(each.error, FileNotFoundError) else each.error
         sentences.append(f"{each.path}{others} cannot be read ({reason}); {each.consequence}.")
     return sentences

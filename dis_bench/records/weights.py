@@ -1,4 +1,4 @@
-"""weights.pt: the state_dict of a cell's trained networks."""
+"""The file weights.pt: the state_dict of a cell's trained networks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ FILE = "weights.pt"
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights of a cell, to be read on machines without a GPU as well."""
+    """Write the weights of a cell, readable on machines without a GPU too."""
     import torch
 
-    content = io.BytesIO()  # torch reports a full disk without saying so
+    content = io.BytesIO()  # torch's own errors do not name a full disk
     torch.save({name: value.cpu() for name, value in weights.items()}, content)
     (folder / FILE).write_bytes(content.getbuffer())
 
 
 def read_weights(folder: str | Path, record: Record | None = None) -> dict[str, Tensor]:
-    """Read the weights of a cell, on the CPU; nothing else is ever unpickled.
+    """Read the weights of a cell, on the CPU, without unpickling anything else.
 
     Args:
-        folder: of the cell.
-        record: of the cell, where it was read before.
+        folder: folder of the cell.
+        record: record of the cell, if it was read before.
 
     Raises:
-        Damaged: the file, or the record that vouches for it, is not as it was written.
+        Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
     import torch

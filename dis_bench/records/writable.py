@@ -1,4 +1,4 @@
-"""What the results need of a file system, tried before time is spent on training."""
+"""Try the file system operations that results need, before time is spent on training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dis_bench.records.processes import make_stamp
 
 
 class Refused(Exception):
-    """A step that a file system does not do; the message says which, and why."""
+    """Error: a file system lacks an operation; the message says which, and why."""
 
 
 def try_file_system(unfinished: Path, cells: Path) -> str | None:
-    """Make both folders, and try there all that a run does; return what is refused, or None.
+    """Create both folders, try all operations of a run, and return the first failure.
 
-    Links are not needed, nor is flushing a folder to the disk.
+    Neither links nor flushing a folder to the disk are needed. Returns None if everything works.
     """
     name = f".try.{make_stamp()}.".ljust(LONGEST_NAME, "x")
     here, there = unfinished / name, cells / name
@@ -43,18 +43,18 @@ def _try_files(folder: Path) -> None:
     one, other = folder / "one", folder / "other"
     with _trying("write a file"):
         write_new(one, b"old")
-    with _trying("tell that a file is there already"):
+    with _trying("detect that a file exists already"):
         try:
             write_new(one, b"new")
         except FileExistsError:
             pass
         else:
-            raise Refused("a file that should not be replaced was replaced")
+            raise Refused("it replaced a file that should not be replaced")
     with _trying("replace a file by renaming another"):
         write_new(other, b"new")
         os.replace(other, one)
         if one.read_bytes() != b"new":
-            raise Refused("a file that should be replaced was not")
+            raise Refused("it did not replace a file that should be replaced")
 
 
 @contextmanager

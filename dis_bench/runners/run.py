@@ -222,7 +222,7 @@ def _check_still_writable(store: Store, needed: int) -> None:
     Raises:
         StoreLost: nothing more can be written.
     """
-    kept = "the finished cells are kept, and the same command goes on from there."
+    kept = "the finished cells are kept, and the same command continues from there."
     try:
         store.check_writable()
     except InputError as error:

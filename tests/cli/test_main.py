@@ -195,7 +195,7 @@ def test_bad_words_end_in_one_short_printable_line(words, capsys, tmp_path, monk
 
 def test_a_folder_that_is_a_file(capsys, tmp_path):
     (tmp_path / "text").write_text("text")
-    assert "is no result folder, but a file" in fails(capsys, "report", str(tmp_path / "text"))
+    assert "is a file, not a result folder" in fails(capsys, "report", str(tmp_path / "text"))
 
 
 def test_models_are_listed_with_their_published_grids(capsys):

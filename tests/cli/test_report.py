@@ -29,7 +29,7 @@ def test_no_results_is_one_sentence(capsys, tmp_path, monkeypatch):
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
-        "dis-bench: error: there is no folder 'results'; make results with `dis-bench run --out results`.\n"
+        "dis-bench: error: there is no folder 'results'; create results with `dis-bench run --out results`.\n"
     )
 
 

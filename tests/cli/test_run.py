@@ -127,7 +127,9 @@ def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_same_command_go
     )
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.count("File too large; where larger files are allowed, the same command goes on") == 2
+    assert (
+        done.stderr.count("File too large; where larger files are allowed, the same command continues") == 2
+    )
     folders = cells(tmp_path / "results")
     assert len(folders) == 2
     assert all({path.name for path in one.iterdir()} == {"record.json", "training.csv"} for one in folders)

@@ -81,4 +81,4 @@ def test_two_folders_are_exchanged_or_stay_as_they_are(tmp_path):
 def test_what_failed_is_a_sentence_with_advice(code):
     text = explain(OSError(code, os.strerror(code), "/a/file"))
     assert text.startswith(f"{os.strerror(code)} ('/a/file'); ")
-    assert text.endswith("the same command goes on")
+    assert text.endswith("the same command continues")

@@ -236,7 +236,7 @@ def test_an_anchor_that_is_no_plain_file_of_ours_is_named_at_once(store, make):
 def test_a_file_is_never_read_beyond_its_limit(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     assert read_regular(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(Damaged, match="5 bytes, more than the 4"):
+    with pytest.raises(Damaged, match="5 bytes, more than the limit of 4"):
         read_regular(tmp_path / "file", 4)
 
 
@@ -257,5 +257,5 @@ def test_no_record_is_written_with_a_number_that_is_not_finite(tmp_path):
 def test_every_record_damaged_is_an_error_with_the_first_reason(store):
     for path in store.glob("cells/*/record.json"):
         path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"no readable results: .*it is empty, as a power cut"):
+    with pytest.raises(InputError, match=r"no readable results: .*it is empty, as a power failure"):
         read_results(store)

@@ -427,7 +427,7 @@ def test_what_is_not_named_like_a_record_is_named_and_none(store, name):
     (folder / "record.2.json").rename(folder / name)
     [record], [problem] = read_records(store.root)
     assert record["scores"] == {"mig": 0.1}
-    assert f"{folder / name} cannot be read (no record has such a name)" in problem
+    assert f"{folder / name} cannot be read (records do not have such names)" in problem
     (folder / "record.json").unlink()
     assert store.find(CELL) is None
 
@@ -438,7 +438,7 @@ def test_a_corrupt_newer_record_is_named_though_an_older_one_counts(store):
     [record], [problem] = read_records(store.root)
     assert record["scores"] == {"mig": 0.1}
     assert "record.2.json cannot be read (" in problem
-    assert problem.endswith("an older record of its cell counts.")
+    assert problem.endswith("an older record of its cell is used instead.")
 
 
 def test_a_copied_folder_counts_once_and_both_are_named(store):

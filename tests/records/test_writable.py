@@ -35,7 +35,7 @@ REFUSALS = {
     "write a file": (writable, "write_new", refuse(errno.EPERM)),
     "replace a file by renaming another": (os, "replace", refuse(errno.ENOTSUP)),
     "move a folder from 'unfinished' to 'cells'": (os, "rename", refuse(errno.EXDEV, is_folder, os.rename)),
-    "that should not be replaced was replaced": (writable, "write_new", write_over),
+    "replaced a file that should not be replaced": (writable, "write_new", write_over),
 }
 
 

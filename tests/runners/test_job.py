@@ -87,7 +87,7 @@ def test_what_cannot_be_written_is_that_cell_s_failure(stage, tmp_path, monkeypa
         table = run(TWO, tmp_path).set_index("beta")
     assert table["status"].to_dict() == {1.0: "failed", 4.0: "done"}
     assert os.strerror(code) in table["failure"][1.0]
-    assert "the same command goes on" in table["failure"][1.0] or "the next run" in table["failure"][1.0]
+    assert "the same command continues" in table["failure"][1.0] or "the next run" in table["failure"][1.0]
     seen = Seen()
     assert run(TWO, tmp_path, watcher=seen)["status"].tolist() == ["done"] * 2
     assert seen.trained == ([] if stage == "moving" else [1.0])

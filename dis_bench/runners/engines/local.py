@@ -201,7 +201,7 @@ class Workers:
             if self._false_starts == MOST_FALSE_STARTS:
                 raise WorkerDied(
                     f"worker processes end as they start ({how}), most often for want of memory; "
-                    "the finished cells are kept, and the same command goes on from there."
+                    "the finished cells are kept, and the same command continues from there."
                 )
         elif task is not None:
             task.deaths += 1
