@@ -1,4 +1,4 @@
-"""The zoo: a file per objective or baseline, and the contract that all of them keep."""
+"""The zoo: one file per objective or baseline, and the contract that all models follow."""
 
 from dis_bench.models.building import build_model
 

@@ -12,8 +12,8 @@ class Autoencoder(nn.Module):
     """An encoder to the posterior's mean and log-variance, and a decoder to logits.
 
     Args:
-        given: what the study chose.
-        outputs: of the encoder; None for two per latent, from which :meth:`posterior` is made.
+        given: the study's choices.
+        outputs: number of outputs of the encoder; None means two per latent, which :meth:`posterior` splits.
     """
 
     def __init__(self, given: Given, outputs: int | None = None) -> None:
@@ -23,11 +23,14 @@ class Autoencoder(nn.Module):
         self.negative_log_likelihood = LIKELIHOODS[given.likelihood]
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute posterior means [B, D] and log-variances [B, D] of images [B, C, H, W] in [0, 1]."""
+        """Compute posterior means and log-variances [B, D] of images [B, C, H, W]."""
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         return mean, logvar
 
 
 def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
-    """Compute the KL [B, D] from N(mean, exp(logvar)) to N(0, 1), in nats (Kingma & Welling 2014, app. B)."""
+    """Compute the KL [B, D] of N(mean, exp(logvar)) from N(0, 1), in nats.
+
+    Kingma & Welling 2014, appendix B.
+    """
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)

@@ -1,4 +1,4 @@
-"""Beta-VAE: a VAE whose KL is weighted by beta."""
+"""Beta-VAE: a VAE whose KL is weighted with beta."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building a model by its name, and its networks with their first weights."""
+"""Build a model by its name, and initialise its networks."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def build_model(
         network: an installed family of networks, ``module:Class`` or ``path/file.py:Class``.
         latent_size: number of latents.
         likelihood: ``bernoulli`` or ``gaussian``.
-        seed: decides the initial weights.
+        seed: seed of the initial weights.
         hyperparameters: the model's own, such as ``beta=4.0``.
 
     Returns:
         The model, with ``encode(networks, images)`` and ``decode(networks, codes)``, and its networks.
 
     Raises:
-        InputError: an unknown name, a value that is not allowed, or images of a size that the networks do not
-            take.
+        InputError: the name is unknown, a value is not allowed, or the networks do not take images of this
+            size.
 
     >>> model, networks = build_model("betavae", latent_size=6, beta=4.0)
     >>> model.beta, sum(weights.numel() for weights in networks.parameters())
     (4.0, 498925)
     """
-    import torch  # noqa: F401 -- before its stream is seeded
+    import torch  # noqa: F401 -- imported before its random stream is seeded
 
     from dis_bench.errors import unknown
     from dis_bench.models.given import Given
@@ -57,7 +57,7 @@ def build_model(
     if likelihood not in LIKELIHOODS:
         raise unknown("likelihood", likelihood, LIKELIHOODS)
     model = registry.find("models", name).load()(**hyperparameters)
-    family = choose_networks(network)  # before weights are drawn: importing it may draw, too
+    family = choose_networks(network)  # before weights are drawn, since importing it may draw too
     given = Given(image_shape, latent_size, likelihood, family)
     with neutral(), own_streams(seed):
         networks = model.build(given)

@@ -1,7 +1,7 @@
-"""What chance decides in training: one cell's images, noise and orders.
+"""Random draws of training: the images, noise and orders of one cell.
 
-Each cell draws from generators of its own, on the CPU: the same numbers whatever device trains it, and
-whatever else is trained beside it.
+Each cell draws from its own generators on the CPU, so that its numbers depend neither on the device that
+trains it nor on the cells that are trained with it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor
 
 
 class Draws:
-    """One cell's chance, a step at a time; all of it on the CPU.
+    """The random draws of one cell, step by step, on the CPU.
 
     Args:
-        images: in the dataset; batches are uniform over them, with replacement.
+        images: number of images in the dataset; batches are uniform over them, with replacement.
         batch_size: images per step.
         latents: number of latents D.
         seed: decides all of it.
@@ -50,11 +50,11 @@ class Draws:
         return torch.randn(rows * self.batch_size, width, generator=self.generator)
 
     def uniform(self, width: int, rows: int = 1) -> Tensor:
-        """Draw numbers [rows * B, width], uniform from -1 to 1."""
+        """Draw numbers [rows * B, width] uniformly from -1 to 1."""
         return 2 * torch.rand(rows * self.batch_size, width, generator=self.generator) - 1
 
     def orders(self, columns: int) -> Tensor:
-        """Draw an order of the batch for each column: int64 [B, columns]."""
+        """Draw a permutation of the batch for each column: int64 [B, columns]."""
         drawn = [torch.randperm(self.batch_size, generator=self.generator) for _ in range(columns)]
         return torch.stack(drawn, dim=1)
 
@@ -71,6 +71,6 @@ class Draws:
         return {"batches": self._batches.bit_generator.state, "numbers": self.generator.get_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that :meth:`state` returned."""
+        """Restore the generators to a state that :meth:`state` returned."""
         self._batches.bit_generator.state = state["batches"]
         self.generator.set_state(state["numbers"])

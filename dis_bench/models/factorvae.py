@@ -1,4 +1,4 @@
-"""FactorVAE: a VAE whose codes a critic cannot tell from codes shuffled between images."""
+"""FactorVAE: a VAE with a penalty on the total correlation, which a critic estimates."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class FactorVAE(VAE):
-    """VAE with the total correlation of its codes weighted by gamma (Kim & Mnih 2018, eq. 2).
+    """VAE that adds gamma times the total correlation of codes (Kim & Mnih 2018, eq. 2).
 
-    A critic learns to tell codes of one batch from codes of a second batch whose latents are shuffled
+    A critic learns to distinguish codes of one batch from codes of a second batch whose latents are shuffled
     between images; the difference of its two logits estimates the total correlation (ibid., algorithm 2).
     """
 
@@ -43,11 +43,14 @@ class FactorVAE(VAE):
         return players
 
     def optimisers(self) -> dict[str, Adam]:
-        """Return the critic's Adam, of which the first moment decays faster (ibid., appendix A)."""
+        """Return the critic's Adam, with a faster first moment (ibid., appendix A)."""
         return {"critic": Adam(lr=1e-4, betas=(0.5, 0.9))}
 
     def draw(self, draws: Draws) -> dict[str, Tensor]:
-        """Draw two batches of images, noise for both, and an order of the second batch per latent."""
+        """Draw two batches of images, their noise, and a permutation per latent.
+
+        The permutations shuffle the latents of the second batch between its images.
+        """
         return {
             "images": draws.images(rows=2),
             "noise": draws.gaussian(draws.latents, rows=2),
@@ -55,7 +58,7 @@ class FactorVAE(VAE):
         }
 
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
-        """Compute the losses of the autoencoder and of the critic, from the same pass."""
+        """Compute the losses of the autoencoder and of the critic in one pass."""
         import torch.nn.functional as F
 
         (images, others), (noise, more) = batch["images"].chunk(2), batch["noise"].chunk(2)

@@ -1,4 +1,4 @@
-"""The choices of a study, from which a model builds its networks."""
+"""The study's choices from which a model builds its networks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dis_bench.nn.precision import Duty, Network
 
 @dataclass
 class Given:
-    """The choices of a study, as ``Model.build`` gets them.
+    """The study's choices, which ``Model.build`` receives.
 
     Attributes:
         image_shape: (channels, height, width).
         latents: number of latents D.
         likelihood: ``bernoulli`` or ``gaussian``.
-        family: the networks that the study chose.
+        family: the network family that the study chose.
     """
 
     image_shape: Shape
@@ -39,11 +39,14 @@ class Given:
         return self._make(layers, Duty("decoder", (inputs,), tuple(self.image_shape)))
 
     def network(self, layers: nn.Module) -> Network:
-        """Let a network of the model's own compute in the study's precision; its weights stay as they are."""
+        """Wrap a network of the model's own, so that it computes in the study's precision.
+
+        Its weights are not initialised again.
+        """
         return Network(*layers) if type(layers) is nn.Sequential else Network(layers)
 
     def initialise(self) -> None:
-        """Draw the first weights of the family's networks, in the order in which they were built."""
+        """Initialise the family's networks, in the order in which they were built."""
         self.family.initialise(*self._made)
 
     def _make(self, layers: nn.Module, duty: Duty) -> Network:

@@ -1,4 +1,4 @@
-"""PCA: the principal components of pixels, a linear baseline that takes no steps."""
+"""PCA: principal components of pixels, a linear baseline that takes no training steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dis_bench.models.given import Given
 
 SAMPLE = 10_000  # images to fit on
-FAINTEST = 1e-3  # decoded pixel, and its distance from 1: a Bernoulli likelihood of 0 or 1 may be infinite
+FAINTEST = 1e-3  # distance of decoded pixels from 0 and 1, where a Bernoulli likelihood may be infinite
 
 
 class Axes(NamedTuple):
@@ -74,7 +74,7 @@ class PCA(Model):
         return (images - linear.mean).flatten(1) @ linear.project, None
 
     def decode(self, networks: Any, codes: Tensor) -> Tensor:
-        """Decode codes [B, D] to logits of the images that they are lifted to."""
+        """Decode codes [B, D] to the logits of their linear reconstructions."""
         linear = networks.linear
         pixels = (codes @ linear.lift).view(-1, *linear.mean.shape) + linear.mean
         return pixels.clamp(FAINTEST, 1 - FAINTEST).logit()

@@ -8,10 +8,10 @@ from torch import nn
 class Players(nn.Module):
     """Networks by the names of their players: ``Players(autoencoder=...).autoencoder``.
 
-    A plain ``nn.ModuleDict`` would refuse names such as "values".
+    A plain ``nn.ModuleDict`` would reject names such as "values".
 
     Args:
-        players: a network each.
+        players: the network of each player.
     """
 
     def __init__(self, **players: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""VAE: the evidence lower bound, with the KL unweighted; the family of most objectives."""
+"""VAE: the evidence lower bound with an unweighted KL, and the base of most objectives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Terms:
-    """All that an objective of the family is computed from, of one batch.
+    """The terms of one batch, from which an objective is computed.
 
     Attributes:
         images: [B, C, H, W], in [0, 1].
@@ -27,7 +27,7 @@ class Terms:
         reconstruction: negative log-likelihood [B], summed over pixels and channels, nats.
         kl: KL of the posterior from the unit Gaussian [B, D], nats.
         progress: a scalar from 0 at the first step to 1 at the last.
-        batch: all that ``draw`` drew for this step.
+        batch: everything that ``draw`` drew for this step.
     """
 
     images: Tensor
@@ -48,7 +48,7 @@ class VAE(Model):
     note = "its objective: β = 1"
 
     def loss(self, terms: Terms) -> Tensor:
-        """Compute minus the ELBO, in nats per image; what another objective of the family overrides."""
+        """Compute the negative ELBO, in nats per image; other objectives override this."""
         return terms.reconstruction.mean() + terms.kl.sum(1).mean()
 
     def build(self, given: Given) -> Any:
@@ -63,17 +63,26 @@ class VAE(Model):
         return {"images": draws.images(), "noise": draws.gaussian(draws.latents)}
 
     def posterior(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the means [B, D] and log-variances [B, D] that training samples from."""
+        """Compute the posterior means and log-variances [B, D] that training samples."""
         mean, logvar = networks.autoencoder.posterior(images)
         return mean, logvar
 
     def sample(self, networks: Any, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute posterior means, log-variances and one sample, mean + std * noise (ibid., sec. 2.4)."""
+        """Compute posterior means, log-variances and a sample, mean + std * noise.
+
+        Kingma & Welling 2014, section 2.4.
+        """
         mean, logvar = self.posterior(networks, images)
         return mean, logvar, mean + (0.5 * logvar).exp() * noise
 
     def terms(self, networks: Any, batch: dict[str, Tensor]) -> Terms:
-        """Pass a batch through the networks: ``images`` [B, C, H, W], and ``noise`` [B, D] for the sample."""
+        """Pass a batch through the networks.
+
+        Args:
+            networks: players that :meth:`build` returned.
+            batch: ``images`` [B, C, H, W], ``noise`` [B, D] for the sample, ``progress``, and all else that
+                ``draw`` drew.
+        """
         from dis_bench.models.autoencoder import gaussian_kl
 
         images = batch["images"]
@@ -92,7 +101,7 @@ class VAE(Model):
         )
 
     def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
-        """List what the log keeps: reconstruction, KL, and what the loss adds to the reconstruction."""
+        """Return the measures to log: reconstruction, KL, and loss minus reconstruction."""
         weighted_kl = loss - terms.reconstruction.mean().double()  # a difference of large numbers
         return {"reconstruction": terms.reconstruction, "kl": terms.kl, "weighted_kl": weighted_kl}
 

@@ -1,1 +1,1 @@
-"""Published families of networks, a file each: encoders and decoders for the models to train."""
+"""Published network families, one file each: encoders and decoders that models train."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Burgess(Family):
-    """Four convolutions 4x4 of 32 channels, two layers of 256 (Burgess et al. 2018, appendix A.1)."""
+    """Four 4x4 convolutions of 32 channels, two layers of 256 (Burgess et al. 2018, A.1)."""
 
     name = "burgess"
 

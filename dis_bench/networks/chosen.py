@@ -1,4 +1,4 @@
-"""The networks that a user chose, found by name; their plug-in is checked wherever it is used."""
+"""The network family that a user chose, loaded by name and checked whenever it is used."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CONTRACT = (
 
 @dataclass(frozen=True)
 class ChosenNetworks:
-    """A network family that builds for images of its sizes only.
+    """A network family that builds networks only for the image sizes it takes.
 
     Attributes:
-        name: of the family, as tables show it.
+        name: name of the family, as tables show it.
         sizes, least_batch, stackable: as :class:`dis_bench.networks.family.Family` declares them; a class
             that declares none takes images of any size and batches of any length, and is stackable.
     """
@@ -51,9 +51,9 @@ class ChosenNetworks:
         return self._build("decoder", image_shape, inputs)
 
     def initialise(self, *networks: nn.Module) -> None:
-        """Draw the first weights of networks, in their order, if the family says how.
+        """Initialise the weights of networks, in their order, if the family defines it.
 
-        Where it does not, weights stay as the layers drew them when they were built.
+        If it does not, weights stay as the layers initialised them when they were built.
         """
         initialise = getattr(self._family, "initialise", None)
         if initialise is None:
@@ -84,10 +84,10 @@ class ChosenNetworks:
 
 
 def choose_networks(name: str) -> ChosenNetworks:
-    """Return the networks of an installed family, ``module:Class`` or ``path/file.py:Class``.
+    """Return the networks of an installed family, ``module:Class`` or ``file.py:Class``.
 
     Raises:
-        InputError: there is none, or it is not declared as it must be.
+        InputError: there is none, or its declaration is invalid.
     """
     plugin = registry.find("networks", name)
     whose = f"network '{plugin.name}'"

@@ -1,4 +1,4 @@
-"""Critics: networks that tell codes of one kind from codes of another."""
+"""Critics: networks that classify codes by the distribution they come from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def factorvae_critic(inputs: int, outputs: int = 2) -> nn.Sequential:
-    """Build six hidden layers of 1,000 with LeakyReLU 0.2 (Kim & Mnih 2018, appendix A).
+    """Build six hidden layers of 1,000 with LeakyReLU 0.2 (Kim & Mnih 2018, app. A).
 
     Args:
         inputs: numbers per code.
-        outputs: logits; two tell codes of the posterior from codes of the product of its marginals.
+        outputs: number of logits; two classify codes as drawn from the posterior or from the product of its
+            marginals.
     """
     from torch import nn
 

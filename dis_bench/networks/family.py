@@ -1,7 +1,7 @@
 """The contract of a network family: an encoder and a decoder for images of given sizes.
 
-A plug-in is anything that can be called without arguments and gives an object with these two methods. It may
-subclass :class:`Family`, which initialises weights as the published families do, or be a class of its own::
+A plug-in is a callable without arguments that returns an object with these two methods. It may subclass
+:class:`Family`, which initialises weights as the published families do, or be a class of its own::
 
     class Small:
         def encoder(self, image_shape, outputs):
@@ -10,7 +10,7 @@ subclass :class:`Family`, which initialises weights as the published families do
         def decoder(self, image_shape, inputs):
             return nn.Sequential(nn.Linear(inputs, math.prod(image_shape)), nn.Unflatten(1, image_shape))
 
-This module costs no torch: families that keep torch out of their top level can be listed without it.
+This module does not import torch: families that import it only in their methods can be listed without it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Family:
     """A published encoder and its decoder; subclass it to add a family.
 
     Class attributes:
-        name: what users type and what tables show.
-        sizes: heights of the square images that the networks take, in pixels; None where they take any image.
-        least_batch: images that a training batch must have: 2 where layers normalise over the batch.
-        stackable: whether cells may be trained as one on a GPU; networks that draw random numbers (dropout)
-            say False.
+        name: the name that users type and tables show.
+        sizes: heights of the square images that the networks take, in pixels; None if they take any image.
+        least_batch: smallest training batch: 2 if layers normalise over the batch.
+        stackable: whether cells may be trained as one on a GPU; False for networks that draw random numbers
+            (dropout).
     """
 
     name: ClassVar[str]
@@ -58,13 +58,13 @@ class Family:
         raise NotImplementedError(f"{type(self).__name__} must define decoder(self, image_shape, inputs)")
 
     def initialise(self, network: nn.Module) -> None:
-        """Draw a network's first weights: Glorot-uniform, with zero biases.
+        """Initialise a network's weights: Glorot-uniform, with zero biases.
 
-        That is TensorFlow's default, with which the 2019 study was trained. torch's own default starts on a
+        This is TensorFlow's default, with which the 2019 study was trained. torch's default starts on a
         plateau (a grey image for every input) that it leaves late or by chance: on dSprites, at lr 5e-4,
-        after 480 to more than 1,500 steps, where this took 320 to 610 in eight runs.
+        after 480 to more than 1,500 steps, compared with 320 to 610 for this one in eight runs.
 
-        The weights are laid out as convolutions are fast with, on CPUs and GPUs alike.
+        The weights use channels_last, the memory format in which convolutions are fast on CPUs and GPUs.
         """
         import torch
 
@@ -73,7 +73,7 @@ class Family:
 
 
 def _draw_glorot(layer: nn.Module) -> None:
-    """Draw one layer's weights, and set its biases to zero; other layers stay as they are."""
+    """Initialise the weights and biases of a convolution or linear layer."""
     from torch import nn
 
     if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Locatello(Family):
-    """Convolutions of 32, 32, 64, 64 channels, a layer of 256 (Locatello et al. 2019, table 1)."""
+    """Convolutions of 32, 32, 64, 64 channels, one layer of 256 (Locatello et al. 2019).
+
+    The sizes are those of table 1 of the paper.
+    """
 
     name = "locatello"
 

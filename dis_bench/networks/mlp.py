@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class MLP(Family):
-    """Two layers of 1,200 with ReLU, and three with tanh to decode (Higgins et al. 2017, table 1)."""
+    """Two ReLU layers of 1,200 units, three tanh layers to decode (Higgins et al. 2017).
+
+    The sizes are those of table 1 of the paper.
+    """
 
     name = "mlp"
     sizes = None

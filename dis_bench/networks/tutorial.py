@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Tutorial(Family):
-    """Convolutions 3x3 of 32, 64, 128, 256, BatchNorm, LeakyReLU 0.01 (the beta-VAE tutorials)."""
+    """3x3 convolutions of 32 to 256 channels, BatchNorm, LeakyReLU (beta-VAE tutorials)."""
 
     name = "tutorial"
     least_batch = 2  # BatchNorm
 
-    # torch's own layers: in a stack in bf16 vmap adds their fp32 biases, so that BatchNorm is given fp32.
+    # torch's own layers: in a bf16 stack, vmap adds their fp32 biases, so BatchNorm gets fp32 inputs.
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Build a network from images [B, C, 64, 64] to numbers [B, outputs]."""
