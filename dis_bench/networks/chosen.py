@@ -84,7 +84,7 @@ class ChosenNetworks:
 
 
 def choose_networks(name: str) -> ChosenNetworks:
-    """Return the networks of an installed family, ``module:Class`` or ``file.py:Class``.
+    """Load a network family: an installed name, ``module:Class`` or ``file.py:Class``.
 
     Raises:
         InputError: there is none, or its declaration is invalid.

@@ -34,7 +34,7 @@ def write_checkpoint(folder: Path, cell_hash: str, state: dict[str, Any]) -> Non
 
 
 def read_checkpoint(folder: Path, cell_hash: str) -> dict[str, Any] | None:
-    """Read the state to resume a cell from, or None without a readable one of this cell."""
+    """Read the state to resume a cell from, or None if there is no valid one."""
     import torch
 
     try:

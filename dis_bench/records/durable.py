@@ -57,9 +57,10 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove the temporary files of :func:`write_whole` that ended processes left in a folder.
+    """Remove the temporary files that ended processes left in a folder.
 
-    Whether a process on another machine has ended is unknown, so its file is removed when it is a day old.
+    These are files of :func:`write_whole`. Whether a process on another machine has ended is unknown, so its
+    file is removed when it is a day old.
     """
     for path in folder.glob(".*"):
         match = _TEMPORARY.fullmatch(path.name)
@@ -68,7 +69,7 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def is_old(path: Path) -> bool:
-    """Return True if a file was last changed more than a day ago; no write takes that long."""
+    """Return True if a file is more than a day old; no write takes that long."""
     try:
         return time.time() - path.stat().st_mtime > DAY
     except OSError:
@@ -111,7 +112,7 @@ def _sync(path: Path, mode: int) -> None:
 
 
 def _flush(handle: int) -> None:
-    """Flush to the disk; raise if it is full or broken, but not if flushing is unsupported."""
+    """Flush to the disk; ignore errors other than those of a full or broken disk."""
     try:
         os.fsync(handle)
     except OSError as error:

@@ -149,7 +149,7 @@ def _number(names: list[str]) -> list[tuple[int, str]]:
 
 
 def _last_number(folder: Path) -> int:
-    """Return the number of the newest record, since one that filled a gap would not count."""
+    """Return the number of the newest record; one that filled a gap would not count."""
     return max((number for number, _ in _number(os.listdir(folder))), default=0)
 
 
@@ -169,7 +169,10 @@ def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record
 
 
 def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:
-    """Resolve names that are both a score and a hyperparameter by leaving out fewer cells."""
+    """Leave out cells whose score has the name of a hyperparameter, or vice versa.
+
+    Of the cells that have the score and those that have the hyperparameter, the smaller group is left out.
+    """
     scores = {name for record in records for name in record["scores"]}
     for name in sorted(scores & {name for record in records for name in _list_hyperparameters(record)}):
         with_score = [record for record in records if name in record["scores"]]

@@ -122,7 +122,7 @@ class Store:
             self.place(claim, cell.folder)
 
     def place(self, claim: Claim, name: str, *, recovered: bool = False) -> None:
-        """Move a complete folder into ``cells/``, and the one it replaces to ``superseded/``.
+        """Move a complete folder to ``cells/``; move a replaced one to ``superseded/``.
 
         A failed cell does not replace a finished one: it moves to ``superseded/`` itself. So does a recovered
         cell that is older than the present one.
@@ -152,7 +152,7 @@ class Store:
             ) from error
 
     def recover(self, claim: Claim, name: str) -> bool:
-        """Move a cell that an earlier owner had finished into place; False if there is none."""
+        """Move a cell that an earlier owner finished into place; False without one."""
         record = read_newest(claim.folder, [])
         if record is None or not name.endswith(record["hash"]):
             return False

@@ -95,7 +95,7 @@ def _make_row(record: Record, shared: set[str]) -> dict[str, Any]:
 
 
 def _find_shared(records: list[Record]) -> set[str]:
-    """Return the hyperparameters that several models have, with a meaning of their own."""
+    """Return the hyperparameters that several models have, each with its own meaning."""
     models: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for name in record["cell"]["hyperparameters"]:

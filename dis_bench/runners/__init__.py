@@ -1,1 +1,1 @@
-"""Running studies: the grid, its cells, one cell from training to record, and the store of records."""
+"""Run studies: expand the grid into cells, train, encode and score each, keep records."""

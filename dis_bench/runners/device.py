@@ -1,4 +1,4 @@
-"""The machine that trains: its device, its allocator, and how it describes itself in a record."""
+"""The training device: its precision, kernels, allocator and description in records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 KERNELS = ("auto", "compiled", "torch")
 
-# Environment variables that make libraries round in another way.
+# Environment variables that change how libraries round.
 _ROUNDING = (
     *("ATEN_CPU_CAPABILITY", "DNNL_DEFAULT_FPMATH_MODE", "DNNL_MAX_CPU_ISA", "MKL_CBWR"),
     *("MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES", "NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME"),
@@ -26,10 +26,10 @@ _ROUNDING = (
 
 
 def choose_device(wanted: str) -> str:
-    """``cuda`` or ``cpu``; ``auto`` takes a GPU where there is one.
+    """Return ``cuda`` or ``cpu``; ``auto`` chooses a GPU if there is one.
 
     Raises:
-        InputError: CUDA was asked for, and torch sees none.
+        InputError: CUDA was requested, but torch finds no CUDA device.
     """
     import torch
 
@@ -44,12 +44,12 @@ def choose_device(wanted: str) -> str:
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """``fp32``, ``tf32`` or ``bf16``; ``auto`` takes the fastest that the device computes in.
+    """Return ``fp32``, ``tf32`` or ``bf16``; ``auto`` chooses the fastest one.
 
-    On a CPU that is bf16. On a GPU it is tf32: fp32 numbers, of whose products' factors ten bits count.
+    On a CPU it is bf16. On a GPU it is tf32: fp32 storage, products with factors rounded to 10-bit mantissas.
 
     Raises:
-        InputError: it was asked for, and the device does not compute in it.
+        InputError: the device does not support the requested precision.
     """
     allowed = {"fp32": True, "tf32": _has_tf32(device), "bf16": _has_bf16(device)}
     if wanted == "auto":
@@ -57,21 +57,21 @@ def choose_precision(wanted: str, device: str) -> str:
         return faster if allowed[faster] else "fp32"
     if not allowed[wanted]:
         raise InputError(
-            *(Option("precision", wanted), f" was given, but this {device} does not compute in it; use "),
+            *(Option("precision", wanted), f" was given, but this {device} does not support it; use "),
             *(Option("precision", "fp32"), " or ", Option("precision", "auto"), "."),
         )
     return wanted
 
 
 def choose_kernels(wanted: str, device: str, precision: str) -> str:
-    """Return ``compiled`` or ``torch``; ``auto`` takes the compiled kernels where they can be used.
+    """Return ``compiled`` or ``torch``; ``auto`` prefers compiled kernels.
 
     Raises:
-        InputError: the compiled kernels were asked for, and cannot be used here.
+        InputError: compiled kernels were requested, but are not available.
     """
     from dis_bench.nn.compiled import why_unavailable
 
-    reason = "a GPU trains by torch's layers" if device == "cuda" else why_unavailable(precision)
+    reason = "a GPU trains with torch's layers" if device == "cuda" else why_unavailable(precision)
     if wanted == "auto":
         return "torch" if reason else "compiled"
     if wanted == "compiled" and reason:
@@ -81,12 +81,12 @@ def choose_kernels(wanted: str, device: str, precision: str) -> str:
 
 @contextmanager
 def computing(precision: str, kernels: str) -> Iterator[None]:
-    """Set how numbers are computed in this block.
+    """Set the precision and kernels of computations in this block.
 
-    A GPU multiplies fp32 numbers as tf32 if that is the precision, and else exactly; sums of bf16 products
-    are fp32. In bf16 run the networks' passes alone: losses are fp32. cuDNN times its algorithms once for
-    every shape, and takes the fastest. On a CPU, ``kernels`` says what computes the convolutions:
-    ``compiled``, ``torch``, or ``auto`` for what is there.
+    A GPU multiplies fp32 numbers as tf32 if that is the precision, and in full fp32 otherwise; sums of bf16
+    products are fp32. Only the passes of networks run in bf16: losses are fp32. cuDNN times its algorithms
+    once for every shape, and uses the fastest. On a CPU, ``kernels`` selects the convolutions: ``compiled``,
+    ``torch``, or ``auto`` for those that are available.
     """
     import torch
 
@@ -110,7 +110,10 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
 
 
 def _tf32_switches(on: bool) -> list[tuple[Any, str, Any]]:
-    """What to set on what: torch's newer switches if it has them, after which the older cannot be read."""
+    """List torch's tf32 switches as (object, attribute, value).
+
+    Uses the newer switches if torch has them, since the older ones cannot be read after they were set.
+    """
     import torch
 
     cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -121,10 +124,10 @@ def _tf32_switches(on: bool) -> list[tuple[Any, str, Any]]:
 
 
 def check_device(device: str) -> None:
-    """Raise again what broke a GPU for this whole process, such as an illegal access; else do nothing.
+    """Check that the GPU still works, by synchronising with it.
 
     Raises:
-        RuntimeError: no more can be computed.
+        RuntimeError: an error such as an illegal access broke the GPU for the rest of this process.
     """
     import torch
 
@@ -145,16 +148,16 @@ def _has_bf16(device: str) -> bool:
 
 
 def _cpu_has_bf16() -> bool:
-    """Whether the processor multiplies bf16 itself; where it only emulates that, fp32 is faster."""
+    """Return True if the CPU multiplies bf16 natively; emulation is slower than fp32."""
     return any(flag in _cpuinfo("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks, instead of giving them back to the kernel after each step.
+    """Let glibc keep large freed blocks, rather than return them to the kernel.
 
-    A training step allocates and frees tensors of megabytes; the page faults of getting them anew each
-    time took from 3 % to a third of a step, by what a fault costs on a host. Elsewhere than on glibc this
-    does nothing.
+    A training step allocates and frees tensors of megabytes. The page faults of allocating them again took
+    from 3 % to a third of each step, depending on what a fault costs on a host. Without glibc, this does
+    nothing.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -168,7 +171,7 @@ def keep_freed_memory() -> None:
 
 
 def describe_environment(device: str, precision: str, kernels: str) -> dict[str, Any]:
-    """Versions, hardware and switches of numerics, for a record."""
+    """Return versions, hardware and numerical settings, for a record."""
     from importlib.metadata import version
 
     import torch
@@ -193,7 +196,7 @@ def describe_environment(device: str, precision: str, kernels: str) -> dict[str,
 
 
 def _describe_switches() -> dict[str, str]:
-    """Return the switches of this process that change the rounding and are not as they are by default."""
+    """Return the settings that affect rounding and differ from their defaults."""
     import torch
 
     states = {
@@ -208,7 +211,7 @@ def _describe_switches() -> dict[str, str]:
 
 
 def _cpuinfo(name: str) -> str:
-    """One entry of Linux's /proc/cpuinfo, of the first processor; empty elsewhere."""
+    """Return an entry of /proc/cpuinfo for the first processor; empty without Linux."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             entries = (line.partition(":") for line in file)

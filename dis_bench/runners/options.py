@@ -1,4 +1,4 @@
-"""The options of a study, one by one: types and limits, before anything is loaded."""
+"""Check the types and limits of a study's options, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.paths import check_path
 
-# Beyond these a number is a slip of the finger, or would not fit into any machine.
+# Numbers beyond these limits are typing errors, or exceed the memory of any machine.
 MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
 MOST_CELLS = 100_000
 MOST_SCORED = 100  # steps of a training whose codes are kept and scored
@@ -23,11 +23,11 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     """Check the types and the limits of all options of a study.
 
     Args:
-        options: by name.
-        choices: what is allowed, for options that are one of a few words.
+        options: values by name.
+        choices: the allowed words, for options that have a fixed choice.
 
     Raises:
-        InputError: the first one that cannot be used.
+        InputError: the first invalid option.
     """
     for name, allowed in choices.items():
         check_choice(name, options[name], allowed)
@@ -57,10 +57,10 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
-    """Check that an option is one of a few words.
+    """Check that an option is one of the allowed words.
 
     Raises:
-        InputError: it is no text, or another one.
+        InputError: it is not one of them.
     """
     if not isinstance(value, str):
         raise InputError(f"{name} must be one of {', '.join(allowed)}, but {shown(value)} was given.")
@@ -72,7 +72,7 @@ def check_minutes(value: Any) -> None:
     """Check the time between two checkpoints.
 
     Raises:
-        InputError: it is no positive number.
+        InputError: it is not a positive number.
     """
     if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
         raise InputError(f"checkpoint_minutes must be a positive number, but {shown(value)} was given.")

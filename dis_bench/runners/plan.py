@@ -1,4 +1,4 @@
-"""A plan: a study that was checked and expanded into cells."""
+"""Plans: studies that were checked and expanded into cells."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that was checked: its cells, and what they need.
+    """A checked study: its cells, and what they need to run.
 
     Attributes:
-        cells: all of them, in the order in which they are done.
-        datasets: by the name that the cells use.
-        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        cells: all cells, in the order in which they are run.
+        datasets: datasets by the name that the cells use.
+        models: what to load for each name that the cells use: the name itself, or ``path/file.py:Class``.
         networks, metrics: likewise.
-        device: where they train: ``cpu`` or ``cuda``.
-        code: behind all plug-ins.
-        parameters: of metrics, where they differ from the defaults.
-        allow_small: whether protocols are cut to the images that a dataset has.
+        device: the training device, ``cpu`` or ``cuda``.
+        code: code of all plug-ins.
+        parameters: parameters of metrics that differ from the defaults.
+        allow_small: whether protocols are reduced to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
     """
 
@@ -42,11 +42,11 @@ class Plan:
 
 @runtime_checkable
 class Plannable(Protocol):
-    """A study, as those that run it see it."""
+    """The interface of studies that the runner uses."""
 
     @property
     def kernels(self) -> str:
-        """Return the option of that name."""
+        """The option ``kernels``."""
 
     def plan(self) -> Plan:
         """Check everything, and expand the grid."""

@@ -1,4 +1,4 @@
-"""The built-in study: the value of each option where nobody gives one."""
+"""The built-in study, which provides the defaults of all options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-NAME = "quickstart"  # as it is given to --study
+NAME = "quickstart"  # the name that --study takes
 FILE = Path(__file__).with_name(f"{NAME}.toml")
 
 
@@ -15,5 +15,5 @@ def _read() -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-# By option; one that is missing is left to the budget or to the dataset.
+# By option; a missing option has a default that depends on the budget or on the dataset.
 DEFAULTS = _read()

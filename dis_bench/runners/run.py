@@ -1,4 +1,4 @@
-"""Running a study: which cells are left to do, doing them, and the table of all."""
+"""Run a study: find the cells that are left to do, do them, and tabulate all results."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from dis_bench.scratch import temporary_files_in
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_WARNINGS = 20  # of records that cannot be read
+MOST_WARNINGS = 20  # about unreadable records
 
 
 @names_missing_packages
@@ -63,20 +63,20 @@ def run(
     command: str = "",
     checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
-    """Do all cells of a study that are not done yet, with a bar of progress.
+    """Run the cells of a study that are not done yet, with a progress bar.
 
     Args:
         study: a :class:`dis_bench.Study`.
         out: the result folder.
         rerun: ``never``, ``missing`` or ``always``; see :func:`run_study`.
-        command: what the user typed, for the records.
-        checkpoint_minutes: between two checkpoints of a cell, from which an interrupted training goes on.
+        command: the command that the user typed, for the records.
+        checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
 
     Returns:
         The table of this study's results, one row per cell.
 
     Raises:
-        InputError: something that the user gave cannot be used; nothing was started.
+        InputError: the input is invalid; nothing was started.
     """
     if not isinstance(study, Plannable):
         raise InputError(f"study must be a dis_bench.Study, but {shown(study)} was given.")
@@ -103,36 +103,36 @@ def run_study(
     stack: bool | None = None,
     checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
-    """Do the cells of a study that are left to do.
+    """Run the cells of a study that are left to do.
 
-    On a CPU each is done in a worker process of one thread. On a GPU this process trains those that go
-    together as one, and workers score them.
+    On a CPU, each cell runs in a single-threaded worker process. On a GPU, this process trains similar cells
+    in stacks, and workers score them.
 
     Args:
-        study: checked whole before anything starts.
-        out: the result folder; made if need be.
-        rerun: ``missing`` does the cells that have no result or failed, and adds scores that a finished
-            one lacks; ``never`` does only the cells that have no record at all; ``always`` does all of
-            them again, and moves the old results to ``superseded/``.
-        command: what the user typed, for the records; made up from the study where empty.
-        watcher: told what happens.
-        workers: processes; None takes one per core that is free, 0 stays in this process.
-        stack: train cells that go together as one; None does so on a GPU, as on a CPU it is slower.
-        checkpoint_minutes: between two checkpoints of a cell, from which an interrupted training goes on.
+        study: the study, which is checked completely before anything starts.
+        out: the result folder, created if it is missing.
+        rerun: ``missing`` runs the cells that have no result or failed, and adds scores that finished ones
+            lack; ``never`` runs only the cells that have no record at all; ``always`` runs all of them again,
+            and moves the old results to ``superseded/``.
+        command: the command that the user typed, for the records; derived from the study if empty.
+        watcher: receiver of events.
+        workers: number of worker processes; None means one per free core, 0 runs all in this process.
+        stack: whether to train similar cells as one; None does so on a GPU, as it is slower on a CPU.
+        checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
 
     Returns:
-        One row per cell of this study, as :func:`dis_bench.read_results` gives them.
+        One row per cell of this study, as in :func:`dis_bench.read_results`.
 
     Raises:
-        InputError: something that the user gave cannot be used; nothing was started.
-        StoreLost: nothing more can be written; what was finished is in the store.
-        KeyboardInterrupt: after a clean stop; what was finished is in the store.
+        InputError: the input is invalid; nothing was started.
+        StoreLost: nothing more can be written; finished cells are in the store.
+        KeyboardInterrupt: the study was interrupted and stopped cleanly; finished cells are in the store.
     """
     check_choice("rerun", rerun, RERUN)
     check_minutes(checkpoint_minutes)
     if stack and study.kernels == "compiled":
         raise InputError(
-            "--kernels compiled was given, but stacks train by torch's layers; use torch or auto."
+            "--kernels compiled was given, but stacks train with torch's layers; use torch or auto."
         )
     store = Store(out)
     plan = study.plan()
@@ -162,7 +162,7 @@ def run_study(
         sweep_unfinished(store)
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
-    # A metric of which no record knows anything may be one that kills its process.
+    # A metric that no record mentions may be one that kills its process.
     refused = [name for record in records for name, why in record["unscored"].items() if why != PENDING]
     tried = {*refused, *(name for record in records for name in record["protocol"])}
     keep_anchors(plan, tried, store)
@@ -173,7 +173,7 @@ def _choose_engine(
     jobs: Sequence[Job], pipeline: Pipeline, workers: int | None, stack: bool | None, watcher: Watcher
 ) -> Engine:
     stacked = pipeline.device == "cuda" if stack is None else stack
-    if workers is None:  # a core is left for this process where it trains
+    if workers is None:  # if this process trains, it keeps a core for itself
         workers = max(1, min(len(jobs), count_cores() - stacked)) if can_start_workers() else 0
     if stacked:
         return partial(run_stacks, pipeline=pipeline, workers=workers, watch=watcher.watch)
@@ -183,10 +183,14 @@ def _choose_engine(
 def _do(
     jobs: Sequence[Job], pipeline: Pipeline, engine: Engine, watcher: Watcher, needed: int
 ) -> dict[Cell, Record]:
-    """Do jobs; return the records of the cells that failed, some of which could not be written.
+    """Run jobs; return the records of failed cells, which may not be in the store.
 
     Args:
-        needed: bytes that a cell takes.
+        jobs: the jobs to run.
+        pipeline: the stages of a cell.
+        engine: runs the jobs.
+        watcher: receiver of events.
+        needed: bytes that a cell needs.
 
     Raises:
         StoreLost: nothing more can be written.
@@ -202,7 +206,7 @@ def _do(
                 failed[job.cell] = {"folder": str(store.folder(job.cell)), **record}
                 _check_still_writable(store, needed)
     except KeyboardInterrupt:
-        for job in jobs:  # workers that were just moving a cell into place have told nobody
+        for job in jobs:  # a worker that was just moving a cell into place could not report it
             done = None if job.cell in finished else pipeline.find_done(job)
             if done is not None:
                 watcher.finish(job.cell, done)
@@ -217,7 +221,7 @@ def _do(
 
 
 def _check_still_writable(store: Store, needed: int) -> None:
-    """Stop a run of which no further cell could be kept.
+    """Stop a run if no further cell could be written.
 
     Raises:
         StoreLost: nothing more can be written.
@@ -232,17 +236,17 @@ def _check_still_writable(store: Store, needed: int) -> None:
 
 
 def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:
-    """Compare what the cells left to train take with what is free; return the bytes of the smallest.
+    """Check that the disk has space for the cells to train; return the smallest size.
 
     Raises:
-        InputError: there is no space for a single one.
+        InputError: there is no space for a single cell.
     """
     kinds: dict[tuple[str, str], list[Cell]] = {}
     for job in jobs:
         if not job.scores_only:
             kinds.setdefault((job.cell.dataset, job.cell.model), []).append(job.cell)
     sizes: Counter[int] = Counter()
-    for cells in kinds.values():  # of which several may be of one size
+    for cells in kinds.values():  # several kinds may have the same size
         sizes[_measure(cells[0], pipeline)] += len(cells)
     return check_study_space(pipeline.store.root, sizes)
 
@@ -250,17 +254,17 @@ def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:
 def _measure(cell: Cell, pipeline: Pipeline) -> int:
     try:
         return measure_cell(replace(pipeline, device="cpu").prepare(cell))
-    except Exception:  # what is wrong with these cells shows again in training
+    except Exception:  # the same error will be reported in training
         return 0
 
 
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     """List the jobs that a plan still needs under the given rerun policy.
 
-    A record that cannot be believed is named in a warning, and its cell is done again.
+    An invalid record is named in a warning, and its cell is run again.
 
     Raises:
-        InputError: a cell's values are none that a record can hold.
+        InputError: a record cannot hold the values of a cell.
     """
     problems: list[str] = []
     jobs = []
@@ -282,7 +286,7 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
 
 
 def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
-    """Refuse, before it is trained, a cell whose record no reader would take."""
+    """Check, before a cell is trained, that readers will accept its record."""
     try:
         check_cell(cell.identity)
         canonical(cell.identity)
@@ -295,10 +299,10 @@ def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
 
 
 def check_all_images(plan: Plan) -> None:
-    """Draw images of each dataset, to report before training one that cannot be drawn.
+    """Draw images of each dataset, to report faults before training starts.
 
     Raises:
-        InputError: it cannot, or draws something else.
+        InputError: a dataset cannot draw its images, or draws something else.
     """
     with worded_for(STUDY):
         for name, dataset in plan.datasets.items():
@@ -306,7 +310,10 @@ def check_all_images(plan: Plan) -> None:
 
 
 def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: float = MINUTES) -> Pipeline:
-    """What each worker needs; the datasets' tables in shared memory, so that workers hold them once."""
+    """Build the pipeline of a study, with the datasets' tables in shared memory.
+
+    So the workers on this machine hold these tables only once.
+    """
     for dataset in plan.datasets.values():
         dataset.share_memory()
     return Pipeline(
@@ -327,9 +334,12 @@ def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: f
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study would cost here: seconds of training on so many workers, from a few steps measured.
+    """The estimated cost of a study on this machine, from a few measured steps.
 
-    A step is one model's; of a stack it is that cell's share.
+    Attributes:
+        train_seconds: seconds of training with this number of workers.
+        step_seconds: seconds of the slowest model's step; in a stack, the share of one cell.
+        workers: number of cells that are trained at the same time.
     """
 
     train_seconds: float
@@ -339,7 +349,7 @@ class Estimate:
 
 @neutral(warn=True)
 def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
-    """Measure a few steps of the first job of each kind, and reckon what all the jobs would take."""
+    """Measure a few steps of the first job of each kind, and estimate the cost of all."""
     check_all_images(plan)
     pipeline = Pipeline(
         Store("."), plan.datasets, plan.models, plan.networks, plan.metrics, plan.device, "", plan.code
@@ -364,17 +374,17 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
 
 
 def _measure_step(trainee: Trainee, steps: int) -> float:
-    """Measure the seconds of a step of a cell that is trained alone; 0 where it takes none."""
+    """Measure the seconds of a step of a cell that is trained alone; 0 without steps."""
     return measure_stack([trainee], WAYS[0], steps).step_seconds if trainee.is_trained_by_steps else 0.0
 
 
 def _measure_group(group: Sequence[Job], pipeline: Pipeline, steps: int) -> float:
-    """Seconds of a step of one cell, in a stack where it would be trained in one."""
+    """Measure the seconds of a cell's step, in a stack if it would be trained in one."""
     if is_stackable(group, pipeline):
         try:
             choice = choose_stacks(group, pipeline)
             stack = [pipeline.prepare(job.cell) for job in split_group(group, choice.cells)[0]]
             return 1 / measure_stack(stack, choice.way, steps, choice.capture).rate
-        except Exception:  # then they are trained one by one too
+        except Exception:  # in training, they would be trained one by one too
             check_device(pipeline.device)
     return _measure_step(pipeline.prepare(group[0].cell), steps)

@@ -13,11 +13,11 @@ Given = Mapping[str, Any]
 
 
 class Settings(NamedTuple):
-    """What settings mean, sorted by whose they are.
+    """Parsed settings of models and metrics.
 
     Attributes:
-        hyperparameters: the values to try, by model and by name.
-        parameters: the protocol's, by metric and by name.
+        hyperparameters: the values to try, by model and name.
+        parameters: the parameters of protocols, by metric and name.
     """
 
     hyperparameters: dict[str, dict[str, Sequence[Any]]]
@@ -25,14 +25,14 @@ class Settings(NamedTuple):
 
 
 def parse_settings(texts: Sequence[str], example: str) -> dict[str, str | list[str]]:
-    """Split what follows ``--set`` into keys and texts; a key given twice has a list of them.
+    """Split the arguments of ``--set`` into keys and texts; repeated keys get lists.
 
     Args:
-        texts: each ``NAME.KEY=VALUE``.
-        example: for the error: ``mig.bins=40``.
+        texts: arguments of the form ``NAME.KEY=VALUE``.
+        example: an example for the error message: ``mig.bins=40``.
 
     Raises:
-        InputError: not of this form.
+        InputError: an argument does not have this form.
     """
     settings: dict[str, str | list[str]] = {}
     for text in texts:
@@ -48,17 +48,18 @@ def parse_settings(texts: Sequence[str], example: str) -> dict[str, str | list[s
 def resolve_settings(
     settings: Given, models: Mapping[str, Collection[str]], metrics: Mapping[str, Metric]
 ) -> Settings:
-    """Find out whose each setting is, and read and check the parameters of metrics.
+    """Assign settings to models and metrics, and check the parameters of metrics.
 
     Args:
-        settings: a value, or several in a list, by ``name.key``. A text is read as after ``--set``: commas
+        settings: a value, or a list of values, by ``name.key``. A text is read as after ``--set``: commas
             separate the values of a hyperparameter, or of a parameter that is a list.
         models: the names of the hyperparameters, by model.
-        metrics: those that are scored, by name.
+        metrics: the metrics to score, by name.
 
     Raises:
-        InputError: a key without a name, a name that is no model and no metric here or is both, an unknown
-            hyperparameter or parameter, no value, or a parameter's value of another type than its default.
+        InputError: a key has no name, its name is neither a model nor a metric of the study or is both, the
+            hyperparameter or parameter is unknown, its value is missing, or a parameter's value has another
+            type than its default.
     """
     found = Settings({}, {})
     for key, given in settings.items():
@@ -88,7 +89,7 @@ def resolve_settings(
 
 
 def _list_values(key: str, given: Any) -> Sequence[Any]:
-    """The values of a hyperparameter, at least one."""
+    """Return the values of a hyperparameter, at least one."""
     if isinstance(given, str):
         given = given.split(",")
     values = [given] if isinstance(given, (int, float)) else given
@@ -100,7 +101,7 @@ def _list_values(key: str, given: Any) -> Sequence[Any]:
 
 
 def _read_parameter(key: str, given: Any, default: Any) -> Any:
-    """The value of a metric's parameter; texts are read as the type of the default."""
+    """Return the value of a metric's parameter; parse texts as the default's type."""
     if isinstance(default, tuple | list):
         if isinstance(given, str):
             return read_value(key, given, default)
@@ -111,7 +112,7 @@ def _read_parameter(key: str, given: Any, default: Any) -> Any:
     if isinstance(given, list | tuple):
         if len(given) != 1:
             raise InputError(
-                f"{key} takes one value, as a metric is scored by one protocol at a time, but "
+                f"{key} takes one value, since a metric has one protocol per study, but "
                 f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
             )
         [given] = given

@@ -1,4 +1,4 @@
-"""The stages of a cell, each of which returns what it made: train, keep, score."""
+"""The stages of a cell, each a function that returns its result: train, keep, score."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class TrainedCell:
     """A cell that was trained, alone or in a stack.
 
     Attributes:
-        trainee: with its trained networks.
-        failure: why it failed, if it did.
-        seconds: its share of what the stack took.
-        captured: whether a GPU replayed the steps.
+        trainee: the cell, with its trained networks.
+        failure: the reason why it failed, or None.
+        seconds: duration of the training; in a stack, the cell's share.
+        captured: whether a GPU replayed captured steps.
     """
 
     trainee: Trainee
@@ -54,12 +54,12 @@ class TrainedCell:
 
 @dataclass(frozen=True)
 class Manner:
-    """How cells are trained, beside what their settings say.
+    """Options of training that are not settings of the cells.
 
     Attributes:
-        way: of convolving in a stack.
+        way: convolution algorithm of a stack.
         capture: whether to try to capture the step on a GPU.
-        checkpoint_minutes: between two checkpoints.
+        checkpoint_minutes: minutes between checkpoints.
     """
 
     way: str = "torch"
@@ -70,13 +70,13 @@ class Manner:
 def train_cells(
     trainees: Sequence[Trainee], folders: Sequence[Path], emit: Emit, manner: Manner
 ) -> list[TrainedCell]:
-    """Train cells beside each other, from their checkpoints where there are any.
+    """Train cells together, from their checkpoints if there are any.
 
     Args:
-        trainees: that go together as one, or a single one.
-        folders: of the unfinished cells, which get ``training.csv`` and checkpoints.
+        trainees: cells that can be trained as one, or a single cell.
+        folders: folders of the unfinished cells, for ``training.csv`` and checkpoints.
         emit: called with every event of a cell.
-        manner: how.
+        manner: options of the training.
     """
     cells = [one.cell for one in trainees]
 
@@ -121,17 +121,17 @@ def _read_state(folder: Path, cell: Cell) -> State | None:
 
 
 def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Record:
-    """Encode with trained networks, write weights, codes and pictures, and return the record without scores.
+    """Write weights, codes and pictures of a trained cell; return its unscored record.
 
     Args:
         trained: the cell.
-        folder: where to.
-        record: of a cell that is not trained yet.
+        folder: folder to write to.
+        record: the record of a cell before training.
         tell: called with each stage.
 
     Raises:
         Exception: the training failed.
-        TrainingDiverged: the networks give no finite losses.
+        TrainingDiverged: the losses of the networks are not finite.
     """
     if trained.failure is not None:
         raise trained.failure
@@ -186,9 +186,9 @@ def score(
     allow_small: bool,
     tell: Tell,
 ) -> Record:
-    """Return a record with the scores of metrics, their protocols, why any has none, and how long it took.
+    """Score a cell; return its record with scores, protocols, failures and duration.
 
-    What fails does not cost the training: the next run tries that score again.
+    A metric that fails does not fail the cell: the next run tries that score again.
     """
     start = time.perf_counter()
     if metrics:

@@ -1,4 +1,4 @@
-"""Requests to stop, such as Ctrl-C, delayed to a moment when nothing is half done."""
+"""Delay requests to stop, such as Ctrl-C, to a moment when nothing is half done."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# A closed terminal sends SIGHUP; Windows knows none.
+# A closed terminal sends SIGHUP, which Windows does not have.
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def delaying_stops() -> Iterator[Callable[[], None]]:
-    """Delay requests to stop in this block until the function that it gives is called.
+    """Delay requests to stop in this block until the yielded function is called.
 
     A second request of the same kind is not delayed.
     """
@@ -43,9 +43,9 @@ def delaying_stops() -> Iterator[Callable[[], None]]:
     finally:
         for number in delayed:
             signal.signal(number, handlers[number])
-    check()  # one that came too late for the block
+    check()  # for a request that came after the last call in the block
 
 
 def _is_main() -> bool:
-    """Return True in the one thread that receives signals."""
+    """Return True in the main thread, the only one that receives signals."""
     return threading.current_thread() is threading.main_thread()

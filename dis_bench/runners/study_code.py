@@ -1,4 +1,4 @@
-"""The code behind a study's plug-ins, as it was when the study was planned."""
+"""The code of a study's plug-ins at the time when the study was planned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NAMED = 5
 
 
 class CodeChanged(RuntimeError):
-    """A plug-in's code is no longer what its cell was planned with; the message says whose."""
+    """Error: a plug-in's code has changed since its cell was planned."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class StudyCode:
 
     Attributes:
         specifications: what to load for each (kind, name): the name itself, or ``path/file.py:Class``.
-        codes: by (kind, name).
+        codes: code by (kind, name).
     """
 
     specifications: dict[tuple[str, str], str] = field(default_factory=dict)
     codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     def describe(self, cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
-        """Return the part of a record's environment on the code of a cell's plug-ins.
+        """Describe the code of a cell's plug-ins, for the environment in its record.
 
         Args:
-            cell: which.
-            metrics: the names of those that score it.
+            cell: the cell.
+            metrics: names of the metrics that score it.
         """
         keys = [
             *(("models", cell.model), ("networks", cell.network), ("datasets", cell.dataset)),
@@ -47,10 +47,10 @@ class StudyCode:
         }
 
     def check(self, cell: Cell) -> None:
-        """Check that this process trains a cell with the code that the study was planned with.
+        """Check that a cell's code is the same as when the study was planned.
 
         Raises:
-            CodeChanged: the files of its model, networks or dataset were changed in between.
+            CodeChanged: the files of its model, networks or dataset have changed since.
         """
         planned = {
             ("models", cell.model): cell.model_version,
@@ -68,14 +68,14 @@ class StudyCode:
 
     @property
     def warning(self) -> str:
-        """A sentence on what is not watched; empty where everything is."""
+        """A sentence on code that is not watched for changes, or an empty text."""
         named = _unwatched(self.codes.values())
         if not named:
             return ""
         more = f"; and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
         return (
             f"not watched for changes: {'; '.join(named[:MOST_NAMED])}{more}; "
-            "if what is read there changes, give --rerun always."
+            "if the code or data behind them change, give --rerun always."
         )
 
 

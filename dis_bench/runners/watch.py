@@ -1,4 +1,4 @@
-"""What happens while a study runs, for those who watch it: nobody, or a person at a progress bar."""
+"""Watchers of a running study: a silent one, and a progress bar."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from dis_bench.runners.training.log import Progress
 
 REFRESH_SECONDS = 0.5
 
-# A step has no meaning to wait for; seconds do.
+# The bar shows times but not steps, which mean nothing to somebody who waits.
 FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 LEAST_BAR = 20  # columns
-TIMES = len(" 100%|| 1:23:45<12:34:56, ")  # what the format puts around count, bar and text, at most
+TIMES = len(" 100%|| 1:23:45<12:34:56, ")  # the longest text of the format around count, bar and text
 WORDS_FROM = 100  # columns; a narrower terminal shows the count without words
-LEAST_LABEL = 12  # characters; what is left of a longer label must still say which cell it is
+LEAST_LABEL = 12  # characters; a shortened label must still identify the cell
 
 
 class Watcher:
-    """Told what happens while a study runs; this one keeps quiet."""
+    """A receiver of the events of a running study; this one ignores them."""
 
     def warn(self, sentence: str) -> None:
-        """Something to know before anything starts."""
+        """Receive a warning, before anything starts."""
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
-        """The jobs that are about to be done, and how many cells were done before."""
+        """Receive the jobs that will run, and the number of cells that were done before."""
 
     def watch(self, news: tuple[Cell, Progress | str]) -> None:
-        """A training step, or a stage such as ``scoring mig``, of one cell."""
+        """Receive a training step of a cell, or a stage such as ``scoring mig``."""
 
     def finish(self, cell: Cell, record: Record) -> None:
-        """A cell's record was written."""
+        """Receive a record that was written."""
 
     def wait(self, cells: int) -> None:
-        """Nothing is left but this many cells that other runs have; called again every second."""
+        """Receive the number of cells that only other runs work on, every second."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Receive the end of all events."""
 
 
 class ProgressBar(Watcher):
-    """Steps of all cells in one bar on a terminal."""
+    """A progress bar on a terminal, over the steps of all cells."""
 
     def __init__(self) -> None:
         self.kept = 0  # finished cells in the store
@@ -57,15 +57,15 @@ class ProgressBar(Watcher):
         self._waiting = ""
 
     def warn(self, sentence: str) -> None:
-        """Print it."""
+        """Print a warning."""
         print(f"dis-bench: {sentence}", file=sys.stderr)
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
-        """Say what was done before, and open the bar."""
+        """Print the number of cells that were done before, and open the bar."""
         self.kept = done
         cells = done + len(jobs)
         if done:
-            print(f"{done} of {cells} cells are done already; --rerun always does them again.")
+            print(f"{done} of {cells} cells are done already; --rerun always runs them again.")
         if jobs:
             total = sum(job.cell.steps for job in jobs if not job.scores_only)
             self.total = cells
@@ -73,7 +73,7 @@ class ProgressBar(Watcher):
             self._describe()
 
     def watch(self, news: tuple[Cell, Progress | str]) -> None:
-        """Move the bar on, and show the latest losses or the stage."""
+        """Advance the bar, and show the latest losses or the stage."""
         cell, what = news
         if self.bar is None:
             return
@@ -91,9 +91,9 @@ class ProgressBar(Watcher):
             self.bar.set_postfix_str(describe_progress(visible(cell.label), said, room))
 
     def finish(self, cell: Cell, record: Record) -> None:
-        """Count a finished cell; one that failed is told of at once.
+        """Count a finished cell, and report a failed one at once.
 
-        Off a terminal there is no bar, and each cell gets a line instead.
+        Without a terminal there is no bar, and each cell gets a line instead.
         """
         assert self.bar is not None
         self.bar.update(cell.steps - self._steps.get(cell, 0) if cell in self._steps else 0)
@@ -107,7 +107,7 @@ class ProgressBar(Watcher):
             self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
 
     def wait(self, cells: int) -> None:
-        """Say that nothing is left but what other runs do."""
+        """Show that only cells of other runs are left."""
         text = f"waiting for {cells} cell{'s' * (cells != 1)} that other runs are training"
         if self.bar is not None and text != self._waiting:
             self._waiting = text
@@ -125,25 +125,25 @@ class ProgressBar(Watcher):
             self.bar.set_description_str(describe_count(self.kept, self.total, self._width()))
 
     def _width(self) -> int:
-        """Return the columns of the terminal; a notebook's widget, which says none, wraps its text."""
+        """Return the columns of the terminal, or 200 for a notebook, which wraps text."""
         columns = self.bar.format_dict["ncols"]
         return columns if isinstance(columns, int) else 200
 
 
 def describe_count(done: int, total: int, width: int) -> str:
-    """Return the count of finished cells, in words where the terminal has room for them."""
+    """Return the count of finished cells, in words if the terminal is wide enough."""
     return f"cell {done} of {total} done" if width >= WORDS_FROM else f"{done}/{total}"
 
 
 def describe_progress(label: str, what: Progress | str, room: int) -> str:
-    """Return the text behind the bar that says most in the given room; empty where nothing fits.
+    """Return the most informative text for the given width; empty if nothing fits.
 
-    A long label is shortened; where not even that fits, it is left out.
+    A long label is shortened, or left out if not even that fits.
 
     Args:
-        label: of the cell.
-        what: its latest losses, or its stage.
-        room: characters.
+        label: label of the cell.
+        what: latest losses of the cell, or its stage.
+        room: width in characters.
     """
     texts = _describe_measures(what.measures) if isinstance(what, Progress) else [what]
     for text in texts:
@@ -154,7 +154,7 @@ def describe_progress(label: str, what: Progress | str, room: int) -> str:
 
 
 def _describe_measures(measures: Mapping[str, float]) -> list[str]:
-    """Return texts on losses and measures, the fullest first."""
+    """Return texts on losses and measures, the longest first."""
     loss = ", ".join(f"{name} {value:.1f}" for name, value in measures.items() if name.startswith("loss"))
     if {"reconstruction", "kl"} <= measures.keys():
         return [f"reconstruction {measures['reconstruction']:.1f}, KL {measures['kl']:.1f} nats", loss]
@@ -162,7 +162,7 @@ def _describe_measures(measures: Mapping[str, float]) -> list[str]:
 
 
 def _shorten(text: str, most: int) -> str:
-    """Cut the middle out of a long text: the ends of a label, dataset and seed, tell cells apart."""
+    """Cut out the middle of a long text; a label's dataset and seed are at its ends."""
     if len(text) <= most:
         return text
     head = (most - 3) // 2

@@ -150,7 +150,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys):
         ("one.npy", (tmp_path / "one.npy").read_bytes()),
     ):
         (tmp_path / name).write_bytes(content)
-        assert "is no npz file, or not a whole one" in fails(capsys, str(tmp_path / name))
+        assert "is not a complete npz file" in fails(capsys, str(tmp_path / name))
     damaged = bytearray(whole)
     damaged[200] ^= 255
     (tmp_path / "damaged.npz").write_bytes(damaged)
@@ -191,7 +191,7 @@ class Model: pass
         ("encoder.py:raises", "failed on [256, 1, 64, 64] images: RuntimeError: CUDA out of memory."),
         (
             "encoder.py:one_row",
-            "must return codes [256, D], with one D for all images, but it returned an array [1, 4]",
+            "must return codes [256, D], with the same D for all images, but it returned an array [1, 4]",
         ),
         ("encoder.py:flat", "it returned an array [256]"),
         ("encoder.py:nothing", "but it returned None"),
@@ -270,7 +270,7 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         (["codes.npz", "--set", "bins=40"], "but 'bins=40' was given"),
         (
             ["codes.npz", "--set", "mig.bins=2", "--set", "mig.bins=3"],
-            "mig.bins takes one value, as a metric is scored by one protocol at a time",
+            "mig.bins takes one value, since a metric has one protocol per study",
         ),
         (
             ["codes.npz", "--metrics", "odd.py:odd", "--set", "odd.of=1"],

@@ -40,7 +40,7 @@ def test_what_was_asked_for_is_taken(gpu):
 
 
 def test_what_a_device_does_not_compute_in_is_refused(gpu):
-    refusal = "precision='tf32' was given, but this cpu does not compute in it; use precision='fp32' or "
+    refusal = "precision='tf32' was given, but this cpu does not support it; use precision='fp32' or "
     with pytest.raises(InputError, match=refusal):
         choose_precision("tf32", "cpu")
     gpu((7, 5))
@@ -83,7 +83,7 @@ def test_kernels_are_compiled_where_they_compute_in_the_precision(has, precision
 
 def test_a_gpu_has_torchs_kernels():
     assert choose_kernels("auto", "cuda", "tf32") == "torch"
-    with pytest.raises(InputError, match="but a GPU trains by torch's layers; use torch or auto"):
+    with pytest.raises(InputError, match="but a GPU trains with torch's layers; use torch or auto"):
         choose_kernels("compiled", "cuda", "tf32")
 
 

@@ -159,7 +159,7 @@ class Usage:
 def test_a_study_that_cannot_fit_is_told_before_it_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(3 * 10**6))
     with pytest.warns(
-        UserWarning, match="has 3.0 MB of free space, but the 4 cells to train take .* at least"
+        UserWarning, match="has 3.0 MB of free space, but the 4 cells to train need at least .* MB"
     ):
         assert len(run(dataclasses.replace(TINY, betas=[1, 4]), tmp_path / "warned")) == 4
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**5))

@@ -137,7 +137,7 @@ def test_settings_go_to_models_and_metrics():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"mig.bins": [2, 3]}, "mig.bins takes one value, as a metric is scored by one protocol at a time"),
+        ({"mig.bins": [2, 3]}, "mig.bins takes one value, since a metric has one protocol per study"),
         ({"mig.bins": "2,3"}, "bins of mig must be a whole number, but '2,3' was given"),
         ({"mig.bins": math.nan}, "bins of mig must be a whole number, but nan was given"),
         ({"mig.bins": 0}, "mig: bins must be a whole number from 1 to 1000, but 0 was given"),

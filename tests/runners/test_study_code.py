@@ -166,7 +166,7 @@ def test_what_is_not_watched_is_said_and_recorded(study, folder):
     watcher = Listening()
     table = run(study, folder, watcher=watcher)
     named = "scaling.py, line 1: open()"
-    what_to_do = "if what is read there changes, give --rerun always."
+    what_to_do = "if the code or data behind them change, give --rerun always."
     assert watcher.heard == [f"not watched for changes: {named}; {what_to_do}"]
     environment = record(table)["environment"]
     assert environment["unwatched"] == [named]

@@ -1,7 +1,7 @@
-"""A study's cells trained stack by stack in this process, and scored meanwhile in worker processes.
+"""Train cells stack by stack in this process, and score them in worker processes.
 
-Each cell's folder is written, without scores, as soon as its stack is trained; the scores are then added
-from the codes that were kept. What a kill in between costs is only the scoring.
+Each cell's folder is written, without scores, as soon as its stack is trained; the scores are then added from
+the codes in it. If the run is killed in between, only the scoring is lost.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ Finished = Iterator[tuple[Job, Record | None]]
 
 
 def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: Emit) -> Finished:
-    """Yield (job, record) for each job, in the order in which they finish; None where another run has it.
+    """Yield (job, record) as jobs finish, with None for cells that other runs have.
 
     Args:
         jobs: as for :func:`dis_bench.runners.engines.local.run_jobs`.
-        pipeline: does them; its device trains.
-        workers: processes that score; 0 scores in this process.
-        watch: called here with every event of a cell.
+        pipeline: does the jobs; its device trains.
+        workers: number of processes that score; 0 scores in this process.
+        watch: called in this process with every event of a cell.
 
     Raises:
-        KeyboardInterrupt: after the workers were stopped.
-        WorkerDied: workers end as they start; the training went on, and what is lacking is scores.
+        KeyboardInterrupt: the study was interrupted; the workers were stopped.
+        WorkerDied: workers die as they start; the training was completed, and only scores are missing.
     """
     training = dataclasses.replace(pipeline, metrics={})
     with Scoring(pipeline, workers, watch) as scoring:
@@ -68,16 +68,16 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
 
 class Scoring:
-    """Scores cells in worker processes beside the training, or at once in this process.
+    """Scoring of cells, in worker processes during training, or at once in this process.
 
     Args:
-        pipeline: with the metrics to score.
-        workers: processes; 0 scores in this process.
-        watch: called here with every event.
+        pipeline: the pipeline, with the metrics to score.
+        workers: number of processes; 0 scores in this process.
+        watch: called in this process with every event.
     """
 
     def __init__(self, pipeline: Pipeline, workers: int, watch: Emit) -> None:
-        # Scoring needs the codes alone: no images, and no GPU.
+        # Scoring needs only the codes, neither images nor the GPU.
         self._pipeline = dataclasses.replace(pipeline, device="cpu", datasets={})
         self._watch = watch
         self._workers = Workers(self._pipeline, workers, watch) if workers else None
@@ -86,16 +86,16 @@ class Scoring:
         self._looked = 0.0
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Score these cells when there is a worker for them."""
+        """Score cells as soon as workers are free."""
         if self._workers is None:
             self._finished += [(job, self._pipeline(job, self._watch)) for job in jobs]
         elif self._death is None:
             self._workers.submit(jobs)
 
     def look(self) -> None:
-        """Pass on what the workers emitted, if the last look was not just now.
+        """Forward the events of the workers, unless that was done just before.
 
-        If no worker can be started, that is told at the end: training goes on.
+        If no worker can be started, training continues, and the error is raised at the end.
         """
         if time.monotonic() - self._looked > POLL_SECONDS:
             self._look(seconds=0.0)
@@ -110,15 +110,15 @@ class Scoring:
             self._death = death
 
     def take(self) -> Finished:
-        """Yield what has finished."""
+        """Yield the jobs that have finished."""
         while self._finished:
             yield self._finished.pop(0)
 
     def finish(self) -> Finished:
-        """Yield the rest as it finishes.
+        """Yield the remaining jobs as they finish.
 
         Raises:
-            WorkerDied: workers end as they start.
+            WorkerDied: workers die as they start.
         """
         yield from self.take()
         while self._workers is not None and self._workers.pending and self._death is None:
@@ -136,7 +136,7 @@ class Scoring:
 
 
 def _train(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
-    """Train, encode and keep what is to train."""
+    """Train the cells of jobs, encode with them, and write their folders."""
     for group in group_jobs((job for job in jobs if not job.scores_only), pipeline):
         if is_stackable(group, pipeline):
             choice = _choose(group, pipeline)
@@ -149,7 +149,7 @@ def _train(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finished:
 def _choose(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     try:
         return choose_stacks(group, pipeline)
-    except Exception as error:  # what is wrong with these cells shows again in training
+    except Exception as error:  # the same error will be reported in training
         check_device(pipeline.device)
         reason = f"{type(error).__name__}: {first_line(error)}"
         warnings.warn(f"stacks have {LARGEST} cells at most, unmeasured: {reason}", stacklevel=2)
@@ -161,7 +161,7 @@ def _do_one_by_one(jobs: Sequence[Job], pipeline: Pipeline, emit: Emit) -> Finis
 
 
 def _check_each(finished: Finished, pipeline: Pipeline) -> Finished:
-    """Stop at a failure that broke the device: it is none of the cells that would follow."""
+    """Stop at a failure that broke the device, which is not a fault of later cells."""
     for job, record in finished:
         yield job, record
         if record is not None and record["status"] == "failed":
@@ -169,7 +169,7 @@ def _check_each(finished: Finished, pipeline: Pipeline) -> Finished:
 
 
 def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
-    """One stack, of the cells that no other run has and that none has done meanwhile."""
+    """Train a stack of the cells that no other run has claimed or finished."""
     with ExitStack() as held:
         claimed: dict[Job, Claim] = {}
         for job in stack:
@@ -192,7 +192,7 @@ def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Em
 
 
 def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit) -> Finished:
-    """Train cells together; in halves where they are too large for the memory, or one by one."""
+    """Train cells together, in halves if memory is short, or one by one if that fails."""
     trained: list[TrainedCell] = []
     stack: dict[str, Any] = {}
     too_large = False
@@ -200,11 +200,11 @@ def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline
         trained, stack = _train_together(claimed, choice, pipeline, emit)
     except torch.cuda.OutOfMemoryError:
         too_large = len(claimed) > 1
-    except Exception as error:  # a plug-in's loss may not be made for stacks
+    except Exception as error:  # a plug-in's loss may not support stacks
         check_device(pipeline.device)
         names = f"{len(claimed)} cells of model {next(iter(claimed)).cell.model}"
         warnings.warn(f"{names} are trained one by one: {type(error).__name__}: {error}", stacklevel=2)
-    # Here, and not before, an exception and the memory of its stack are gone.
+    # Only here have an exception and the memory of its stack been released.
     if trained:
         kept = (
             (job, _keep(one, claim, stack, pipeline, emit))
@@ -224,7 +224,7 @@ def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline
 def _train_together(
     claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline, emit: Emit
 ) -> tuple[list[TrainedCell], dict[str, Any]]:
-    """Train cells as one; return them, and what their records say of the stack."""
+    """Train cells as one; return them, and the description of the stack for records."""
     trainees = [pipeline.prepare(job.cell) for job in claimed]
     check_space(pipeline.store.root, measure_cell(trainees[0]))
     manner = dataclasses.replace(pipeline.manner, way=choice.way, capture=choice.capture)
@@ -241,7 +241,7 @@ def _train_together(
 def _keep(
     trained: TrainedCell, claim: Claim, stack: dict[str, Any], pipeline: Pipeline, emit: Emit
 ) -> Record | None:
-    """Encode with a trained cell, and write its folder; None if another run took it over."""
+    """Encode with a trained cell, and write its folder; None if its claim was lost."""
     cell = trained.trainee.cell
     try:
         return pipeline.keep(trained, claim, lambda what: emit((cell, what)), stack)
@@ -252,7 +252,7 @@ def _keep(
 
 
 def _split_by_step(claimed: dict[Job, Claim]) -> Iterator[dict[Job, Claim]]:
-    """Yield the cells whose training goes on from the same step."""
+    """Yield groups of cells whose training resumes from the same step."""
     steps: dict[int, dict[Job, Claim]] = {}
     for job, claim in claimed.items():
         state = read_checkpoint(claim.folder, job.cell.hash)

@@ -1,6 +1,6 @@
-"""Running cells on this machine: one function, whether in worker processes or right here.
+"""Run jobs on this machine, in worker processes or in this process.
 
-An engine for a cluster would be another function of the same shape as :func:`run_jobs`.
+An engine for a cluster would be another function with the signature of :func:`run_jobs`.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from dis_bench.runners.device import keep_freed_memory
 from dis_bench.runners.stopping import STOPS
 
 POLL_SECONDS = 0.1
-STOP_SECONDS = 2.5  # for a worker to reach its next event; one that is scoring is ended, and loses only that
-JOIN_SECONDS = 20  # for a process that closed its pipe to end
-MOST_DEATHS = 2  # of workers over one job
-MOST_FALSE_STARTS = 3  # one after the other
+STOP_SECONDS = 2.5  # for a worker to reach its next event; one that is scoring is killed, and loses only that
+JOIN_SECONDS = 20  # for a process to end after it closed its pipe
+MOST_DEATHS = 2  # of workers that were killed during one job
+MOST_FALSE_STARTS = 3  # in a row
 
 Emit = Callable[[Any], None]
 
 
 class Stopped(BaseException):
-    """Raised inside a job when the study was interrupted; not an Exception, so that no job swallows it."""
+    """Interruption of a job; not an Exception, so that no job catches it by accident."""
 
 
 class WorkerDied(RuntimeError):
-    """A worker process was killed from outside, most often for want of memory."""
+    """Error: worker processes were killed, usually because memory ran out."""
 
 
 class Work(Protocol):
-    """What is done with each job; it travels to each worker once, its tensors shared, not copied."""
+    """The function that runs jobs; it is sent to each worker once, with shared tensors."""
 
     def __call__(self, job: Any, emit: Emit, /) -> Any:
-        """Do a job; ``emit(event)`` is called often, which is where an interruption reaches it."""
+        """Run a job, calling ``emit(event)`` often, since only that interrupts it."""
 
     def give_up(self, job: Any, reason: str, /) -> Any:
-        """Return the result of a job whose worker was killed each time; called in the parent."""
+        """Return the result of a job whose worker was always killed, in the parent."""
 
 
 def run_jobs(jobs: Sequence[Any], work: Work, *, workers: int, watch: Emit) -> Iterator[tuple[Any, Any]]:
-    """Yield (job, work's result) for each job, in the order in which they finish.
+    """Yield (job, result) for each job, in the order in which they finish.
 
     Args:
         jobs: any picklable values.
-        work: does them.
-        workers: processes with one thread each; 0 runs the jobs in this process.
-        watch: called here with every event that a job emits.
+        work: runs the jobs.
+        workers: number of processes, with one thread each; 0 runs the jobs in this process.
+        watch: called in this process with every event that a job emits.
 
     Raises:
-        KeyboardInterrupt: after the workers were stopped.
-        WorkerDied: workers end before they take a job.
+        KeyboardInterrupt: the study was interrupted; the workers were stopped.
+        WorkerDied: workers die before they take a job.
     """
     if workers == 0:
         with one_thread():
@@ -79,7 +79,7 @@ def _run_in_workers(jobs: Sequence[Any], work: Work, workers: int, watch: Emit) 
 
 
 def can_start_workers() -> bool:
-    """Return True where processes can share an event: it needs shared memory that may be written."""
+    """Return True if processes can share an event, which needs writable shared memory."""
     try:
         multiprocessing.get_context("spawn").Event()
     except (ImportError, OSError):
@@ -89,7 +89,7 @@ def can_start_workers() -> bool:
 
 @dataclass
 class _Task:
-    """A job, and how many workers were killed over it."""
+    """A job, and the number of workers that were killed while running it."""
 
     job: Any
     deaths: int = 0
@@ -97,7 +97,7 @@ class _Task:
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker process, the parent's end of its pipe, whether it has started, and what it is at work on."""
+    """A worker process, with the parent's end of its pipe and its current task."""
 
     process: BaseProcess
     pipe: Connection
@@ -106,21 +106,21 @@ class _Worker:
 
 
 class Workers:
-    """Worker processes that take jobs at any time; leaving the block stops them.
+    """Worker processes that accept jobs at any time; leaving the block stops them.
 
-    Each has a pipe of its own, and shares no lock with the others: one that is killed costs the job that
-    it had. That job is tried once more, after the others.
+    Each has its own pipe, and shares no lock with the others, so that killing one only interrupts its current
+    job. That job is tried once more, after the others.
 
     Args:
         work, watch: as for :func:`run_jobs`.
-        count: processes with one thread each.
+        count: number of processes, with one thread each.
     """
 
     def __init__(self, work: Work, count: int, watch: Emit) -> None:
-        import torch.multiprocessing  # a start method that shares tensors instead of copying them
+        import torch.multiprocessing  # its start method shares tensors rather than copying them
 
         self._context = torch.multiprocessing.get_context("spawn")
-        self._stop = self._context.RawValue("b", 0)  # without a lock, which a killed worker would keep
+        self._stop = self._context.RawValue("b", 0)  # without a lock, which a killed worker might hold forever
         self._work, self._count, self._watch = work, count, watch
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
@@ -128,22 +128,22 @@ class Workers:
 
     @property
     def pending(self) -> int:
-        """How many jobs are not done yet."""
+        """Number of jobs that are not done yet."""
         return len(self._waiting) + sum(worker.task is not None for worker in self._workers)
 
     def submit(self, jobs: Sequence[Any]) -> None:
-        """Add jobs; they start as workers are free."""
+        """Add jobs, which start as soon as workers are free."""
         self._waiting.extend(map(_Task, jobs))
         self._assign()
 
     def collect(self, seconds: float = 0.0) -> Iterator[tuple[Any, Any]]:
-        """Pass on what the jobs emitted, and yield (job, result) of those that finished.
+        """Forward the events of jobs, and yield (job, result) of finished ones.
 
         Args:
-            seconds: to wait for news.
+            seconds: time to wait for messages.
 
         Raises:
-            WorkerDied: workers end before they take a job.
+            WorkerDied: workers die before they take a job.
         """
         self._assign()
         wait([one for worker in self._workers for one in (worker.pipe, worker.process.sentinel)], seconds)
@@ -152,7 +152,7 @@ class Workers:
         self._assign()
 
     def _assign(self) -> None:
-        """Give each waiting job to a free worker, or to a new one while there are fewer than wanted."""
+        """Assign each waiting job to a free worker, or to a new one up to their number."""
         while self._waiting:
             worker = next((one for one in self._workers if one.task is None), None)
             if worker is None:
@@ -160,7 +160,7 @@ class Workers:
                     return
                 worker = self._start()
             worker.task = self._waiting.popleft()
-            with suppress(OSError):  # it was killed just now, which is seen when its pipe is read
+            with suppress(OSError):  # if it was just killed, reading its pipe will show that
                 worker.pipe.send(worker.task.job)
 
     def _start(self) -> _Worker:
@@ -168,13 +168,13 @@ class Workers:
         process = self._context.Process(target=_serve, args=(self._work, theirs, self._stop))
         with _clean_start():
             process.start()
-        theirs.close()  # so that the pipe ends with the worker
+        theirs.close()  # so that the pipe closes when the worker ends
         self._workers.append(_Worker(process, ours))
         return self._workers[-1]
 
     def _read(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
-        """Take in what a worker has sent, and that it has ended."""
-        ended = worker.process.exitcode is not None  # asked first: all that it sent is in the pipe by then
+        """Receive the messages of a worker, and notice its end."""
+        ended = worker.process.exitcode is not None  # checked first: then all its messages are in the pipe
         for kind, value in _receive(worker.pipe):
             if kind == "event":
                 self._watch(value)
@@ -191,7 +191,7 @@ class Workers:
             yield from self._bury(worker)
 
     def _bury(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
-        """Put the job of a worker that was killed behind the others, or give it up if that was the second."""
+        """Requeue the job of a killed worker, or give it up after the second time."""
         worker.process.join(JOIN_SECONDS)
         worker.pipe.close()
         self._workers.remove(worker)
@@ -200,7 +200,7 @@ class Workers:
             self._false_starts += 1
             if self._false_starts == MOST_FALSE_STARTS:
                 raise WorkerDied(
-                    f"worker processes end as they start ({how}), most often for want of memory; "
+                    f"worker processes die as they start ({how}), usually because memory ran out; "
                     "the finished cells are kept, and the same command continues from there."
                 )
         elif task is not None:
@@ -210,7 +210,7 @@ class Workers:
         if task.deaths < MOST_DEATHS:
             self._waiting.append(task)
             return
-        reason = f"its worker process was killed {task.deaths} times ({how}), most often for want of memory"
+        reason = f"its worker process was killed {task.deaths} times ({how}), usually because memory ran out"
         yield task.job, self._work.give_up(task.job, reason)
 
     def __enter__(self) -> Self:
@@ -220,7 +220,7 @@ class Workers:
         self._stop.value = 1
         for worker in self._workers:
             worker.pipe.close()
-            if not worker.started:  # it imports, and reaches no event
+            if not worker.started:  # it is still importing, and will reach no event
                 worker.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
@@ -230,7 +230,7 @@ class Workers:
 
 
 def _receive(pipe: Connection) -> Iterator[tuple[str, Any]]:
-    """Yield the messages that have arrived; the last is ("closed", None) where no more can come."""
+    """Yield the messages that have arrived, then ("closed", None) if the pipe ended."""
     while True:
         try:
             if not pipe.poll():
@@ -250,7 +250,7 @@ def _describe_end(code: int | None) -> str:
 
 
 def _serve(work: Work, pipe: Connection, stop: Any) -> None:
-    """Do the jobs that come through the pipe, in a worker process, until it is closed."""
+    """Run the jobs that arrive through the pipe, in a worker, until it is closed."""
     _start_worker()
     asked = _note_signals()
 
@@ -274,9 +274,9 @@ def _serve(work: Work, pipe: Connection, stop: Any) -> None:
 
 
 def _note_signals() -> list[int]:
-    """Return a list of the signals that ask this worker to stop, which grows as they come.
+    """Return a list that collects the signals that ask this worker to stop.
 
-    Whatever ends a whole group of processes reaches workers too, and not only their parent.
+    A signal to a whole process group reaches workers too, and not only their parent.
     """
     asked: list[int] = []
     for number in STOPS:
@@ -294,22 +294,25 @@ def _picklable(error: Exception) -> Exception:
 
 
 def _start_worker() -> None:
-    """One thread a worker: results do not depend on how many cells run beside each other, and two
-    single-threaded workers train faster than one with two threads."""
+    """Set up a worker process with a single thread.
+
+    So results do not depend on the number of workers, and two single-threaded workers train faster than one
+    with two threads.
+    """
     import threadpoolctl
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops workers cleanly
     keep_freed_memory()
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    os.environ["OMP_NUM_THREADS"] = "1"  # which the metrics follow
+    os.environ["OMP_NUM_THREADS"] = "1"  # the metrics follow it
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this worker when its parent is gone, however that came about: nobody could take its results."""
+    """Exit when the parent process ends, since nothing could collect the results."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -318,10 +321,10 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _clean_start() -> Iterator[None]:
-    """Start workers without importing the caller's script in them, and without progress bars of their own.
+    """Start workers without the caller's script and without progress bars.
 
-    They need nothing of the script, and one without an ``if __name__ == "__main__"`` would start its study
-    again in each worker. Bars are drawn here, from what the workers emit.
+    Workers do not need the script, and one without ``if __name__ == "__main__"`` would start its study again
+    in each of them. Bars are drawn in this process, from the events of the workers.
     """
     main = sys.modules["__main__"]
     kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}

@@ -1,4 +1,4 @@
-"""Runs that share a folder: each does what no other has, and waits at the end for the rest."""
+"""Share jobs between runs on one folder: skip claimed ones, and wait for them at the end."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dis_bench.records.schema import Record
 from dis_bench.runners.job import Job, Pipeline
 
 WAIT_SECONDS = 1.0
-MOST_TRIES = 20  # of a claim that nobody seems to have, and that is lost again
+MOST_TRIES = 20  # for a cell that seems unclaimed, but whose claim is lost again
 
 Engine = Callable[[Sequence[Job]], Iterator[tuple[Job, Record | None]]]
 Finished = Iterator[tuple[Job, Record]]
 
 
 def share_jobs(jobs: Sequence[Job], pipeline: Pipeline, run: Engine, wait: Callable[[int], None]) -> Finished:
-    """Yield (job, record) for each job; cells that other live runs have come last, as these finish them.
+    """Yield (job, record) for each job, with the cells of other live runs last.
 
     Args:
-        jobs: to do.
-        pipeline: whose store is shared.
-        run: does jobs, and yields None for the record of one that another run has.
+        jobs: the jobs to do.
+        pipeline: the pipeline, whose store is shared.
+        run: runs jobs, and yields None as the record of a job that another run has.
         wait: called every second with the number of cells that other runs have, when nothing else is left.
     """
     tries: Counter[Job] = Counter()
@@ -44,7 +44,11 @@ def share_jobs(jobs: Sequence[Job], pipeline: Pipeline, run: Engine, wait: Calla
 def _wait(
     held: list[Job], pipeline: Pipeline, wait: Callable[[int], None]
 ) -> Generator[tuple[Job, Record], None, list[Job]]:
-    """Yield the cells that other runs finish; return those that nobody has any more, once there are any."""
+    """Yield the cells that other runs finish, until some of the rest are unclaimed.
+
+    Returns:
+        The jobs that are still to do, the unclaimed ones first.
+    """
     free: list[Job] = []
     while held and not free:
         owners = claims.find_owners(pipeline.store.unfinished)

@@ -1,4 +1,4 @@
-"""Which cells are trained as one, how many at a time, and by which way of convolving."""
+"""Choose which cells to stack, how many, and with which convolution algorithm."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS, first_line
 from dis_bench.runners.training.steps import Drawn, Training
 from dis_bench.runners.training.trainee import Trainee
 
-SIZES = (25, 50, 100, 200)  # of stacks to time: the training of one is lost where it is stopped
-LARGEST = 100  # where nothing can be timed
-NEARLY = 0.95  # of the fastest: a smaller stack that is as fast as that is taken
-FEW, MORE = 2, 8  # cells whose memory is measured, to know what one more takes
-BRIEF = 200_000  # steps of all cells of a group, that take a minute: timing sizes for them would take as long
-SHARE = 0.6  # of the free memory to plan with: the rest is for capturing, encoding and other programs
+SIZES = (25, 50, 100, 200)  # stack sizes to time
+LARGEST = 100  # stack size if nothing can be timed
+NEARLY = 0.95  # share of the highest rate at which a smaller stack is preferred
+FEW, MORE = 2, 8  # stack sizes from which the memory of another cell is estimated
+BRIEF = 200_000  # total steps below which timing sizes would take as long as the training (about a minute)
+SHARE = 0.6  # usable share of the free memory; the rest is for capturing, encoding and other programs
 
 
 def group_jobs(jobs: Iterable[Job], pipeline: Pipeline) -> list[list[Job]]:
-    """Jobs that can be trained as one, in the order in which they come.
+    """Group jobs whose cells can be trained as one, in their order.
 
-    Together are cells that share dataset, networks, budget, precision and optimisers; seeds may differ, and
-    so may hyperparameters that are floats.
+    The cells of a group share dataset, networks, budget, precision and optimisers; seeds and hyperparameters
+    that are floats may differ.
     """
     classes = {
         name: registry.find("models", specification).load() for name, specification in pipeline.models.items()
@@ -48,14 +48,14 @@ def group_jobs(jobs: Iterable[Job], pipeline: Pipeline) -> list[list[Job]]:
 
 
 def is_stackable(group: Sequence[Job], pipeline: Pipeline) -> bool:
-    """Return True where the model and the networks of a group say that its cells may be trained as one."""
+    """Return True if a group's model and networks declare that they can be stacked."""
     cell = group[0].cell
     model = registry.find("models", pipeline.models[cell.model]).load()
     return model.stackable and choose_networks(pipeline.networks[cell.network]).stackable
 
 
 def _kind(cell: Cell, model: Model) -> str:
-    """The same text for cells that can be trained as one."""
+    """Return a key that is the same for cells that can be trained as one."""
     shared = dataclasses.asdict(cell)
     del shared["seed"]
     shared["hyperparameters"] = {
@@ -66,25 +66,25 @@ def _kind(cell: Cell, model: Model) -> str:
 
 
 def split_group(group: Sequence[Job], size: int) -> list[list[Job]]:
-    """A group as stacks of about one size, none larger than the one given."""
+    """Split a group into stacks of about equal size, none larger than the given one."""
     size = _even(len(group), size)
     return [list(group[start : start + size]) for start in range(0, len(group), size)]
 
 
 def _even(count: int, size: int) -> int:
-    """The size of the largest stack where cells are spread over as few stacks as the size allows."""
+    """Return the size of the largest stack if cells are spread over the fewest stacks."""
     return -(-count // -(-count // size))
 
 
 @dataclasses.dataclass(frozen=True)
 class StackCost:
-    """What a stack was measured to take.
+    """The measured cost of a stack.
 
     Attributes:
-        cells: in the stack.
-        way: of convolving.
-        step_seconds: of a step of all its cells.
-        memory: bytes of a GPU's memory at most; 0 on a CPU.
+        cells: number of cells in the stack.
+        way: convolution algorithm.
+        step_seconds: seconds of a step of all its cells.
+        memory: peak bytes of GPU memory; 0 on a CPU.
         captured: whether the steps were replayed.
     """
 
@@ -96,7 +96,7 @@ class StackCost:
 
     @property
     def rate(self) -> float:
-        """Steps of one cell in a second."""
+        """Cell steps per second, summed over the stack."""
         return self.cells / self.step_seconds
 
     def __str__(self) -> str:
@@ -107,13 +107,13 @@ class StackCost:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """How the cells of a group are trained.
+    """The way in which the cells of a group are trained.
 
     Attributes:
-        cells: of a stack, at most.
-        way: of convolving.
+        cells: largest number of cells in a stack.
+        way: convolution algorithm.
         capture: whether to try to capture the step.
-        measured: what it was chosen from.
+        measured: the costs from which it was chosen.
     """
 
     cells: int
@@ -123,13 +123,14 @@ class Choice:
 
 
 def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
-    """The way of convolving and the smallest size of a stack that train a group about as fast as any.
+    """Choose the algorithm and the smallest stack size that are about the fastest.
 
-    On a GPU that is measured: a few cells say what memory one more takes, and whether their step can be
-    captured; then each way is timed at each size that fits. A brief training is left at the few cells.
+    On a GPU they are measured: a few cells show how much memory another one needs, and whether their step can
+    be captured; then each algorithm is timed at each size that fits. For a brief training, only the few cells
+    are measured.
 
     Raises:
-        RuntimeError: no way could be measured.
+        RuntimeError: no algorithm could be measured.
     """
     if pipeline.device == "cpu":
         return Choice(min(len(group), LARGEST))
@@ -137,7 +138,7 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
     cells = [pipeline.prepare(job.cell) for job in group[: FEW if is_brief else max(SIZES)]]
     few = measure_ways(cells[:FEW], dict.fromkeys(WAYS, True))
     if not few:
-        raise RuntimeError("no way of convolving works for these cells")
+        raise RuntimeError("no convolution algorithm works for these cells")
     if is_brief:
         best = choose_cost(few)
         most = min(LARGEST, count_fitting(few, few))
@@ -153,15 +154,20 @@ def choose_stacks(group: Sequence[Job], pipeline: Pipeline) -> Choice:
 
 
 def _ways_of(costs: Sequence[StackCost]) -> dict[str, bool]:
-    """The ways that worked, and whether their step could be captured."""
+    """Return the algorithms that worked, and whether their step could be captured."""
     return {cost.way: cost.captured for cost in costs}
 
 
 def count_fitting(few: Sequence[StackCost], more: Sequence[StackCost]) -> int:
-    """How many cells a GPU's memory holds, from what a few and some more of them took by each way."""
+    """Estimate the number of cells that fit into GPU memory from two stack sizes.
+
+    Args:
+        few: costs of a few cells, by algorithm.
+        more: costs of more cells, by algorithm.
+    """
     fewer, most = (max(costs, key=lambda cost: cost.memory) for costs in (few, more))
     each = (most.memory - fewer.memory) // max(1, most.cells - fewer.cells)
-    if each <= 0:  # what all stacks share hid what one cell takes
+    if each <= 0:  # memory that all stacks need hid that of a cell
         each = most.memory // most.cells
     _free_memory()
     free, _ = torch.cuda.mem_get_info()
@@ -169,43 +175,49 @@ def count_fitting(few: Sequence[StackCost], more: Sequence[StackCost]) -> int:
 
 
 def sizes_to_try(count: int, most: int) -> list[int]:
-    """Sizes of stacks for so many cells, of which so many at most fit, from small to large."""
+    """Return the stack sizes to time for a number of cells, in ascending order.
+
+    Args:
+        count: number of cells to train.
+        most: number of cells that fit into memory.
+    """
     return sorted({_even(count, min(size, most)) for size in SIZES})
 
 
 def choose_cost(measured: Sequence[StackCost]) -> StackCost:
-    """The smallest stack that is nearly as fast as the fastest: less is lost where it is stopped."""
+    """Choose the smallest stack that is nearly as fast as the fastest one."""
     best = max(cost.rate for cost in measured)
     good = [cost for cost in measured if cost.rate >= NEARLY * best]
     return min(good, key=lambda cost: (cost.cells, cost.step_seconds))
 
 
 def measure_ways(cells: Sequence[Trainee], ways: Mapping[str, bool], steps: int = 10) -> list[StackCost]:
-    """What a stack of these cells takes by each way that works; a way that fails costs a warning.
+    """Measure the cost of a stack with each algorithm; warn about those that fail.
 
     Args:
-        cells: of the stack.
-        ways: of convolving, and whether to try to capture the step.
-        steps: to time.
+        cells: cells of the stack.
+        ways: whether to try to capture the step, by convolution algorithm.
+        steps: number of steps to time.
 
     Raises:
-        RuntimeError: the device does not work any more.
+        RuntimeError: the device no longer works.
     """
     costs = []
     for way, capture in ways.items():
         try:
             costs.append(measure_stack(cells, way, steps, capture))
-        except RuntimeError as error:  # torch's want of memory is one, and so are cuDNN's and CUDA's own
+        except RuntimeError as error:  # out of memory, in torch, cuDNN or CUDA, is one
             check_device(_device(cells))
             reason = f"{type(error).__name__}: {first_line(error)}"
-            warnings.warn(f"{len(cells)} cells cannot be stacked by way of {way}: {reason}", stacklevel=2)
+            warnings.warn(f"{len(cells)} cells cannot be stacked with {way}: {reason}", stacklevel=2)
     return costs
 
 
 def measure_stack(cells: Sequence[Trainee], way: str, steps: int, capture: bool = True) -> StackCost:
-    """Train copies of some cells' networks for a few steps, the first of which warm up and do not count.
+    """Measure the cost of a stack, by training copies of networks for a few steps.
 
-    Nor does the memory count in which cuDNN tries its algorithms while they warm up.
+    The first steps are a warm-up that does not count, and neither does the memory in which cuDNN then tries
+    its algorithms.
     """
     on_gpu = _device(cells) == "cuda"
     if on_gpu:
@@ -213,7 +225,7 @@ def measure_stack(cells: Sequence[Trainee], way: str, steps: int, capture: bool 
     before = torch.cuda.memory_reserved() if on_gpu else 0
     with computing(cells[0].cell.precision, cells[0].cell.kernels):
         stack = Training(cells, way, capture)
-        # Two more to capture and to replay once; then one that takes again what was freed.
+        # Two more steps to capture and replay once; then one to allocate the freed memory again.
         drawn = stack.draw_ahead([WARM_UP_CALLS + 2, 1, steps])
         _take(stack, next(drawn))
         if on_gpu:
@@ -230,7 +242,7 @@ def measure_stack(cells: Sequence[Trainee], way: str, steps: int, capture: bool 
 
 
 def _take(stack: Training, drawn: Drawn) -> None:
-    """Take the steps that were drawn ahead, and wait for the device."""
+    """Take the steps of drawn batches, and wait for the device."""
     stack.take(drawn)
     assert stack.running is not None
     stack.running.latest.tolist()
@@ -241,6 +253,6 @@ def _device(cells: Sequence[Trainee]) -> str:
 
 
 def _free_memory() -> None:
-    """Let go of what earlier stacks took of the GPU's memory."""
+    """Free the GPU memory of earlier stacks."""
     gc.collect()
     torch.cuda.empty_cache()

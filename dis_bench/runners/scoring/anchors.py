@@ -1,7 +1,7 @@
-"""What a perfect code and noise score on the images on which a study's models are scored.
+"""Anchors of a study: the scores of a perfect code and of noise on its scored images.
 
-It depends on the factors of these images, on the number of codes and on the metric's protocol, not on any
-model: it is computed once for each, and kept beside the results.
+They depend on the factors of these images, on the number of codes and on the metric's protocol, but not on
+any model. So they are computed once for each combination, and kept with the results.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from dis_bench.runners.scoring.scores import SCORING_SEED
 def keep_anchors(plan: Plan, metrics: Collection[str], store: Store) -> None:
     """Compute and write the anchors of some metrics that the results of a study lack.
 
-    A failure is a warning, no more.
+    A failure only causes a warning.
     """
     try:
         for anchor in bar(_find_lacking(plan, metrics, store), "anchors", unit="metric", leave=True):
             write_anchor(store.root, anchor, _score(plan, anchor))
-    except Exception as error:  # they are an extra: the records are written, and the next run tries again
+    except Exception as error:  # anchors are optional: the records are written, and the next run tries again
         warnings.warn(f"no anchors were kept: {type(error).__name__}: {error}", stacklevel=2)
 
 
 def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[dict[str, Any]]:
-    """List the inputs of the anchors that no file can be believed for."""
+    """List the inputs of the anchors without a valid file."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
     lacking = []
     for dataset, latent_size in sorted(widths):
@@ -59,7 +59,7 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[di
 
 
 def _score(plan: Plan, anchor: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Score a perfect code and noise; nothing where the metric cannot score them within its range."""
+    """Score a perfect code and noise; return nothing if scores are out of range."""
     dataset = plan.datasets[anchor["dataset"]]
     factors = np.asarray(dataset.factors(draw_rows(dataset)))
     codes = np.zeros((len(factors), anchor["latent_size"]))

@@ -1,4 +1,4 @@
-"""Anybody's encoder on a dataset: the table of codes and factors that metrics score."""
+"""Encode a dataset with any encoder: the codes and factors that metrics score."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ BATCH = 256
 
 
 def load_encoder(name: str) -> Callable[[Any], Any]:
-    """The encoder that ``path/file.py:function`` or ``module:function`` names.
+    """Load the encoder named by ``path/file.py:function`` or ``module:function``.
 
     Raises:
-        InputError: there is none, or it cannot be called.
+        InputError: it cannot be found, or is not callable.
     """
     if ":" not in name:
         raise InputError(
-            f"an encoder is named by file.py:function or module:function, but '{name}' was given."
+            f"an encoder is named as file.py:function or module:function, but '{name}' was given."
         )
     encoder = import_target("encoder", name)
     if not callable(encoder):
         raise InputError(f"the encoder '{name}' cannot be called: it is a {type(encoder).__name__}.")
     if isinstance(encoder, type):
-        raise InputError(f"the encoder '{name}' is a class: name a function, or an object made of the class.")
+        raise InputError(f"the encoder '{name}' is a class: name a function, or an instance of the class.")
     return encoder
 
 
@@ -45,11 +45,11 @@ def encode_dataset(
     """Encode a random sample of a dataset, once, for all metrics.
 
     Args:
-        encode: takes a uint8 tensor [B, C, H, W] with the dataset's own pixel values, returns codes [B, D]
-            as a tensor or an array. A ``torch.nn.Module`` takes floats in [0, 1] instead, on its device and
-            in its precision; it runs in evaluation mode, and is left in the mode in which it was.
-        dataset: what to encode.
-        rows: the size of the sample, drawn by seed 0 without replacement: the rows on which runs are scored.
+        encode: takes a uint8 tensor [B, C, H, W] with the dataset's own pixel values, and returns codes
+            [B, D] as a tensor or an array. A ``torch.nn.Module`` takes floats in [0, 1] instead, on its
+            device and in its precision; it runs in evaluation mode, and its former mode is restored.
+        dataset: the dataset to encode.
+        rows: size of the sample, drawn with seed 0 without replacement: the rows on which runs are scored.
         batch: images per call.
 
     Returns:
@@ -75,7 +75,10 @@ def encode_dataset(
 
 @contextmanager
 def _taking_bytes(encode: Callable[[Any], Any], dataset: Dataset) -> Iterator[Callable[[Any], Any]]:
-    """An encoder of uint8 images; a network gets floats in [0, 1], in evaluation mode for this block."""
+    """Yield an encoder of uint8 images, which converts them if it is a network.
+
+    A network gets floats in [0, 1], and is in evaluation mode in this block.
+    """
     import torch
 
     if not isinstance(encode, torch.nn.Module):
@@ -92,7 +95,7 @@ def _taking_bytes(encode: Callable[[Any], Any], dataset: Dataset) -> Iterator[Ca
 
 
 def _encode(encode: Callable[[Any], Any], images: Any) -> np.ndarray:
-    """What the encoder makes of images [B, C, H, W], as an array of any shape."""
+    """Encode images [B, C, H, W] to an array, whose shape is not checked yet."""
     with blaming(f"the encoder failed on {list(images.shape)} images"):
         codes = encode(images)
     if codes is None:
@@ -106,14 +109,14 @@ def _encode(encode: Callable[[Any], Any], images: Any) -> np.ndarray:
 
 
 def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:
-    """Refuse what is no table of finite numbers [B, D], with the D of the first batch."""
+    """Check that codes are finite numbers [B, D], with the D of the first batch."""
     if codes.dtype.kind not in "fiub":
         kind = shown(str(codes.dtype))[1:-1]
         raise InputError(f"the encoder must return numbers, but it returned an array of {kind}.")
     if codes.ndim != 2 or codes.size == 0 or codes.shape != (len(indices), *first.shape[1:]):
         raise InputError(
-            f"the encoder must return codes [{len(indices)}, D], with one D for all images, but it returned "
-            f"an array {list(codes.shape)}."
+            f"the encoder must return codes [{len(indices)}, D], with the same D for all images, but it "
+            f"returned an array {list(codes.shape)}."
         )
     bad = np.argwhere(~np.isfinite(codes))
     if len(bad):
@@ -125,17 +128,21 @@ def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:
 
 
 def read_codes(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file: ``codes`` [N, D], ``factors`` [N, F], and ``log_variances`` if it is there.
+    """Read ``codes``, ``factors`` and any ``log_variances`` from an npz file.
+
+    Returns:
+        Arrays by name: codes [N, D], factors [N, F], log-variances [N, D] if the file has them.
 
     Raises:
-        InputError: no such file, no npz, objects in it (which would be pickles), or an array is missing.
+        InputError: the file is missing or not an npz file, holds objects (which would be pickles), or lacks
+            an array.
     """
     path = check_path("the file of codes", path)
     if not path.is_file():
         raise InputError(f"there is no file '{path}'.")
     if not zipfile.is_zipfile(path):
         raise InputError(
-            f"'{path}' is no npz file, or not a whole one; make one by "
+            f"'{path}' is not a complete npz file; make one with "
             "np.savez('codes.npz', codes=..., factors=...)."
         )
     arrays, names = {}, []
@@ -144,7 +151,7 @@ def read_codes(path: str | Path) -> dict[str, np.ndarray]:
             names = list(file.files)
             for name in set(names) & {"codes", "factors", "log_variances"}:
                 arrays[name] = file[name]
-    except Exception as error:  # zip, zlib, npy headers: each has its own errors
+    except Exception as error:  # zip, zlib and npy headers each have their own errors
         raise InputError(f"'{path}' cannot be read as plain arrays: {describe(error)}.") from None
     for name in ("codes", "factors"):
         if name not in arrays:

@@ -1,4 +1,4 @@
-"""What a report shows of a trained model: reconstructions and latent traversals."""
+"""Pictures of a trained model for reports: reconstructions and latent traversals."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dis_bench.neutral import neutral
 from dis_bench.records.pictures import Pictures
 from dis_bench.runners.training.trainee import Trainee
 
-SEED = 0  # of the images: every model of a study shows the same ones
-COUNT = 8  # originals beside reconstructions
-TRAVERSAL = np.linspace(-3, 3, 9)  # the values that one latent takes while the others stay
+SEED = 0  # of the images, so that every model of a study shows the same ones
+COUNT = 8  # originals with reconstructions
+TRAVERSAL = np.linspace(-3, 3, 9)  # the values of one latent while the others are fixed
 
 
 @neutral()
@@ -22,7 +22,7 @@ def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictur
 
     Args:
         trained: a cell whose networks are in evaluation mode.
-        kl_per_latent: [D], in nats, where there is a KL.
+        kl_per_latent: [D], in nats, if there is a KL.
 
     Returns:
         The pictures; None without a decoder.

@@ -1,4 +1,4 @@
-"""The rows of a dataset that are scored: the same for every model of a study."""
+"""The rows of a dataset that are scored, which are the same for every model."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ SEED = 0
 
 
 def draw_rows(dataset: Dataset, rows: int = ROWS) -> np.ndarray:
-    """Draw the indices [N] on which everything is scored: the whole dataset where it is smaller."""
+    """Draw the indices [N] of the scored images: all of a smaller dataset."""
     return np.random.default_rng(SEED).choice(len(dataset), size=min(rows, len(dataset)), replace=False)

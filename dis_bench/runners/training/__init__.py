@@ -1,1 +1,1 @@
-"""Training: one loop, its chance, its log."""
+"""Training: the loop, its steps, random draws, log and checkpoints."""

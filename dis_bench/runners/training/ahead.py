@@ -1,4 +1,4 @@
-"""Drawing ahead: the batches of several cells beside each other, some steps at a time."""
+"""Draw the batches of several cells ahead, some steps at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dis_bench.neutral import own_streams
 
-MEMORY = 64 << 20  # bytes of indices and noise that are drawn ahead, at most
+MEMORY = 64 << 20  # most bytes of indices and noise that are drawn ahead
 MOST_AHEAD = 50  # steps
 
 Batch = dict[str, Tensor]
@@ -18,11 +18,12 @@ Batch = dict[str, Tensor]
 
 @contextmanager
 def drawing(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global streams for a step that draws from them; restore them after the block.
+    """Seed the global streams, for steps that draw from them; restore them afterwards.
 
     Args:
-        seed: of the cell.
-        device: that trains; no other device's stream is touched, as ``torch.manual_seed`` would.
+        seed: seed of the cell.
+        device: the training device; unlike ``torch.manual_seed``, this leaves the streams of other devices
+            alone.
     """
     on_gpu = device.type == "cuda"
     with own_streams(seed), torch.random.fork_rng(devices=[device] if on_gpu else []):
@@ -33,15 +34,15 @@ def drawing(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def draw_ahead(cells: Sequence[Callable[[], Batch]], spans: Iterable[int], device: str) -> Iterator[Batch]:
-    """Draw the batches of several cells, some steps at a time, on the device that trains.
+    """Draw the batches of several cells, some steps at a time, on the training device.
 
     Args:
-        cells: each draws one step of one cell, on the CPU.
-        spans: how many steps to draw each time; :func:`split_steps` gives numbers that fit into memory.
-        device: where to.
+        cells: functions that each draw one step of one cell, on the CPU.
+        spans: number of steps to draw each time; :func:`split_steps` yields numbers that fit into memory.
+        device: the training device.
 
     Yields:
-        By name, tensors [steps, K, ...].
+        Tensors [steps, K, ...] by name.
     """
     for count in spans:
         drawn = [[draw() for draw in cells] for _ in range(count)]
@@ -49,7 +50,7 @@ def draw_ahead(cells: Sequence[Callable[[], Batch]], spans: Iterable[int], devic
             name: torch.stack([torch.stack([batch[name] for batch in step]) for step in drawn])
             for name in drawn[0][0]
         }
-        if device == "cuda":  # from pinned memory the host need not wait for the copy
+        if device == "cuda":  # with pinned memory, the host does not wait for the copy
             batches = {
                 name: part.pin_memory().to(device, non_blocking=True) for name, part in batches.items()
             }
@@ -68,7 +69,7 @@ def split_steps(
 
     Args:
         start: steps done before.
-        steps: of the whole training.
+        steps: steps of the whole training.
         every: steps between rows of the log.
         step_bytes: that one step of all cells takes.
         most: steps in a run.

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: when they are due, and what they hold."""
+"""Checkpoints of a training: their schedule and their content."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dis_bench.runners.training.log import TrainingLog
 from dis_bench.runners.training.state import State, are_of, restore_states, save_state
 from dis_bench.runners.training.steps import Training
 
-MINUTES = 5.0  # between two checkpoints, where nothing else is wanted
-SHARE = 0.01  # of the time of a training that writing them takes, at most
-WORTH_SECONDS = 60  # of training, which are kept when it ends
+MINUTES = 5.0  # between checkpoints, by default
+SHARE = 0.01  # largest share of the training time for writing checkpoints
+WORTH_SECONDS = 60  # of training since the last checkpoint that justify one at the end
 
 
 class Checkpoints:
     """The checkpoints of cells that are trained together.
 
     Args:
-        states: from which each cell goes on; None starts from the beginning.
-        save: called with a cell's place and its state.
-        minutes: between two checkpoints; more, where writing one takes long.
+        states: states from which the cells resume; None starts from the beginning.
+        save: called with a cell's index and its state.
+        minutes: minutes between checkpoints; more if writing them takes long.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Checkpoints:
 
     @property
     def seconds_before(self) -> float:
-        """Seconds that the cells had trained before, all together."""
+        """Seconds of training before the checkpoints, summed over the cells."""
         return self._seconds_before
 
     def restore(self, training: Training) -> list[str]:
-        """Put a training into the states that there are, where they fit.
+        """Restore a training to the states of its cells, if they fit.
 
         Returns:
-            The rows of each cell's log; nothing where the training starts from the beginning.
+            The rows of each cell's log; empty if the training starts from the beginning.
         """
         states = [state for state in self._states if state is not None]
         if not are_of(training, self._states):
@@ -51,15 +51,15 @@ class Checkpoints:
         return [state["log"] for state in states]
 
     def are_due(self) -> bool:
-        """Check whether the last ones are old enough."""
+        """Return True if the last checkpoints are old enough."""
         return self._age() >= max(self._wait, self._cost / SHARE)
 
     def are_worth_keeping(self) -> bool:
-        """Check whether so much was trained since the last ones that its loss would be felt."""
+        """Return True if losing the training since the last checkpoints would matter."""
         return self._age() >= WORTH_SECONDS
 
     def write(self, training: Training, log: TrainingLog) -> None:
-        """Save the state of each cell that has not failed; a warning where that cannot be done."""
+        """Save the state of each cell that has not failed; warn if that fails."""
         start = time.monotonic()
         seconds = (self._seconds_before + start - self._begin - training.paused) / len(training.trainees)
         try:

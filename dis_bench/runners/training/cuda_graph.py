@@ -1,7 +1,7 @@
-"""CUDA graphs: a step that a GPU repeats on its own, without the host launching each kernel of it.
+"""CUDA graphs: replay a step on a GPU without launching each of its kernels.
 
-A training step of these small networks is hundreds of short kernels; launched one by one they wait for the
-host.
+A training step of these small networks consists of hundreds of short kernels, which wait for the host if they
+are launched one by one.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 import torch
 
-WARM_UP_CALLS = 3  # as torch's documentation has it, on a side stream, before a step is captured
+WARM_UP_CALLS = 3  # on a side stream before a step is captured, as torch's documentation recommends
 
 
 class Repeater:
-    """Runs one step again and again: on a CPU as it is, on a GPU captured as a graph and replayed.
+    """A runner of one step: directly on a CPU, captured as a graph and replayed on a GPU.
 
-    The first calls run as they are too, and warm up what cannot start while a graph is captured. The step
-    reads and writes the same tensors at each call, and never waits for the device.
+    On a GPU, the first calls run directly as well, to initialise libraries that cannot be initialised during
+    a capture. The step reads and writes the same tensors at each call, and never waits for the device.
 
     Args:
-        device: that it runs on.
-        capture: whether to try that on a GPU; False where it is known to fail.
+        device: the device that runs the step.
+        capture: whether to try to capture on a GPU; False if it is known to fail.
     """
 
     def __init__(self, device: torch.device, capture: bool = True) -> None:
@@ -37,11 +37,11 @@ class Repeater:
 
     @property
     def captured(self) -> bool:
-        """Whether the step is replayed by now."""
+        """True once the step is replayed."""
         return self._graph is not None
 
     def __call__(self, step: Callable[[], None]) -> None:
-        """Run the step once; the same one at each call."""
+        """Run the step once; it must be the same at each call."""
         self._calls += 1
         if self._captures and self._graph is None and self._calls > WARM_UP_CALLS:
             self._graph = self._capture(step)
@@ -57,13 +57,13 @@ class Repeater:
 
     def _capture(self, step: Callable[[], None]) -> torch.cuda.CUDAGraph | None:
         before = torch.cuda.current_stream()
-        gc.collect()  # what a collection would free in between may not be freed while capturing
+        gc.collect()  # since freeing garbage during a capture is not allowed
         graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         try:
             with torch.cuda.graph(graph, pool=pool, stream=self._stream):
-                step()  # is recorded, not done
-        except RuntimeError as error:  # a plug-in's loss may, for one, copy a number to the device
-            torch.cuda.set_stream(before)  # an end of capturing that fails leaves the capture's own
+                step()  # recorded, not executed
+        except RuntimeError as error:  # for example, a plug-in's loss may copy a number to the device
+            torch.cuda.set_stream(before)  # a failed end of the capture leaves its own stream current
             _abandon(graph, pool)
             causes = list(_causes(error))
             for cause in causes:
@@ -71,7 +71,9 @@ class Repeater:
                     raise cause from None
             self._captures = False
             reason = first_line(causes[-1])
-            warnings.warn(f"a step cannot be captured, and goes on launched: {reason}", stacklevel=2)
+            warnings.warn(
+                f"a step cannot be captured, and is launched kernel by kernel: {reason}", stacklevel=2
+            )
             return None
         return graph
 
@@ -80,30 +82,30 @@ _abandoned: list[torch.cuda.CUDAGraph] = []
 
 
 def _abandon(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
-    """Do what an end of capturing that fails leaves undone, for which torch has no public call.
+    """Release what a failed graph capture leaves allocated.
 
-    Its allocator would believe that a capture goes on, and give no memory back any more; so would, in older
-    versions, its generator, and refuse to draw.
+    torch has no public API for it. Otherwise torch's allocator would take the capture for active, and never free memory again. In older
+    versions, so would its generator, and refuse to draw.
     """
     device = torch.cuda.current_device()
-    with contextlib.suppress(RuntimeError, AttributeError):  # the end came as far, or this torch has others
+    with contextlib.suppress(RuntimeError, AttributeError):  # released before, or torch's API differs
         torch._C._cuda_endAllocateToPool(device, pool)
         torch._C._cuda_releasePool(device, pool)
     generator = torch.cuda.default_generators[device]
     generator.graphsafe_set_state(generator.clone_state())
     graph.reset()
-    _abandoned.append(graph)  # the allocator of pinned memory may go on asking it what it captures
+    _abandoned.append(graph)  # kept alive, as the allocator of pinned memory may still query it
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without the advice on debugging that CUDA's go on with."""
+    """Return an error's first line, without the debugging advice that CUDA appends."""
     return str(error).partition("\n")[0]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, what was being handled when it was raised, and so on to the first.
+    """Yield an error and its chain of contexts, up to the first error.
 
-    After an error in a capture its end fails as well, and that is the error which comes out.
+    After an error in a capture, ending the capture fails too, and raises the error that is caught.
     """
     cause: BaseException | None = error
     while cause is not None:

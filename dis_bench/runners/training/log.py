@@ -1,4 +1,4 @@
-"""The log of a training: what each step measured, summed on the device, and a training.csv per cell."""
+"""The log of a training: measures summed on the device, and a training.csv per cell."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since th
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss or a measure became NaN or infinite; the message says at which step, and which."""
+    """Error: a loss or a measure became NaN or infinite; the message names it and the step."""
 
 
 class Progress(NamedTuple):
-    """What a watcher hears of a step.
+    """The event of a training step, for watchers.
 
     Attributes:
-        step: the step just done, from 1.
-        measures: losses and totals of measures by name, means over the batch.
+        step: number of the step that was just done, from 1.
+        measures: losses and totals of measures by name, as means over the batch.
     """
 
     step: int
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
 def flatten(step: Step) -> dict[str, Tensor]:
     """Reduce a step to means over its batch: float64 scalars or [D] by name.
 
-    The loss of an only player is called ``loss``; those of several are ``loss_<player>``.
+    The loss of a single player is called ``loss``; those of several are called ``loss_<player>``.
     """
     named = {"loss" if len(step.losses) == 1 else f"loss_{name}": loss for name, loss in step.losses.items()}
     means = {name: value.mean(0) if value.dim() else value for name, value in step.measures.items()}
@@ -44,10 +44,10 @@ def flatten(step: Step) -> dict[str, Tensor]:
 
 
 class Columns:
-    """The columns of training.csv: totals, then the parts of measures that have one per latent.
+    """The columns of training.csv: totals, then the parts of measures with one per latent.
 
     Args:
-        measured: by name, [K] or [K, D].
+        measured: measures [K] or [K, D] by name.
     """
 
     def __init__(self, measured: dict[str, Tensor]) -> None:
@@ -61,7 +61,7 @@ class Columns:
         ]
 
     def arrange(self, values: np.ndarray) -> list[float]:
-        """Order a row's values [M] as :attr:`names`, with a total for each measure that has parts."""
+        """Arrange values [M] in the order of ``names``, adding the totals of parts."""
         totals: list[float] = []
         parts: list[float] = []
         place = 0
@@ -75,13 +75,13 @@ class Columns:
 
 @dataclass
 class RunningMeasures:
-    """What K cells measure, kept on the device so that no step waits for the host.
+    """Running measures of K cells, kept on the device so that no step waits for the host.
 
     Attributes:
-        columns: what the M numbers of a cell are.
-        sums: [K, M], over the steps before a cell broke.
+        columns: the meaning of a cell's M numbers.
+        sums: [K, M], over the steps before a cell diverged.
         latest: [K, M], of the last step.
-        broke_at: int64 [K], the first step whose numbers were not all finite; 0 where there was none.
+        broke_at: int64 [K], the first step whose numbers were not all finite, or 0.
         broken: [K, M], the numbers of that step.
     """
 
@@ -94,7 +94,7 @@ class RunningMeasures:
 
     @classmethod
     def start(cls, measured: dict[str, Tensor], done: int) -> RunningMeasures:
-        """Make room for what a first step measured, after the steps that were done before."""
+        """Start with zeros in the shape of a first step's measures, after earlier steps."""
         row = _join(measured)
         zeros = torch.zeros_like
         broke_at = torch.zeros(len(row), dtype=torch.int64, device=row.device)
@@ -102,7 +102,7 @@ class RunningMeasures:
         return cls(Columns(measured), zeros(row), zeros(row), broke_at, zeros(row), step)
 
     def add(self, measured: dict[str, Tensor]) -> None:
-        """Take in the measures of one step; a captured step may call it."""
+        """Add the measures of one step; this can be captured."""
         row = _join(measured)
         self._step += 1
         breaks = (self.broke_at == 0) & ~row.isfinite().all(1)
@@ -133,15 +133,15 @@ class Sample(Protocol):
 
 
 class TrainingLog:
-    """The training.csv of K cells, and which of them failed.
+    """The training.csv of K cells, and the failures of cells.
 
     A row holds ``step``, losses and measures, each the mean over the steps since the row before; some rows,
     the last among them, hold the measures of a sample after that step.
 
     Args:
         paths: the CSV file of each cell.
-        steps: of the whole training.
-        watch: called with a cell's place and its latest step.
+        steps: steps of the whole training.
+        watch: called with a cell's index and its latest step.
         done: steps that were done before.
         written: the rows of these steps, as :meth:`read` gave them.
 
@@ -170,19 +170,19 @@ class TrainingLog:
 
     @property
     def all_failed(self) -> bool:
-        """Whether there is nothing left to train."""
+        """True if no cell is left to train."""
         return None not in self.failures
 
     def read(self, number: int) -> str:
-        """Return the rows of a cell so far."""
+        """Return the rows that were written for a cell."""
         return self._paths[number].read_bytes().decode()
 
     def report(self, done: int, running: RunningMeasures) -> None:
-        """Read the measures after some more steps, which waits for the device; write the rows that are due.
+        """Read the measures from the device, write a row if it is due, call the watcher.
 
         Args:
-            done: steps done; since the last report no row was due before this one.
-            running: of all cells.
+            done: steps done; between the last report and this one, no row was due.
+            running: measures of all cells.
         """
         due = done % self.every == 0 or done == self._steps
         sums, latest, broken = (part.cpu().numpy() for part in (running.sums, running.latest, running.broken))
@@ -207,7 +207,7 @@ class TrainingLog:
         if due:
             running.sums.zero_()
             self._row_start = done
-        for number, latest_of_cell in progress:  # last, as whoever watches may stop the training
+        for number, latest_of_cell in progress:  # at the end, since a watcher may stop the training
             self._watch(number, latest_of_cell)
 
     def _measure_sample(self, done: int) -> np.ndarray | None:

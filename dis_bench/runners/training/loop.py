@@ -1,4 +1,4 @@
-"""The training loop: draw batches, take steps, log what they measured, and fit what is left to fit."""
+"""The training loop: draw batches, take steps, log measures, fit the rest at the end."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from dis_bench.runners.training.trainee import Trainee
 
 
 class Trained(NamedTuple):
-    """What became of the cells that were trained together.
+    """The outcome of cells that were trained together.
 
     Attributes:
-        failures: for each cell None, or why it failed.
-        seconds: that all of them took, with those before a checkpoint.
+        failures: for each cell, the exception that failed it, or None.
+        seconds: duration for all cells, including the time before checkpoints.
         captured: whether a GPU replayed the steps.
     """
 
@@ -67,18 +67,18 @@ def train(
     Batches are uniform over the images that a dataset has and a cell does not hold out.
 
     Args:
-        trainees: cells that :func:`dis_bench.runners.engines.sizes.group_jobs` puts together, or one. Their
-            networks are left in evaluation mode.
-        logs: the CSV file of each cell, with :data:`dis_bench.runners.training.log.LOG_ROWS` rows at most.
-        watch: called with a cell's place and its latest step: after each step of a cell that trains alone on
-            a CPU, else some steps apart.
-        way: of convolving in a stack, one of :data:`dis_bench.nn.patches.WAYS`.
+        trainees: cells of one group of :func:`dis_bench.runners.engines.sizes.group_jobs`, or a single cell.
+            Their networks are left in evaluation mode.
+        logs: the CSV file of each cell, with at most :data:`dis_bench.runners.training.log.LOG_ROWS` rows.
+        watch: called with a cell's index and its latest step: after every step of a cell that trains alone on
+            a CPU, at intervals otherwise.
+        way: convolution algorithm of a stack, one of :data:`dis_bench.nn.patches.WAYS`.
         capture: whether to try to capture the step on a GPU.
         checkpoints: to go on from, and to write; none where None.
         pauses: steps after which something is done with the networks; none where None.
 
     Raises:
-        KernelsFailed: compiled kernels are to be used, and cannot be compiled.
+        KernelsFailed: compiled kernels were chosen, but cannot be compiled.
     """
     first = trainees[0]
     check_available(first.cell.kernels, first.cell.precision)
@@ -125,12 +125,12 @@ def _take_steps(
                 _pause(training, log, pauses, heed_stops)
             except Exception:
                 raise
-            except BaseException:  # a request to stop, and nothing is half done
+            except BaseException:  # a request to stop, at a moment when nothing is half done
                 checkpoints.write(training, log)
                 raise
             if checkpoints.are_due():
                 checkpoints.write(training, log)
-    if checkpoints.are_worth_keeping():  # what is left to do may be interrupted
+    if checkpoints.are_worth_keeping():  # the remaining stages may be interrupted
         checkpoints.write(training, log)
 
 

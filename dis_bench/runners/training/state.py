@@ -1,7 +1,7 @@
-"""The state of a training: all that a cell needs to go on as if it had never stopped.
+"""The state of a training, from which a cell continues as if it had never stopped.
 
-Weights, buffers and Adam's moments by name; the cell's generators as of the steps that were taken, not as
-drawn ahead; the global random streams; the sums of the log's open row.
+It holds weights, buffers and Adam's moments by name; the cell's generators as of the steps that were taken,
+not as drawn ahead; the global random streams; and the sums of the log's open row.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dis_bench.runners.training.steps import Training
 
 State = dict[str, Any]
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
+_MOMENTS = ("exp_avg", "exp_avg_sq")  # the names in torch's Adam
 
 
 def save_state(training: Training, number: int) -> State:
-    """Return the state of a cell that has taken a step: tensors on the CPU, and plain values."""
+    """Return the state of a cell after a step, as tensors on the CPU and plain values."""
     assert training.optimiser is not None
     assert training.running is not None
 
@@ -37,7 +37,7 @@ def save_state(training: Training, number: int) -> State:
         "moments": {
             name: {key: own(moments[weight][key]) for key in _MOMENTS}
             for name, weight in training.weights.items()
-            if weight in moments  # one that its loss does not reach has none
+            if weight in moments  # weights that no loss depends on have none
         },
         "chance": training.chance[number],
         "streams": _read_streams(training.device),
@@ -46,7 +46,7 @@ def save_state(training: Training, number: int) -> State:
 
 
 def are_of(training: Training, states: Sequence[State | None]) -> bool:
-    """Check that there is a state for each cell, all of one step, with the weights that the cells have."""
+    """Return True if every cell has a state, of the same step and with its shapes."""
     if any(state is None for state in states) or len({state["step"] for state in states if state}) != 1:
         return False
 
@@ -63,7 +63,7 @@ def are_of(training: Training, states: Sequence[State | None]) -> bool:
 
 @torch.no_grad()
 def restore_states(training: Training, states: Sequence[State]) -> None:
-    """Put each cell of a training that has taken no step into its state, wherever it was trained before."""
+    """Restore the cells of a new training to states, from whichever device and stack."""
     training.done = states[0]["step"]
     for number, state in enumerate(states):
         _restore(training, number, state)
@@ -93,7 +93,7 @@ def _restore(training: Training, number: int, state: State) -> None:
 
 
 def _read_streams(device: torch.device) -> dict[str, Any]:
-    """Return the states of the global random streams, for steps that draw from them."""
+    """Return the states of the global random streams, since steps may draw from them."""
     numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
     streams = {
         "python": random.getstate(),

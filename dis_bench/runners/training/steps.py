@@ -1,9 +1,9 @@
-"""Training steps: K cells beside each other, each player moved by the gradient of its own loss.
+"""Training steps of K cells, in which each player follows the gradient of its own loss.
 
-One cell is a stack of one, which vmap does not see. The weights of K > 1 networks become tensors [K, ...],
-and ``torch.func.vmap`` runs the step of ONE model over them: models need not know. Adam works element by
-element, so each cell takes the steps that it would take alone. Stacks are for a GPU, which one such model
-leaves mostly idle.
+One cell is a stack of one, without vmap. The weights of K > 1 networks become tensors [K, ...], and
+``torch.func.vmap`` runs the step of ONE model over them, so that models need not know about stacks. Adam
+works element by element, so each cell takes the same steps as alone. Stacks are for a GPU, which a single
+model of this size leaves mostly idle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Drawn(NamedTuple):
     """Batches of some steps, drawn ahead.
 
     Attributes:
-        batches: by name, tensors [steps, K, ...].
+        batches: tensors [steps, K, ...] by name.
         chance: the states of each cell's generators after these steps.
     """
 
@@ -39,18 +39,18 @@ class Drawn(NamedTuple):
 
 
 class Training:
-    """K cells that train beside each other.
+    """The training of K cells together.
 
     Args:
-        trainees: cells that :func:`dis_bench.runners.engines.sizes.group_jobs` puts together, or one. One
-            trains in place; copies of the networks of several do.
-        way: of convolving in a stack, one of :data:`dis_bench.nn.patches.WAYS`.
+        trainees: cells of one group of :func:`dis_bench.runners.engines.sizes.group_jobs`, or a single cell.
+            A single cell is trained in place, several as copies of their networks.
+        way: convolution algorithm of a stack, one of :data:`dis_bench.nn.patches.WAYS`.
         capture: whether to try to capture the step on a GPU.
 
     Attributes:
-        alone: whether there is one cell, which vmap does not see.
-        weights, buffers: by name, [K, ...] each in a stack.
-        optimiser: of the weights, a group per player; None where no weight is trained.
+        alone: whether there is a single cell, which is trained without vmap.
+        weights, buffers: tensors by name, [K, ...] in a stack.
+        optimiser: optimiser of the weights, with a group per player; None if no weight is trained.
         draws: each cell's generators, which are ahead of the steps.
         chance: their states as of the steps that were taken.
         done: steps that were taken.
@@ -85,17 +85,17 @@ class Training:
 
     @property
     def captured(self) -> bool:
-        """Whether a GPU replays the steps by now."""
+        """True once a GPU replays the steps."""
         return self._repeat.captured
 
     def step_bytes(self) -> int:
-        """Return the bytes that chance takes in one step of all cells."""
+        """Return the bytes of the random draws of one step of all cells."""
         first = self.trainees[0]
         drawn = first.model.draw(first.draws())
         return len(self.trainees) * sum(part.nbytes for part in drawn.values())
 
     def draw_ahead(self, spans: Iterable[int]) -> Iterator[Drawn]:
-        """Draw the batches of spans of steps, on the device."""
+        """Draw the batches of spans of steps, on the training device."""
         cells = [
             lambda one=one, draws=draws: one.model.draw(draws)
             for one, draws in zip(self.trainees, self.draws, strict=True)
@@ -104,9 +104,9 @@ class Training:
             yield Drawn(batches, [draws.state() for draws in self.draws])
 
     def take(self, drawn: Drawn) -> None:
-        """Take the steps that were drawn ahead.
+        """Take the steps of batches that were drawn ahead.
 
-        Images are drawn before the captured part of a step, so that a dataset may draw them in any way.
+        Images are drawn outside the captured part of a step, so that a dataset may draw them in any way.
         """
         for number in range(len(drawn.batches["images"])):
             self._lay_out({name: part[number] for name, part in drawn.batches.items()})
@@ -115,7 +115,7 @@ class Training:
         self.chance = drawn.chance
 
     def give_back(self) -> None:
-        """Give each cell's networks their weights and buffers, and leave them in evaluation mode."""
+        """Copy weights and buffers back to each cell's networks, in evaluation mode."""
         for number, one in enumerate(self.trainees):
             if not self.alone:
                 with torch.no_grad():
@@ -156,7 +156,7 @@ class Training:
             self._game.train()
 
     def _lay_out(self, drawn: Batch) -> None:
-        """Put a step's batch where the step reads it: a captured one, in the same tensors each time."""
+        """Store a step's batch where the step reads it; on a GPU, always the same tensors."""
         first = self.trainees[0]
         indices = drawn["images"]
         pixels = first.dataset.images(indices.flatten())
@@ -203,12 +203,15 @@ class Training:
         return model
 
     def _move(self, losses: dict[str, Tensor]) -> None:
-        """Move each player by the gradient of its own loss; no loss depends on another cell's weights."""
+        """Update each player with the gradient of its own loss.
+
+        The losses of all cells are summed, as none depends on another cell's weights.
+        """
         assert self.optimiser is not None
         self.optimiser.zero_grad()
         last = [*losses][-1]
         for player, loss in losses.items():
-            # Unlike torch.autograd.grad, this lays gradients out as their weights, which a fused Adam needs.
+            # Unlike torch.autograd.grad, this gives gradients the strides of their weights, for fused Adam.
             loss.sum().backward(inputs=self._players[player], retain_graph=player != last)
         self.optimiser.step()
 
@@ -220,7 +223,7 @@ class Training:
             adam = different.get(player, Adam())
             lr = first.cell.lr if adam.lr is None else adam.lr
             groups.append({"params": own, "lr": lr, "betas": adam.betas, "weight_decay": adam.weight_decay})
-        # Without decay it is Adam, bit for bit.
+        # Without weight decay, AdamW equals Adam bit for bit.
         return torch.optim.AdamW(groups, fused=True, capturable=self.device.type == "cuda")
 
 
@@ -236,7 +239,7 @@ class _Game(nn.Module):
 
 
 def _sort_by_player(networks: nn.Module, weights: dict[str, Tensor]) -> dict[str, list[Tensor]]:
-    """Sort trainable weights by the player that they belong to; players without any are left out."""
+    """Group trainable weights by their player; players without any are left out."""
     players: dict[str, list[Tensor]] = {}
     for name, weight in networks.named_parameters():
         if weight.requires_grad:
@@ -245,7 +248,7 @@ def _sort_by_player(networks: nn.Module, weights: dict[str, Tensor]) -> dict[str
 
 
 def _stack_values(models: Sequence[Model], device: torch.device) -> dict[str, Tensor]:
-    """Return the hyperparameters that are floats, as tensors [K] by name."""
+    """Return the float hyperparameters as tensors [K] by name."""
     names = [name for name, value in models[0].values.items() if isinstance(value, float)]
     return {
         name: torch.tensor([float(model.values[name]) for model in models], device=device) for name in names

@@ -1,4 +1,4 @@
-"""A cell that is about to train: its model, its networks with their first weights, and its dataset."""
+"""A cell that is ready to train: its model, its initialised networks and its dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dis_bench.records.cell import Cell
 
 @dataclass(frozen=True)
 class Trainee:
-    """A cell with all that its training needs.
+    """A cell with everything that its training needs.
 
     Attributes:
-        cell: its settings.
-        model: its objective.
-        networks: on the device that trains.
-        dataset: on the same device.
+        cell: the settings.
+        model: the objective.
+        networks: the networks, on the training device.
+        dataset: the dataset, on the same device.
     """
 
     cell: Cell
@@ -34,12 +34,12 @@ class Trainee:
 
     @property
     def device(self) -> torch.device:
-        """The device that trains."""
+        """The training device."""
         return torch.device(self.dataset.device)
 
     @property
     def is_trained_by_steps(self) -> bool:
-        """Whether there are weights to train; a model without fills its buffers in ``fit``."""
+        """True if there are weights to train; other models fill their buffers in ``fit``."""
         return any(weight.requires_grad for weight in self.networks.parameters())
 
     @property
@@ -61,7 +61,7 @@ class Trainee:
         return self.pixels(order[:count].to(self.device))
 
     def pixels(self, indices: Tensor) -> Tensor:
-        """Draw the images [B, C, H, W] in [0, 1] at indices [B]."""
+        """Return the images [B, C, H, W] in [0, 1] at indices [B]."""
         return self.dataset.images(indices).float() / self.dataset.pixel_max
 
 
@@ -75,11 +75,11 @@ def prepare(
     """Build a cell's model and networks, and move them and the dataset to the device.
 
     Args:
-        cell: which.
-        models: what to load for each name that the cells use.
-        datasets: by the name that the cells use.
+        cell: the cell.
+        models: specification of each model, by the name that the cells use.
+        datasets: datasets, by the name that the cells use.
         device: ``cpu`` or ``cuda``.
-        networks: as for models; None where they are installed.
+        networks: specifications as for models; None if the networks are installed.
     """
     dataset = datasets[cell.dataset].to(device)
     model, built = build_model(

@@ -77,7 +77,7 @@ def test_a_job_that_kills_its_workers_is_given_up_and_the_others_are_done():
     results = dict(run_jobs(jobs, Work(), workers=2, watch=events.append))
     job, reason = results.pop("die")
     assert job == "die"
-    assert "killed 2 times (by SIGKILL), most often for want of memory" in reason
+    assert "killed 2 times (by SIGKILL), usually because memory ran out" in reason
     assert set(results) == set(range(4))
     assert events.count(("started", "die")) == 2
     assert [events.count(("started", n)) for n in range(4)] == [1] * 4  # a death costs no other job
@@ -97,7 +97,7 @@ class Unstartable(Work):
 
 
 def test_workers_that_end_as_they_start_are_told_of_and_not_tried_for_ever():
-    with pytest.raises(WorkerDied, match=r"end as they start \(exit code 3\)"):
+    with pytest.raises(WorkerDied, match=r"die as they start \(exit code 3\)"):
         list(run_jobs([1], Unstartable(), workers=1, watch=lambda _: None))
 
 

@@ -219,7 +219,7 @@ def test_what_cannot_be_captured_is_not_tried_twice(gpu, group):
 
 def test_a_way_that_fails_costs_a_warning(gpu, group):
     gpu.fails = {("torch", 2): RuntimeError("cuDNN has no plan\nand more")}
-    with pytest.warns(UserWarning, match="2 cells cannot be stacked by way of torch: .*: cuDNN has no plan$"):
+    with pytest.warns(UserWarning, match="2 cells cannot be stacked with torch: .*: cuDNN has no plan$"):
         choice = choose_stacks(group, gpu)
     assert choice.way == "patches"
     assert ("torch", 8, True) not in gpu.seen
@@ -233,8 +233,8 @@ def test_a_size_that_does_not_fit_after_all_is_left_out(gpu, group):
 
 def test_it_is_an_error_only_where_no_way_works(gpu, group):
     gpu.fails = {(way, 2): RuntimeError("no") for way in WAYS}
-    failing = pytest.warns(UserWarning, match="2 cells cannot be stacked by way of")
-    with failing, pytest.raises(RuntimeError, match="no way of convolving works"):
+    failing = pytest.warns(UserWarning, match="2 cells cannot be stacked with")
+    with failing, pytest.raises(RuntimeError, match="no convolution algorithm works"):
         choose_stacks(group, gpu)
 
 

@@ -64,7 +64,7 @@ def test_no_gradients_are_kept():
 
 
 def test_a_width_that_changes_is_refused():
-    with pytest.raises(InputError, match=r"codes \[4, D\], with one D for all images, but .* \[4, 2\]"):
+    with pytest.raises(InputError, match=r"codes \[4, D\], with the same D for all images, but .* \[4, 2\]"):
         encode_dataset(lambda images: np.zeros((len(images), len(images) // 2)), Tiny(), rows=36, batch=32)
 
 

@@ -106,7 +106,7 @@ def test_a_step_that_cannot_be_captured_goes_on_as_it_is(events, streams):
     for _ in range(WARM_UP_CALLS):
         repeat(step)
     with pytest.warns(
-        UserWarning, match="goes on launched: operation not permitted when stream is capturing$"
+        UserWarning, match="is launched kernel by kernel: operation not permitted when stream is capturing$"
     ):
         repeat(step)
     repeat(step)
