@@ -59,7 +59,6 @@ def test_docstrings_begin_with_a_sentence(path):
     assert find_faults(path.read_text("utf-8")) == []
 
 
-
 @pytest.mark.parametrize(
     ("source", "fault"),
     [

@@ -1,4 +1,4 @@
-"""What a perfect code and noise score, for the results that it holds for."""
+"""Anchors of results: the scores of a perfect code and of noise on the same images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def gather_anchors(folder: str | Path, problems: list[str]) -> list[dict[str, An
     """Read the anchors under a result folder.
 
     Args:
-        folder: of the results.
-        problems: gets a sentence for each file that cannot be used.
+        folder: the result folder.
+        problems: list that a sentence for each unusable file is appended to.
     """
     anchors, unreadable = read_anchors(folder)
     problems += unreadable
@@ -24,16 +24,16 @@ def gather_anchors(folder: str | Path, problems: list[str]) -> list[dict[str, An
 def match_anchors(
     anchors: list[dict[str, Any]], cell: dict[str, Any], protocol: dict[str, dict[str, Any]]
 ) -> dict[str, Anchor]:
-    """By score, the anchors that hold for some cells: same dataset, number of latents and protocol.
+    """Match anchors to cells by dataset, number of latents and protocol.
 
     Args:
-        anchors: as :func:`gather_anchors` gives them.
-        cell: what the cells share.
-        protocol: of each metric, as the cells recorded it.
+        anchors: anchors from :func:`gather_anchors`.
+        cell: identity keys that the cells share.
+        protocol: protocol of each metric, as the cells recorded it.
 
     Returns:
-        Nothing for a metric whose anchors are missing, or of which two contradict each other (as those of a
-        dataset whose grid has changed in between do).
+        Anchors by score. A metric is left out if its anchors are missing or contradict each other, as happens
+        after the grid of a dataset has changed.
     """
     found: dict[str, Anchor] = {}
     for metric, used in protocol.items():

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the numbers: the sentences that these results deserve."""
+"""Caveats of results: sentences that a reader must know before trusting the numbers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 FEW_SEEDS = 10
 
-# What of a record's environment changes numbers and is no version of a package.
+# Entries of a record's environment that affect numbers and are not versions of packages.
 _MACHINE = ("device", "precision", "kernels", "instructions")
 
-_SHORT_OF_TOP = 0.05  # a share of the scale; what a perfect code misses beyond it deserves a word
+_SHORT_OF_TOP = 0.05  # share of the scale; a perfect code that misses more of it deserves a caveat
 
 
 def find_caveats(
@@ -34,13 +34,13 @@ def find_caveats(
     anchors: list[dict[str, Any]] | None = None,
     settings: list[Setting] | None = None,
 ) -> list[str]:
-    """The caveats of a set of results, the weightiest first.
+    """List the caveats of a set of results, the most important first.
 
     Args:
-        records: as the store gives them.
+        records: records from the store.
         problems: a sentence for each record or file that could not be read.
-        anchors: as :func:`dis_bench.reports.anchors.gather_anchors` gives them.
-        settings: of these records, where they are at hand.
+        anchors: anchors from :func:`dis_bench.reports.anchors.gather_anchors`.
+        settings: settings of these records, if they were computed before.
     """
     if settings is None:
         settings = split_settings(records, anchors)
@@ -62,7 +62,7 @@ def find_caveats(
     ]
 
 
-# Of one kind a page has no more caveats; the rest is a number.
+# A page lists at most this many caveats of a kind, and counts the others.
 _MOST_ALIKE = 20
 
 
@@ -85,7 +85,7 @@ def _failures(settings: list[Setting]) -> Iterator[str]:
 
 
 def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
-    """Metrics that failed on finished cells, by their reason."""
+    """Yield the metrics that failed on finished cells, by their reason."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in records:
         unscored = record.get("unscored")
@@ -103,7 +103,7 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
 
 
 def _small(records: list[Record]) -> Iterator[str]:
-    """Scores that are from fewer images than their protocols want, by dataset."""
+    """Yield the scores from fewer images than their protocols need, by dataset."""
     small: dict[str, set[str]] = defaultdict(set)
     for record in records:
         small[plain_name(record["cell"]["dataset"])].update(record.get("small", []))
@@ -116,13 +116,13 @@ def _small(records: list[Record]) -> Iterator[str]:
 
 
 def _changed_protocols(settings: list[Setting]) -> Iterator[str]:
-    """Parameters of installed metrics that differ from their defaults, other than rows that were cut."""
+    """Yield the parameters of installed metrics that differ from their defaults."""
     changed: dict[str, None] = {}
     for setting in settings:
         for metric, used in setting.protocol.items():
             changed |= dict.fromkeys(_list_changes(metric, used))
     if changed:
-        yield f"Not by the published protocol: {'; '.join(changed)}."
+        yield f"Not scored with the published protocol: {'; '.join(changed)}."
 
 
 def _list_changes(metric: str, used: dict[str, Any]) -> list[str]:
@@ -217,7 +217,10 @@ def _ask_metrics(setting: Setting, declared: Declared) -> list[Mapping[str, Any]
 
 
 def _ceilings(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
-    """Scores whose top a perfect code does not reach; settings of a dataset that agree share a sentence."""
+    """Yield the scores whose top a perfect code does not reach, by dataset.
+
+    Settings of a dataset with the same scores share a sentence.
+    """
     sentences: dict[tuple[str, str], None] = {}
     for setting, said in zip(settings, declared, strict=True):
         ceilings = list(_list_ceilings(setting, said))
@@ -225,7 +228,7 @@ def _ceilings(settings: list[Setting], declared: list[Declared]) -> Iterator[str
             sentences[plain_name(setting.cell["dataset"]), ", ".join(ceilings)] = None
     for dataset, listed in sentences:
         yield (
-            f"Not every scale can be reached: on {dataset}, by the protocol used here, a perfect code (the "
+            f"Not every scale can be reached: on {dataset}, with the protocol used here, a perfect code (the "
             f"factors themselves) scores {listed}. Read these scores against that, not against the top of "
             "their scale."
         )
@@ -248,7 +251,7 @@ def _is_short_of_top(score: Quantity, perfect: float) -> bool:
     if score.range is None or score.better != "higher":
         return False
     bottom, top = score.range
-    return perfect < top - _SHORT_OF_TOP * (top - bottom)  # never where the top is infinite: inf - inf is nan
+    return perfect < top - _SHORT_OF_TOP * (top - bottom)  # False if the top is infinite: inf - inf is nan
 
 
 def _collapses(settings: list[Setting]) -> Iterator[str]:
@@ -270,6 +273,6 @@ def _name(setting: Setting, cell: pd.Series) -> str:
 
 
 def _some(names: list[str], most: int = 6) -> str:
-    """At most a few names; the rest as a number."""
+    """List at most a few names, and count the others."""
     more = f"; and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more

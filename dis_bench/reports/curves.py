@@ -1,4 +1,4 @@
-"""The losses of one cell through training, read from its folder."""
+"""The losses of one cell during training, read from its folder."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     """Read the training curve of a cell.
 
     Args:
-        folder: of the cell.
-        problems: gets a sentence where the file is missing or unusable.
+        folder: folder of the cell.
+        problems: list that a sentence is appended to if the file is missing or unusable.
 
     Returns:
-        The curve, or None where it cannot be read.
+        The curve, or None if it cannot be read.
     """
     path = Path(folder) / FILE
     try:
@@ -66,7 +66,7 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
 
 
 def _thin(values: np.ndarray) -> np.ndarray:
-    """Averages `[3, P]` over equal blocks, at most :data:`MOST_POINTS` of them."""
+    """Average `[3, P]` over equal blocks, at most :data:`MOST_POINTS` of them."""
     block = -(-values.shape[1] // MOST_POINTS)
     whole = values.shape[1] // block * block
     return values[:, :whole].reshape(len(values), -1, block).mean(axis=2)

@@ -1,7 +1,7 @@
-"""Declarations of plug-ins: from the records, else from the installed plug-ins.
+"""Declarations of plug-ins, from the records or, failing that, from installed plug-ins.
 
-Records from before there was ``declared`` in them keep nothing. A name in a record is looked up among
-installed plug-ins; it never decides what is imported.
+Earlier records have no key ``declared``. A name in a record is only looked up among installed plug-ins; it
+never decides what is imported.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Record = dict[str, Any]
 
 
 class Declared:
-    """What the plug-ins behind some records say of themselves.
+    """The declarations of the plug-ins of some records.
 
     Args:
-        records: where several keep the words of one plug-in, the newest counts.
+        records: the records; of several with the same plug-in, the newest counts.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -42,7 +42,7 @@ class Declared:
                 self._notes[cell["model"]] = kept["model"].get("note", "")
 
     def of_score(self, column: str) -> Mapping[str, Any] | None:
-        """Return a score's declaration, perhaps without its caveat; None if unknown."""
+        """Return a score's declaration, possibly without its caveat; None if unknown."""
         if column in self._scores:
             return self._scores[column]
         metric = _load_metric(find_owner(column, _installed("metrics")))
@@ -59,13 +59,13 @@ class Declared:
             return {}
 
     def caveat_of(self, dataset: str, source: str) -> str:
-        """Return the caveat of a dataset's source; empty where there is none."""
+        """Return the caveat of a dataset's source; empty if there is none."""
         if (dataset, source) in self._caveats:
             return self._caveats[dataset, source]
         return _ask("datasets", dataset, lambda plugin: plugin.caveat_of(source))
 
     def note_of(self, model: str) -> str:
-        """Return what legends add to a model's name; empty where that is nothing."""
+        """Return the note that legends add to a model's name; empty if there is none."""
         if model in self._notes:
             return self._notes[model]
         return _ask("models", model, lambda plugin: plugin.note)
@@ -76,7 +76,7 @@ def _installed(kind: str) -> dict[str, Plugin]:
     """Return the installed plug-ins of a kind; reading all metadata takes a while."""
     try:
         return plugins(kind)
-    except InputError:  # two packages claim one name, which is none of a report's business
+    except InputError:  # two packages claim one name, which is irrelevant to a report
         return {}
 
 
@@ -89,10 +89,10 @@ def _load_metric(name: str | None) -> Metric | None:
 
 
 def _ask(kind: str, name: str, read: Callable[[Any], Any]) -> str:
-    """Return one line that an installed plug-in has to say; empty where there is none."""
+    """Return one line that an installed plug-in declares; empty if there is none."""
     plugin = _installed(kind).get(name)
     try:
-        with blaming(f"{kind} '{name}'"):  # a stranger's class may have anything under this name
+        with blaming(f"{kind} '{name}'"):  # another author's class may have anything under this name
             text = "" if plugin is None else read(plugin.load())
             check_line(name, text)
     except InputError:

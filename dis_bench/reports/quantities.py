@@ -1,4 +1,4 @@
-"""What was measured, and how to read it: label, unit, which direction is better, how many digits."""
+"""Measured quantities, and how to read them: label, unit, better direction, digits."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Quantity:
     """One measured column of the results.
 
     Attributes:
-        name: the column.
-        label: for people.
-        unit: empty where there is none.
-        better: ``higher``, ``lower``, or empty where neither is better.
+        name: name of the column.
+        label: the name for readers.
+        unit: the unit, or empty.
+        better: ``higher``, ``lower``, or empty if neither is better.
         digits: decimals in tables and sentences.
-        is_score: a disentanglement score, as opposed to a loss term.
-        range: the smallest and the largest possible value, where known.
-        summary: one line, where the metric declares one.
-        short: the label for the head of a narrow column; empty where it is the same.
+        is_score: True for a disentanglement score, False for a loss term.
+        range: the smallest and the largest possible value, if known.
+        summary: one line, if the metric declares one.
+        short: the label for the heading of a narrow column; empty if it is the same.
         leads: whether it takes precedence in the first sentence.
     """
 
@@ -56,15 +56,15 @@ class Quantity:
         return f"{self.short or self.label}{NO_BREAK}{ARROWS[self.better]}".strip()
 
     def format(self, value: float) -> str:
-        """A value with this quantity's decimals; a dash where there is none."""
+        """Format a value with this quantity's decimals; NaN becomes a dash."""
         return DASH if math.isnan(value) else f"{value:.{self.digits}f}".replace("-", MINUS)
 
     def format_spread(self, mean: float, std: float) -> str:
-        """``0.312 ± 0.041``; only the mean where no spread is known."""
+        """Format a mean with its spread, ``0.312 ± 0.041``, or alone if that is NaN."""
         return self.format(mean) if math.isnan(std) else f"{self.format(mean)} ± {self.format(std)}"
 
     def format_change(self, difference: float, spread: float) -> str:
-        """``+0.120 ± 0.041``: a difference carries its sign."""
+        """Format a difference with its sign and spread, ``+0.120 ± 0.041``."""
         sign = "+" if difference >= 0 else ""
         return sign + self.format_spread(difference, spread)
 
@@ -81,12 +81,12 @@ MEASURED = (
 def find_quantities(
     table: pd.DataFrame, scores: Iterable[str], declared: Declared | None = None
 ) -> list[Quantity]:
-    """Everything that at least one cell has a value for: loss terms first, then each score.
+    """Find the quantities that at least one cell has: loss terms, then scores.
 
     Args:
         table: the store's tidy table.
         scores: the columns that are scores, in the order in which they are shown.
-        declared: what their metrics say of themselves; by default installed ones are asked.
+        declared: declarations of the metrics; by default those of installed ones.
     """
     declared = declared or Declared()
     measured = {quantity.name: quantity for quantity in MEASURED}
@@ -100,11 +100,13 @@ def find_quantities(
 
 
 def _on_images(column: str, describe: Callable[[str], Quantity]) -> Quantity:
-    """Return a quantity with the images that it was taken on: ``KL on held-out images`` for ``heldout_kl``.
+    """Return the quantity of a column, with its images in the label.
+
+    ``heldout_kl`` becomes ``KL on held-out images``.
 
     Args:
-        column: its name.
-        describe: gives the quantity on the study's own sample.
+        column: name of the column.
+        describe: returns the quantity on the study's own sample.
     """
     base, images = split_images(column)
     quantity = describe(base)
@@ -132,7 +134,7 @@ def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
 
 
 def _score(name: str, said: Mapping[str, Any] | None) -> Quantity:
-    """Return a score as declared; else its direction and range are unknown."""
+    """Return a score as declared; otherwise its direction and range are unknown."""
     plain = name.replace("_", " ")
     if said is None:
         return Quantity(name, plain, is_score=True)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 # These may differ within a setting.
 _VARIED = ("model", "model_version", "hyperparameters", "seed")
-_ARITHMETIC = ("precision", "kernels")  # decides the last digits; titles tell it where it differs
+_ARITHMETIC = ("precision", "kernels")  # affects the last digits; titles name it only if it differs
 
-# The columns of what the cells of a setting share, for tables of several settings.
+# The columns that all cells of a setting share, for tables of several settings.
 SHARED = tuple(name for name in SETTINGS if name not in (*_VARIED, *_ARITHMETIC))
 
 
@@ -39,10 +39,10 @@ class Setting:
     """Cells that may be compared.
 
     Attributes:
-        title: what tells it from the other settings, for people.
+        title: a title that distinguishes it from the other settings.
         slug: the same for file names; unique.
-        cell: what its cells share.
-        protocol: of each metric, as recorded.
+        cell: the identity keys that its cells share.
+        protocol: protocol of each metric, as recorded.
         cells: one row per cell, with the store's columns and the names of
             :func:`dis_bench.reports.configurations.name_cells`, in their order.
         anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
@@ -62,7 +62,7 @@ class Setting:
 
     @property
     def steps(self) -> int | None:
-        """How long its cells were trained; None for encoders that were trained elsewhere."""
+        """Training steps of its cells; None for encoders that were trained elsewhere."""
         return self.cell.get("steps")
 
     @property

@@ -186,7 +186,7 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
 
 
 def write_note(settings: list[Setting], quantities: list[Quantity]) -> str:
-    """How to read the tables of these settings."""
+    """Write a note on how to read the tables of these settings."""
     notes = ["; ".join([_NOTE, *explain_short_names(quantities)]) + "."]
     notes += [udr.NOTE] if udr.UDR in quantities else []
     notes += [_ANCHOR_NOTE] if any(setting.anchors for setting in settings) else []

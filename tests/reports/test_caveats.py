@@ -30,7 +30,7 @@ def test_sound_results_have_no_caveat(study):
         ({"steps": 3000}, "3,000 steps, fewer than the 300,000 of the published study"),
         ({"source": "rendered"}, "bit-exact; this is not proven for all 737,280"),
         ({"source": "rendered", "dataset": "shapes3d"}, "mean absolute error is about 1 of 255"),
-        ({"protocol": {"mig": PROTOCOL["mig"]}}, "on dsprites, by the protocol used here, a perfect code"),
+        ({"protocol": {"mig": PROTOCOL["mig"]}}, "on dsprites, with the protocol used here, a perfect code"),
         ({"protocol": {"mig": PROTOCOL["mig"]}}, "(the factors themselves) scores MIG about 0.895. Read"),
         ({"protocol": {"sap": PROTOCOL["sap"]}}, "scores SAP about 0.245. Read"),
         ({"protocol": {"betavae_score": PROTOCOL["betavae_score"]}}, "hardly sees rotation"),
@@ -57,7 +57,7 @@ def test_a_fault_gives_its_caveat_and_no_other(study, change, words):
     ],
 )
 def test_limits_of_dsprites_are_said_of_dsprites_only(study, change, changed):
-    expected = [f"Not by the published protocol: {changed}."] if changed else []
+    expected = [f"Not scored with the published protocol: {changed}."] if changed else []
     assert find_caveats(study(**{**SOUND, **change})) == expected
 
 

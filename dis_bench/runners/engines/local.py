@@ -120,7 +120,9 @@ class Workers:
         import torch.multiprocessing  # its start method shares tensors rather than copying them
 
         self._context = torch.multiprocessing.get_context("spawn")
-        self._stop = self._context.RawValue("b", 0)  # without a lock, which a killed worker might hold forever
+        self._stop = self._context.RawValue(
+            "b", 0
+        )  # without a lock, which a killed worker might hold forever
         self._work, self._count, self._watch = work, count, watch
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()

@@ -60,7 +60,9 @@ def test_the_table_is_that_of_cells_one_by_one(tmp_path):
 def test_stacks_are_planned_without_compiled_kernels(tmp_path):
     study = dataclasses.replace(TINY, kernels="auto", betas=[1])
     assert {record(folder)["cell"]["kernels"] for folder in run(study, tmp_path)["folder"]} == {"torch"}
-    with pytest.raises(InputError, match="--kernels compiled was given, but stacks train with torch's layers"):
+    with pytest.raises(
+        InputError, match="--kernels compiled was given, but stacks train with torch's layers"
+    ):
         run(dataclasses.replace(study, kernels="compiled"), tmp_path)
 
 
