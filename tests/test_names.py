@@ -28,7 +28,7 @@ CITED = re.compile(r"Locatello et al\. \d{4}")
 
 @cache
 def list_names() -> list[str]:
-    """The names of all built-in plug-ins, and the labels of metrics."""
+    """Return the names of all built-in plug-ins, and the labels of metrics."""
     ours = [plugin for kind in registry.KINDS for plugin in registry.plugins(kind).values() if plugin.is_ours]
     labels = [plugin.load().label for plugin in ours if plugin.kind == "metrics"]
     texts = [text for label in labels for text in ([label] if isinstance(label, str) else label.values())]

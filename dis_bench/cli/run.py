@@ -183,7 +183,8 @@ def _stopped_by_signals() -> Iterator[None]:
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any], str]:
     """Return study, output folder, rerun policy, ``checkpoint_minutes`` if it is given, and grid.
 
-    The optional arguments hold ``checkpoint_minutes`` if it is given. Flags override the study file, and the study file overrides the defaults.
+    The optional arguments hold ``checkpoint_minutes`` if it is given. Flags override the study file, and the
+    study file overrides the defaults.
     """
     from dis_bench.paths import check_path
     from dis_bench.runners.options import RERUN, check_choice, check_minutes
@@ -265,7 +266,7 @@ def _print_results(table: pd.DataFrame, out: str, bar: ProgressBar) -> int:
         found = [read_newest(Path(folder), problems=[]) for folder in table["folder"]]
         print("\n" + summarise_text([record for record in found if record is not None]))
     if table.attrs.get("small"):
-        print(f"\nFrom fewer rows than the protocol wants: {', '.join(table.attrs['small'])}.")
+        print(f"\nFrom fewer rows than the protocol needs: {', '.join(table.attrs['small'])}.")
     for _, row in failed.iterrows():
         print(visible(f"failed: {row['folder']}: {row['failure']}"), file=sys.stderr)
     print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + _quote(out)}")

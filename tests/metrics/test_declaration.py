@@ -15,7 +15,7 @@ from dis_bench.metrics.metric import metric
 def declare(keys=(), **declaration):
     @metric(keys=keys, **declaration)
     def my_score(representation, *, bins=20, labels=(1, 2)):
-        """What it measures.
+        """Measure something.
 
         More.
         """
@@ -32,7 +32,7 @@ def test_what_is_not_declared_is_not_said():
         "label": {"my_score": "my score"},
         "better": "higher",
         "range": [0.0, 1.0],
-        "summary": "What it measures.",
+        "summary": "Measure something.",
     }
 
 

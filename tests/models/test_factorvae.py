@@ -1,4 +1,4 @@
-"""FactorVAE's two gradients are those of code that detaches and freezes by hand."""
+"""FactorVAE's two gradients equal those of code that detaches and freezes by hand."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from dis_bench.models.draws import Draws
 
 
 def drawn(model, seed=0, batch=6, latents=4):
-    """Return a batch as the trainer makes it: two of images, noise, and an order for each latent."""
+    """Return a batch as the trainer draws it: two batches of images, noise, permutations."""
     batch = dict(model.draw(Draws(100, batch, latents, seed)))
     generator = torch.Generator().manual_seed(seed)
     batch["images"] = torch.rand(len(batch["images"]), 1, 64, 64, generator=generator)
@@ -17,7 +17,7 @@ def drawn(model, seed=0, batch=6, latents=4):
 
 
 def by_hand(model, networks, batch, gamma):
-    """Return the gradients of each player, as published code computes them (algorithm 2)."""
+    """Compute the gradients of each player as published code does (algorithm 2)."""
     autoencoder, critic = networks.autoencoder, networks.critic
     (first, second), (noise, more) = batch["images"].chunk(2), batch["noise"].chunk(2)
 

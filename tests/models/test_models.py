@@ -1,4 +1,4 @@
-"""Objectives against their definitions, likelihoods and KL against torch's own distributions."""
+"""Objectives equal their definitions, likelihoods and KL equal those of torch's distributions."""
 
 import math
 

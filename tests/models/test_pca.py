@@ -1,4 +1,4 @@
-"""PCA's codes are the projections on the directions of the largest variance."""
+"""PCA's codes are the projections onto the directions of largest variance."""
 
 import numpy as np
 import torch

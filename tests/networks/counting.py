@@ -1,4 +1,4 @@
-"""How many numbers a network learns."""
+"""Count the trainable numbers of a network."""
 
 
 def count(network):

@@ -1,4 +1,4 @@
-"""Networks of one's own are built as they are declared, and refused in a sentence where they cannot be."""
+"""Users' networks are built as they are declared, or refused in a sentence."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What holds of every installed family: shapes, first weights, and weights that never change."""
+"""Properties of every installed family: shapes, initial weights, and weights that never change."""
 
 import hashlib
 import math
@@ -29,7 +29,7 @@ def test_networks_fit_images_and_latents(name, channels):
 
 
 def digest(networks):
-    """A digest of the names and the bits of all weights."""
+    """Return a digest of the names and the bits of all weights."""
     digest = hashlib.sha256()
     for name, weights in networks.state_dict().items():
         digest.update(name.encode())
@@ -37,7 +37,7 @@ def digest(networks):
     return digest.hexdigest()[:16]
 
 
-# Of seed 0 on one channel and seed 7 on three: finished cells can be made again only while these hold.
+# For seed 0 on one channel and seed 7 on three: finished cells are reproducible only as long as these hold.
 @pytest.mark.parametrize("model", ["vae", "betavae"])
 @pytest.mark.parametrize(
     ("network", "grey", "coloured"),

@@ -1,4 +1,4 @@
-"""A study with networks of one's own trains by them, in worker processes too, on images of any size."""
+"""A study trains users' networks, in worker processes too, on images of any size."""
 
 import dataclasses
 import json

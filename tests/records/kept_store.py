@@ -1,4 +1,4 @@
-"""A small result folder with everything that cells keep, made up and sealed at once; to be damaged."""
+"""A small, made-up and sealed result folder with all kept files, for tests that damage it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def make_store(root: Path) -> Path:
 
 
 def make_encoder(**changes: Any) -> dict[str, Any]:
-    """Make a record of codes of an encoder that was trained elsewhere, with no more than it must have."""
+    """Make a minimal record of an encoder that was trained elsewhere."""
     cell = {
         "kind": "encoder",
         "dataset": "dsprites",
@@ -107,7 +107,7 @@ def make_encoder(**changes: Any) -> dict[str, Any]:
 
 
 def put_encoder(root: Path, codes: np.ndarray | None = None, **changes: Any) -> Path:
-    """Write the record of an encoder, with its codes where these are given; returns its folder."""
+    """Write the record of an encoder, and its codes if they are given; return its folder."""
     record = make_encoder(**changes)
     folder = root / "cells" / f"encode-{record['hash']}"
     folder.mkdir(parents=True)
@@ -128,7 +128,7 @@ def first_anchor(root: Path) -> Path:
 
 
 def put_record(root: Path, record: Any) -> None:
-    """Replace the first cell's record by any JSON; a table is made to prove itself, folder and all."""
+    """Replace the first cell's record by any JSON; seal a table, and rename its folder."""
     folder = first_cell(root)
     if isinstance(record, dict):
         record = _signed(record)
@@ -140,7 +140,7 @@ def put_record(root: Path, record: Any) -> None:
 
 
 def put_anchor(root: Path, anchor: Any) -> None:
-    """Replace the anchor by any JSON; a table is made to prove itself, by its file's name too."""
+    """Replace the anchor by any JSON; seal a table, and rename its file."""
     path = first_anchor(root)
     path.unlink()
     if isinstance(anchor, dict):
@@ -153,12 +153,12 @@ def _signed(value: dict[str, Any]) -> dict[str, Any]:
     unsigned = {name: each for name, each in value.items() if name != "digest"}
     try:
         return {**unsigned, "digest": hashlib.sha256(canonical(unsigned)).hexdigest()}
-    except ValueError:  # of what no digest is, such as NaN
+    except ValueError:  # for values that cannot be sealed, such as NaN
         return value
 
 
 def replace_at(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
-    """Return a copy of JSON with another value at a path of keys; a function changes what was there."""
+    """Return a copy of JSON with another value at a path of keys; a function maps the old value."""
     if not path:
         return new(value) if callable(new) else new
     copy = dict(value) if isinstance(value, dict) else list(value)
@@ -174,7 +174,7 @@ def paths_in(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 @st.composite
 def changes(draw, document):
-    """Draw a path in JSON, of a value or of a name that was not there, and a new value for it."""
+    """Draw a path in JSON, existing or new, and a new value for it."""
     at = draw(st.sampled_from(paths_in(document)))
     if draw(st.booleans()):
         at = (*at[:-1], draw(st.sampled_from(KEYS))) if at and isinstance(at[-1], str) else at

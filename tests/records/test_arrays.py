@@ -1,4 +1,4 @@
-"""Arrays are unpacked only where name, type, shape and size are as expected: nothing else gets memory."""
+"""Arrays are unpacked only if name, type, shape and size are as expected; nothing else gets memory."""
 
 import io
 import struct
@@ -32,7 +32,7 @@ def pack(**change):
 
 
 def header(text, size=128):
-    """The beginning of an npy file, with any text for its description."""
+    """Return the beginning of an npy file, with any text as its description."""
     room = size - 10
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", room) + text.encode().ljust(room - 1) + b"\n"
 
@@ -42,7 +42,7 @@ def describe(shape, dtype="<f4"):
 
 
 def pack_member(content, name=NPY, compression=zipfile.ZIP_DEFLATED):
-    """A zip file with one member of any content."""
+    """Return a zip file with one member of any content."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         archive.writestr(name, content)

@@ -64,7 +64,7 @@ def test_the_hash_is_stable(monkeypatch):
 
 
 def test_networks_of_our_own_have_no_version_in_the_identity():
-    # They had none before networks could be plug-ins, and what was finished then still counts.
+    # Cells had no version of networks before networks could be plug-ins, and still count as finished.
     assert "network_version" not in CELL.identity
     assert dataclasses.replace(CELL, network_version="abc").identity["network_version"] == "abc"
 

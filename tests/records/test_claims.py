@@ -1,4 +1,4 @@
-"""One process at a time has a claim; one whose owner ended is taken over, by one other."""
+"""One process at a time holds a claim; exactly one other takes over the claim of an ended owner."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from dis_bench.records.claims import STALE_SECONDS, Claim, ClaimLost, claim, fin
 from dis_bench.records.processes import this_process
 from tests.runners.abandoned import DEAD
 
-ELSEWHERE = "00000000-1-1-abcdef"  # a process of another machine, of which only its beat tells
+ELSEWHERE = "00000000-1-1-abcdef"  # a process of another machine, known only by its heartbeat
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def home(tmp_path):
 
 
 def leave(home, stamp, name="cell"):
-    """Make what an owner leaves that was killed."""
+    """Leave the files of an owner that was killed."""
     folder = home / f"owner.{stamp}.{name}"
     folder.mkdir(parents=True)
     (folder / "half.csv").write_text("half")
@@ -84,7 +84,7 @@ def dead(home):
 
 
 def pid_used_again(home):
-    """A process has the owner's pid, and started at another time."""
+    """Give the owner's pid to a process that started at another time."""
     now = this_process()
     stamp = f"{now.host}-{now.pid}-{now.start + 1}-abcdef"
     folder = leave(home, stamp)
@@ -93,7 +93,10 @@ def pid_used_again(home):
 
 
 def asleep(home):
-    """A process of this machine that is there, and has not beaten for long: it sleeps, or its mount hangs."""
+    """Leave the claim of a living process of this machine without a recent heartbeat.
+
+    Such a process sleeps, or its mount hangs.
+    """
     stamp = f"{this_process()}-abcdef"
     folder = leave(home, stamp)
     beat(home, stamp, STALE_SECONDS + 60)
@@ -108,7 +111,7 @@ def test_a_stale_claim_is_taken_over_with_its_checkpoint(home, made):
         mine.clear()
         assert [path.name for path in mine.folder.iterdir()] == ["checkpoint.pt"]
         assert not folder.exists()
-        assert list(find_owners(home)) == ["cell"]  # though what was taken over is old
+        assert list(find_owners(home)) == ["cell"]  # although the folder that was taken over is old
         assert claim(home, "cell") is None
 
 
@@ -145,7 +148,7 @@ def test_the_heart_beats_and_tells_of_claims_that_were_lost(home):
     claims._heart.beat_once()
     assert time.time() - path.stat().st_mtime < 60
     assert (mine.lost, other.lost) == (False, True)
-    path.unlink()  # by a cleaner of temporary files, say
+    path.unlink()  # as a cleaner of temporary files might do
     claims._heart.beat_once()
     assert path.exists()
     mine.release()
@@ -181,7 +184,7 @@ def test_tidying_leaves_what_lives(home):
 
 
 def test_of_two_that_claim_a_free_folder_at_once_one_has_it(home, monkeypatch):
-    # The second looked before the first had renamed the folder, and made it anew.
+    # The second process looked before the first had renamed the folder, and created it again.
     listing = claims._list_claims
     first = claim(home, "cell")
     blind = iter([True])

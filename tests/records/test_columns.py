@@ -1,4 +1,4 @@
-"""Columns are known by their names: what kind each is, whose score it is, and on which images."""
+"""The name of a column identifies its kind, the metric of its score, and its images."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files appear whole, on the disk, and what a killed process left of them goes."""
+"""Files are written atomically and flushed, and the remains of killed processes are removed."""
 
 import errno
 import os
@@ -52,7 +52,7 @@ def test_files_can_be_shared(tmp_path):
 
 def test_temporary_files_of_dead_processes_go(tmp_path):
     long = "a" * 143
-    write_whole(tmp_path / long, b"")  # its temporary name is no longer
+    write_whole(tmp_path / long, b"")  # its temporary name is not longer
     stays = {".index.html.mine", "index.html", ".hidden", long}
     elsewhere = f".index.html.{DEAD.replace(DEAD[:8], '00000000')}"
     for name in (*stays, f".index.html.{DEAD}", f".{long[:80]}.{DEAD}", elsewhere):

@@ -1,4 +1,4 @@
-"""Each file that is kept comes back as it was written, from the one module that knows its name."""
+"""Each kept file is read as it was written, by the one module that knows its name."""
 
 import ast
 import io
@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def folder(tmp_path):
-    """The folder of a finished cell; what is written there must be sealed."""
+    """Return the folder of a finished cell; files written to it must be sealed."""
     return write_cell(tmp_path)
 
 
@@ -128,14 +128,14 @@ def test_weights_come_back(folder):
 
 
 class Evil:
-    """What runs code when it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self):
         return exec, ("open('RAN', 'w')",)
 
 
 def pack_evil():
-    """A file as torch writes them, whose pickle runs code."""
+    """Return a file in torch's format whose pickle runs code."""
     file = io.BytesIO()
     torch.save({}, file)
     evil = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A process is told from another by its machine, its pid and its start."""
+"""A process is identified by its machine, its pid and its start."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def test_a_process_that_ended_has_ended_even_before_its_parent_asks():
 def test_a_pid_that_was_given_to_another_is_no_sign_of_life(change):
     now = this_process()
     assert Process(now.host, now.pid, now.start + change).has_ended()
-    assert not Process(now.host, now.pid, 0).has_ended()  # where starts are not known
+    assert not Process(now.host, now.pid, 0).has_ended()  # if start times are unknown
 
 
 def test_nothing_is_certain_of_another_machine():

@@ -1,4 +1,4 @@
-"""A record that passes the schema can be tabulated and drawn, whatever else it says; any other is named."""
+"""A record that passes the schema can be tabulated and drawn; any other one is named in a warning."""
 
 import dataclasses
 import json
@@ -130,7 +130,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_sealed_lie_is_named(store, lie):
     put_record(store, LIES[lie](record_in(store)))
-    if lie == "a hash of another cell":  # which put_record has just made right
+    if lie == "a hash of another cell":  # which put_record has just corrected
         record = LIES[lie](record_in(store))
         (first_cell(store) / "record.json").write_text(json.dumps(seal(record, first_cell(store))))
     records, [problem] = read_records(store)
@@ -305,17 +305,17 @@ PAGE = (Path(schema.__file__).parents[2] / "docs" / "results.md").read_text("utf
 
 
 def section(heading):
-    """The text under a heading of docs/results.md."""
+    """Return the text under a heading of docs/results.md."""
     return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def documented(heading):
-    """The keys of the JSON under a heading."""
+    """Return the keys of the JSON under a heading."""
     return [line.split('"')[1] for line in section(heading).splitlines() if line.startswith('     "')]
 
 
 def explained(heading, table):
-    """What a table under a heading has in its first column, set as code."""
+    """Return the code in the first column of the table under a heading."""
     rows = section(heading).partition(f"| {table} |")[2].partition("\n\n")[0].splitlines()[2:]
     return [name for row in rows for name in re.findall("`([^`]+)`", row.split("|")[1])]
 

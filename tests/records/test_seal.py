@@ -1,4 +1,4 @@
-"""What a result folder keeps is believed only as it was written: any change is named, and is in no table."""
+"""Files in a result folder count only as they were written: any change is named, and is in no table."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def store(whole, tmp_path):
 
 @contextmanager
 def replaced(path, content):
-    """Another content of a file, for the length of a block."""
+    """Replace the content of a file during a block."""
     before = path.read_bytes()
     path.write_bytes(content)
     try:
@@ -47,14 +47,14 @@ def replaced(path, content):
 
 
 def flip(path, position, change):
-    """A file's content with one other byte."""
+    """Return a file's content with one changed byte."""
     content = bytearray(path.read_bytes())
     content[position % len(content)] ^= change
     return bytes(content)
 
 
 def rows_of(root):
-    """Each line of the table, and what is said of records that are left out of it."""
+    """Return each line of the table, and the warnings about records that are left out."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         table = read_results(root)
@@ -62,7 +62,7 @@ def rows_of(root):
 
 
 def check_named_or_equal(root, path, content):
-    """With another content of a record, either it is named and its line gone, or nothing has changed."""
+    """Check that a changed record is either named and left out, or equal to the original."""
     before, _ = rows_of(root)
     with replaced(path, content):
         after, told = rows_of(root)

@@ -1,4 +1,4 @@
-"""Records are whole or absent, never overwritten, and come back as a tidy table."""
+"""Records are complete or absent, never overwritten, and are read as a tidy table."""
 
 import dataclasses
 import errno
@@ -104,7 +104,7 @@ def test_a_cell_has_one_writer_at_a_time(store):
 
 @pytest.fixture(params=["exchange", "two renames"])
 def way(request, monkeypatch):
-    """Both ways of replacing a folder; a file system may know only the second."""
+    """Test both ways of replacing a folder; a file system may support only the second."""
     if request.param == "two renames":
         monkeypatch.setattr(module, "exchange", lambda one, other: False)
     return request.param
@@ -139,11 +139,11 @@ def test_a_result_that_is_replaced_is_in_the_table_at_every_moment(store, monkey
 
 
 class Killed(BaseException):
-    """What stands for a kill: nothing is cleaned up after it."""
+    """A stand-in for a kill, after which nothing is cleaned up."""
 
 
 def kill_at(monkeypatch, name, number):
-    """Let the ``number``-th call of a function of ``os`` be the last thing that happens."""
+    """Kill the process in the ``number``-th call of a function of ``os``."""
     function, calls = getattr(os, name), []
 
     def dying(*given, **options):
@@ -271,7 +271,7 @@ def test_leftovers_are_swept_and_nothing_else(store, name, days, stays):
 def test_records_are_numbered_without_replacing_any(store):
     put(store, CELL)
     folder = store.folder(CELL)
-    (folder / ".record.2.json").write_text("half")  # of a writer that is at work, or was killed
+    (folder / ".record.2.json").write_text("half")  # of a writer that is still running, or was killed
     write_record(folder, record_of(CELL, scores={"mig": 0.5}))
     assert (folder / ".record.2.json").read_text() == "half"
     assert not (folder / "record.2.json").exists()

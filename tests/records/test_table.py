@@ -1,4 +1,4 @@
-"""The table has every cell as a row, and columns that are the same whatever the cells are and their order."""
+"""The table has a row for every cell, and columns that do not depend on the cells or their order."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a file system cannot do is said before anything is trained."""
+"""Operations that a file system lacks are reported before anything is trained."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ REFUSALS = {
 @pytest.mark.parametrize("what", REFUSALS)
 def test_what_is_refused_is_said_before_anything_is_trained(what, tmp_path, monkeypatch):
     monkeypatch.setattr(*REFUSALS[what])
-    monkeypatch.setattr("dis_bench.runners.run.build_pipeline", None)  # which a training would call
+    monkeypatch.setattr("dis_bench.runners.run.build_pipeline", None)  # a training would call it
     with pytest.raises(InputError) as caught:
         run_study(TINY, tmp_path, workers=0)
     assert what in str(caught.value)

@@ -32,7 +32,7 @@ DECLARED = {
 
 @pytest.fixture
 def strangers(tmp_path):
-    """A folder whose dataset, model and metric are installed nowhere, but have said what they are."""
+    """Return a folder whose plug-ins are not installed, but declared in the records."""
     write_study(tmp_path, betas=[None], model="old", dataset="stripes", steps=300_000)
     for folder in (tmp_path / "cells").iterdir():
         record = json.loads((folder / "record.json").read_text("utf-8"))

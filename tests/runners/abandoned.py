@@ -1,15 +1,15 @@
-"""What a run leaves that was killed, made without killing one."""
+"""Make the remains of a killed run, without killing one."""
 
 import re
 
 from dis_bench.records import claims
 from dis_bench.records.processes import STAMP, this_process
 
-DEAD = f"{this_process().host}-{2**22 + 1}-1-abcdef"  # no system has pids as large
+DEAD = f"{this_process().host}-{2**22 + 1}-1-abcdef"  # no system has pids this large
 
 
 def abandon(store):
-    """Make every claim of this process one of a process that was killed."""
+    """Turn every claim of this process into one of a killed process."""
     for path in store.unfinished.glob("owner.*"):
         path.rename(path.with_name(re.sub(STAMP, DEAD, path.name)))
     for path in store.unfinished.glob(f".beat.{this_process()}"):
@@ -18,6 +18,6 @@ def abandon(store):
 
 
 def leftovers(store):
-    """Return everything under a result folder that a finished run does not leave there."""
+    """List everything in a result folder that a finished run should not leave there."""
     found = [path for path in store.root.rglob("*") if path.name.startswith(".")]
     return found + (sorted(store.unfinished.rglob("[!.]*")) if store.unfinished.exists() else [])

@@ -1,4 +1,4 @@
-"""Which precision a device trains in, and that a GPU's products are exact unless tf32 was chosen."""
+"""The precision of a device is chosen correctly, and a GPU's products are exact without tf32."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from dis_bench.runners.device import choose_kernels, choose_precision, computing
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """What torch says of a GPU of some capability."""
+    """Make torch report a GPU of some capability."""
 
     def pretend(capability):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
@@ -51,7 +51,7 @@ def test_what_a_device_does_not_compute_in_is_refused(gpu):
 
 @pytest.fixture
 def processor(monkeypatch):
-    """A processor with some of the instructions that kernels are compiled to."""
+    """Pretend to have a processor with some of the instructions that kernels use."""
     kernels = pytest.importorskip("dis_bench.nn.kernels")
 
     def pretend(has_float32, has_bf16):

@@ -1,4 +1,4 @@
-"""One cell's trouble is one cell's failure: it is told in a sentence, and costs no finished work."""
+"""An error fails only its own cell, is reported in a sentence, and loses no finished work."""
 
 import dataclasses
 import errno
@@ -39,7 +39,7 @@ def run(study, out, **options):
 
 
 class Seen(Watcher):
-    """Keeps which cells took their first step, and does something at an event of one's choice."""
+    """A watcher that collects the cells that were trained, and acts at a chosen event."""
 
     def __init__(self, when=None, do=None):
         self.trained, self.when, self.do = [], when, do
@@ -55,7 +55,7 @@ class Seen(Watcher):
 
 
 def failing(function, code, once=False):
-    """A stand-in for a function that fails for the cell with beta 1."""
+    """Return a stand-in for a function that fails for the cell with beta 1."""
     left = [1 if once else 10**9]
 
     def fail(*given, **options):
@@ -150,7 +150,7 @@ def test_a_disk_that_is_full_stops_the_run_before_the_next_training(tmp_path, mo
 
 
 class Usage:
-    """What shutil.disk_usage returns, as far as it matters."""
+    """The relevant part of the result of shutil.disk_usage."""
 
     def __init__(self, free):
         self.free = free
@@ -233,7 +233,7 @@ def test_a_metric_that_kills_its_worker_costs_no_training(tmp_path):
 
 
 class Killed(BaseException):
-    """What stands for a kill: nothing is cleaned up after it."""
+    """A stand-in for a kill, after which nothing is cleaned up."""
 
 
 def kill():
@@ -254,7 +254,7 @@ def test_after_a_kill_while_scoring_the_next_run_trains_nothing_again(rerun, tmp
     table = run(TWO, tmp_path, watcher=seen, rerun=rerun).set_index("beta")
     assert seen.trained == [4.0]
     assert table["mean_code"].notna().to_dict() == {1.0: rerun == "missing", 4.0: True}
-    # Nothing shows that there was a kill.
+    # Nothing reveals that there was a kill.
     assert [path.name for path in tmp_path.glob("cells/*/record*.json")] == ["record.json"] * 2
     assert leftovers(Store(tmp_path)) == []
 
@@ -274,7 +274,7 @@ TOOK = ["folder", "train_seconds", "score_seconds", "images_per_second"]
 
 
 class Steps(Watcher):
-    """Keeps the steps of the cell with beta 1, and stops at one of them."""
+    """A watcher that collects the steps of the cell with beta 1, and stops at one of them."""
 
     def __init__(self, stop=None):
         self.seen, self.stop = [], stop
@@ -320,7 +320,7 @@ def test_sweeps_leave_checkpoints_until_their_cells_are_done(tmp_path):
         assert [path.name for path in leftovers(results) if path.is_file()] == ["checkpoint.pt"]
     run(TWO, tmp_path)
     stop_at(2, tmp_path, rerun="always")
-    assert leftovers(results) == []  # the cell is done, and nothing lacks
+    assert leftovers(results) == []  # the cell is done, and nothing is missing
 
 
 def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
@@ -370,7 +370,7 @@ LONG = dataclasses.replace(TWO, steps=100_000, batch_size=2, betas=[1])
 
 
 class Told(Watcher):
-    """Prints each hundredth step."""
+    """A watcher that prints every hundredth step."""
 
     def watch(self, event):
         if not isinstance(event[1], str) and event[1].step % 100 == 0:
@@ -424,7 +424,7 @@ def test_a_claim_that_is_lost_ends_its_cell_and_harms_nobody(tmp_path):
     seen = Seen(2, take_over)
     table = run(TWO, tmp_path, watcher=seen)
     assert table["status"].tolist() == ["done"] * 2
-    assert seen.trained == [1.0, 4.0, 1.0]  # again, when nobody had it any more
+    assert seen.trained == [1.0, 4.0, 1.0]  # again, once it was unclaimed
     for folder in table["folder"]:
         log = (Path(folder) / "training.csv").read_text().splitlines()
         assert len(log) == 1 + TWO.steps

@@ -1,4 +1,4 @@
-"""Plug-ins that are wrong in any part are refused in a sentence that says whose they are, before training."""
+"""Invalid plug-ins are refused before training, in a sentence that names them."""
 
 import pytest
 

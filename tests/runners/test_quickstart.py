@@ -1,4 +1,4 @@
-"""The built-in study is a study file: what it says is what a study does where nobody says otherwise."""
+"""The built-in study is a study file, which holds the defaults of a study."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.runners import quickstart
 from dis_bench.runners.study import Study, read_study_file
 
-OPTIONAL = ("source", "seeds", "steps", "lr", "data_dir")  # which TOML cannot set to nothing
+OPTIONAL = ("source", "seeds", "steps", "lr", "data_dir")  # TOML has no value for None
 
 
 def test_a_study_defaults_to_the_file():

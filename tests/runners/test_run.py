@@ -1,4 +1,4 @@
-"""Studies from grid to table: what is done, what is skipped, what fails, and what the records hold."""
+"""Studies run from grid to table: cells are done, skipped or fail, and records hold the results."""
 
 import dataclasses
 import json
@@ -164,7 +164,7 @@ def test_planning_reads_each_record_once_and_no_package_for_each(tmp_path, monke
     monkeypatch.setattr(registry, "plugins", lambda kind: looks.append(kind) or {})
     assert choose_jobs(plan, Store(tmp_path), "missing") == []
     assert len(read) == len(set(read)) == len(plan.cells)
-    assert len(looks) <= len(plan.metrics)  # to plan the study, however many cells are done
+    assert len(looks) <= len(plan.metrics)  # to plan the study, for any number of cells
 
 
 def test_a_record_that_cannot_be_believed_is_named_and_its_cell_done_again(tmp_path):
@@ -205,7 +205,7 @@ def test_new_metrics_are_scored_without_training(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")} == weights
     after = records(tmp_path)
     assert len(after) == 8
-    assert before.items() <= after.items()  # the first records are untouched
+    assert before.items() <= after.items()  # the first records are unchanged
 
 
 def test_a_metric_that_fails_does_not_cost_the_training(tmp_path):

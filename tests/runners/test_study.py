@@ -1,4 +1,4 @@
-"""What a study is given: types and limits of every option, and settings sorted to their owners."""
+"""The options of a study have types and limits, and its settings belong to models or metrics."""
 
 import dataclasses
 import itertools
@@ -42,7 +42,7 @@ def test_a_study_file_with_any_value_is_planned_or_refused_in_a_sentence(key, tm
             assert line.isprintable()
             assert len(line) < 1_100
             refused += 1
-    assert refused >= len(VALUES) - 4  # three values at most fit any one option
+    assert refused >= len(VALUES) - 4  # at most three values are valid for any option
 
 
 @pytest.mark.parametrize(

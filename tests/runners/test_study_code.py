@@ -1,4 +1,4 @@
-"""A changed helper of a plug-in trains anew; a cell computes with the code and kernels that were planned."""
+"""A changed helper of a plug-in trains its cells again; cells use the code and kernels of their plan."""
 
 import dataclasses
 import json
@@ -132,7 +132,7 @@ def test_code_that_changed_since_the_plan_fails_its_cell(changed, whose, study, 
     plan = study.plan()
     pipeline = build_pipeline(plan, Store(folder / "results"), "typed")
     (folder / changed).write_text(FILES[changed] + "# changed\n")
-    # As a worker that starts now sees it.
+    # As a worker that starts now would see it.
     monkeypatch.setattr("dis_bench.registry._codes", {})
     [job] = choose_jobs(plan, Store(folder / "results"), "missing")
     record = pipeline(job, lambda event: None)
@@ -171,7 +171,7 @@ def test_what_is_not_watched_is_said_and_recorded(study, folder):
     environment = record(table)["environment"]
     assert environment["unwatched"] == [named]
     assert environment["imported"] == {"torch": torch.__version__}  # by tests.tiny
-    # It may be why there is nothing to do.
+    # It may be the reason why there is nothing to do.
     run(study, folder, watcher=watcher)
     assert len(watcher.heard) == 2
 

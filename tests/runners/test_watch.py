@@ -1,4 +1,4 @@
-"""The bar of a study at every width, and the lines of one without a terminal."""
+"""The progress bar fits every width, and is replaced by lines without a terminal."""
 
 import io
 import sys
@@ -17,7 +17,7 @@ LONG = "dsprites mine alpha=0.123 gamma=1000 capacity=25 warmup=3000 eta=0.5 see
 
 
 def draw(monkeypatch, width, label, what):
-    """The last line that is drawn on a terminal of the given width."""
+    """Return the last line that is drawn on a terminal of the given width."""
     stream = io.StringIO()
     stream.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", stream)
@@ -33,7 +33,7 @@ def draw(monkeypatch, width, label, what):
     return stream.getvalue().rstrip("\n").split("\r")[-1]
 
 
-def Cell(values):  # what a bar counts by must have a hash
+def Cell(values):  # a bar counts by hashable cells
     return type("Cell", (), vars(values))()
 
 

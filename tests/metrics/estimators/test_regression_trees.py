@@ -39,7 +39,7 @@ def grow(codes: np.ndarray, residuals: np.ndarray, depth: int = 3, seed: int = 0
 
 
 def split_of_sklearn(codes: np.ndarray, residuals: np.ndarray, depth: int) -> Trees:
-    """The splits of scikit-learn's tree, with our numbers for the nodes; no leaf values."""
+    """Return the splits of scikit-learn's tree, with our node numbers and no leaf values."""
     sklearn_tree = DecisionTreeRegressor(max_depth=depth, random_state=0).fit(codes.T, residuals).tree_
     errors = sklearn_tree.impurity * sklearn_tree.weighted_n_node_samples
     trees = allocate_trees(1, depth)

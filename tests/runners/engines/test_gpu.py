@@ -1,4 +1,4 @@
-"""A study run in stacks ends in the same records as one cell by cell, whatever happens on the way."""
+"""A study run in stacks has the same records as one run cell by cell, even after interruptions."""
 
 import dataclasses
 import json
@@ -185,7 +185,7 @@ def test_what_was_chosen_is_what_trains_and_stands_in_the_records(tmp_path, monk
 
 @pytest.mark.parametrize("broken", ["train_cells", "cells"])
 def test_a_device_that_broke_ends_the_run_and_is_no_failure_of_the_other_cells(broken, tmp_path, monkeypatch):
-    # As an illegal access does, after which every call to CUDA fails in the process.
+    # Like an illegal access, after which every CUDA call of the process fails.
     def fail(*given, **options):
         raise RuntimeError("an illegal memory access was encountered")
 
@@ -225,7 +225,7 @@ def test_an_estimate_is_made_all_the_same_where_stacks_cannot_be_measured(monkey
 
 
 class Stopping(Watcher):
-    """Interrupts at an event that ``when`` is true of."""
+    """A watcher that interrupts at an event for which ``when`` is true."""
 
     def __init__(self, when):
         self.when = when
@@ -247,13 +247,13 @@ def test_an_interruption_keeps_finished_stacks_and_leaves_nothing_half_done(tmp_
 def test_a_kill_between_training_and_scoring_costs_only_the_scoring(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(TINY, tmp_path, watcher=Stopping(lambda cell, what: what == "scoring mean_code"))
-    assert len(read_results(tmp_path)) == 1  # the first; the others of its stack were not encoded yet
+    assert len(read_results(tmp_path)) == 1  # the first; the others in its stack were not encoded yet
     jobs = choose_jobs(TINY.plan(), Store(tmp_path), "missing")
     assert [job.scores_only for job in jobs] == [True, False, False, False]
 
 
 class Listing(Watcher):
-    """Keeps what happens, in order."""
+    """A watcher that collects all events in order."""
 
     def __init__(self):
         self.seen = []

@@ -1,4 +1,4 @@
-"""Jobs come back from workers as from this process; stops and deaths are clean."""
+"""Jobs give the same results in workers as in this process; stops and deaths are clean."""
 
 import multiprocessing
 import os
@@ -80,7 +80,7 @@ def test_a_job_that_kills_its_workers_is_given_up_and_the_others_are_done():
     assert "killed 2 times (by SIGKILL), usually because memory ran out" in reason
     assert set(results) == set(range(4))
     assert events.count(("started", "die")) == 2
-    assert [events.count(("started", n)) for n in range(4)] == [1] * 4  # a death costs no other job
+    assert [events.count(("started", n)) for n in range(4)] == [1] * 4  # a death affects no other job
 
 
 def test_a_job_whose_worker_was_killed_by_chance_is_done_after_the_others(tmp_path, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_job_whose_worker_was_killed_by_chance_is_done_after_the_others(tmp_pa
 
 
 class Unstartable(Work):
-    """Work that ends a worker before it takes a job."""
+    """Work that kills a worker before it takes a job."""
 
     def __setstate__(self, state):
         os._exit(3)

@@ -1,4 +1,4 @@
-"""Runs on one folder: each cell is trained once, by one of them, and all of them end with all results."""
+"""Runs that share a folder train each cell once, and all of them end with all results."""
 
 import dataclasses
 import shutil
@@ -33,7 +33,7 @@ def stack(request):
 
 
 class Seen(Watcher):
-    """Keeps what happens, and does something each time that nothing is left but to wait."""
+    """A watcher that collects all events, and acts each time that a run waits for others."""
 
     def __init__(self, *at_waits):
         self.trained, self.finished, self.waits = [], [], []
@@ -54,7 +54,7 @@ class Seen(Watcher):
 
 
 def hold(store, cell):
-    """Have a claim on a cell, as another live run would."""
+    """Hold a claim on a cell, as another live run would."""
     claim = store.claim(cell)
     assert claim is not None
     return claim

@@ -1,4 +1,4 @@
-"""Which cells go together, and how many at a time."""
+"""Cells are grouped into stacks, whose size and algorithm are measured."""
 
 import dataclasses
 from pathlib import Path
@@ -123,7 +123,7 @@ def test_stacks_are_of_about_one_size(most, sizes):
 
 
 class Gpu:
-    """A stand-in: by each way a cell takes half a GB and the stack 2, and a step 1 ms and 0.1 a cell.
+    """A stand-in for a GPU: a stack needs 2 GB plus half a GB per cell, a step 1 ms plus 0.1 per cell.
 
     Attributes:
         free: GB.

@@ -1,4 +1,4 @@
-"""Anchors beside the results of a study: once for each, and never at the cost of a run."""
+"""Anchors are kept with the results of a study: each is computed once, and none fails a run."""
 
 import dataclasses
 

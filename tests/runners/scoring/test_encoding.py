@@ -1,4 +1,4 @@
-"""Anybody's encoder on a dataset: rows, batches, kinds of arrays, and what is refused."""
+"""Any encoder can encode a dataset: rows, batches, kinds of arrays, refusals."""
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def test_read_codes_gives_the_arrays_that_are_there(tmp_path):
 
 
 class Network(torch.nn.Module):
-    """Mean brightness, which remembers what it was given and in which mode."""
+    """A network that returns mean brightness, and remembers its inputs and its mode."""
 
     def __init__(self, kind=torch.float32):
         super().__init__()
@@ -109,7 +109,7 @@ class Network(torch.nn.Module):
 
 
 class Bytes(Tiny):
-    """Tiny with white pixels of 255."""
+    """The dataset Tiny with white pixels of 255."""
 
     pixel_max = 255
 

@@ -1,4 +1,4 @@
-"""Scores of a study's cells: nothing that goes wrong in scoring costs a training, and protocols decide."""
+"""Errors in scoring never lose a training, and scores follow their protocols."""
 
 import dataclasses
 import json
@@ -134,7 +134,7 @@ def test_small_scores_are_named_everywhere(tmp_path, capsys):
     assert "KL" in capsys.readouterr().out
     assert main(["report", str(tmp_path / "out")]) == 0
     assert main(["run", *words, "--metrics", "mig", "--allow-small"]) == 0
-    assert "From fewer rows than the protocol wants: mig." in capsys.readouterr().out
+    assert "From fewer rows than the protocol needs: mig." in capsys.readouterr().out
     assert read_results(tmp_path / "out").attrs["small"] == ["mig"]
     assert main(["report", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "report" / "index.html").read_text()

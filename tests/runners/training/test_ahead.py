@@ -1,4 +1,4 @@
-"""Batches are uniform, decided by the seed, and the same drawn alone or ahead beside others."""
+"""Batches are uniform, depend only on the seed, and are the same if drawn ahead with others."""
 
 import math
 

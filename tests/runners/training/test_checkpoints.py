@@ -1,4 +1,4 @@
-"""A training that was stopped and goes on ends as if it had never stopped."""
+"""A training that was stopped and resumed ends as if it had never stopped."""
 
 import math
 
@@ -17,7 +17,7 @@ class Stop(BaseException):
 
 
 def train_until(cells, step, folder, states=None, minutes=1e9):
-    """Train cells until a step, or to the end where None; return the states that were saved last."""
+    """Train cells until a step, or to the end; return the states that were saved last."""
     saved = {}
 
     def watch(number, progress):

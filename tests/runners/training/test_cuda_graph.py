@@ -1,4 +1,4 @@
-"""On a CPU a step runs as it is; what a GPU is asked to do is seen through a stand-in for torch.cuda."""
+"""On a CPU a step runs directly; a stand-in for torch.cuda records the calls for a GPU."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -38,7 +38,7 @@ class Streams:
 
 @pytest.fixture
 def streams(monkeypatch):
-    """A stand-in for the streams of torch.cuda."""
+    """Replace the streams of torch.cuda."""
     stand_in = Streams()
     monkeypatch.setattr(torch.cuda, "Stream", stand_in.new)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stand_in.current)
@@ -49,7 +49,7 @@ def streams(monkeypatch):
 
 @pytest.fixture
 def events(monkeypatch, streams):
-    """What a stand-in for torch.cuda is asked, in order."""
+    """Replace torch.cuda, and return the list of its calls."""
     seen = []
 
     class Graph:
@@ -91,7 +91,7 @@ def test_on_a_gpu_steps_warm_up_then_one_is_captured_and_replayed_from_then_on(e
     for _ in range(WARM_UP_CALLS + 3):
         repeat(lambda: events.append("step"))
     assert repeat.captured
-    # Capturing records a step without doing it, so each call is one step done: 3 as they are, 3 replays.
+    # Capturing records a step without executing it, so each call is one step: 3 direct ones, 3 replays.
     assert events == ["step"] * WARM_UP_CALLS + ["begin", "step", "end"] + ["replay"] * 3
 
 

@@ -1,4 +1,4 @@
-"""Training lowers the loss, is decided by its seed, logs what it says, and stops where the loss breaks."""
+"""Training lowers the loss, depends on its seed, logs its measures, and stops if the loss diverges."""
 
 import math
 from pathlib import Path
@@ -50,7 +50,7 @@ def trainee(
 
 
 def train_alone(one, path):
-    """Train one cell; its failure is raised."""
+    """Train one cell, and raise its failure."""
     seen = []
     trained = train([one], logs=[path], watch=lambda number, progress: seen.append(progress))
     if trained.failures[0] is not None:

@@ -1,4 +1,4 @@
-"""A cell in a stack is the cell alone, up to rounding, whatever its neighbours are."""
+"""A cell in a stack trains as alone, up to rounding, with any neighbours."""
 
 import dataclasses
 from pathlib import Path
@@ -48,7 +48,7 @@ class Squared(VAE):
 
 
 def cells_of(study, count=None, device="cpu"):
-    """Some of a study's cells, neighbours with other betas and other seeds."""
+    """Return some of a study's cells, with different betas and seeds."""
     plan = study.plan()
     all_of_them = len(plan.cells)
     chosen = [plan.cells[4 * number % all_of_them] for number in range(count or all_of_them)]
@@ -56,7 +56,7 @@ def cells_of(study, count=None, device="cpu"):
 
 
 def start(cell, models, datasets, device="cpu"):
-    """A cell whose posteriors are narrow from the first step on, so that the KL weighs in the loss."""
+    """Return a cell with narrow posteriors from the start, so that the KL matters in the loss."""
     ready = prepare(cell, models, datasets, device)
     with torch.no_grad():
         ready.networks.autoencoder.encoder[-1].bias[cell.latent_size :] = -1.0
@@ -77,9 +77,9 @@ def alone(cell, folder):
 
 
 def check_same(together, log, own, own_log, tolerance=3e-2):
-    """Losses agree; weights differ by little of what training changed.
+    """Check that losses agree, and that weights differ by a small part of their change.
 
-    A gradient that is nothing but rounding errors still makes Adam take steps, in any direction.
+    A gradient that consists only of rounding errors still makes Adam take steps, in any direction.
     """
     pd.testing.assert_frame_equal(log, own_log, rtol=1e-4, atol=1e-4)
     before = start(own.cell, {own.cell.model: own.cell.model}, {own.cell.dataset: own.dataset})
@@ -127,7 +127,7 @@ def test_so_it_is_with_the_drawn_datasets_and_other_networks(dataset, tmp_path):
     [{"network": "mlp"}, {"models": ["factorvae"], "betas": (), "settings": {"factorvae.gamma": [1, 9]}}],
 )
 def test_each_player_has_the_gradient_of_the_cell_alone(change):
-    # Of millions of weights many have gradients near zero, of whose rounding errors Adam makes steps.
+    # Many of the millions of weights have gradients near zero, whose rounding errors Adam turns into steps.
     cells = cells_of(dataclasses.replace(STUDY, **change), 2)
     stack = Training(cells)
     drawn = next(stack.draw_ahead([1]))
@@ -150,7 +150,7 @@ def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
     for number, own in enumerate(cells_of(study, 2)):
         alone(own, tmp_path)
         for name, buffer in own.networks.named_buffers():
-            # A bias before the normalisation has a gradient of rounding errors, which Adam makes steps of.
+            # The gradient of a bias before a normalisation is rounding errors, which Adam turns into steps.
             torch.testing.assert_close(
                 cells[number].networks.get_buffer(name), buffer, rtol=1e-2, atol=5e-3, msg=name
             )
@@ -158,14 +158,14 @@ def test_batch_normalisation_keeps_its_averages_per_cell(tmp_path):
 
 
 def in_bf16(cells):
-    """The cells in bf16, whatever the device computes in."""
+    """Return the cells in bf16, even if the device does not support it."""
     return [
         dataclasses.replace(ready, cell=dataclasses.replace(ready.cell, precision="bf16")) for ready in cells
     ]
 
 
 def dtypes_of_layers(network, way):
-    """What each layer of a stack in bf16 gives, by its name."""
+    """Return the output type of each layer of a bf16 stack, by its name."""
     stack = Training(in_bf16(cells_of(dataclasses.replace(STUDY, network=network), 2)), way)
     dtypes = {}
     for name, layer in stack._game.networks.autoencoder.named_modules():
@@ -181,7 +181,7 @@ def dtypes_of_layers(network, way):
 @pytest.mark.parametrize("network", ["burgess", "locatello"])
 @pytest.mark.parametrize("way", WAYS)
 def test_in_bf16_every_layer_of_a_stack_gives_bf16(network, way):
-    # A bias of fp32 that vmap adds would make fp32 of all that comes after it.
+    # An fp32 bias that vmap adds would promote everything after it to fp32.
     assert set(dtypes_of_layers(network, way).values()) == {torch.bfloat16}
 
 
@@ -221,7 +221,7 @@ def test_a_plug_in_writes_only_its_loss(tmp_path):
     _, logs = stacked(together, tmp_path)
     for number, own in enumerate(cells()):
         pd.testing.assert_frame_equal(logs[number], alone(own, tmp_path), rtol=1e-3, atol=1e-3)
-    # That hyperparameters and power were heard: loss = reconstruction + gamma * (KL - capacity)^2.
+    # The loss uses the hyperparameters and the power: reconstruction + gamma * (KL - capacity)^2.
     for log, ready in zip(logs, together, strict=True):
         values = ready.cell.hyperparameters
         expected = values["gamma"] * (log["kl"] - values["capacity"]) ** 2
