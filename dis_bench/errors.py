@@ -16,7 +16,7 @@ RECORD = "a record"  # read from any interface, so options get neutral names
 LONGEST_SHOWN = 100  # characters of one value
 LONGEST_PATH = 300  # characters of one word that contains a slash
 LONGEST_MESSAGE = 1_000  # characters
-LONGEST_LINE = 1_000  # characters of what a plug-in says of itself
+LONGEST_LINE = 1_000  # characters of a plug-in's declaration
 
 
 @dataclass(frozen=True)

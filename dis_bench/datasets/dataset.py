@@ -78,7 +78,7 @@ class Dataset:
 
     @classmethod
     def caveat_of(cls, source: str) -> str:
-        """Return the caveat of a source; empty where there is none."""
+        """Return the caveat of a source; empty if there is none."""
         return cls.caveat if isinstance(cls.caveat, str) else cls.caveat.get(source, "")
 
     def build(self) -> dict[str, torch.Tensor]:

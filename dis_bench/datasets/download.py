@@ -39,7 +39,7 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
     """Download an archive into the data directory, unless it is there.
 
     Args:
-        archive: what to download.
+        archive: the archive to download.
         data_dir: the target directory; see :func:`archives.data_directory`.
 
     Returns:

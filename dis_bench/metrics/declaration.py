@@ -15,7 +15,7 @@ from dis_bench.errors import InputError, blaming, check_line, clean, shown
 Text = str | Mapping[str, str]
 Caveat = str | Callable[[str, Mapping[str, Any]], str]
 
-LONGEST_LABEL = 60  # characters: it heads a column and stands in legends
+LONGEST_LABEL = 60  # characters, as it is shown in column headings and legends
 
 
 class Declaring(Protocol):
@@ -61,10 +61,10 @@ def describe(
     """Return a metric's declaration for its scores as plain data.
 
     Args:
-        metric: which.
+        metric: the metric.
         columns: that it filled.
-        dataset: whose images were scored, by name.
-        parameters: of the protocol that was used.
+        dataset: name of the dataset whose images were scored.
+        parameters: parameters of the protocol that was used.
 
     Returns:
         The keys of :class:`dis_bench.records.schema.DeclaredMetric`, as JSON would read them back.

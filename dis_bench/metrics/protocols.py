@@ -30,7 +30,7 @@ def read_defaults(
         function: takes the data by position and the parameters by keyword.
         name: name of the metric.
         data: names of the positional arguments that take the data, and are not part of the protocol.
-        filled: parameters that are set otherwise, and are not part of the protocol.
+        filled: parameters that are set elsewhere, and are not part of the protocol.
 
     Raises:
         InputError: the function does not take all the data, or requires more than the data.

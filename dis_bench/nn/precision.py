@@ -24,7 +24,7 @@ def networks_in(precision: str) -> Iterator[None]:
 
 
 class Duty(NamedTuple):
-    """What a network of a family is to do.
+    """The task of a family's network: its part and its shapes.
 
     Attributes:
         part: ``encoder`` or ``decoder``.
