@@ -50,7 +50,8 @@ def make_card(
     """Score a representation, and show each score beside its anchors.
 
     Args:
-        representation: the representation to score; its seed also seeds the draws of the metrics and the bootstrap.
+        representation: the representation to score; its seed also seeds the draws of the metrics and the
+            bootstrap.
         metrics: as in :func:`dis_bench.metrics.score`.
         parameters: as in :func:`dis_bench.metrics.score`.
         bootstrap: number of resamples for intervals over rows; 0 for no intervals.

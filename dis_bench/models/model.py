@@ -1,4 +1,4 @@
-"""The contract of a model: declared hyperparameters, networks by player, and a loss for each of them.
+"""The contract of a model: hyperparameters, networks by player, and a loss per player.
 
 A plug-in whose objective is a VAE with another loss is short::
 
@@ -11,10 +11,10 @@ A plug-in whose objective is a VAE with another loss is short::
         def loss(self, terms):
             return terms.reconstruction.mean() + self.beta * terms.kl.sum(1).mean()
 
-Any other subclasses :class:`Model`. One convention holds for every objective: the reconstruction loss is
+Any other model subclasses :class:`Model`. All objectives share one convention: the reconstruction loss is
 summed over pixels and channels, the KL is summed over latents, both are averaged over the batch, in nats.
 
-This module costs no torch: plug-ins that keep torch out of their top level can be listed without it.
+This module does not import torch: plug-ins that import it only in their methods can be listed without it.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Hyperparameter:
     """A number, switch or word of an objective that a study can vary.
 
     Attributes:
-        name: what users type: ``--set model.name=value``.
-        default: used where nothing is said; its type is the type of the hyperparameter.
+        name: the name that users type: ``--set model.name=value``.
+        default: the value if none is given; its type is the type of the hyperparameter.
         summary: one line for ``dis-bench list models``.
         low: the smallest value allowed, for numbers.
         high: the largest value allowed, for numbers.
-        words: the texts allowed; all of them where there are none.
-        grid: the values that are published, for ``--grid published``; none where none are.
+        words: the allowed texts; empty if any text is allowed.
+        grid: the published values, for ``--grid published``; empty if there are none.
     """
 
     name: str
@@ -87,10 +87,10 @@ class Hyperparameter:
             self.parse(value)
 
     def parse(self, given: Any) -> float | int | bool | str:
-        """``given``, a text or a value, as this hyperparameter's type.
+        """Convert a text or a value to this hyperparameter's type.
 
         Raises:
-            InputError: it is not of that type, not finite, or out of bounds.
+            InputError: it does not have that type, is not finite, or is out of bounds.
         """
         value = self._convert(given)
         if isinstance(value, float) and not math.isfinite(value):
@@ -115,7 +115,7 @@ class Hyperparameter:
                 return {"true": True, "false": False, "1": True, "0": False}[str(given).lower()]
             if isinstance(given, str) or kind is not str:
                 value = kind(given)
-                # int(1.5) is no reading of 1.5, and True is no number.
+                # int(1.5) would change 1.5, and True is not a number.
                 wrong = isinstance(given, bool) or (kind is int and value != given)
                 if isinstance(given, str) or not wrong:
                     return value
@@ -135,12 +135,12 @@ class Hyperparameter:
 
 @dataclass(frozen=True)
 class Adam:
-    """An optimiser's settings for one player, where they differ from the study's.
+    """Adam's settings for a player that differ from the study's.
 
     Attributes:
         lr: learning rate; None takes the study's.
         betas: decay rates of the gradient's first and second moments.
-        weight_decay: share of each weight taken off per unit of learning rate, apart from the gradient
+        weight_decay: share of each weight subtracted per unit of learning rate, decoupled from the gradient
             (Loshchilov & Hutter 2019, alg. 2).
     """
 
@@ -150,12 +150,12 @@ class Adam:
 
 
 class Step(NamedTuple):
-    """What one batch gives.
+    """The result of a training step on one batch.
 
     Attributes:
-        losses: a scalar by player, in nats per image where the objective has units: each moves the weights
-            of that player and no others.
-        measures: what training.csv keeps, by name: a scalar, one number per image [B], or one per image and
+        losses: a scalar by player, in nats per image if the objective has units; each updates the weights of
+            its player only.
+        measures: measures for training.csv by name: a scalar, one number per image [B], or one per image and
             latent [B, D]; the log keeps means over the batch.
     """
 
@@ -164,27 +164,27 @@ class Step(NamedTuple):
 
 
 class Model:
-    """A game: networks, each with a loss of its own. Subclass it to add a model.
+    """A game of networks that each have a loss of their own; subclass it to add a model.
 
-    A model names its players in :meth:`build`, and gives each of them a loss in :meth:`step`. The gradient
-    of a loss moves the weights of its player and no others, so no model holds an optimiser, a ``detach``
-    that keeps players apart, or an order of updates. An objective that is a VAE with another loss subclasses
-    :class:`dis_bench.models.vae.VAE` and writes only ``loss(terms)``.
+    A model names its players in :meth:`build`, and gives each of them a loss in :meth:`step`. The gradient of
+    a loss updates the weights of its player only, so no model holds an optimiser, a ``detach`` that separates
+    players, or an order of updates. A VAE with another loss subclasses :class:`dis_bench.models.vae.VAE` and
+    defines only ``loss(terms)``.
 
     Class attributes:
-        name: what users type and what tables show.
-        hyperparameters: what a study can vary; each becomes an attribute of the instance.
+        name: the name that users type and tables show.
+        hyperparameters: the values that a study can vary; each becomes an attribute of the instance.
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
-        needs: what the model needs of a dataset beside images: ``("factors",)``.
-        note: what legends of reports add in parentheses, where nothing of the model varies.
-        stackable: whether cells may be trained as one on a GPU, where hyperparameters that are floats become
+        needs: inputs from the dataset other than images: ``("factors",)``.
+        note: text that legends of reports add in parentheses, if nothing of the model varies.
+        stackable: whether cells may be trained as one on a GPU, which turns float hyperparameters into
             tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
     Args:
         values: hyperparameters by name; the others take their defaults.
 
     Raises:
-        InputError: a name that is not declared, or a value that is not allowed.
+        InputError: a name is not declared, or a value is not allowed.
     """
 
     name: ClassVar[str]
@@ -211,56 +211,61 @@ class Model:
     def build(self, given: Given) -> Any:
         """Build the networks: a module whose children are the players.
 
-        Planning builds every model, so this never looks at data.
+        Planning builds every model, so this must not use any data.
 
         Args:
-            given: what the study chose: ``given.encoder(outputs)``, ``given.decoder(inputs)``,
+            given: the study's choices: ``given.encoder(outputs)``, ``given.decoder(inputs)``,
                 ``given.latents``, ``given.likelihood``, ``given.image_shape``.
         """
         raise NotImplementedError(f"{type(self).__name__} must define build(self, given)")
 
     def optimisers(self) -> dict[str, Adam]:
-        """Return the settings of the players that differ from the study's; equal throughout a stack."""
+        """Return the settings of players that differ from the study's, equal in a stack."""
         return {}
 
     def draw(self, draws: Draws) -> dict[str, Tensor]:
-        """Draw what chance decides in one step, by name.
+        """Draw the random numbers of one step, by name.
 
         Args:
-            draws: the cell's own generators. ``"images"`` is to hold indices [B]; the step gets the images.
+            draws: the cell's own generators.
+
+        Returns:
+            Tensors by name; ``"images"`` must hold indices [B], which the step receives as images.
         """
         return {"images": draws.images()}
 
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
-        """Compute each player's loss, and what the log keeps, from one batch.
+        """Compute each player's loss and the logged measures from one batch.
 
-        Written for one model. ``self.beta`` and its like may be tensors, so no ``if`` on them where
-        :attr:`stackable` is True. State kept between steps is a buffer of the networks, changed in place.
+        It is written for one model. Hyperparameters such as ``self.beta`` may be tensors, so there must be no
+        ``if`` on them if :attr:`stackable` is True. State that is kept between steps is a buffer of the
+        networks, changed in place.
 
         Args:
-            networks: as :meth:`build` gave them.
-            batch: as :meth:`draw` gave it, with images [B, C, H, W] in [0, 1] for their indices, and
+            networks: the players from :meth:`build`.
+            batch: the tensors from :meth:`draw`, with images [B, C, H, W] in [0, 1] in place of indices, and
                 ``"progress"``, a scalar that runs from 0 at the first step to 1 at the last.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step(self, networks, batch)")
 
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
-        """Fit what is not trained by steps, once, after the last step; there may be no steps.
+        """Fit buffers that steps do not train, once after the last step, if any.
 
         Args:
-            networks: whose buffers are to be filled in place.
-            images: ``images(count)`` gives images [count, C, H, W] in [0, 1], drawn without replacement
-                by the cell's seed; all of the dataset where it is smaller.
+            networks: the players, whose buffers are filled in place.
+            images: ``images(count)`` returns images [count, C, H, W] in [0, 1], drawn without replacement
+                with the cell's seed; all images of a smaller dataset.
         """
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Encode images: the representation that is scored.
+        """Encode images to the representation that is scored.
 
         Returns:
-            Codes [B, D]: posterior means, where there is a posterior. Its log-variances [B, D], or None.
+            Codes [B, D], which are the posterior means if there is a posterior, and the posterior's
+            log-variances [B, D] or None.
         """
         raise NotImplementedError(f"{type(self).__name__} must define encode(self, networks, images)")
 
     def decode(self, networks: Any, codes: Tensor) -> Tensor | None:
-        """Decode codes [B, D] to logits [B, C, H, W]; None where the model makes no images."""
+        """Decode codes [B, D] to logits [B, C, H, W]; return None without a decoder."""
         return None

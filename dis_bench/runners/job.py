@@ -1,4 +1,4 @@
-"""One cell from beginning to end: train, encode, score, and the record of it."""
+"""Run one cell from beginning to end: train, encode, score, and write its record."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ from dis_bench.runners.study_code import CodeChanged, StudyCode
 from dis_bench.runners.training.log import Progress, TrainingDiverged
 from dis_bench.runners.training.trainee import Trainee, prepare
 
-PENDING = "its scoring was interrupted, and the next run goes on with it"  # until it is scored
+PENDING = "its scoring was interrupted, and the next run goes on with it"  # stored until a cell is scored
 
 _SCORED = ("scores", "protocol", "unscored", "scores_at")  # the keys of a record that scoring changes
 
 
 class GivenUp(RuntimeError):
-    """A job whose worker processes were killed; the message says how."""
+    """Error: the worker processes of a job were killed; the message says how."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A cell to do.
+    """A cell to run.
 
     Attributes:
-        cell: which.
-        scores_only: it was trained before, and lacks only some scores.
-        before: what :func:`identify` gives of the record that is to be replaced; any other was written
-            since the job was planned, by another run, and there is nothing left to do.
-        anew: train it from the beginning, even where there is a checkpoint.
+        cell: the cell.
+        scores_only: True if it was trained before, and lacks only some scores.
+        before: result of :func:`identify` for the record to replace; another run wrote any other record since
+            the job was planned, so that nothing is left to do.
+        anew: whether to train it from the beginning, even if there is a checkpoint.
     """
 
     cell: Cell
@@ -73,21 +73,21 @@ class Job:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What all jobs of a study share, in each worker; does one job after another.
+    """The shared parts of a study's jobs, in each worker; calling it runs one job.
 
     Args:
-        store: where records go.
-        datasets: by the name that the cells use; moved to the device by whoever trains.
-        models: what to load for each name that the cells use: itself, or ``path/file.py:Class``.
+        store: the store of records.
+        datasets: datasets by the name that the cells use, which training moves to the device.
+        models: what to load for each name that the cells use: the name itself, or ``path/file.py:Class``.
         networks: likewise.
         metrics: likewise, the metrics to score.
         device: ``cpu`` or ``cuda``.
-        command: what the user typed, for the record.
-        code: behind the plug-ins, as it was planned.
-        parameters: of metrics, where they differ from the defaults.
-        allow_small: whether protocols are cut to the images that a dataset has.
+        command: the command that the user typed, for the record.
+        code: code of the plug-ins at the time of planning.
+        parameters: parameters of metrics that differ from the defaults.
+        allow_small: whether protocols are reduced to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
-        manner: how cells are trained.
+        manner: options of the training.
     """
 
     store: Store
@@ -104,10 +104,10 @@ class Pipeline:
     manner: Manner = field(default_factory=Manner)
 
     def __call__(self, job: Job, emit: Emit) -> Record | None:
-        """Do one job, and return its record; None if another live run has the cell.
+        """Run one job, and return its record; None if another live run has the cell.
 
-        The record is in the store when this returns. A failure is a record too; one that could not be
-        written is returned all the same.
+        The record is in the store when this returns. A failure is a record too, which is returned even if it
+        could not be written.
         """
         try:
             claim = self.store.claim(job.cell)
@@ -147,22 +147,22 @@ class Pipeline:
         return self.finish(cell, claim, make)
 
     def prepare(self, cell: Cell) -> Trainee:
-        """Build what training a cell needs, on the device.
+        """Build a cell's model, networks and dataset on the device, for training.
 
         Raises:
-            CodeChanged: the code of its model, networks or dataset is not what was planned.
+            CodeChanged: the code of its model, networks or dataset has changed since planning.
         """
         self.code.check(cell)
         return prepare(cell, self.models, self.datasets, self.device, self.networks)
 
     def keep(self, trained: TrainedCell, claim: Claim, tell: Tell, stack: dict[str, Any]) -> Record:
-        """Encode with a cell that was trained in a stack; return its record, which has no scores yet.
+        """Encode with a cell that was trained in a stack; return its unscored record.
 
         Args:
             trained: the cell.
-            claim: on it; its folder has the log.
+            claim: claim on the cell; its folder holds the log.
             tell: called with each stage.
-            stack: what the record says of it.
+            stack: description of the stack for the record.
 
         Raises:
             ClaimLost, NotPlaced, OSError: as for :meth:`finish`.
@@ -176,29 +176,29 @@ class Pipeline:
     def finish(
         self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
     ) -> Record:
-        """Put the record that a function makes in the store, with the claim's folder, and return it.
+        """Make a record, move it with the claim's folder into the store, and return it.
 
-        What goes wrong in the function becomes a record of a failure, and is not raised.
+        An error in making the record is not raised, but recorded as a failure.
 
         Args:
-            cell: which.
-            claim: on it.
-            make: gives its record.
-            record: what a record of a failure says besides.
+            cell: the cell.
+            claim: claim on the cell.
+            make: function that returns the record.
+            record: the other content of a record of a failure.
 
         Raises:
-            ClaimLost: another process has the cell now; nothing was written.
-            NotPlaced: the folder is complete, and could not be moved into place.
+            ClaimLost: another process has taken over the cell; nothing was written.
+            NotPlaced: the folder is complete, but could not be moved into place.
             OSError: the record could not be written.
         """
         try:
             made = make()
         except ClaimLost:
             raise
-        except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells go on
-            claim.check()  # without its folder, that is all that went wrong
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells continue
+            claim.check()  # if the folder is gone, the error only follows from that
             made = {**(record or self.begin_record(cell)), "failure": _explain_failure(error)}
-            if isinstance(error, (OSError, GivenUp)):  # the same may go well another time
+            if isinstance(error, (OSError, GivenUp)):  # the next run may succeed
                 set_checkpoint_aside(claim.folder, self.store.unfinished / cell.folder)
         self._write(cell, claim, made)
         return made
@@ -212,13 +212,13 @@ class Pipeline:
         try:
             sync_files(claim.folder)
             write_record(claim.folder, record, replace=True)
-        except OSError:  # what was kept before it was scored is moved into place by the next run
+        except OSError:  # the next run moves a folder that was complete except for scores into place
             claim.release(keep=None if record["failure"] else is_written(claim.folder))
             raise
         self.store.place(claim, cell.folder)
 
     def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
-        """Write a record without scores, and return it with them: a kill in between costs no training."""
+        """Write an unscored record, so that a kill loses no training; return it scored."""
         sync_files(claim.folder)
         pending = dict.fromkeys(self.metrics, PENDING)
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
@@ -269,19 +269,19 @@ class Pipeline:
             return self.describe_failure(job.cell, error)
 
     def describe_failure(self, cell: Cell, error: BaseException) -> Record:
-        """Return the record of a failure that cannot be written, or is of a cell whose training is kept."""
+        """Return the record of a failure that is not written to the store."""
         record = {**self.begin_record(cell), "failure": _explain_failure(error)}
         return {**record, "folder": str(self.store.folder(cell))}
 
     def _score_again(self, cell: Cell, claim: Claim, tell: Tell) -> Record:
         """Add the scores that a finished cell lacks, from the codes that were kept.
 
-        They go into a further record, which keeps what trained the cell and adds what scored it. Only a
-        record whose first scoring was interrupted is completed in its place.
+        They are written to a further record, which keeps the environment of the training and adds that of the
+        scoring. Only a record whose first scoring was interrupted is completed in place.
         """
         old = self.store.find(cell)
         if old is None:
-            raise FileNotFoundError(errno.ENOENT, "the record is gone", str(self.store.folder(cell)))
+            raise FileNotFoundError(errno.ENOENT, "the record was removed", str(self.store.folder(cell)))
         record = {name: value for name, value in old.items() if name != "folder"}
         folder = self.store.folder(cell)
         lacking = lacking_scores(record, self.protocols[cell.dataset])
@@ -308,7 +308,7 @@ class Pipeline:
         return record
 
     def begin_record(self, cell: Cell) -> Record:
-        """Return the record of a cell that is not trained yet: failed, until it is done."""
+        """Return the record of a cell before training, with the status ``failed``."""
         beta = cell.hyperparameters.get("beta")
         beta = beta if isinstance(beta, (int, float)) and cell.dataset in self.datasets else None
         pixels = 1 if beta is None else math.prod(self.datasets[cell.dataset].image_shape)
@@ -340,8 +340,8 @@ def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -
     """List the metrics whose scores, at the end or at a step, a record lacks.
 
     Args:
-        record: of a cell.
-        protocol: of each metric that is wanted, as :func:`dis_bench.metrics.protocol` gives it.
+        record: record of a cell.
+        protocol: protocol of each wanted metric, from :func:`dis_bench.metrics.protocol`.
     """
     scored = [record, *record.get("scores_at", {}).values()]
     lacking = {name for one in scored for name in lacking_scores(one, protocol)}
@@ -354,12 +354,12 @@ def lacking_scores(scored: Mapping[str, Any], protocol: Mapping[str, Mapping[str
 
 
 def identify(record: Record) -> str:
-    """Return a text that no two records of a cell share: when it was made, and what it took."""
+    """Return a text that identifies a record of a cell: its creation and its timing."""
     return json.dumps([record.get("created"), record["timing"]])
 
 
 def _explain_failure(error: BaseException) -> dict[str, str]:
-    """Return what a record says of an error: a sentence, and where an unforeseen one came from."""
+    """Describe an error for a record: a sentence, and a traceback if unexpected."""
     if isinstance(error, (TrainingDiverged, CodeChanged, KernelsFailed, GivenUp, NotPlaced)):
         return {"reason": str(error)}
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Validate a study's plug-ins before anything starts: declared whole, and no name that hides a column."""
+"""Validate a study's plug-ins: complete declarations, no name that hides a column."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def check_models(models: dict[str, Plugin]) -> None:
-    """Check that each is a subclass of Model that is declared whole, and hides no column.
+    """Check that models are subclasses of Model, fully declared, and hide no column.
 
     Raises:
-        InputError: the first one that is not, or does.
+        InputError: the first invalid model.
     """
     for name, plugin in models.items():
         with blaming(f"model '{name}'", refusals=False):
@@ -48,7 +48,7 @@ def _check_model(whose: str, model: Any) -> None:
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
     check_line(f"{whose}: note", model.note)
-    dial = vars(model).get("dial")  # an inherited one may be of a hyperparameter that was left out
+    dial = vars(model).get("dial")  # an inherited dial may name a hyperparameter that the subclass lacks
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
     _check_methods(whose, model, Model)
@@ -71,10 +71,10 @@ def _check_methods(whose: str, model: Any, base: Any) -> None:
 
 
 def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that no metric hides a column, and that their protocols can stand in a record.
+    """Check that metrics hide no column, and that records can hold their protocols.
 
     Raises:
-        InputError: the first one that does, or cannot.
+        InputError: the first invalid metric.
     """
     for name, metric in metrics.items():
         for column in (name, *(metric.outputs or ())):
@@ -89,10 +89,10 @@ def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping
 
 
 def check_dataset(name: str, dataset: Any) -> None:
-    """Check that it is a Dataset whose attributes are what they must be.
+    """Check that a dataset is a Dataset with valid attributes.
 
     Raises:
-        InputError: it is not.
+        InputError: the first fault found.
     """
     with blaming(f"dataset '{name}'", refusals=False):
         _check_dataset(f"dataset '{name}'", dataset)
@@ -142,10 +142,10 @@ def check_images(name: str, dataset: Dataset) -> None:
 
 
 def check_batch(family: ChosenNetworks, batch_size: int) -> None:
-    """Check that training batches are as long as the networks need them.
+    """Check that training batches are large enough for the networks.
 
     Raises:
-        InputError: they are shorter.
+        InputError: they are too small.
     """
     if batch_size < family.least_batch:
         raise InputError(

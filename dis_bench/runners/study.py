@@ -1,4 +1,4 @@
-"""A study: the grid of datasets, models, hyperparameters and seeds, checked before time is spent."""
+"""Studies: grids of datasets, models, hyperparameters and seeds, checked before training."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much training a cell gets, and how many seeds; what the user says goes before it."""
+    """Default steps, learning rate and seeds; explicit options take precedence."""
 
     steps: int
     lr: float
@@ -52,7 +52,7 @@ class Budget:
 
 
 # quick: an answer in minutes on two cores; at this rate betas up to 10 left their early plateau by 610 steps.
-# paper: the published protocol, whose 50 seeds --seeds 50 asks for.
+# paper: the published protocol; its 50 seeds need --seeds 50.
 BUDGETS = {
     "quick": Budget(steps=1_200, lr=5e-4, seeds=3),
     "paper": Budget(steps=PUBLISHED_STEPS, lr=1e-4, seeds=5),
@@ -65,16 +65,16 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 
 @dataclass(frozen=True)
 class Study:
-    """The grid datasets x models x hyperparameters x seeds, and how each cell of it is trained.
+    """The grid datasets x models x hyperparameters x seeds, and how its cells are trained.
 
-    What is not given is as in the built-in study, ``quickstart.toml`` beside this file.
+    The defaults are those of the built-in study, ``quickstart.toml`` in the folder of this file.
 
     Attributes:
         models: names, ``module:Class`` or ``path/file.py:Class``.
         betas: values of ``beta`` for every model that has one.
         datasets: names, as for models.
-        source: where the images come from: ``rendered``, ``official``; None takes a dataset's first.
-        seeds: how many, counted from 0; None takes the budget's.
+        source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
+        seeds: number of seeds, counted from 0; None takes the budget's.
         steps: optimiser steps of each cell; None takes the budget's.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
@@ -85,13 +85,13 @@ class Study:
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
-            ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate several.
-        allow_small: score also where a protocol wants more rows than a dataset has images; marked as such.
+            ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
+        allow_small: score even if a protocol needs more rows than a dataset has images, and mark the scores.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32``, ``tf32`` or ``bf16``.
-        kernels: of the convolutions: ``auto``, ``compiled`` or ``torch``.
-        data_dir: where official files are, if not in the default places.
+        kernels: kernels of the convolutions: ``auto``, ``compiled`` or ``torch``.
+        data_dir: folder of the official files, if they are not in a default place.
 
     >>> plan = Study(models=["vae", "betavae"], betas=[1, 4], seeds=2, device="cpu").plan()
     >>> [(cell.model, cell.hyperparameters, cell.seed) for cell in plan.cells][:3]
@@ -123,10 +123,10 @@ class Study:
     @names_missing_packages
     @neutral()
     def plan(self) -> Plan:
-        """Check everything, and expand the grid; nothing has been started when this returns.
+        """Check everything and expand the grid, without starting anything.
 
         Raises:
-            InputError: the first thing that cannot be used.
+            InputError: the first invalid option or plug-in.
         """
         with worded_for(STUDY):
             return self._plan()
@@ -246,7 +246,7 @@ class Study:
         declared: dict[str, list[str]],
         settings: dict[str, dict[str, Sequence[Any]]],
     ) -> dict[str, list[dict[str, Any]]]:
-        """For each model, every combination of the values that the study gives its hyperparameters."""
+        """List, for each model, every combination of the given hyperparameter values."""
         values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
         if self.betas:
             with_beta = [name for name in models if "beta" in declared[name]]
@@ -268,7 +268,7 @@ class Study:
         dataset: Dataset,
         family: ChosenNetworks,
     ) -> None:
-        """Build a model and try it on made-up images, to report before training what cannot be done."""
+        """Build a model and try it on made-up images, to report faults before training."""
         from dis_bench.models import build_model
 
         whose = f"model '{plugin.name}'"
@@ -294,19 +294,21 @@ class Study:
 
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
-    """The options in a TOML file; its table ``[settings]`` holds hyperparameters by ``"model.name"``.
+    """Read the options in a TOML file.
+
+    Its table ``[settings]`` holds hyperparameters by ``"model.name"``.
 
     Args:
         path: the file, or the name of the built-in study.
-        also: keys that are allowed beside the study's own.
+        also: keys that are allowed in addition to the study's own.
 
     Raises:
-        InputError: no such file, not TOML, or a key that is no option of a study.
+        InputError: the file is missing, not TOML, or has a key that is not an option of a study.
     """
     path = quickstart.FILE if path == quickstart.NAME else check_path("the study file", path)
     try:
         if path.exists() and not path.is_file():  # a device may never end, and a pipe may never begin
-            raise InputError(f"the study file '{path}' is no file.")
+            raise InputError(f"the study file '{path}' is not a regular file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
@@ -315,10 +317,10 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
     except OSError as error:
         raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
     if len(content) > LARGEST_FILE:
-        raise InputError(f"the study file '{path}' is larger than {LARGEST_FILE:,} bytes: it is none.")
+        raise InputError(f"the study file '{path}' is larger than the limit of {LARGEST_FILE:,} bytes.")
     try:
         values = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # of syntax, characters, digits, or brackets in brackets
+    except (ValueError, RecursionError) as error:  # wrong syntax or encoding, long numbers, deep nesting
         raise InputError(f"the study file '{path}' is not TOML: {describe(error)}.") from None
     names = [*(f.name for f in dataclasses.fields(Study)), *also]
     for key in values:
@@ -349,7 +351,7 @@ def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
 
 
 def _specification(plugin: Plugin) -> str:
-    """What loads this plug-in again: its name where it is installed, else where it is."""
+    """Return what loads this plug-in in a worker: its installed name, or its target."""
     return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
 
 
@@ -362,7 +364,7 @@ def _describe_code(plugins: Sequence[Plugin]) -> StudyCode:
 
 
 def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every combination as a full set of hyperparameters, checked by the model; equal ones once."""
+    """List the distinct combinations, completed and checked by the model."""
     count = math.prod(map(len, values.values()))
     if count > MOST_CELLS:
         raise InputError(

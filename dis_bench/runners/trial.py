@@ -1,4 +1,4 @@
-"""A trial of a model before its study starts: one step, and one image encoded, on made-up images."""
+"""Try a model before its study starts: one step and one encoding of made-up images."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def try_model(
     whose: str, model: Model, networks: Any, dataset: Dataset, latents: int, images: int, family: str
 ) -> None:
-    """Run each network, compute a step's losses, encode and decode: once, by torch's layers.
+    """Run each network, a step, ``encode`` and ``decode`` once with torch's layers.
 
     Args:
-        whose: model, for the sentence.
-        model: to try.
-        networks: as its ``build`` gave them; their buffers may change.
-        dataset: of which no image is drawn.
+        whose: name of the model, for the message.
+        model: the model to try.
+        networks: the networks from its ``build``; their buffers may change.
+        dataset: the dataset, of which no image is drawn.
         latents: number of latents D.
-        images: in the made-up batch.
-        family: the name of the networks that the study chose.
+        images: number of images in the made-up batch.
+        family: name of the network family that the study chose.
 
     Raises:
-        InputError: the first thing that is not as the contract says.
+        InputError: the first violation of the contract.
     """
     import torch
 

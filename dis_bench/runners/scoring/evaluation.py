@@ -1,4 +1,4 @@
-"""Encoding a dataset once per model: the representation that is scored, and how well images come back."""
+"""Encode a dataset once per model: the scored representation, and reconstruction losses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HELD_OUT = "heldout_"  # in front of the name of a measure
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained model makes of a sample of its dataset.
+    """A trained model's codes and losses on a sample of its dataset.
 
     Attributes:
-        codes: [N, D], float32: posterior means, where there is a posterior.
-        log_variances: of the posteriors [N, D], float32; None where there are none.
+        codes: [N, D], float32: posterior means if there is a posterior.
+        log_variances: log-variances of the posteriors [N, D], float32, or None.
         factors: class indices [N, F] of the same rows, int64.
-        measures: by name, as far as the model has them: ``reconstruction``, ``mse``, ``kl``, ``elbo``,
-            ``active_latents``, ``kl_per_latent``; docs/results.md says what each is.
+        measures: measures by name, as far as the model has them: ``reconstruction``, ``mse``, ``kl``,
+            ``elbo``, ``active_latents``, ``kl_per_latent``; docs/results.md describes each.
     """
 
     codes: np.ndarray
@@ -41,15 +41,15 @@ class Evaluation:
 @neutral()
 @torch.no_grad()
 def evaluate(trained: Trainee, rows: int = ROWS) -> Evaluation:
-    """Encode and reconstruct a random sample of a dataset, by a model's ``encode`` and ``decode``.
+    """Encode and reconstruct a random sample of a dataset.
 
     Reconstruction is that of one posterior sample, as in training, so that ELBO = -(reconstruction + KL).
-    Where there is no posterior it is that of the code itself, and there is no KL; a model that makes no
-    images has no reconstruction.
+    Without a posterior it is that of the code itself, and there is no KL; a model without a decoder has no
+    reconstruction.
 
     Args:
         trained: a cell whose networks are in evaluation mode.
-        rows: the size of the sample; the whole dataset where it is smaller.
+        rows: size of the sample; a smaller dataset is used as a whole.
     """
     indices = draw_rows(trained.dataset, rows)
     found = _measure(trained, indices)

@@ -1,4 +1,4 @@
-"""How a study scores: what its datasets allow, by which protocols, and the scores of one cell."""
+"""Scoring of a study: check that its datasets allow it, and score one cell."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dis_bench.records.columns import find_metric
 from dis_bench.records.schema import Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 
-SCORING_SEED = 0  # of the metrics' own draws: every model is scored by the same ones
+SCORING_SEED = 0  # of the metrics' own draws, which are the same for every model
 
-TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to take no time
+TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to be quick
 
 Protocol = dict[str, dict[str, Any]]
 
@@ -34,14 +34,14 @@ def check_scoring(
     parameters: Mapping[str, Mapping[str, Any]],
     allow_small: bool,
 ) -> Protocol:
-    """Check that metrics can score the images of a dataset, whatever the codes are.
+    """Check that metrics can score the images of a dataset, for any codes.
 
     Args:
-        name: of the dataset.
-        dataset: whose factors are read; no image is drawn.
-        metrics: by name.
-        parameters: where their protocols differ from the defaults.
-        allow_small: whether protocols are cut to the images that there are.
+        name: name of the dataset.
+        dataset: the dataset; its factors are read, but no image is drawn.
+        metrics: metrics by name.
+        parameters: parameters that differ from the defaults, by metric.
+        allow_small: whether protocols are reduced to the images that there are.
 
     Returns:
         Version and parameters of each metric, as cells of this dataset will record them.
@@ -63,7 +63,7 @@ def check_scoring(
         raise InputError(f"dataset '{name}' cannot be scored: {str(error).rstrip('.')}", *without) from None
     _check_values(metrics, parameters, factors[:TRIED_ROWS])
     protocols = protocol(metrics.values(), parameters, rows if allow_small else None)
-    for metric in metrics.values():  # a caveat may be a function, which fails
+    for metric in metrics.values():  # a caveat may be a function, which may fail
         describe_metric(metric, metric.outputs or (), name, protocols[metric.name])
     return protocols
 
@@ -71,13 +71,13 @@ def check_scoring(
 def _check_values(
     metrics: Mapping[str, Metric], parameters: Mapping[str, Mapping[str, Any]], factors: np.ndarray
 ) -> None:
-    """Refuse parameters with which a metric refuses a small table that it scores by its defaults."""
+    """Check parameters on a small table that the metrics score with their defaults."""
     codes = np.random.default_rng(SCORING_SEED).standard_normal((len(factors), 2))
     for name, given in parameters.items():
         try:
             table = Representation(codes, factors, log_variances=0 * codes, allow_small=True)
             metrics[name].scores(table)
-        except InputError:  # then nothing can be told from a small table
+        except InputError:  # then a small table shows nothing
             continue
         metrics[name].scores(table, **given)
 
@@ -90,16 +90,17 @@ def score_cell(
     allow_small: bool,
     watch: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Return a record with the scores of metrics, their protocols, and why any has none.
+    """Return a record with the scores of metrics, their protocols and their failures.
 
-    Nothing that goes wrong here is raised: it must not cost the training. The next run tries again.
+    Errors are recorded rather than raised, so that they do not lose the training. The next run tries again.
 
     Args:
-        record: stays as it is; ``scores``, ``protocol``, ``unscored`` and ``small`` of the new one differ.
+        record: the record, which is not changed; the new one differs in ``scores``, ``protocol``,
+            ``unscored``, ``small`` and ``declared``.
         arrays: codes, factors and log_variances.
-        metrics: what to load for each name: itself, or ``path/file.py:name``.
-        parameters: where their protocols differ from the defaults.
-        allow_small: whether protocols are cut to the rows that there are.
+        metrics: what to load for each name: the name itself, or ``path/file.py:name``.
+        parameters: parameters that differ from the defaults, by metric.
+        allow_small: whether protocols are reduced to the rows that there are.
         watch: called with each stage.
     """
     record = copy.deepcopy(record)
@@ -111,7 +112,7 @@ def score_cell(
             seed=SCORING_SEED,
             allow_small=allow_small,
         )
-    except Exception as error:  # codes may be beyond what metrics take
+    except Exception as error:  # metrics may not accept the codes
         record["unscored"].update(dict.fromkeys(metrics, _reason(error)))
         return record
     own: dict[str, float] = {}
@@ -125,7 +126,7 @@ def score_cell(
             used = protocol([metric], given, len(representation) if allow_small else None)
             check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
             said = describe_metric(metric, scores, record["cell"]["dataset"], used[name])
-        except (Exception, SystemExit) as error:  # a stranger's module may raise anything when it is loaded
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything when it is loaded
             record["unscored"][name] = _reason(error)
             continue
         _replace_scores(record, name, scores, _list_small(metric, scores, representation))
@@ -138,7 +139,7 @@ def score_cell(
 def _replace_scores(
     record: dict[str, Any], name: str, scores: dict[str, float], small: Iterable[str]
 ) -> None:
-    """Put the scores of a metric in place of those that it had by another protocol."""
+    """Replace the scores that a metric had with another protocol."""
     names = {*record["protocol"], name}
     kept = {c: value for c, value in record["scores"].items() if find_metric(c, names) != name}
     record["scores"] = kept | scores
@@ -146,7 +147,7 @@ def _replace_scores(
 
 
 def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:
-    """The scores that are from fewer rows than a study has where its dataset is large."""
+    """List the scores from fewer rows than a study with a large dataset has."""
     drawn_from_few = metric.draws_rows and len(representation) < STUDY_ROWS
     return [column for column in scores if drawn_from_few or column in representation.small]
 
