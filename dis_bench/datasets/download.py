@@ -191,7 +191,7 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _broken_off() -> BadAnswer:
-    return BadAnswer("the connection broke off; what came is kept, and the next try goes on from there")
+    return BadAnswer("the connection was lost; the received part is kept, and the next try resumes")
 
 
 def _ask(session: requests.Session, url: str, have: int) -> requests.Response:

@@ -127,7 +127,7 @@ def test_a_dead_mirror_is_passed_over(server, tmp_path):
 def test_a_broken_download_goes_on(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "RETRIES", 0)
     server.break_after = 400_000
-    with pytest.raises(InputError, match="the connection broke off; what came is kept"):
+    with pytest.raises(InputError, match="the connection was lost; the received part is kept"):
         download.fetch(archive_at(server.url), tmp_path)
     assert names_in(tmp_path) == ["data.bin.part"]
     have = (tmp_path / "data.bin.part").stat().st_size
@@ -200,7 +200,7 @@ def test_a_download_that_stalls_has_broken_off(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "RETRIES", 0)
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
     server.stall_after = 400_000
-    with pytest.raises(InputError, match="the connection broke off; what came is kept"):
+    with pytest.raises(InputError, match="the connection was lost; the received part is kept"):
         download.fetch(archive_at(server.url), tmp_path)
     assert (tmp_path / "data.bin.part").stat().st_size > 300_000
 
@@ -365,7 +365,7 @@ def test_a_server_that_trickles_has_broken_off(server, tmp_path, monkeypatch):
                 time.sleep(0.05)
 
     server.instead = trickle
-    with pytest.raises(InputError, match="the connection broke off; what came is kept"):
+    with pytest.raises(InputError, match="the connection was lost; the received part is kept"):
         download.fetch(archive_at(server.url), tmp_path)
     assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[: (tmp_path / "data.bin.part").stat().st_size]
     assert len(sent) < 1000
