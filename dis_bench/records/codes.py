@@ -63,6 +63,6 @@ def read_codes(
 
 
 def has_codes(folder: Path, record: Record) -> bool:
-    """Return True if a cell can be scored without being trained again."""
+    """Return True if a cell can be scored without training it again."""
     files = [FILE, *map(name_codes, record.get("scores_at", {}))]
     return all(file in record["files"] and (folder / file).exists() for file in files)

@@ -199,7 +199,7 @@ class TrainingLog:
                 elif due:
                     more = None if beside is None else beside[number]
                     self._write(number, columns, done, sums[number], done - self._row_start, more)
-            except OSError as error:  # it costs this cell, and no other of the stack
+            except OSError as error:  # only this cell of the stack fails
                 self.failures[number] = error
             if self.failures[number] is None:
                 totals = columns.arrange(latest[number])
@@ -225,7 +225,7 @@ class TrainingLog:
         count: int,
         beside: np.ndarray | None = None,
     ) -> None:
-        """Write a row from the sums over some steps, if there were any; and first of all the header."""
+        """Write the header if it is missing, and a row of means if there were any steps."""
         names = self.sample.names if self.sample else []
         more = [None] * len(names) if beside is None else beside.tolist()
         values = [*columns.arrange(sums / count), *more] if count else None

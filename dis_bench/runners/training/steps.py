@@ -191,7 +191,7 @@ class Training:
     def _pass(
         self, weights: Batch, buffers: Batch, values: Batch, batch: Batch
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Compute the losses of one cell, and what its log keeps; vmap makes it those of all."""
+        """Compute the losses and logged measures of one cell; vmap extends it to all."""
         step = functional_call(self._game, (weights, buffers), (self._choose_model(values).step, batch))
         return step.losses, flatten(step)
 

@@ -48,7 +48,7 @@ class Trainee:
         return find_holdout(len(self.dataset), self.cell.holdout) if self.cell.holdout else None
 
     def draws(self) -> Draws:
-        """Start the cell's own generators."""
+        """Create the cell's own random generators."""
         cell, keeps = self.cell, None if self.holdout is None else self.holdout.keeps
         return Draws(len(self.dataset), cell.batch_size, cell.latent_size, cell.seed, keeps)
 
