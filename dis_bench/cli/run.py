@@ -181,7 +181,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any], str]:
-    """Return study, output folder, rerun policy, ``checkpoint_minutes`` if it is given, and grid.
+    """Return the study, output folder, rerun policy, optional arguments and grid.
 
     The optional arguments hold ``checkpoint_minutes`` if it is given. Flags override the study file, and the
     study file overrides the defaults.

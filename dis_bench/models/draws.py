@@ -21,7 +21,7 @@ class Draws:
         images: number of images in the dataset; batches are uniform over them, with replacement.
         batch_size: images per step.
         latents: number of latents D.
-        seed: decides all of it.
+        seed: seed of all draws.
         keeps: returns True for each index [N] of an image to train on; None trains on all images.
     """
 

@@ -9,12 +9,12 @@ _CODES = re.compile(r"codes\.[1-9][0-9]*\.npz")
 
 
 def name_codes(step: int | str) -> str:
-    """Return the file's name in the folder of a finished cell: ``codes.1000.npz``."""
+    """Return the name of the file of codes in a finished cell: ``codes.1000.npz``."""
     return f"codes.{step}.npz"
 
 
 def name_unfinished_codes(step: int) -> str:
-    """Return its name while the cell trains, when it goes with the checkpoint."""
+    """Return the name of the file during training, when it belongs to the checkpoint."""
     return f"checkpoint-{name_codes(step)}"
 
 

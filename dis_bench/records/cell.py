@@ -33,11 +33,11 @@ class Cell:
         network, likelihood, latent_size: the architecture; the network as the user named it.
         steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
         precision: ``fp32``, ``tf32`` or ``bf16``.
-        kernels: of the convolutions, ``compiled`` or ``torch``.
-        seed: decides the weights, the batches and the noise.
-        network_version: of the code behind the network; empty for dis-bench's own, which ``recipe`` covers.
+        kernels: kernels of the convolutions, ``compiled`` or ``torch``.
+        seed: seed of the weights, the batches and the noise.
+        network_version: version of the network's code; empty for dis-bench's own, which ``recipe`` covers.
         holdout: share of the images that are kept out of training; 0 trains on all.
-        score_at: steps of the training, in their order, whose codes are scored too.
+        score_at: training steps after which codes are scored too, in ascending order.
     """
 
     dataset: str
@@ -65,7 +65,7 @@ class Cell:
         """Everything that determines the result, as plain values."""
         identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
         identity["score_at"] = [*self.score_at]
-        for name in ("network_version", "holdout", "score_at"):  # without them, cells keep the hash they had
+        for name in ("network_version", "holdout", "score_at"):  # cells without them keep their earlier hash
             if not identity[name]:
                 del identity[name]
         return identity

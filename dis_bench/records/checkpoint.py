@@ -51,7 +51,7 @@ def discard_checkpoint(folder: Path) -> None:
 
 
 def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
-    """Leave a checkpoint, and what goes with it, to the next owner of a cell.
+    """Move a checkpoint and its codes to where the cell's next owner looks for it.
 
     Args:
         folder: folder of the claim.

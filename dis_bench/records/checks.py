@@ -194,7 +194,7 @@ _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in
 
 def _check_holdout(share: Any) -> None:
     if not (isinstance(share, float) and 0 < share < 1):
-        raise Damaged(f"its holdout is {_shown(share)}, no number between 0 and 1")
+        raise Damaged(f"its holdout is {_shown(share)}, not a number between 0 and 1")
 
 
 def check_protocol(protocol: Any) -> None:
@@ -353,12 +353,12 @@ def _check_line(what: str, text: Any) -> None:
 
 
 def _check_scored(scored: dict[str, Any], cell: dict[str, Any]) -> None:
-    """Refuse scores, with their protocols and reasons, that no table could show."""
+    """Check that a table can show scores, protocols and reasons for missing scores."""
     check_protocol(scored["protocol"])
     check_scores(scored["scores"], scored["protocol"], cell["hyperparameters"])
     _check_texts("unscored", scored["unscored"])
     if not isinstance(scored.get("small", []), list):
-        raise Damaged(f"its small is {_shown(scored['small'])}, no list")
+        raise Damaged(f"its small is {_shown(scored['small'])}, not a list")
     for name in scored.get("small", []):
         _check_text("small", name)
 

@@ -1,4 +1,4 @@
-"""codes.npz: the representation that was scored, beside the factors of the same images.
+"""The file codes.npz: the scored representation, with the factors of the same images.
 
 Codes at a step of the training are in files of the same layout, named as in :mod:`.along`.
 """
@@ -47,10 +47,10 @@ def read_codes(
     """Read the arrays of a cell's codes, by name.
 
     Args:
-        folder: of the cell.
-        names: of the arrays; all of them by default. Log-variances are left out where there are none.
-        record: of the cell, where it was read before.
-        file: which; those of the end of the training by default.
+        folder: folder of the cell.
+        names: names of the arrays; all of them by default. Log-variances are left out if there are none.
+        record: record of the cell, if it was read before.
+        file: name of the file; by default that of the codes at the end of the training.
 
     Raises:
         Damaged: the file, or the record with its digest, has changed since it was written.

@@ -21,13 +21,13 @@ STEP = "step"  # the first column: the last step of the row
 
 
 def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[float | None] | None) -> None:
-    """Add a row to a log, to six digits, after the head if the file is empty.
+    """Append a row to a log, with six digits; write the header first to an empty file.
 
     Args:
         path: :data:`FILE` in the cell's folder.
-        measures: the columns behind ``step``.
-        step: the last one of the row.
-        values: of the measures, None for an empty one; only the head is written where there are none.
+        measures: the columns after ``step``.
+        step: the last step that the row covers.
+        values: values of the measures, None for an empty one; None instead of them writes only the header.
     """
     with open(path, "a", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -65,12 +65,12 @@ def read_heldout(
     """Read ``step`` and measures of held-out images from the rows with values.
 
     Args:
-        folder: of the cell.
+        folder: folder of the cell.
         measures: columns of the file, such as ``heldout_kl``.
-        record: of the cell, where it was read before.
+        record: record of the cell, if it was read before.
 
     Returns:
-        Finite values; None where the file has no such columns, or no such value.
+        Finite values; None if the file does not have these columns, or no value in them.
 
     Raises:
         Damaged, FileNotFoundError: as for :func:`read_curves`.
@@ -84,7 +84,7 @@ def read_heldout(
 
 
 def _read_columns(folder: str | Path, columns: Sequence[str] | None, record: Record | None) -> pd.DataFrame:
-    """Read columns as numbers; the head alone where None."""
+    """Read columns as numbers, or only the header if they are None."""
     import pandas as pd
 
     content = io.BytesIO(read_file(folder, FILE, record))

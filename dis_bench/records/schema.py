@@ -48,9 +48,9 @@ class CellIdentity(TypedDict):
     lr: NotRequired[float]  # learning rate
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
-    holdout: NotRequired[float]  # share of the images that are kept out of training, where any are
-    score_at: NotRequired[list[int]]  # steps of the training whose codes are scored too, where there are any
-    seed: int  # of weights, batches and noise; tells trainings of one encoder apart
+    holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
+    score_at: NotRequired[list[int]]  # training steps after which codes are scored too, if there are any
+    seed: int  # of weights, batches and noise; distinguishes trainings of one encoder
     optimiser: NotRequired[str]  # adam
     recipe: int  # raised when the same settings would give different numbers
 
@@ -86,12 +86,12 @@ class Failure(TypedDict):
 
 
 class ScoresAt(TypedDict):
-    """Scores of the codes at a step of the training, as a record has them of those at its end."""
+    """The scores of the codes at a training step, in the same form as those at the end."""
 
     scores: dict[str, float]  # by column
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
-    unscored: dict[str, str]  # why a metric gave no score
-    small: list[str]  # scores from fewer rows than the protocol wants
+    unscored: dict[str, str]  # by metric, the reason why it gave no score
+    small: list[str]  # scores from fewer rows than the protocol needs
 
 
 class Rescored(TypedDict):
@@ -148,10 +148,10 @@ class KeptRecord(TypedDict):
     evaluation: Evaluation  # empty if the cell failed before it was encoded
     scores: dict[str, float]  # by column
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
-    unscored: dict[str, str]  # why a metric gave no score
-    small: NotRequired[list[str]]  # scores from fewer rows than the protocol wants
-    scores_at: NotRequired[dict[str, ScoresAt]]  # by step of the training, where the cell asks for it
-    declared: NotRequired[Declared]  # what plug-ins say of themselves; absent from earlier records
+    unscored: dict[str, str]  # by metric, the reason why it gave no score
+    small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
+    scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
+    declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     timing: Timing  # seconds
     failure: Failure | None  # None if the cell is done
     environment: dict[str, Any]  # versions, processor, device, threads, precision

@@ -45,10 +45,10 @@ class Setting:
         protocol: protocol of each metric, as recorded.
         cells: one row per cell, with the store's columns and the names of
             :func:`dis_bench.reports.configurations.name_cells`, in their order.
-        anchors: by score, what a perfect code and noise get on the same images by the same protocol; only
-            where that is known.
-        notes: what legends add to the name of a model, by :func:`plain_name`.
-        score_curves: scores along training, by the hash of their cell; only of cells that have some.
+        anchors: by score, the scores of a perfect code and of noise on the same images with the same
+            protocol, if they are known.
+        notes: notes that legends add to the name of a model, by :func:`plain_name`.
+        score_curves: scores during training, by the hash of their cell, for cells that have some.
     """
 
     title: str

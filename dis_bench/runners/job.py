@@ -287,7 +287,7 @@ class Pipeline:
         lacking = lacking_scores(record, self.protocols[cell.dataset])
         try:
             arrays = read_codes(folder, record=old)
-        except Exception as error:  # a damaged file shows in as many ways as there are bytes
+        except Exception as error:  # a damaged file may cause any exception
             reason = explain_damage("codes.npz", error)
             record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
         else:

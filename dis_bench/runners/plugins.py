@@ -158,13 +158,13 @@ def check_holdout(name: str, dataset: Dataset, share: float, batch_size: int) ->
     """Check that a dataset has images to hold out, and a batch of others to train on.
 
     Args:
-        name: of the dataset.
-        dataset: whose images are counted, not drawn.
-        share: to hold out; 0 for none.
+        name: name of the dataset.
+        dataset: the dataset, whose images are counted but not drawn.
+        share: share of the images to hold out; 0 for none.
         batch_size: images per step.
 
     Raises:
-        InputError: it has not.
+        InputError: there are too few images.
     """
     if not share:
         return

@@ -169,7 +169,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
 def _keep_codes(folder: Path, cell: Cell) -> Record:
     """Keep the codes at steps of a training, and return their part of the record.
 
-    They stay with the checkpoint, too, for an owner who takes the cell over before its record is written.
+    They also stay with the checkpoint, for a process that takes over the cell before its record is written.
     """
     for step in cell.score_at:
         shutil.copyfile(folder / name_unfinished_codes(step), folder / name_codes(step))
@@ -223,7 +223,7 @@ def score_along(
             continue
         try:
             arrays = read(name_codes(step))
-        except Exception as error:  # a damaged file shows in as many ways as there are bytes
+        except Exception as error:  # a damaged file may cause any exception
             point["unscored"] |= dict.fromkeys(metrics, explain_damage(name_codes(step), error))
             continue
         tell(f"scoring step {step}")
@@ -235,5 +235,5 @@ def score_along(
 
 
 def explain_damage(file: str, error: Exception) -> str:
-    """Return why a cell has no scores where its codes cannot be read."""
-    return f"{file} cannot be read ({error}); rerun 'always' makes it anew"
+    """Return the reason for missing scores if a file of codes cannot be read."""
+    return f"{file} cannot be read ({error}); rerun 'always' makes it again"

@@ -14,7 +14,7 @@ COUNTS = st.integers(1, 3_000)
 
 
 def splitmix64(seed):
-    """The published generator's first output (Vigna's splitmix64.c), in Python's own whole numbers."""
+    """Compute the published generator's first output (Vigna's splitmix64.c), in Python integers."""
     mask = 2**64 - 1
     z = (seed + 0x9E3779B97F4A7C15) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask

@@ -16,8 +16,8 @@ from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows
 from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
 
-ACTIVE_VARIANCE = 0.01  # a latent is active when its posterior mean varies more (Burda et al. 2016, sec. 5.2)
-HELD_OUT = "heldout_"  # in front of the name of a measure
+ACTIVE_VARIANCE = 0.01  # a latent is active if its posterior mean varies more (Burda et al. 2016, sec. 5.2)
+HELD_OUT = "heldout_"  # prefix of a measure's name
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ def evaluate_heldout(trained: Trainee, rows: int = ROWS) -> dict[str, float]:
 
     Args:
         trained: a cell whose networks are in evaluation mode.
-        rows: how many images, drawn without replacement; all that are held out where there are fewer.
+        rows: number of images, drawn without replacement; all held-out images if there are fewer.
 
     Returns:
-        Means by name, with ``heldout_`` in front; nothing where no image is held out.
+        Means by name, with the prefix ``heldout_``; empty if no image is held out.
     """
     if trained.holdout is None:
         return {}
@@ -85,7 +85,7 @@ def encode(trained: Trainee, look: Callable[[], None]) -> Evaluation:
 
     Args:
         trained: a cell whose networks are in evaluation mode.
-        look: called between batches; what it raises ends the encoding.
+        look: called between batches; an exception that it raises ends the encoding.
     """
     indices = draw_rows(trained.dataset)
     parts: dict[str, list[Tensor]] = defaultdict(list)

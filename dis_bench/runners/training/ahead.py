@@ -65,15 +65,17 @@ def split_steps(
     most: int = MOST_AHEAD,
     pauses: Collection[int] = (),
 ) -> Iterator[int]:
-    """Split a training's steps into runs to draw ahead: bounded memory, an end wherever a log row is due.
+    """Split the steps of a training into spans to draw ahead.
+
+    A span has bounded memory, and ends where a log row is due.
 
     Args:
         start: steps done before.
         steps: steps of the whole training.
         every: steps between rows of the log.
-        step_bytes: that one step of all cells takes.
-        most: steps in a run.
-        pauses: further steps after which a run ends.
+        step_bytes: bytes of one step of all cells.
+        most: most steps in a span.
+        pauses: further steps after which a span ends.
     """
     most = min(most, max(1, MEMORY // step_bytes))
     done = start

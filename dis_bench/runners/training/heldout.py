@@ -1,4 +1,4 @@
-"""Held-out images through training: a fixed sample, measured at some rows of the log."""
+"""Held-out images during training: a fixed sample, measured at some rows of the log."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dis_bench.runners.training.ahead import drawing
 from dis_bench.runners.training.image_losses import name_losses
 from dis_bench.runners.training.steps import Training
 
-SEED = 0  # of the sample and its noise: every cell of a study has the same ones
+SEED = 0  # of the sample and its noise, which are the same for every cell of a study
 EVERY = 10  # rows of the log from one measurement to the next
-SHARE = 0.01  # of the time of training that it takes, about
+SHARE = 0.01  # approximate share of the training time
 FEWEST, MOST = 16, 512  # images
 PASSES = 3  # through the networks in a step: forward, and backward for activations and for weights
 
 
 class HeldoutSample:
-    """Some images that are held out, and what the cells of a training make of them.
+    """A sample of held-out images, and its measures by the cells of a training.
 
     Args:
-        training: whose cells hold out images.
+        training: the training, whose cells hold out images.
         row_steps: steps between two rows of the log.
 
     Attributes:
         every: rows of the log between two measurements.
-        names: of what is measured, with ``heldout_`` in front.
+        names: names of the measures, with the prefix ``heldout_``.
     """
 
     def __init__(self, training: Training, row_steps: int) -> None:
@@ -37,18 +37,18 @@ class HeldoutSample:
         generator = torch.Generator().manual_seed(SEED)
         noise = torch.randn(len(indices), first.cell.latent_size, generator=generator)
         self._noise = noise.to(training.device)
-        self.names = [f"heldout_{name}" for name in self._measure()]  # that a stack can be measured, too
+        self.names = [f"heldout_{name}" for name in self._measure()]  # also a trial run in a stack
 
     def measure(self) -> np.ndarray:
-        """Measure the images by the networks as they are now: [K, len(names)]."""
+        """Measure the images with the current networks: [K, len(names)]."""
         return np.stack([*self._measure().values()], axis=1)
 
     def _measure(self) -> dict[str, np.ndarray]:
-        """Compute means [K] over the images, by name; no random stream moves."""
+        """Compute means [K] over the images by name, without using any random stream."""
         first = self._training.trainees[0]
         sums: dict[str, torch.Tensor] = {}
         with drawing(first.cell.seed, self._training.device):
-            size = first.cell.batch_size  # what a step has memory for
+            size = first.cell.batch_size  # the memory of a step suffices for it
             for some, noise in zip(self._indices.split(size), self._noise.split(size), strict=True):
                 found = self._training.measure_images(first.pixels(some), noise)
                 for name in ("losses", "kl"):

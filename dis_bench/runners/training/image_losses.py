@@ -1,4 +1,4 @@
-"""What a model makes of single images: their codes, and what is lost on the way back."""
+"""Codes and losses of single images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dis_bench.models.autoencoder import gaussian_kl
 from dis_bench.models.likelihoods import LIKELIHOODS
 from dis_bench.models.model import Model
 
-BATCH = {"cpu": 64, "cuda": 2048}  # images a pass: on a CPU as many as stay in its caches
+BATCH = {"cpu": 64, "cuda": 2048}  # images per pass; on a CPU, as many as fit into its caches
 
 
 def measure_images(
@@ -20,8 +20,8 @@ def measure_images(
     """Encode images [B, C, H, W], and decode one sample of each posterior.
 
     Args:
-        model: whose ``encode`` and ``decode`` are used.
-        networks: in evaluation mode.
+        model: the model.
+        networks: its networks, in evaluation mode.
         likelihood: ``bernoulli`` or ``gaussian``.
         images: in [0, 1].
         noise: unit Gaussian [B, D], for the sample.
@@ -46,8 +46,8 @@ def name_losses(losses: Any, kl: Any) -> dict[str, Any]:
     """Name means over images: ``reconstruction``, ``mse``, ``kl``, ``elbo``.
 
     Args:
-        losses: reconstruction and MSE; None where the model makes no images.
-        kl: summed over latents; None where there is no posterior.
+        losses: reconstruction and MSE; None without a decoder.
+        kl: KL summed over latents; None without a posterior.
     """
     named = {} if losses is None else {"reconstruction": losses[0], "mse": losses[1]}
     if kl is not None:

@@ -118,37 +118,37 @@ def _join(measured: dict[str, Tensor]) -> Tensor:
 
 
 class Sample(Protocol):
-    """Images beside those of the batches, on which rows of the log are measured too.
+    """Images other than those of the batches, on which some rows of the log are measured.
 
     Attributes:
         every: rows between two measurements.
-        names: of what is measured.
+        names: names of the measures.
     """
 
     every: int
     names: list[str]
 
     def measure(self) -> np.ndarray:
-        """Measure the images by the networks as they are now: [K, len(names)]."""
+        """Measure the images with the current networks: [K, len(names)]."""
 
 
 class TrainingLog:
     """The training.csv of K cells, and the failures of cells.
 
-    A row holds ``step``, losses and measures, each the mean over the steps since the row before; some rows,
-    the last among them, hold the measures of a sample after that step.
+    A row holds ``step``, losses and measures, each as the mean over the steps since the previous row; some
+    rows, including the last, also hold the measures of a sample after that step.
 
     Args:
         paths: the CSV file of each cell.
         steps: steps of the whole training.
         watch: called with a cell's index and its latest step.
         done: steps that were done before.
-        written: the rows of these steps, as :meth:`read` gave them.
+        written: the rows of these steps, as :meth:`read` returned them.
 
     Attributes:
-        failures: why each cell failed; None for one that goes on.
+        failures: the exception that failed each cell, or None.
         every: steps between two rows.
-        sample: of images to measure too; None measures none.
+        sample: sample of images to measure too, or None.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class TrainingLog:
             self._watch(number, latest_of_cell)
 
     def _measure_sample(self, done: int) -> np.ndarray | None:
-        """Return the measures of the sample, [K, names]; None for a row without."""
+        """Return the measures of the sample [K, names], or None if none are due."""
         if self.sample is None or (done != self._steps and done // self.every % self.sample.every):
             return None
         return self.sample.measure()

@@ -38,13 +38,13 @@ class Trained(NamedTuple):
 
 
 class Pauses(NamedTuple):
-    """Steps after which a training pauses; it goes on as if it had not.
+    """Steps after which a training pauses, without affecting its result.
 
     Attributes:
-        steps: which.
-        hold: called then with the place of each cell, whose networks are in evaluation mode, and fitted as
-            after the last step; the step; and a function to call now and then, which raises if the training
-            is asked to stop.
+        steps: the steps.
+        hold: called at each of them with the index of each cell, whose networks are in evaluation mode and
+            fitted as after the last step; the step; and a function to call regularly, which raises if the
+            training is asked to stop.
     """
 
     steps: Collection[int]
@@ -62,9 +62,9 @@ def train(
     checkpoints: Checkpoints | None = None,
     pauses: Pauses | None = None,
 ) -> Trained:
-    """Train K cells beside each other, in place, by Adam.
+    """Train K cells together, in place, with Adam.
 
-    Batches are uniform over the images that a dataset has and a cell does not hold out.
+    Batches are uniform over the images of the dataset that a cell does not hold out.
 
     Args:
         trainees: cells of one group of :func:`dis_bench.runners.engines.sizes.group_jobs`, or a single cell.
@@ -74,8 +74,8 @@ def train(
             a CPU, at intervals otherwise.
         way: convolution algorithm of a stack, one of :data:`dis_bench.nn.patches.WAYS`.
         capture: whether to try to capture the step on a GPU.
-        checkpoints: to go on from, and to write; none where None.
-        pauses: steps after which something is done with the networks; none where None.
+        checkpoints: checkpoints to resume from and to write, or None.
+        pauses: steps after which something is done with the networks, or None.
 
     Raises:
         KernelsFailed: compiled kernels were chosen, but cannot be compiled.
@@ -135,7 +135,7 @@ def _take_steps(
 
 
 def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Callable[[], None]) -> None:
-    """Pause, if this is a step to pause after."""
+    """Pause if the step that was just taken is one to pause after."""
     if training.done not in pauses.steps:
         return
     start = time.perf_counter()
@@ -146,7 +146,7 @@ def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Cal
                 try:
                     with drawing(one.cell.seed, training.device), _fitted(one):
                         pauses.hold(number, training.done, heed_stops)
-                except OSError as error:  # it costs this cell, and no other of the stack
+                except OSError as error:  # only this cell of the stack fails
                     log.failures[number] = error
     finally:
         training.go_on()

@@ -53,10 +53,10 @@ class Training:
         optimiser: optimiser of the weights, with a group per player; None if no weight is trained.
         draws: each cell's generators, which are ahead of the steps.
         chance: their states as of the steps that were taken.
-        done: steps that were taken.
-        paused: seconds since it was made that were spent on something else than steps.
-        running: what the steps measured; None before the first one.
-        open_sums: sums [K, M] of the log's open row with which ``running`` begins; None for zeros.
+        done: number of steps that were taken.
+        paused: seconds of pauses since this object was created.
+        running: running measures; None before the first step.
+        open_sums: sums [K, M] of the log's open row, with which ``running`` starts; None for zeros.
     """
 
     def __init__(self, trainees: Sequence[Trainee], way: str = "torch", capture: bool = True) -> None:
@@ -131,10 +131,11 @@ class Training:
 
     @torch.no_grad()
     def measure_images(self, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Measure images [B, C, H, W] by each cell's networks, in evaluation mode.
+        """Measure images [B, C, H, W] with each cell's networks, in evaluation mode.
 
         Returns:
-            What :func:`dis_bench.runners.training.image_losses.measure_images` does, as tensors [K, B, ...].
+            The result of :func:`dis_bench.runners.training.image_losses.measure_images` as tensors
+            [K, B, ...].
         """
         likelihood = self.trainees[0].cell.likelihood
 
@@ -196,7 +197,7 @@ class Training:
         return step.losses, flatten(step)
 
     def _choose_model(self, values: Batch) -> Model:
-        """Return the model with hyperparameters of one cell."""
+        """Return the model with the hyperparameters of one cell."""
         model = copy.copy(self.trainees[0].model)
         for name, value in values.items():
             setattr(model, name, value)
@@ -228,7 +229,7 @@ class Training:
 
 
 class _Game(nn.Module):
-    """Networks whose pass is any function of them, so that vmap can replace their weights."""
+    """Networks whose forward pass is a given function, so that vmap can replace weights."""
 
     def __init__(self, networks: nn.Module) -> None:
         super().__init__()

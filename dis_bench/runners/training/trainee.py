@@ -44,7 +44,7 @@ class Trainee:
 
     @property
     def holdout(self) -> Holdout | None:
-        """Return the images that the cell is not trained on; None for none."""
+        """The images that the cell is not trained on, or None."""
         return find_holdout(len(self.dataset), self.cell.holdout) if self.cell.holdout else None
 
     def draws(self) -> Draws:
