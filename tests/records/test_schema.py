@@ -207,9 +207,9 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 
 def test_the_schema_has_every_field_of_a_cell():
-    whole = dataclasses.replace(CELL, network_version="abc")
+    whole = dataclasses.replace(CELL, network_version="abc", holdout=0.1, score_at=(10,))
     assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind"}
-    assert set(CELL.identity) == set(whole.identity) - {"network_version"}
+    assert set(CELL.identity) == set(whole.identity) - {"network_version", "holdout", "score_at"}
     assert {field.name for field in dataclasses.fields(Cell)} <= set(CellIdentity.__annotations__)
 
 
@@ -337,7 +337,7 @@ def test_the_document_has_every_fixed_column_and_none_that_does_not_exist():
 
 
 def test_the_document_explains_every_key_within_the_keys():
-    keys = explained("record.json", "within")
+    keys = explained("record.json", "key")
     tables = {
         "cell": schema.CellIdentity,
         "evaluation": schema.Evaluation,
