@@ -42,8 +42,7 @@ class Draws:
 
     def images(self, rows: int = 1) -> Tensor:
         """Draw indices int64 [rows * B] of images to train on."""
-        drawn = self._batches.integers(0, self.count, size=rows * self.batch_size)
-        return torch.from_numpy(drawn if self.keeps is None else self._replace(drawn, self.keeps))
+        return torch.from_numpy(self._draw_images(rows * self.batch_size))
 
     def gaussian(self, width: int, rows: int = 1) -> Tensor:
         """Draw unit Gaussian numbers [rows * B, width]."""

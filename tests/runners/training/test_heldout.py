@@ -13,7 +13,7 @@ from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.loop import train
 from dis_bench.runners.training.steps import Training
 from tests.runners.training.test_checkpoints import train_until
-from tests.runners.training.test_loop import HERE, train_alone, trainee
+from tests.runners.training.test_loop import train_alone, trainee
 
 MEASURED = ["heldout_reconstruction", "heldout_mse", "heldout_kl", "heldout_elbo"]
 
@@ -48,12 +48,32 @@ def test_what_is_fitted_is_fitted_on_the_other_images_alone():
     assert len(set(indices.tolist())) == len(indices)
 
 
+DRAWING = """
+import torch
+from dis_bench.models.betavae import BetaVAE
+
+class Drawing(BetaVAE):
+    name = "drawing"
+
+    def loss(self, terms):
+        return super().loss(terms) * (1 + torch.rand(()))
+"""
+
+
 @pytest.mark.parametrize(
     "options",
-    [{}, {"model": f"{HERE}:Random"}, {"network": "tutorial"}, {"precision": "bf16"}, {"model": "factorvae"}],
+    [
+        {},
+        {"model": "drawing.py:Drawing"},
+        {"network": "tutorial"},
+        {"precision": "bf16"},
+        {"model": "factorvae"},
+    ],
     ids=["plain", "draws from torch's stream", "batch normalisation", "bf16", "two players"],
 )
 def test_measuring_them_changes_no_weight_and_no_other_column(options, tmp_path, monkeypatch):
+    (tmp_path / "drawing.py").write_text(DRAWING, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     one = holding_out(steps=23, **options)
     train_alone(one, tmp_path / "with.csv")
     monkeypatch.setattr(loop, "HeldoutSample", lambda *_: None)
