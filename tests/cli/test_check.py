@@ -127,7 +127,7 @@ def test_a_sound_plug_in_of_each_kind_passes(capsys, kind, name, header):
             "network",
             f"{NETWORKS}:Drops",
             "the encoder of images [1, 28, 28] cannot be stacked: RuntimeError: vmap:",
-            "On a GPU the cells of a study are trained as one.",
+            "On a GPU the cells of a study are trained as one;",
         ),
     ],
 )

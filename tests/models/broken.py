@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dis_bench.errors import InputError
 from dis_bench.models.model import Adam, Hyperparameter, Step
 from dis_bench.models.players import Players
 from dis_bench.models.vae import VAE
@@ -67,6 +68,21 @@ class Pixels(VAE):
 
     def decode(self, networks, codes):
         return None
+
+
+class RefusesBoth(Sound):
+    """A hyperparameter that cannot be 0 where another one is at its default."""
+
+    name = "refuses_both"
+    hyperparameters = (BETA, Hyperparameter("alpha", 1.0, "weight of the reconstruction", low=0.0))
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        if self.alpha < 0.5:
+            raise InputError("alpha must be at least 0.5 here.")
+
+    def loss(self, terms):
+        return self.alpha * terms.reconstruction.mean() + self.beta * terms.kl.sum(1).mean()
 
 
 class WideCodes(Sound):

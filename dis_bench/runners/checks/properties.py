@@ -268,18 +268,23 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
 def stays_finite_at_its_limits(trial: ModelTrial) -> str:
     """Check that hyperparameters at their limits give finite losses.
 
-    A user may set them, and a study would only learn hours later.
+    A user may set them, and a study would only learn hours later. A model may refuse a value beside the
+    defaults of others, before it is built.
     """
     limits = [(h, value) for h in trial.kind.hyperparameters for value in _limits(h)]
     if not limits:
         raise DoesNotApply("it has no hyperparameter with limits.")
+    told = []
     for hyperparameter, value in limits:
-        setting: dict[str, Any] = {hyperparameter.name: value}
+        setting = f"{hyperparameter.name}={value}"
+        trainee = _prepare_if_allowed(trial, {hyperparameter.name: value})
         try:
-            trial.train(trial.prepare(steps=3, **setting))
+            if trainee is not None:
+                trial.train(trainee)
         except Broken as fault:
-            raise Broken(f"with {hyperparameter.name}={value}, {fault}") from None
-    return f"3 steps each with {', '.join(f'{h.name}={value}' for h, value in limits)}."
+            raise Broken(f"with {setting}, {fault}") from None
+        told.append(setting if trainee is not None else f"{setting} (which it refuses)")
+    return f"3 steps each with {', '.join(told)}."
 
 
 def leaves_the_process_alone(trial: ModelTrial) -> str:
@@ -413,6 +418,16 @@ def _nearest_allowed(hyperparameter: Hyperparameter, limit: float, inwards: int)
     )
 
 
+def _prepare_if_allowed(trial: ModelTrial, values: dict[str, Any]) -> Trainee | None:
+    """Build a cell of three steps; None if the model refuses these values together."""
+    try:
+        return trial.prepare(steps=3, **values)
+    except Broken as fault:
+        if isinstance(fault.__cause__, InputError):
+            return None
+        raise
+
+
 def _without_fit(trainee: Trainee) -> Trainee:
     """Leave out the fit after the steps, which may turn rounding into other numbers."""
     vars(trainee.model)["fit"] = lambda networks, images: None
@@ -428,8 +443,9 @@ def _other_floats(trial: ModelTrial) -> dict[str, Any]:
     usual = trial.prepare().model.optimisers()
     for hyperparameter in trial.kind.hyperparameters:
         if isinstance(hyperparameter.default, float):
-            other: dict[str, Any] = {hyperparameter.name: _other_value(hyperparameter)}
-            if trial.prepare(**other).model.optimisers() == usual:
+            other = {hyperparameter.name: _other_value(hyperparameter)}
+            trainee = _prepare_if_allowed(trial, others | other)
+            if trainee is not None and trainee.model.optimisers() == usual:
                 others |= other
     return others
 

@@ -25,6 +25,7 @@ FAULTS = {
     "DrawsItsOwnNoise": set(),
     "Averages": set(),
     "Pixels": set(),
+    "RefusesBoth": set(),
     "WideCodes": {"gives codes and images"},
     "NoBatchOfOne": {"gives codes and images"},
     "Crashes": {"gives codes and images"},
