@@ -22,12 +22,13 @@ from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
 from dis_bench.runners.device import computing
 from dis_bench.runners.plugins import check_models
+from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.log import Progress
 from dis_bench.runners.training.loop import train
 from dis_bench.runners.training.trainee import Trainee, prepare
 
-DATASET = "dsprites"
+[DATASET] = DEFAULTS["datasets"]
 NETWORK = "dis_bench.runners.checks.small:Small"
 LATENTS = 4
 BATCH = 32
