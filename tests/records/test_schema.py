@@ -207,11 +207,7 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 
 def test_the_schema_has_every_field_of_a_cell():
-<<<<<<< HEAD
     whole = dataclasses.replace(CELL, network_version="abc", holdout=0.1, score_at=(10,))
-=======
-    whole = dataclasses.replace(CELL, network_version="abc", holdout=0.1, score_at=(5,))
->>>>>>> w-holdout
     assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind"}
     assert set(CELL.identity) == set(whole.identity) - {"network_version", "holdout", "score_at"}
     assert {field.name for field in dataclasses.fields(Cell)} <= set(CellIdentity.__annotations__)
