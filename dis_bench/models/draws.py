@@ -42,7 +42,8 @@ class Draws:
 
     def images(self, rows: int = 1) -> Tensor:
         """Draw indices int64 [rows * B] of images to train on."""
-        return torch.from_numpy(self._draw_images(rows * self.batch_size))
+        drawn = self._batches.integers(0, self.count, size=rows * self.batch_size)
+        return torch.from_numpy(drawn if self.keeps is None else self._replace(drawn, self.keeps))
 
     def gaussian(self, width: int, rows: int = 1) -> Tensor:
         """Draw unit Gaussian numbers [rows * B, width]."""

@@ -19,6 +19,7 @@ from dis_bench.records.along import is_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.codes import FILE as CODES
 from dis_bench.records.codes import read_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import explain, remove, sync_files
@@ -288,7 +289,7 @@ class Pipeline:
         try:
             arrays = read_codes(folder, record=old)
         except Exception as error:  # a damaged file may cause any exception
-            reason = explain_damage("codes.npz", error)
+            reason = explain_damage(CODES, error)
             record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
         else:
             metrics = {name: self.metrics[name] for name in lacking}
