@@ -30,7 +30,7 @@ class Hsu(Family):
         layers = nn.Sequential()
         for (wide_in, wide_out), kernel, stride in zip(pairwise(widths), KERNELS, STRIDES, strict=True):
             layers.append(nn.Conv2d(wide_in, wide_out, kernel, stride, padding=1, bias=False))
-            layers.extend([nn.GroupNorm(wide_out, wide_out, eps=1e-6), nn.LeakyReLU(SLOPE)])
+            layers.extend([nn.InstanceNorm2d(wide_out, eps=1e-6, affine=True), nn.LeakyReLU(SLOPE)])
         features = 256 * (image_shape[1] // 16) * (image_shape[2] // 16)
         layers.append(nn.Flatten())
         layers.extend([nn.Linear(features, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()])

@@ -66,6 +66,6 @@ class _StyledConvolution(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         features = F.leaky_relu(self.convolve(features), self.slope)
-        normal = F.group_norm(features, features.shape[1], eps=EPSILON)
+        normal = F.instance_norm(features, eps=EPSILON)
         scale, shift = F.relu(self.condition(style))[:, :, None, None].chunk(2, dim=1)
         return normal * scale + shift

@@ -23,7 +23,7 @@ def test_layers_of_the_encoder_are_the_published_ones():
     assert shapes(convolutions) == CONVOLUTIONS
     assert {layer.bias for layer in convolutions} == {None}
     assert [layer.out_features for layer in kinds(encoder, nn.Linear)] == [256, 256, 20]
-    assert [layer.num_groups for layer in kinds(encoder, nn.GroupNorm)] == [
+    assert [layer.num_features for layer in kinds(encoder, nn.InstanceNorm2d)] == [
         layer.out_channels for layer in convolutions
     ]
     assert {layer.negative_slope for layer in kinds(encoder, nn.LeakyReLU)} == {0.2}
