@@ -69,12 +69,13 @@ def test_cells_without_steps_belong_to_the_setting_of_each_budget(tmp_path, tabu
     assert all("pca" not in setting.title for setting in settings)
 
 
-def test_cells_without_steps_have_a_setting_where_nothing_else_is(mixed):
+def test_cells_without_steps_have_a_setting_where_nothing_else_is(mixed, tmp_path):
     setting, table, quantities = mixed(values={})
     assert setting.title == "dsprites (rendered), no training steps"
     [answer] = write_headlines(setting, table, quantities)
     assert answer.sentences[0].startswith("Without training steps, pca reaches reconstruction ")
-    assert not any("steps" in caveat for caveat in find_caveats([], settings=[setting]))
+    records, _ = read_records(tmp_path / "results")
+    assert not any("steps" in caveat for caveat in find_caveats(records))
 
 
 def test_each_model_is_answered_along_its_own_dial(mixed):
@@ -206,9 +207,9 @@ def test_curves_without_the_usual_measures_are_drawn(mixed):
     assert titles(figure) == ["loss of autoencoder", "loss of critic", "total correlation"]
 
 
-def test_short_training_is_no_caveat_of_models_without_steps(mixed):
-    setting, _, _ = mixed()
-    [caveat] = [one for one in find_caveats([], settings=[setting]) if one.startswith("Training ran")]
+def test_short_training_is_no_caveat_of_models_without_steps(tmp_path):
+    records, _ = read_records(write_mixed(tmp_path, pictures=False))
+    [caveat] = [one for one in find_caveats(records) if one.startswith("Training ran")]
     assert caveat.startswith("Training ran for 3,000 steps,")
     assert caveat.endswith(" pca takes no steps.")
 
