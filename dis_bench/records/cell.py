@@ -15,7 +15,7 @@ LONGEST_FOLDER = 100  # characters, and bytes: what else is put before or after 
 PUBLISHED_STEPS = 300_000
 
 # The budget of a model that takes no steps, whatever the study's is: every study shares its cells.
-UNTRAINED: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
+NO_BUDGET: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
 
 # Raise it whenever the same settings would give other numbers: finished cells then count as not done.
 RECIPE = 3

@@ -15,7 +15,7 @@ from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
-from dis_bench.reports.settings import Setting, list_untrained, split_settings
+from dis_bench.reports.settings import Setting, list_stepless, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,12 +163,12 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
     steps = sorted(count for count in trained if 0 < count < PUBLISHED_STEPS)
     if steps:
         counts = " and ".join(f"{count:,}" for count in steps)
-        untrained = dict.fromkeys(name for setting in settings for name in list_untrained(setting))
-        take = f" {', '.join(untrained)} {'take' if len(untrained) > 1 else 'takes'} no steps."
+        stepless = dict.fromkeys(name for setting in settings for name in list_stepless(setting))
+        take = f" {', '.join(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps."
         yield (
             f"Training ran for {counts} steps, fewer than the {PUBLISHED_STEPS:,} of the published study "
             "(Locatello et al. 2019): losses and scores may still be changing, and are not comparable with "
-            f"its figures.{take if untrained else ''}"
+            f"its figures.{take if stepless else ''}"
         )
 
 

@@ -17,7 +17,7 @@ MOST_POINTS = 200
 MOST_MEASURES = 6
 # Every VAE has these; its loss follows from the others, so curves that have no more show two panels.
 _USUAL = ("reconstruction", "kl")
-_OF_EVERY_VAE = {*_USUAL, "loss", "weighted_kl"}
+_USUAL_AND_LOSSES = {*_USUAL, "loss", "weighted_kl"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def list_measures(curves: Iterable[Curve]) -> list[str]:
     found = dict.fromkeys(name for curve in curves for name in curve.measures)
     usual = [name for name in _USUAL if name in found]
     others = [name for name in found if name not in (*_USUAL, "weighted_kl")]
-    if usual and found.keys() <= _OF_EVERY_VAE:
+    if usual and found.keys() <= _USUAL_AND_LOSSES:
         return usual
     return [*usual, *others][:MOST_MEASURES]
 

@@ -10,7 +10,7 @@ from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
-from dis_bench.reports.settings import Setting, list_untrained
+from dis_bench.reports.settings import Setting, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
     when = say_when(setting.steps)
     return [
         replace(answer, sentences=[f"{when}, {answer.sentences[0]}", *answer.sentences[1:]])
-        for answer in _write_answers(finished, quantities, list_untrained(setting))
+        for answer in _write_answers(finished, quantities, list_stepless(setting))
     ]
 
 
@@ -111,9 +111,7 @@ def say_when(steps: int | None) -> str:
     return f"After {steps:,}{published} steps"
 
 
-def _write_answers(
-    finished: pd.DataFrame, quantities: list[Quantity], untrained: list[str]
-) -> list[Headline]:
+def _write_answers(finished: pd.DataFrame, quantities: list[Quantity], stepless: list[str]) -> list[Headline]:
     """Write the answers, leaving out the number of steps from their first sentences."""
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
@@ -124,9 +122,9 @@ def _write_answers(
     compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
     if not turned and not (compared and finished["model_name"].duplicated().any()):
         return [Headline("", _describe_without_dials(finished, quantities))]
-    if compared and untrained:
-        takes = "take" if len(untrained) > 1 else "takes"
-        compared.append(f"{_join(untrained)} {takes} no steps.")
+    if compared and stepless:
+        takes = "take" if len(stepless) > 1 else "takes"
+        compared.append(f"{_join(stepless)} {takes} no steps.")
     return [Headline(MODELS, compared), *answers] if compared else answers
 
 

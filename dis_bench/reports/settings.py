@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.metrics.anchors import Anchor
-from dis_bench.records.cell import UNTRAINED, plain_name
+from dis_bench.records.cell import NO_BUDGET, plain_name
 from dis_bench.records.columns import SETTINGS
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import SortKey, sort_key
@@ -122,7 +122,7 @@ def is_trained(cell: Mapping[str, Any]) -> bool:
     return cell.get("steps") != 0
 
 
-def list_untrained(setting: Setting) -> list[str]:
+def list_stepless(setting: Setting) -> list[str]:
     """List the models of a setting's finished cells that take no steps, by label."""
     if setting.steps is None:
         return []
@@ -131,7 +131,7 @@ def list_untrained(setting: Setting) -> list[str]:
 
 
 def _without_budget(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in _shared(record).items() if name not in UNTRAINED}
+    return {name: value for name, value in _shared(record).items() if name not in (*NO_BUDGET, "score_at")}
 
 
 def _shared(record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
-from dis_bench.records.cell import PUBLISHED_STEPS, UNTRAINED, plain_name
+from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import list_scores
 from dis_bench.records.schema import Record
 from dis_bench.records.table import tabulate
@@ -17,7 +17,7 @@ from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
-from dis_bench.reports.settings import SHARED, Setting, list_untrained, split_settings
+from dis_bench.reports.settings import SHARED, Setting, list_stepless, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,17 +112,17 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
 
     parts = []
     for setting, table in zip(settings, tables, strict=True):
-        without_steps = list_untrained(setting)
+        without_steps = list_stepless(setting)
         part = table.drop(columns=["label", "model_name", "series"])
         part = part.rename(columns={"row": "series", "level": "dial_value"})
         for position, name in enumerate(SHARED):
-            shared, untrained = setting.cell.get(name), UNTRAINED.get(name)
+            shared, stepless = setting.cell.get(name), NO_BUDGET.get(name)
             part.insert(
                 position,
                 name,
                 shared
-                if untrained is None
-                else [untrained if model in without_steps else shared for model in table["model_name"]],
+                if stepless is None
+                else [stepless if model in without_steps else shared for model in table["model_name"]],
             )
         part.insert(0, "setting", setting.title)
         parts.append(part)

@@ -16,7 +16,7 @@ from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, word
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
-from dis_bench.records.cell import PUBLISHED_STEPS, UNTRAINED, Cell
+from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners import quickstart
@@ -198,10 +198,10 @@ class Study:
         count = seeds * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
-        steps = budget.steps if self.steps is None else self.steps
         lr = budget.lr if self.lr is None else float(self.lr)
         trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
-        budgets = {name: trained_as if name in trained else UNTRAINED for name in models}
+        trained_as["score_at"] = tuple(sorted(self.score_at))
+        budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
         return tuple(
             Cell(
                 dataset=dataset_name,
@@ -220,7 +220,6 @@ class Study:
                 kernels=kernels,
                 seed=seed,
                 holdout=float(self.holdout),
-                score_at=tuple(sorted(self.score_at)),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
             for seed in range(seeds)

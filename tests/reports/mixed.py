@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dis_bench.records.cell import UNTRAINED, Cell
+from dis_bench.records.cell import NO_BUDGET, Cell
 from dis_bench.records.record import write_record
 from dis_bench.records.store import Store
 from tests.reports.made_up import (
@@ -51,7 +51,7 @@ def write_mixed(
                 _write(root, model, {dial: level}, dial, seed, {"steps": steps}, pictures=pictures)
     for seed in range(seeds):
         if pca:
-            _write(root, "pca", {}, None, seed, UNTRAINED, lacks=("kl", "elbo"), pictures=pictures)
+            _write(root, "pca", {}, None, seed, NO_BUDGET, lacks=("kl", "elbo"), pictures=pictures)
         if blind:
             lacks = ("kl", "elbo", "reconstruction", "mse")
             _write(root, "blind", {}, None, seed, {"steps": steps}, lacks=lacks)

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from dis_bench.records.cell import UNTRAINED
+from dis_bench.records.cell import NO_BUDGET
 from dis_bench.records.record import read_records
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures.pictures import draw_traversals
@@ -126,7 +126,7 @@ def test_the_csv_table_has_dials_and_the_steps_of_each_model(mixed):
         ("gamma", "40.0", "3000"),
         ("", "", "0"),
     ]
-    assert {float(rows[-1][name]) for name in UNTRAINED} == {0.0}
+    assert {float(rows[-1][name]) for name in NO_BUDGET} == {0.0}
 
 
 def test_the_tradeoff_has_every_model_with_the_values_of_its_dial(mixed):

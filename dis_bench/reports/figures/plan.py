@@ -34,7 +34,7 @@ from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
-from dis_bench.reports.settings import Setting, list_untrained
+from dis_bench.reports.settings import Setting, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -402,7 +402,7 @@ def _plan_training(
             f"{_caption_measures(measures)} on training batches; a thin line per seed, the mean over seeds "
             "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
             + (_HELD_OUT if any(curve.heldout for curve in curves.values()) else "")
-            + _caption_untrained(setting)
+            + _caption_stepless(setting)
             + (f" Shown are {choice}" if choice else "")
             + seeds,
             f"Training curves of {_join_words(_name_measures(measures))} of {len(curves)} cells over "
@@ -423,9 +423,9 @@ def _caption_measures(measures: list[str]) -> str:
     return f"{names[0].upper()}{names[1:]}, each of the models that have it,"
 
 
-def _caption_untrained(setting: Setting) -> str:
+def _caption_stepless(setting: Setting) -> str:
     """Say which models have no curve because they take no steps."""
-    models = list_untrained(setting)
+    models = list_stepless(setting)
     if not models:
         return ""
     return f" {_join_words(models)} {'takes' if len(models) == 1 else 'take'} no steps."
