@@ -131,7 +131,13 @@ def test_the_callers_own_backend_stays(tmp_path):
 
 @pytest.mark.parametrize(
     "module",
-    ["reports.figures.plots", "reports.figures.pictures", "reports.figures.anchor_lines", "reports.figures.theme", "reports.report"],
+    [
+        "reports.figures.plots",
+        "reports.figures.pictures",
+        "reports.figures.anchor_lines",
+        "reports.figures.theme",
+        "reports.report",
+    ],
 )
 def test_every_module_that_draws_can_be_imported_first(module):
     environment = {**os.environ, "MPLBACKEND": "nonsense"}

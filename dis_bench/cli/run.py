@@ -60,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_grid(group: Any) -> None:
     add = group.add_argument
     add("--models", nargs="+", metavar="NAME", help="by name or file.py:Class (default: betavae)")
-    add("--betas", nargs="+", type=_number, metavar="BETA", help="values for each model that has a beta")
+    add("--betas", nargs="+", type=_number, metavar="BETA", help="values for each model whose dial is beta")
     add(
         "--set",
         nargs="+",

@@ -63,3 +63,8 @@ def build_model(
         networks = model.build(given)
         given.initialise()
     return model, networks
+
+
+def takes_steps(networks: nn.Module) -> bool:
+    """Return True if networks have weights to train; others only have buffers, which ``fit`` fills."""
+    return any(weight.requires_grad for weight in networks.parameters())

@@ -14,6 +14,9 @@ LONGEST_FOLDER = 100  # characters, and bytes: with any prefix and suffix a name
 # Steps per cell in Locatello et al. 2019 (table 1); reports compare every other budget with it.
 PUBLISHED_STEPS = 300_000
 
+# The budget of a model that takes no steps, whatever the study's is: every study shares its cells.
+NO_BUDGET: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
+
 # Raise it whenever the same settings would give different numbers: finished cells then count as not done.
 RECIPE = 3
 
@@ -31,7 +34,8 @@ class Cell:
         model_version: version of the model's code.
         hyperparameters: the objective's own, by name.
         network, likelihood, latent_size: the architecture; the network as the user named it.
-        steps, batch_size, lr: the budget; the optimiser is Adam (0.9, 0.999, 1e-8).
+        steps, batch_size, lr: the budget, 0 each for a model that takes no steps; the optimiser is Adam
+            (0.9, 0.999, 1e-8).
         precision: ``fp32``, ``tf32`` or ``bf16``.
         kernels: kernels of the convolutions, ``compiled`` or ``torch``.
         seed: seed of the weights, the batches and the noise.

@@ -166,8 +166,9 @@ def check_cell(cell: Any) -> None:
         raise Damaged(f"its kind is {_shown(cell['kind'])}, which this version does not know")
     for name in _TEXTS & cell.keys():
         _check_text(name, cell[name])
-    for name in {"steps", "batch_size", "latent_size"} & cell.keys():
-        _check_whole(name, cell[name], low=1)
+    for name in {"steps", "batch_size"} & cell.keys():
+        _check_whole(name, cell[name])
+    _check_whole("latent_size", cell["latent_size"], low=1)
     for name in ("seed", "recipe"):
         _check_whole(name, cell[name])
     if cell["latent_size"] > MOST_LATENTS:

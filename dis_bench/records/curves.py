@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dis_bench.records.columns import split_images
 from dis_bench.records.kept import read_file
 from dis_bench.records.schema import Damaged, Record
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "training.csv"
 STEP = "step"  # the first column: the last step of the row
+_PART = re.compile(r".*_\d+")  # of a measure that has one value per latent
 
 
 def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[float | None] | None) -> None:
@@ -38,13 +41,14 @@ def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[f
 
 
 def read_curves(
-    folder: str | Path, measures: Sequence[str], record: Record | None = None
+    folder: str | Path, measures: Sequence[str] | None = None, record: Record | None = None
 ) -> dict[str, np.ndarray]:
     """Read ``step`` and some measures of a cell's training, each [P].
 
     Args:
         folder: folder of the cell.
-        measures: columns of the file, which are empty if no row was written.
+        measures: columns of the file; by default all but those of single latents. They are empty if no row
+            was written.
         record: record of the cell, if it was read before.
 
     Raises:
@@ -52,7 +56,10 @@ def read_curves(
             a measure.
         FileNotFoundError: there is no such file.
     """
-    columns = [STEP, *measures]
+    names = list(_read_columns(folder, None, record)) if measures is None else [STEP, *measures]
+    columns = [name for name in names if _is_total(name)] if measures is None else names
+    if STEP not in columns:
+        raise Damaged(f"it has no column {STEP}")
     table = _read_columns(folder, columns, record)
     if not np.isfinite(table.to_numpy()).all():
         raise Damaged("it holds numbers that are not finite")
@@ -94,3 +101,8 @@ def _read_columns(folder: str | Path, columns: Sequence[str] | None, record: Rec
         return pd.read_csv(content, usecols=columns, dtype=float)
     except (ValueError, OverflowError) as error:
         raise Damaged(str(error)) from None
+
+
+def _is_total(column: str) -> bool:
+    """Return False for the part of one latent, and for held-out images, which most rows have no value of."""
+    return _PART.fullmatch(column) is None and split_images(column)[1] == ""

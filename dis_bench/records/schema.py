@@ -43,9 +43,9 @@ class CellIdentity(TypedDict):
     network_version: NotRequired[str]  # of the code of a network that is not dis-bench's own
     likelihood: NotRequired[str]  # bernoulli or gaussian
     latent_size: int  # number of latents
-    steps: NotRequired[int]  # of the optimiser
-    batch_size: NotRequired[int]  # images per step
-    lr: NotRequired[float]  # learning rate
+    steps: NotRequired[int]  # of the optimiser; 0 for a model without weights to train
+    batch_size: NotRequired[int]  # images per step; 0 without steps
+    lr: NotRequired[float]  # learning rate; 0 without steps
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are

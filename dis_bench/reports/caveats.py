@@ -15,7 +15,7 @@ from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
-from dis_bench.reports.settings import Setting, split_settings
+from dis_bench.reports.settings import Setting, list_stepless, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def find_caveats(
     declared = [Declared(by_hash[cell] for cell in setting.cells["hash"]) for setting in settings]
     return [
         *_limit(_failures(settings), "reasons why cells failed"),
-        *_limit(problems, "records or files that cannot be read"),
+        *_limit(dict.fromkeys(problems), "records or files that cannot be read"),
         *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
         *_changed_protocols(settings),
@@ -79,7 +79,8 @@ def _failures(settings: list[Setting]) -> Iterator[str]:
     for setting in settings:
         for _, cell in setting.cells[setting.cells["status"] == "failed"].iterrows():
             reasons[cell["failure"]].append(_name(setting, cell))
-    for reason, cells in reasons.items():
+    for reason, named in reasons.items():
+        cells = list(dict.fromkeys(named))  # a cell that takes no steps may belong to several settings
         verb = "cell failed and is" if len(cells) == 1 else "cells failed and are"
         yield f"{len(cells)} {verb} in no mean: {_some(cells)}. Reason: {reason.rstrip('.')}."
 
@@ -159,13 +160,15 @@ def _seeds(settings: list[Setting]) -> Iterator[str]:
 
 def _budgets(settings: list[Setting]) -> Iterator[str]:
     trained = {setting.steps for setting in settings if setting.steps is not None}
-    steps = sorted(count for count in trained if count < PUBLISHED_STEPS)
+    steps = sorted(count for count in trained if 0 < count < PUBLISHED_STEPS)
     if steps:
         counts = " and ".join(f"{count:,}" for count in steps)
+        stepless = dict.fromkeys(name for setting in settings for name in list_stepless(setting))
+        take = f" {', '.join(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps."
         yield (
             f"Training ran for {counts} steps, fewer than the {PUBLISHED_STEPS:,} of the published study "
             "(Locatello et al. 2019): losses and scores may still be changing, and are not comparable with "
-            "its figures."
+            f"its figures.{take if stepless else ''}"
         )
 
 
@@ -260,6 +263,7 @@ def _collapses(settings: list[Setting]) -> Iterator[str]:
         if "active_latents" in setting.done:
             for _, cell in setting.done[setting.done["active_latents"] == 0].iterrows():
                 collapsed.append(_name(setting, cell))
+    collapsed = list(dict.fromkeys(collapsed))
     if collapsed:
         count = "1 cell has" if len(collapsed) == 1 else f"{len(collapsed)} cells have"
         yield (

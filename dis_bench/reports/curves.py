@@ -1,17 +1,23 @@
-"""The losses of one cell during training, read from its folder."""
+"""The measures of one cell during training, read from its folder."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dis_bench.records.curves import FILE, read_curves, read_heldout
+from dis_bench.records.curves import FILE, STEP, read_curves, read_heldout
 from dis_bench.records.schema import Damaged
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
 MOST_POINTS = 200
+# A figure of curves has at most this many panels.
+MOST_MEASURES = 6
+# Every VAE has these; its loss follows from the others, so curves that have no more show two panels.
+_USUAL = ("reconstruction", "kl")
+_USUAL_AND_LOSSES = {*_USUAL, "loss", "weighted_kl"}
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,17 @@ class Heldout:
 
 @dataclass(frozen=True)
 class Curve:
-    """One cell's training: step, reconstruction and KL in nats per image, each `[P]`.
+    """One cell's training.
 
     Attributes:
-        step, reconstruction, kl: of training batches.
+        step: the last step of each row `[P]`.
+        measures: losses and what else the model measured on training batches `[P]`, by name:
+            ``reconstruction`` and ``kl`` in nats per image.
         heldout: of images that were kept out of training; None where none were.
     """
 
     step: np.ndarray
-    reconstruction: np.ndarray
-    kl: np.ndarray
+    measures: dict[str, np.ndarray]
     heldout: Heldout | None = None
 
 
@@ -50,7 +57,7 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     """
     path = Path(folder) / FILE
     try:
-        columns = read_curves(folder, ("reconstruction", "kl"))
+        columns = read_curves(folder)
         heldout = read_heldout(folder, ("heldout_reconstruction", "heldout_kl"))
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
@@ -58,15 +65,36 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     except Damaged as error:
         problems.append(f"{path} cannot be read ({error}); its training curve is left out.")
         return None
-    if not len(columns["step"]):
+    if not len(columns[STEP]):
         problems.append(f"{path} is empty; its training curve is left out.")
         return None
-    values = _thin(np.stack([columns[name] for name in ("step", "reconstruction", "kl")]))
-    return Curve(values[0], values[1], values[2], None if heldout is None else Heldout(*heldout.values()))
+    names = [name for name in columns if name != STEP]
+    step, *values = _thin(np.stack([columns[STEP], *(columns[name] for name in names)]))
+    kept_out = None if heldout is None else Heldout(*heldout.values())
+    return Curve(step, dict(zip(names, values, strict=True)), kept_out)
+
+
+def list_measures(curves: Iterable[Curve]) -> list[str]:
+    """List the measures that a figure of curves shows: reconstruction and KL, then what else models have.
+
+    The loss of a VAE is shown only beside measures of other models.
+    """
+    found = dict.fromkeys(name for curve in curves for name in curve.measures)
+    usual = [name for name in _USUAL if name in found]
+    others = [name for name in found if name not in (*_USUAL, "weighted_kl")]
+    if usual and found.keys() <= _USUAL_AND_LOSSES:
+        return usual
+    return [*usual, *others][:MOST_MEASURES]
+
+
+def describe_measure(name: str) -> str:
+    """Return a measure in words: ``loss of critic`` for ``loss_critic``."""
+    player = name.removeprefix("loss_")
+    return "KL" if name == "kl" else f"loss of {player}" if player != name else name.replace("_", " ")
 
 
 def _thin(values: np.ndarray) -> np.ndarray:
-    """Average `[3, P]` over equal blocks, at most :data:`MOST_POINTS` of them."""
+    """Average `[M, P]` over equal blocks, at most :data:`MOST_POINTS` of them."""
     block = -(-values.shape[1] // MOST_POINTS)
     whole = values.shape[1] // block * block
     return values[:, :whole].reshape(len(values), -1, block).mean(axis=2)

@@ -10,7 +10,7 @@ from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
-from dis_bench.reports.settings import Setting
+from dis_bench.reports.settings import Setting, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
     when = say_when(setting.steps)
     return [
         replace(answer, sentences=[f"{when}, {answer.sentences[0]}", *answer.sentences[1:]])
-        for answer in _write_answers(finished, quantities)
+        for answer in _write_answers(finished, quantities, list_stepless(setting))
     ]
 
 
@@ -105,11 +105,13 @@ def say_when(steps: int | None) -> str:
     """Return the training time: ``After 1,200 of the published 300,000 steps``."""
     if steps is None:
         return "Trained elsewhere"
+    if steps == 0:
+        return "Without training steps"
     published = f" of the published {PUBLISHED_STEPS:,}" if steps < PUBLISHED_STEPS else ""
     return f"After {steps:,}{published} steps"
 
 
-def _write_answers(finished: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
+def _write_answers(finished: pd.DataFrame, quantities: list[Quantity], stepless: list[str]) -> list[Headline]:
     """Write the answers, leaving out the number of steps from their first sentences."""
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
@@ -120,6 +122,9 @@ def _write_answers(finished: pd.DataFrame, quantities: list[Quantity]) -> list[H
     compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
     if not turned and not (compared and finished["model_name"].duplicated().any()):
         return [Headline("", _describe_without_dials(finished, quantities))]
+    if compared and stepless:
+        takes = "take" if len(stepless) > 1 else "takes"
+        compared.append(f"{_join(stepless)} {takes} no steps.")
     return [Headline(MODELS, compared), *answers] if compared else answers
 
 
@@ -139,9 +144,10 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
     order = best[f"{lead.name}_mean"].sort_values(ascending=lead.better == "lower").index
     told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], lead), lead)})" for row in order]
     sentences = [_say_best_model(best, lead), f"The best {lead.label} of each model: {_join(told, '; ')}."]
-    losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].all()]
+    losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].any()]
     for loss in losses:
-        told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], loss), loss)})" for row in order]
+        samples = [(best.loc[row, "label"], Sample.of(best.loc[row], loss)) for row in order]
+        told = [f"{label} ({_value(sample, loss) if sample.n else 'none'})" for label, sample in samples]
         sentences.append(f"Their reconstruction: {_join(told, '; ')}.")
     fewest, most = table["model_name"].value_counts().agg(["min", "max"])
     if most > 1:

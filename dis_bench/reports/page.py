@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_html
 from dis_bench.records.cell import plain_name
+from dis_bench.records.columns import find_dial
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
-from dis_bench.reports.configurations import format_value, is_number
+from dis_bench.reports.configurations import format_dial, format_value, is_number
 from dis_bench.reports.figures.pictures import FROZEN
-from dis_bench.reports.figures.plan import Image
+from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.tables import format_anchors, format_rows, headings, in_use, write_note
+from dis_bench.reports.tables import (
+    format_anchors,
+    format_rows,
+    has_other_dials,
+    headings,
+    in_use,
+    write_note,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +65,9 @@ def render_page(
     """
     from dis_bench.version import __version__
 
+    by_dial = has_other_dials(tables)
     parts = [
-        _section(setting, table, quantities, answers, drawn)
+        _section(setting, table, quantities, answers, drawn, by_dial)
         for setting, table, answers, drawn in zip(settings, tables, headlines, images, strict=True)
     ]
     has_figures = choose_settings(settings)
@@ -118,20 +127,34 @@ def describe_cells(records: list[Record], settings: list[Setting]) -> str:
     betas = sorted({float(beta) for beta in given if is_number(beta)})
     words = sorted({format_value(beta) for beta in given if not is_number(beta)}, key=sort_key)
     parts = [", ".join(models)]
-    parts += [_list_betas(betas)] if betas else []
+    parts += [_list_values("beta", betas)] if betas else []
     parts += (
         [f"beta = {', '.join(words)}" if len(words) <= 8 else f"{len(words)} words for β"] if words else []
     )
+    parts += [_list_values(dial, values) for dial, values in _find_other_dials(records).items()]
     parts += [_count(len(seeds), "seed")]
     parts += [_count(len(settings), "setting")] if len(settings) > 1 else []
     parts += [f"{failed} failed"] if failed else []
     return f"{_count(len(records), 'cell')}: {'; '.join(parts)}"
 
 
-def _list_betas(betas: list[float]) -> str:
-    if len(betas) > 8:
-        return f"{len(betas)} values of β from {betas[0]:g} to {betas[-1]:g}"
-    return f"β = {', '.join(f'{beta:g}' for beta in betas)}"
+def _find_other_dials(records: list[Record]) -> dict[str, list[float]]:
+    """Return the values of the dials that models name, other than beta."""
+    found: dict[str, set[float]] = {}
+    for record in records:
+        dial = find_dial(record)
+        if dial in (None, "beta"):
+            continue
+        value = record["cell"]["hyperparameters"][dial]
+        if is_number(value):
+            found.setdefault(dial, set()).add(float(value))
+    return {dial: sorted(values) for dial, values in sorted(found.items())}
+
+
+def _list_values(dial: str, values: list[float]) -> str:
+    if len(values) > 8:
+        return f"{len(values)} values of {format_dial(dial)} from {values[0]:g} to {values[-1]:g}"
+    return f"{format_dial(dial)} = {', '.join(f'{value:g}' for value in values)}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -149,13 +172,15 @@ def _section(
     quantities: list[Quantity],
     answers: list[Headline],
     images: list[Image],
+    by_dial: bool,
 ) -> dict[str, Any]:
-    used = in_use(table, quantities)
+    used, symbol = in_use(table, quantities), "" if by_dial else "β = "
     traversals = [image for image in images if image.kind == "traversals"]
     count, most = len(traversals), _OPEN_TRAVERSALS
     chosen = {round(i * (count - 1) / (most - 1)) for i in range(most)} if count > most else set(range(count))
     return {
         "slug": setting.slug,
+        "without_images": say_without_images(setting),
         "title": setting.title,
         "answers": answers,
         "several": len(answers) > 1,
@@ -164,10 +189,10 @@ def _section(
         "training": [image for image in images if image.kind in ("scores-along", "training")],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
-        "heads": [head for head in headings(used) if head != "β"],
+        "heads": [head for number, head in enumerate(headings(used, by_dial)) if number != 1],
         "rows": [
-            (name, "" if beta == DASH else beta, row)
-            for (name, _), (beta, _), *row in format_rows(table, used)
+            (name, "" if dial == DASH else f"{symbol}{dial}", row)
+            for (name, _), (dial, _), *row in format_rows(table, used, by_dial)
         ],
         "anchors": [(name, row) for name, _, *row in format_anchors(setting, used)],
     }

@@ -2,18 +2,19 @@
 
 The cells of a *setting* differ in model, hyperparameters and seed, and in nothing else. A different dataset,
 source, network, budget or metric protocol makes a different setting, so that no mean, curve or ordering mixes
-them.
+them. The cells of a model that takes no steps belong to every setting that they agree with otherwise.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.metrics.anchors import Anchor
-from dis_bench.records.cell import plain_name
+from dis_bench.records.cell import NO_BUDGET, plain_name
 from dis_bench.records.columns import SETTINGS
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import SortKey, sort_key
@@ -62,7 +63,7 @@ class Setting:
 
     @property
     def steps(self) -> int | None:
-        """Training steps of its cells; None for encoders that were trained elsewhere."""
+        """Training steps of its cells that take steps; None for encoders trained elsewhere."""
         return self.cell.get("steps")
 
     @property
@@ -79,10 +80,7 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         anchors: from :func:`dis_bench.reports.anchors.gather_anchors`.
     """
     records = list({record["hash"]: record for record in records}.values())
-    groups: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[canonical(_shared(record))].append(record)
-    parts = [part for group in groups.values() for part in _split_protocols(group)]
+    parts = [part for group in _group(records) for part in _split_protocols(group)]
     parts.sort(key=_order)
     titles = _titles(parts)
     slugs = _unique([_slug(part[0]["cell"]) for part in parts])
@@ -95,6 +93,45 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         cells, curves = _tabulate(part, names), gather_score_curves(part)
         settings.append(Setting(title, slug, cell, protocol, cells, found, notes, curves))
     return settings
+
+
+def _group(records: list[Record]) -> list[list[Record]]:
+    """Group cells that share everything but what varies in a setting.
+
+    Cells that took no steps have no budget to differ in: they join every group that agrees in the rest,
+    behind its trained cells, and form groups of their own only where there is none.
+    """
+    trained: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if is_trained(record["cell"]):
+            trained[canonical(_shared(record))].append(record)
+    groups = defaultdict(list)
+    for group in trained.values():
+        groups[canonical(_without_budget(group[0]))].append(group)
+    for record in records:
+        if not is_trained(record["cell"]):
+            alike = groups[canonical(_without_budget(record))]
+            alike += [] if alike else [[]]
+            for group in alike:
+                group.append(record)
+    return [group for alike in groups.values() for group in alike]
+
+
+def is_trained(cell: Mapping[str, Any]) -> bool:
+    """Return False for a cell whose model takes no steps."""
+    return cell.get("steps") != 0
+
+
+def list_stepless(setting: Setting) -> list[str]:
+    """List the models of a setting's finished cells that take no steps, by label."""
+    if setting.steps is None:
+        return []
+    done = setting.done
+    return [str(name) for name in done.loc[done["steps"] == 0, "model_name"].unique()]
+
+
+def _without_budget(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in _shared(record).items() if name not in (*NO_BUDGET, "score_at")}
 
 
 def _shared(record: Record) -> dict[str, Any]:
@@ -182,7 +219,8 @@ def _differs(values: list[Any]) -> bool:
 
 
 def _title(cell: dict[str, Any]) -> str:
-    trained = f"{cell['steps']:,} steps" if "steps" in cell else "encoders trained elsewhere"
+    steps = "no training steps" if not is_trained(cell) else f"{cell.get('steps', 0):,} steps"
+    trained = steps if "steps" in cell else "encoders trained elsewhere"
     return f"{plain_name(cell['dataset'])} ({cell['source']}), {trained}"
 
 

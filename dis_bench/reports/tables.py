@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
 from dis_bench.metrics.anchors import Anchor
-from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
+from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import list_scores
 from dis_bench.records.schema import Record
 from dis_bench.records.table import tabulate
 from dis_bench.reports import udr
+from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
-from dis_bench.reports.settings import SHARED, Setting, split_settings
+from dis_bench.reports.settings import SHARED, Setting, list_stepless, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,10 +112,18 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
 
     parts = []
     for setting, table in zip(settings, tables, strict=True):
-        part = table.drop(columns=["label", "model_name", "series", "dial", "level"])
-        part = part.rename(columns={"row": "series"})
+        without_steps = list_stepless(setting)
+        part = table.drop(columns=["label", "model_name", "series"])
+        part = part.rename(columns={"row": "series", "level": "dial_value"})
         for position, name in enumerate(SHARED):
-            part.insert(position, name, setting.cell.get(name))
+            shared, stepless = setting.cell.get(name), NO_BUDGET.get(name)
+            part.insert(
+                position,
+                name,
+                shared
+                if stepless is None
+                else [stepless if model in without_steps else shared for model in table["model_name"]],
+            )
         part.insert(0, "setting", setting.title)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
@@ -123,16 +132,33 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
     return str(table.rename(columns=for_csv).to_csv(index=False, lineterminator="\n"))
 
 
-def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tuple[str, bool]]]:
+def has_other_dials(tables: Iterable[pd.DataFrame]) -> bool:
+    """Return True if rows have several dials, or one that is not beta and no beta at all."""
+    tables = [*tables]
+    dials = {dial for table in tables for dial in table["dial"] if dial}
+    has_beta = any(table["beta"].notna().any() for table in tables)
+    return len(dials) > 1 or (bool(dials) and not has_beta)
+
+
+def format_rows(
+    table: pd.DataFrame, quantities: list[Quantity], by_dial: bool = False
+) -> list[list[tuple[str, bool]]]:
     """Format the cells of a printed table.
 
     Each is a text, and True if it is the best of its column by the ordering rule. The first four columns are
-    the model, beta, the normalised beta and the number of seeds.
+    the model, beta, the normalised beta and the number of seeds; where models have other dials, see
+    :func:`has_other_dials`, the model, its dial with its value, the normalised beta and the number of seeds.
+
+    Args:
+        table: from :func:`summarise`.
+        quantities: the other columns.
+        by_dial: whether the second column is the dial.
     """
     best = {quantity.name: claims_best(table, quantity) for quantity in quantities}
     rows = []
     for index, row in table.iterrows():
-        texts = [(row["row"], False), (_number(row["beta"]), False), (_number(row["beta_norm"]), False)]
+        name, second = _name_row(row) if by_dial else (row["row"], _number(row["beta"]))
+        texts = [(name, False), (second, False), (_number(row["beta_norm"]), False)]
         texts.append((_seeds(row), False))
         for quantity in quantities:
             mean, std, n = (row[f"{quantity.name}_{part}"] for part in ("mean", "std", "n"))
@@ -141,6 +167,15 @@ def format_rows(table: pd.DataFrame, quantities: list[Quantity]) -> list[list[tu
             texts.append((text, best[quantity.name] == index))
         rows.append(texts)
     return rows
+
+
+def _name_row(row: pd.Series) -> tuple[str, str]:
+    """Return a configuration's name without its dial, and the dial with its value."""
+    if not row["dial"]:
+        return row["label"], DASH
+    beta = f", β = {format_value(row['beta'])}"
+    is_fixed = row["dial"] != "beta" and row["label"] == row["row"] + beta
+    return row["series"] + beta * is_fixed, f"{format_dial(row['dial'])} = {format_value(row['level'])}"
 
 
 def format_anchors(setting: Setting, quantities: list[Quantity]) -> list[list[str]]:
@@ -164,19 +199,21 @@ def _seeds(row: pd.Series) -> str:
     return f"{row['n']} ({row['failed']} failed)" if row["failed"] else str(row["n"])
 
 
-def headings(quantities: list[Quantity]) -> list[str]:
+def headings(quantities: list[Quantity], by_dial: bool = False) -> list[str]:
     """Return the column heads for :func:`format_rows`."""
-    return ["model", "β", "β norm", "n", *(quantity.short_heading for quantity in quantities)]
+    second = "dial" if by_dial else "β"
+    return ["model", second, "β norm", "n", *(quantity.short_heading for quantity in quantities)]
 
 
 def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
     """Write one table per setting, in GitHub's Markdown."""
-    lines = []
+    lines, by_dial = [], has_other_dials(tables)
     for setting, table in zip(settings, tables, strict=True):
         used = in_use(table, quantities)
-        lines += [f"## {for_markdown(setting.title)}", "", _markdown_row(map(for_markdown, headings(used)))]
+        heads = headings(used, by_dial)
+        lines += [f"## {for_markdown(setting.title)}", "", _markdown_row(map(for_markdown, heads))]
         lines.append(_markdown_row([":--", *["--:"] * (len(used) + 3)]))
-        for row in format_rows(table, used):
+        for row in format_rows(table, used, by_dial):
             texts = ((for_markdown(text), best) for text, best in row)
             lines.append(_markdown_row(f"**{text}**" if best else text for text, best in texts))
         lines += [_markdown_row(map(for_markdown, row)) for row in format_anchors(setting, used)]
@@ -213,7 +250,8 @@ def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
 
 def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
     """Write one booktabs table, with a block of rows per setting."""
-    heads = [r"model", r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
+    by_dial = has_other_dials(tables)
+    heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
     heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
     lines = [
         r"% Needs \usepackage{booktabs}.",
@@ -226,7 +264,7 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
     for setting, table in zip(settings, tables, strict=True):
         lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{for_latex(setting.title)}}}}} \\")
-        for row in format_rows(table, quantities):
+        for row in format_rows(table, quantities, by_dial):
             texts = [rf"\textbf{{{for_latex(text)}}}" if best else for_latex(text) for text, best in row]
             lines.append(_latex_row(texts))
         for texts in format_anchors(setting, quantities):

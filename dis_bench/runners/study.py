@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, word
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
-from dis_bench.records.cell import PUBLISHED_STEPS, Cell
+from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners import quickstart
@@ -71,7 +71,7 @@ class Study:
 
     Attributes:
         models: names, ``module:Class`` or ``path/file.py:Class``.
-        betas: values of ``beta`` for every model that has one.
+        betas: values of ``beta`` for every model whose dial it is; the others keep their defaults.
         datasets: names, as for models.
         source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
         seeds: number of seeds, counted from 0; None takes the budget's.
@@ -153,17 +153,21 @@ class Study:
         grids = self._expand_hyperparameters(models, declared, settings.hyperparameters)
         dataset_plugins = _find_all("datasets", self.datasets)
         datasets = self._load_datasets(dataset_plugins)
+        trained = set()
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             check_holdout(name, dataset, self.holdout, self.batch_size)
             for model, plugin in models.items():
-                self._check_build(plugin, grids[model][0], name, dataset, family)
+                if self._check_build(plugin, grids[model][0], name, dataset, family):
+                    trained.add(model)
         protocols = {
             name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
             for name, dataset in datasets.items()
         }
         return Plan(
-            cells=self._list_cells(models, networks, grids, dataset_plugins, datasets, precision, kernels),
+            cells=self._list_cells(
+                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels
+            ),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
             networks={name: _specification(plugin) for name, plugin in networks.items()},
@@ -182,6 +186,7 @@ class Study:
         models: dict[str, Plugin],
         networks: dict[str, Plugin],
         grids: dict[str, list[dict[str, Any]]],
+        trained: Collection[str],
         dataset_plugins: dict[str, Plugin],
         datasets: dict[str, Dataset],
         precision: str,
@@ -193,6 +198,10 @@ class Study:
         count = seeds * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
+        lr = budget.lr if self.lr is None else float(self.lr)
+        trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
+        trained_as["score_at"] = tuple(sorted(self.score_at))
+        budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
         return tuple(
             Cell(
                 dataset=dataset_name,
@@ -206,14 +215,11 @@ class Study:
                 network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
                 latent_size=self.latent_size,
-                steps=steps,
-                batch_size=self.batch_size,
-                lr=budget.lr if self.lr is None else float(self.lr),
+                **budgets[name],
                 precision=precision,
                 kernels=kernels,
                 seed=seed,
                 holdout=float(self.holdout),
-                score_at=tuple(sorted(self.score_at)),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
             for seed in range(seeds)
@@ -249,9 +255,11 @@ class Study:
         """List, for each model, every combination of the given hyperparameter values."""
         values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
         if self.betas:
-            with_beta = [name for name in models if "beta" in declared[name]]
+            dials = {name: _find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
+            with_beta = [name for name, dial in dials.items() if dial == "beta"]
             if not with_beta:
-                raise InputError(f"betas were given, but no chosen model has a beta ({', '.join(models)}).")
+                known = ", ".join(f"{name}: {dial or 'none'}" for name, dial in dials.items())
+                raise InputError(f"betas were given, but the dial of no chosen model is beta ({known}).")
             for name in with_beta:
                 if "beta" in values[name]:
                     raise InputError(
@@ -267,9 +275,14 @@ class Study:
         name: str,
         dataset: Dataset,
         family: ChosenNetworks,
-    ) -> None:
-        """Build a model and try it on made-up images, to report faults before training."""
+    ) -> bool:
+        """Build a model and try it on made-up images, to report faults before training.
+
+        Returns:
+            True if it has weights to train.
+        """
         from dis_bench.models import build_model
+        from dis_bench.models.building import takes_steps
 
         whose = f"model '{plugin.name}'"
         with blaming(f"{whose} cannot be built for dataset '{name}'"):
@@ -283,6 +296,7 @@ class Study:
             )
         images = max(family.least_batch, min(2, self.batch_size))
         try_model(whose, model, networks, dataset, self.latent_size, images, family.name)
+        return takes_steps(networks)
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset
@@ -353,6 +367,12 @@ def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
 def _specification(plugin: Plugin) -> str:
     """Return what loads this plug-in in a worker: its installed name, or its target."""
     return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
+
+
+def _find_dial(model: Any, declared: Sequence[str]) -> str | None:
+    """Return a model's dial; beta for a model that names none and has a beta."""
+    dial: str | None = model.dial
+    return "beta" if dial is None and "beta" in declared else dial
 
 
 def _describe_code(plugins: Sequence[Plugin]) -> StudyCode:

@@ -34,6 +34,7 @@ def try_model(
     """
     import torch
 
+    from dis_bench.models.building import takes_steps
     from dis_bench.models.draws import Draws
     from dis_bench.runners.device import computing
 
@@ -42,7 +43,7 @@ def try_model(
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
             _try_networks(f"{whose} with network '{family}'", networks.train(), images)
-        if any(weight.requires_grad for weight in networks.parameters()):
+        if takes_steps(networks):
             draws = Draws(len(dataset), images, latents, seed=0)
             _try_step(whose, model, networks, draws, tuple(dataset.image_shape))
         with torch.no_grad():

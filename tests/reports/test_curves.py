@@ -24,8 +24,9 @@ def test_short_curves_come_back_unchanged(tmp_path):
     problems = []
     curve = read_curve(write(tmp_path, [(10, 600.0, 1.0), (20, 300.0, 2.0)]), problems)
     assert curve.step.tolist() == [10, 20]
-    assert curve.reconstruction.tolist() == [600, 300]
-    assert curve.kl.tolist() == [1, 2]
+    assert curve.measures["reconstruction"].tolist() == [600, 300]
+    assert curve.measures["kl"].tolist() == [1, 2]
+    assert "kl_0" not in curve.measures
     assert problems == []
 
 
@@ -33,7 +34,7 @@ def test_long_curves_are_averaged_over_equal_blocks(tmp_path):
     curve = read_curve(write(tmp_path, [(i, 2.0 * i, 1.0) for i in range(4 * MOST_POINTS)]), [])
     assert len(curve.step) == MOST_POINTS
     assert curve.step[0] == np.mean([0, 1, 2, 3])
-    assert np.allclose(curve.reconstruction, 2 * curve.step)
+    assert np.allclose(curve.measures["reconstruction"], 2 * curve.step)
 
 
 @pytest.mark.parametrize(

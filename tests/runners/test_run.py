@@ -346,3 +346,17 @@ def test_beta_costs_reconstruction_and_saves_kl_on_dsprites(tmp_path):
     assert (table["reconstruction"] < np.array(first) / 2).all()
     assert table["reconstruction"][1] < table["reconstruction"][20]
     assert table["kl"][1] > table["kl"][20]
+
+
+def test_a_second_budget_shares_the_cells_of_a_model_without_steps(tmp_path):
+    study = dataclasses.replace(TINY, models=["pca", "vae"], betas=(), seeds=1)
+    first = run(study, tmp_path)
+    both = run(dataclasses.replace(study, steps=4), tmp_path)
+    assert first.groupby("model")["steps"].first().to_dict() == {"pca": 0, "vae": 3}
+    kept = read_results(tmp_path)
+    assert sorted(zip(kept["model"], kept["steps"], strict=True)) == [("pca", 0), ("vae", 3), ("vae", 4)]
+    assert (
+        both.loc[both["model"] == "pca", "hash"].tolist()
+        == first.loc[first["model"] == "pca", "hash"].tolist()
+    )
+    assert kept["steps"].dtype == kept["batch_size"].dtype == "int64"

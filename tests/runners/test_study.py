@@ -155,6 +155,42 @@ def test_settings_that_fit_nothing(settings, sentence):
     assert sentence in str(refusal.value)
 
 
+def test_betas_set_the_models_whose_dial_is_beta(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from dis_bench.models.betavae import BetaVAE\n"
+        "from dis_bench.models.model import Hyperparameter\n"
+        "class Other(BetaVAE):\n"
+        "    name, dial = 'other', 'alpha'\n"
+        "    hyperparameters = (*BetaVAE.hyperparameters, Hyperparameter('alpha', 1.0, ''))\n"
+        "class Silent(BetaVAE): name, dial = 'silent', None\n"
+    )
+    own = [f"{tmp_path / 'own.py'}:{name}" for name in ("Other", "Silent")]
+    models = ["betavae", "factorvae", "pca", *own]
+    settings = {**SMALL, "factorvae.gamma": [1, 40]}
+    found = plan(models=models, betas=[1, 16], settings=settings, seeds=1)
+    values = [tuple(cell.hyperparameters.values()) for cell in found.cells]
+    assert values == [(1,), (16,), (1,), (40,), (), (4, 1), (1,), (16,)]
+    with pytest.raises(
+        InputError, match=r"the dial of no chosen model is beta \(factorvae: gamma, pca: none\)"
+    ):
+        plan(models=["factorvae", "pca"], betas=[1])
+
+
+def test_a_model_without_steps_is_the_same_cell_in_every_budget():
+    budgets = [
+        {"steps": 100},
+        {"steps": 1000, "batch_size": 16, "lr": 1e-3},
+        {"budget": "paper", "steps": None},
+    ]
+    plans = [plan(models=["pca", "vae"], settings=SMALL, seeds=1, **budget).cells for budget in budgets]
+    assert len({cells[0].hash for cells in plans}) == 1
+    assert len({cells[1].hash for cells in plans}) == 3
+    first = plans[0][0]
+    assert (first.steps, first.batch_size, first.lr) == (0, 0, 0.0)
+    [narrow] = plan(models=["pca"], settings=SMALL, seeds=1, latent_size=3).cells
+    assert narrow.hash != first.hash
+
+
 def test_a_name_of_a_model_and_a_metric_is_refused(tmp_path):
     (tmp_path / "mig.py").write_text(
         "from dis_bench.models.betavae import BetaVAE\nclass Mig(BetaVAE):\n    name = 'mig'\n"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dis_bench.records.pictures import Pictures
 from dis_bench.reports.configurations import format_dial, format_value
-from dis_bench.reports.curves import read_curve
+from dis_bench.reports.curves import describe_measure, list_measures, read_curve
 from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
 from dis_bench.reports.figures.pictures import (
     FROZEN,
@@ -21,6 +21,7 @@ from dis_bench.reports.figures.pictures import (
 from dis_bench.reports.figures.plots import (
     MOST_BARS,
     MOST_LINES,
+    choose_loss,
     draw_against_dial,
     draw_scores_along,
     draw_tradeoff,
@@ -33,7 +34,7 @@ from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
-from dis_bench.reports.settings import Setting
+from dis_bench.reports.settings import Setting, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,25 +143,51 @@ def plan_figures(
 
 
 def _plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
-    lead = lead_score(quantities)
-    if lead is None or not any(q.name == "reconstruction" for q in quantities) or len(setting.done) < 2:
+    lead, loss = lead_score(quantities), choose_loss(table, quantities)
+    if lead is None or loss is None or len(setting.done) < 2:
         return []
     finished = table[table["n"] > 0]
-    dials = [format_dial(str(dial)) for dial in finished["dial"].unique() if dial]
-    order = f"A line joins them in the order of {_list(dials)}. " if dials else ""
+    dials = [format_dial(str(dial)) for dial in _list_dials(finished)]
+    order = f"A line joins them in the order of {_join_words(dials)}. " if dials else ""
     return [
         Plan(
             "tradeoff",
             f"tradeoff-{setting.slug}",
             "What reconstruction costs, what disentanglement gains",
             f"{_caption_dots(setting, table, _DOTS)}{order}{_caption_shades(finished)}Up is more "
-            f"disentangled, left is better reconstructed.{_caption_grey(finished, lead)}"
-            f"{_caption_anchors(setting, quantities)}",
-            f"Scatter plots of each score against reconstruction. {_tell(table, quantities, lead)}"
+            f"disentangled, left is better reconstructed.{_caption_lacking(finished, [loss])}"
+            f"{_caption_grey(finished, lead)}{_caption_anchors(setting, quantities)}",
+            f"Scatter plots of each score against {loss.label}. {_tell(table, quantities, lead)}"
             f"{_tell_anchor(setting, lead)}",
             lambda: draw_tradeoff(setting, table, quantities),
         )
     ]
+
+
+def _list_dials(finished: pd.DataFrame) -> list[str]:
+    """List the dials of which several levels finished; all dials where there is none."""
+    levels = finished[finished["dial"] != ""].groupby("dial", sort=False)["level"].nunique()
+    turned = [str(dial) for dial in levels.index[levels > 1]]
+    return turned or [str(dial) for dial in levels.index]
+
+
+def _caption_lacking(finished: pd.DataFrame, quantities: list[Quantity]) -> str:
+    """Say which models are left out of some panels, as they lack the quantity."""
+    lacking: dict[str, list[str]] = {}
+    for model, rows in finished.groupby("model_name", sort=False):
+        names = [q.label for q in quantities if not rows[f"{q.name}_n"].any()]
+        if names:
+            lacking.setdefault(_join_words(names, "or"), []).append(str(model))
+    return "".join(
+        f" {models[0]} has no {names}, so is left out there."
+        if len(models) == 1
+        else f" {_join_words(models)} have no {names}, so are left out there."
+        for names, models in lacking.items()
+    )
+
+
+def _join_words(names: list[str], last: str = "and") -> str:
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _plan_against_dials(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
@@ -193,6 +220,7 @@ def _plan_against_dial(
             if dashed
             else ""
         )
+        + _caption_lacking(finished, quantities)
         + _caption_grey(finished, lead)
         + _caption_anchors(setting, quantities),
         f"Curves of {', '.join(q.label for q in quantities)} against {dial}. "
@@ -252,6 +280,10 @@ def _plan_reconstructions(
     if not shown:
         return []
     several = len({cell["series"] for cell, _ in shown}) > 1
+    without = [str(model) for model, rows in _by_model(setting.done) if not _makes_images(rows).any()]
+    lacking = f" {_say_without_images(without)}" if without else ""
+    has_codes = any(pictures.kl_per_latent is None for _, pictures in shown)
+    codes = ", or from the code where there is no posterior" if has_codes else ""
     rows = [(_row_label(cell, several), pictures) for cell, pictures in shown]
     return [
         Plan(
@@ -259,8 +291,8 @@ def _plan_reconstructions(
             f"reconstructions-{setting.slug}",
             "Originals and reconstructions",
             "The first row is the data; below it, the same images decoded from the posterior mean"
-            f"{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation sample."
-            + (f" Shown here and in the traversals are {choice}" if choice else ""),
+            f"{codes}{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation "
+            f"sample.{lacking}" + (f" Shown here and in the traversals are {choice}" if choice else ""),
             f"{len(shown[0][1].originals)} images and their reconstructions by {len(rows)} models: "
             f"{_list([label for label, _ in rows])}.",
             lambda: draw_reconstructions(rows),
@@ -271,17 +303,14 @@ def _plan_reconstructions(
 def _plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) -> list[Plan]:
     plans = []
     for number, (cell, pictures) in enumerate(shown):
-        latents, kl = len(pictures.traversals), pictures.kl_per_latent
-        frozen = 0 if kl is None else int((kl < FROZEN).sum())
-        order = "" if kl is None else f" by falling KL, from {kl.max():.2f} to {kl.min():.2f} nats"
+        caption, order = _describe_latents(pictures)
         plans.append(
             Plan(
                 "traversals",
                 f"traversals-{setting.slug}-{number + 1:02d}",
                 f"{cell['label']}, seed {cell['seed']}",
-                f"{frozen or 'None'} of {latents} latents frozen.",
-                f"Latent traversals of {cell['label']}, seed {cell['seed']}: one row per latent{order}; "
-                f"{frozen} frozen.",
+                caption,
+                f"Latent traversals of {cell['label']}, seed {cell['seed']}: one row per latent {order}.",
                 lambda pictures=pictures: draw_traversals(pictures),  # type: ignore[misc]
             )
         )
@@ -312,6 +341,40 @@ def _plan_scores_along(
     ]
 
 
+def _describe_latents(pictures: Pictures) -> tuple[str, str]:
+    """Return a caption on a traversal's latents, and words for the order of its rows."""
+    kl = pictures.kl_per_latent
+    if kl is None:
+        return "Without a KL, rows are in the order of the latents.", "in their order"
+    frozen = int((kl < FROZEN).sum())
+    return (
+        f"{frozen or 'None'} of {len(kl)} latents frozen.",
+        f"by falling KL, from {kl.max():.2f} to {kl.min():.2f} nats; {frozen} frozen",
+    )
+
+
+def say_without_images(setting: Setting) -> str:
+    """Say that no finished model of a setting makes images; empty where one does, or nothing is known."""
+    done = setting.done
+    if setting.steps is None or done.empty or _makes_images(done).any():
+        return ""
+    return _say_without_images([str(model) for model, _ in _by_model(done)])
+
+
+def _say_without_images(models: list[str]) -> str:
+    verb = "decodes no images, so it has" if len(models) == 1 else "decode no images, so they have"
+    return f"{_join_words(models)} {verb} no reconstructions and no traversals."
+
+
+def _by_model(cells: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
+    return cells.groupby("model_name", sort=False)
+
+
+def _makes_images(cells: pd.DataFrame) -> pd.Series:
+    """Return True for each cell that has a measure of reconstructed images."""
+    return cells.reindex(columns=["reconstruction", "mse"]).notna().any(axis=1)
+
+
 def _plan_training(
     setting: Setting,
     table: pd.DataFrame,
@@ -322,27 +385,50 @@ def _plan_training(
 ) -> list[Plan]:
     if setting.steps is None:  # encoders were trained elsewhere
         return []
-    cells = setting.done[setting.done["label"].isin(labels)].groupby("label", sort=False).head(MOST_CURVES)
+    trained = setting.done[setting.done["steps"] > 0]
+    cells = trained[trained["label"].isin(labels)].groupby("label", sort=False).head(MOST_CURVES)
     read = {cell: read_curve(folder, problems) for cell, folder in cells[["hash", "folder"]].to_numpy()}
     curves = {cell: curve for cell, curve in read.items() if curve is not None}
     if not curves:
         return []
-    chosen = setting.done[setting.done["label"].isin(labels)]
+    chosen = trained[trained["label"].isin(labels)]
+    measures = list_measures(curves.values())
     seeds = f" Only the first {MOST_CURVES} seeds of each are drawn." if len(chosen) > len(cells) else ""
     return [
         Plan(
             "training",
             f"training-{setting.slug}",
             "Training",
-            "Reconstruction and unweighted KL on training batches; a thin line per seed, the mean over seeds "
+            f"{_caption_measures(measures)} on training batches; a thin line per seed, the mean over seeds "
             "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
             + (_HELD_OUT if any(curve.heldout for curve in curves.values()) else "")
+            + _caption_stepless(setting)
             + (f" Shown are {choice}" if choice else "")
             + seeds,
-            f"Training curves of reconstruction and KL of {len(curves)} cells over {setting.steps:,} steps.",
+            f"Training curves of {_join_words(_name_measures(measures))} of {len(curves)} cells over "
+            f"{setting.steps:,} steps.",
             lambda: draw_training(setting, table, curves, lead),
         )
     ]
+
+
+def _name_measures(measures: list[str]) -> list[str]:
+    return [describe_measure(name) for name in measures]
+
+
+def _caption_measures(measures: list[str]) -> str:
+    if measures == ["reconstruction", "kl"]:
+        return "Reconstruction and unweighted KL"
+    names = _join_words(_name_measures(measures))
+    return f"{names[0].upper()}{names[1:]}, each of the models that have it,"
+
+
+def _caption_stepless(setting: Setting) -> str:
+    """Say which models have no curve because they take no steps."""
+    models = list_stepless(setting)
+    if not models:
+        return ""
+    return f" {_join_words(models)} {'takes' if len(models) == 1 else 'take'} no steps."
 
 
 def _first_seeds(
@@ -350,7 +436,7 @@ def _first_seeds(
 ) -> list[tuple[pd.Series, Pictures]]:
     """Return the lowest finished seed of each configuration, if it has pictures."""
     shown = []
-    chosen = setting.done[setting.done["label"].isin(labels)]
+    chosen = setting.done[setting.done["label"].isin(labels) & _makes_images(setting.done)]
     for _, cells in chosen.groupby("label", sort=False):
         cell = cells.sort_values("seed").iloc[0]
         pictures = find_pictures(cell["folder"], problems)
@@ -377,7 +463,9 @@ def _tell(table: pd.DataFrame, quantities: list[Quantity], lead: Quantity | None
     told = [q for q in quantities if q.name == "reconstruction" or (lead is not None and q.name == lead.name)]
     words = []
     for _, row in table[table["n"] > 0].iterrows():
-        values = ", ".join(f"{q.label} {q.format(Sample.of(row, q).mean)}" for q in told)
+        values = ", ".join(
+            f"{q.label} {q.format(Sample.of(row, q).mean)}" for q in told if row[f"{q.name}_n"]
+        )
         words.append(f"{row['label']}: {values}")
     return f"Means: {_list(words, '; ')}."
 

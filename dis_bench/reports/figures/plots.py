@@ -9,7 +9,7 @@ import numpy as np
 
 from dis_bench.plotting import Axes, Figure, Line2D
 from dis_bench.reports.along import ScoreCurve
-from dis_bench.reports.curves import Curve
+from dis_bench.reports.curves import Curve, describe_measure, list_measures
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.series import Series, split_series
 from dis_bench.reports.figures.theme import INK, OTHERS, lowest, panels, set_title
@@ -28,32 +28,42 @@ MOST_DOTS, MOST_DOTTED = 1_000, 4
 MOST_BARS = 30
 # Against a dial, at most this many series without it are horizontal lines.
 MOST_LINES = 4
+# In the trade-off, a path of more levels has its values only at its ends.
+MOST_LABELS = 6
 _PATH = "#868d98"
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
     """Draw each score against reconstruction.
 
-    Each seed is a faint dot, each configuration a mean with its spread.
+    Each seed is a faint dot, each configuration a mean with its spread. Series without the horizontal
+    quantity of :func:`choose_loss` are left out.
 
     Args:
         setting: its finished cells are the dots, its anchors the dotted lines.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: include ``reconstruction`` and at least one score.
+        quantities: include one that :func:`choose_loss` gives, and at least one score.
     """
-    reconstruction = next(q for q in quantities if q.name == "reconstruction")
+    loss = choose_loss(table, quantities)
+    assert loss is not None, "only a setting with reconstructions has a trade-off"
     scores = [q for q in quantities if q.is_score]
     figure, axes = panels(len(scores), 2 if len(scores) in (2, 4) else 3, 2.8)
-    series = split_series(setting, table, lead_score(quantities))
+    every = split_series(setting, table, lead_score(quantities))
+    series = [one for one in every if one.rows[f"{loss.name}_n"].any()]
+    several = len({id(one.scale) for one in series if one.has_dial}) > 1
     for panel, score in zip(axes, scores, strict=True):
-        for one in series:
-            _draw_path(panel, one, reconstruction, score, with_dots=has_dots(setting))
+        for number, one in enumerate(series):
+            _draw_path(panel, one, loss, score, with_dots=has_dots(setting))
+            if several and one.has_dial and not one.is_grey:
+                _label_levels(panel, one, loss, score, below=number % 2 == 1)
         set_title(panel, score.label)
         panel.set_ylabel(_BETTER[score.better])
         _widen(panel, score)
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
-        panel.set_xlabel("reconstruction, nats  (← better)")
+        panel.set_xlabel(
+            f"{loss.label}, {'nats' if loss.name == 'reconstruction' else loss.unit}  (← better)"
+        )
     _add_legend(figure, series, _level_handles(series))
     return figure
 
@@ -71,7 +81,7 @@ def draw_against_dial(
     along = [replace(one, has_shades=False) for one in series if one.rows["dial"].iloc[0] == dial]
     others = [one for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
     ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
-    across = [_reduce(others[number], lead) for number in sorted(ranked)]
+    across = [_dash(_reduce(others[number], lead)) for number in sorted(ranked)]
     scale = next(one.scale for one in along if one.scale is not None)
     for panel, quantity in zip(axes, quantities, strict=True):
         for one in across:
@@ -97,16 +107,17 @@ def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Qu
 def draw_training(
     setting: Setting, table: pd.DataFrame, curves: dict[str, Curve], lead: Quantity | None = None
 ) -> Figure:
-    """Draw reconstruction and KL over training: thin lines per seed, thick means.
+    """Draw what was measured over training: thin lines per seed, thick means.
 
     Args:
         setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.
         curves: by the hash of their cell; at least one.
     """
-    figure, axes = panels(2, 2, 3.1)
+    measures = list_measures(curves.values())
+    figure, axes = panels(len(measures), 2 if len(measures) in (2, 4) else 3, 3.1)
     series = split_series(setting, table, lead)
     shown = setting.done[setting.done["hash"].isin(curves)]
-    for panel, name in zip(axes, ("reconstruction", "kl"), strict=True):
+    for panel, name in zip(axes, measures, strict=True):
         for one in series:
             cells = one.cells[one.cells["hash"].isin(shown["hash"])]
             for (_, some), colour in zip(
@@ -114,15 +125,18 @@ def draw_training(
                 one.colours(cells["level"].drop_duplicates().sort_values()),
                 strict=True,
             ):
-                _draw_curves(panel, [curves[cell] for cell in some["hash"]], name, one, colour)
-        panel.set_xlabel("training step")
-        panel.set_ylabel("nats per image")
+                kept = [curves[cell] for cell in some["hash"] if name in curves[cell].measures]
+                _draw_curves(panel, kept, name, one, colour)
+        panel.set_title(_CURVES.get(name, describe_measure(name)))
+        panel.set_ylabel("nats per image" if name in _CURVES else "")
         panel.set_xlim(left=0)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-        _settle(panel, [getattr(curve, name)[len(curve.step) // 10 :] for curve in curves.values()])
-    axes[0].set_title("reconstruction ↓")
-    axes[1].set_title("KL")
-    axes[1].set_ylim(bottom=0)
+        having = [curve for curve in curves.values() if name in curve.measures]
+        _settle(panel, [curve.measures[name][len(curve.step) // 10 :] for curve in having])
+        if name == "kl":
+            panel.set_ylim(bottom=0)
+    for panel in lowest(axes):
+        panel.set_xlabel("training step")
     drawn = [one for one in series if one.cells["hash"].isin(curves).any()]
     _add_legend(figure, drawn, _level_handles(drawn, shown["level"]))
     return figure
@@ -172,9 +186,19 @@ def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series,
     panel.plot(curves[0].step, mean, lw=1.8, ls=one.style, marker=one.marker, ms=4, color=colour)
 
 
+def choose_loss(table: pd.DataFrame, quantities: list[Quantity]) -> Quantity | None:
+    """Return reconstruction, or the MSE if more configurations have it; None if none has either."""
+    losses = [q for q in quantities if q.name in ("reconstruction", "mse") and table[f"{q.name}_n"].any()]
+    return max(losses, key=lambda q: int((table[f"{q.name}_n"] > 0).sum()), default=None)
+
+
 def has_dots(setting: Setting) -> bool:
     """Return True if the plots of a setting have a dot for each cell."""
     return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
+
+
+# Titles of the curves that are in nats per image whatever the model.
+_CURVES = {"reconstruction": "reconstruction ↓", "kl": "KL"}
 
 
 def _settle(panel: Axes, tails: list[np.ndarray]) -> None:
@@ -189,13 +213,13 @@ def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colou
         return
     for curve in curves:
         panel.plot(
-            curve.step, getattr(curve, name), lw=0.7, alpha=max(0.08, 1 / (len(curves) + 1)), color=colour
+            curve.step, curve.measures[name], lw=0.7, alpha=max(0.08, 1 / (len(curves) + 1)), color=colour
         )
-        if curve.heldout is not None:
+        if curve.heldout is not None and hasattr(curve.heldout, name):
             steps, values = curve.heldout.step, getattr(curve.heldout, name)
             panel.plot(steps, values, lw=1, ls=":", marker=".", ms=3, alpha=0.7, color=colour)
     step = curves[0].step
-    mean = np.mean([np.interp(step, curve.step, getattr(curve, name)) for curve in curves], axis=0)
+    mean = np.mean([np.interp(step, curve.step, curve.measures[name]) for curve in curves], axis=0)
     panel.plot(step, mean, lw=1.8, ls=one.style, color=colour)
 
 
@@ -215,6 +239,24 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots:
     bars = [one.rows[f"{q.name}_std"].fillna(0).to_numpy(float) for q in (x, y)]
     bars = [] if one.is_grey or len(one.rows) > MOST_BARS else bars
     _draw_means(panel, one, across.to_numpy(float), up.to_numpy(float), bars)
+
+
+def _label_levels(panel: Axes, one: Series, x: Quantity, y: Quantity, *, below: bool) -> None:
+    """Write the dial's values beside a path's means, or beside its ends if they are many."""
+    rows = one.rows[one.rows[f"{x.name}_n"] > 0]
+    if len(rows) > MOST_LABELS:
+        rows = rows.iloc[[0, -1]]
+    colours = one.colours(rows["level"])
+    for (_, row), colour in zip(rows.iterrows(), colours, strict=True):
+        panel.annotate(
+            f"{row['level']:g}",
+            (row[f"{x.name}_mean"], row[f"{y.name}_mean"]),
+            xytext=(5, -11) if below else (5, 4),
+            textcoords="offset points",
+            color=colour,
+            fontsize=8,
+            zorder=4,
+        )
 
 
 def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool) -> None:
@@ -240,9 +282,16 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool
 def _draw_across(panel: Axes, one: Series, quantity: Quantity) -> None:
     """Draw one configuration as a line across all levels, and its spread as a band."""
     row = one.rows.iloc[0]
+    if not row[f"{quantity.name}_n"]:
+        return
     mean, spread = row[f"{quantity.name}_mean"], np.nan_to_num(row[f"{quantity.name}_std"])
     panel.axhspan(mean - spread, mean + spread, color=one.colour, alpha=0.12, lw=0)
     panel.axhline(mean, color=one.colour, ls=one.style, lw=1.3)
+
+
+def _dash(one: Series) -> Series:
+    """Dash the line of a series: solid ones are paths."""
+    return replace(one, style="--") if one.style == "-" else one
 
 
 def _reduce(one: Series, lead: Quantity | None) -> Series:

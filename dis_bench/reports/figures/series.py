@@ -99,12 +99,15 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
         dial: BetaScale(rows["level"], format_dial(str(dial)))
         for dial, rows in finished[finished["dial"] != ""].groupby("dial")
     }
+    turned = any(len(scale.betas) > 1 for scale in scales.values())
+    if turned:  # then a dial with a single value is no path, but a point
+        scales = {dial: scale for dial, scale in scales.items() if len(scale.betas) > 1}
     shown = sorted(rank_series(parts, lead)[:SHOWN_SERIES])
-    looks = dict(zip(shown, _choose_looks([bool(parts[n]["dial"].iloc[0]) for n in shown]), strict=True))
+    looks = dict(zip(shown, _choose_looks([parts[n]["dial"].iloc[0] in scales for n in shown]), strict=True))
     done = dict(tuple(setting.done.groupby("series", sort=False)))
     return [
         Series(
-            _name(str(rows["series"].iloc[0]), rows, setting.notes),
+            _name(rows, scales, setting.notes),
             rows,
             done[rows["series"].iloc[0]],
             *looks.get(number, (".", "-", OTHERS)),
@@ -115,10 +118,18 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
     ]
 
 
-def _name(series: str, rows: pd.DataFrame, notes: Mapping[str, str]) -> str:
-    """Return a name for the legend, with the model's own note where it has no dial."""
-    note = "" if rows["dial"].iloc[0] else notes.get(rows["model"].iloc[0], "")
-    return visible(f"{series} ({note})" if note else series)
+def _name(rows: pd.DataFrame, scales: Mapping[str, BetaScale], notes: Mapping[str, str]) -> str:
+    """Return a series' name in legends: with its dial if there are several, or its value if that is one.
+
+    A model without a dial has its own note instead.
+    """
+    series, dial = str(rows["series"].iloc[0]), str(rows["dial"].iloc[0])
+    if not dial:
+        note = notes.get(rows["model"].iloc[0], "")
+        return visible(f"{series} ({note})" if note else series)
+    if dial not in scales:
+        return visible(str(rows["label"].iloc[0]))
+    return visible(f"{series} (along {format_dial(dial)})" if len(scales) > 1 else series)
 
 
 def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:

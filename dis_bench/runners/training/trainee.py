@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.holdout import Holdout, find_holdout
-from dis_bench.models import build_model
+from dis_bench.models.building import build_model, takes_steps
 from dis_bench.models.draws import Draws
 from dis_bench.models.model import Model
 from dis_bench.records.cell import Cell
@@ -40,7 +40,7 @@ class Trainee:
     @property
     def is_trained_by_steps(self) -> bool:
         """True if there are weights to train; other models fill their buffers in ``fit``."""
-        return any(weight.requires_grad for weight in self.networks.parameters())
+        return takes_steps(self.networks)
 
     @property
     def holdout(self) -> Holdout | None:

@@ -120,7 +120,7 @@ def test_training_draws_each_seed_and_the_mean(study, tabulated):
     [setting], [table], _ = tabulated(study(betas=[4], seeds=[0, 1]))
     step = np.array([1.0, 2.0])
     curves = {
-        cell: Curve(step, np.array([600.0, 100.0 + 10 * i]), np.array([0.0, 1.0]))
+        cell: Curve(step, {"reconstruction": np.array([600.0, 100.0 + 10 * i]), "kl": np.array([0.0, 1.0])})
         for i, cell in enumerate(setting.cells["hash"])
     }
     with theme():

@@ -60,7 +60,7 @@ def test_each_dial_has_a_figure_in_which_the_others_are_lines_across(split, stud
     for gamma in (5.0, 10.0, 20.0):
         study(model="factorvae", betas=[None], others={"gamma": gamma})
     setting, table, quantities, series = split(study(betas=[1, 4]))
-    assert [one.name for one in series] == ["betavae", "factorvae"]
+    assert [one.name for one in series] == ["betavae (along β)", "factorvae (along gamma)"]
     for dial, levels in (("beta", [1, 4]), ("gamma", [5, 10, 20])):
         with theme():
             figure = draw_against_dial(setting, table, quantities, dial)
