@@ -206,7 +206,7 @@ class Model: pass
         ("encoder.py:encod", "did you mean 'encode'?"),
         ("encoder.py:constant", "cannot be called: it is a int"),
         ("encoder.py:Model", "is a class: name a function"),
-        ("encoder.py", "named by file.py:function or module:function"),
+        ("encoder.py", "named as file.py:function or module:function"),
         ("none.py:encode", "there is no file"),
         ("no_such_module:encode", "cannot be imported: ModuleNotFoundError"),
     ],

@@ -33,13 +33,13 @@ def test_scores_at_the_steps_of_the_cell_are_believed(tmp_path, monkeypatch):
         ([], "its scores_at is"),
         ({"9": POINT}, "scores_at has '9'"),
         ({"8": {"scores": {}, "unscored": {}, "small": []}}, "its scores at step 8 lacks protocol"),
-        ({"8": {**POINT, "scores": {"mig": 0.5}}}, "score 'mig' is of no metric in the protocol"),
+        ({"8": {**POINT, "scores": {"mig": 0.5}}}, "score 'mig' belongs to no metric in the protocol"),
         (
             {"8": {**POINT, "scores": {"mig": 1.5}, "protocol": {"mig": {"version": 1}}}},
             "outside the range 0 to 1 of mig",
         ),
-        ({"8": {**POINT, "unscored": {"mig": 3}}}, "its unscored is 3, no text"),
-        ({"8": {**POINT, "small": "mig"}}, "its small is 'mig', no list"),
+        ({"8": {**POINT, "unscored": {"mig": 3}}}, "its unscored is 3, not a text"),
+        ({"8": {**POINT, "small": "mig"}}, "its small is 'mig', not a list"),
     ],
 )
 def test_other_scores_are_not(tmp_path, monkeypatch, scores_at, words):
