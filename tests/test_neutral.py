@@ -186,7 +186,7 @@ def test_results_neither_depend_on_settings_nor_change_them(door, setting):
 
 def train(folder):
     study = dis_bench.Study(
-        models=[f"{FILE}:Random"],
+        models=[f"{FILE}:Drawing"],
         datasets=[f"{FILE}:Tiny"],
         metrics=[f"{FILE}:mean_code"],
         seeds=1,

@@ -44,10 +44,10 @@ class Diverging(BetaVAE):
         return loss * float("nan") if self.beta > 5 else loss
 
 
-class Random(BetaVAE):
+class Drawing(BetaVAE):
     """A beta-VAE whose loss draws from torch's global generator."""
 
-    name = "random"
+    name = "drawing"
 
     def loss(self, terms):
         return super().loss(terms) * (1 + torch.rand(()))

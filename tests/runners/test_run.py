@@ -237,7 +237,7 @@ def test_a_broken_plug_in_is_recorded_with_its_traceback(tmp_path):
 
 
 def test_a_loss_that_draws_numbers_is_decided_by_the_seed(tmp_path):
-    study = dataclasses.replace(TINY, models=[f"{HERE}:Random"], seeds=1, betas=[1])
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Drawing"], seeds=1, betas=[1])
     torch.manual_seed(1)
     first = run(study, tmp_path / "one")
     torch.manual_seed(2)
@@ -308,7 +308,7 @@ def test_refusals(changes, sentence):
 def test_two_plug_ins_of_one_name_are_refused(tmp_path):
     copy = tmp_path / "tiny.py"
     copy.write_bytes(Path(HERE).read_bytes())
-    study = dataclasses.replace(TINY, models=[f"{HERE}:Random", f"{copy}:Random"])
+    study = dataclasses.replace(TINY, models=[f"{HERE}:Drawing", f"{copy}:Drawing"])
     with pytest.raises(InputError, match="two models are called 'random'"):
         study.plan()
 

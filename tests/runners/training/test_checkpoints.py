@@ -42,7 +42,7 @@ def through_a_file(state, folder):
 
 GAMES = {
     "beta-VAE": {},
-    "its steps draw from torch's stream": {"model": f"{HERE}:Random"},
+    "its steps draw from torch's stream": {"model": f"{HERE}:Drawing"},
     "batch normalisation": {"network": "tutorial"},
     "bf16": {"precision": "bf16"},
     "two players": {"model": "factorvae", "gamma": 6.4},
