@@ -309,7 +309,7 @@ def test_two_plug_ins_of_one_name_are_refused(tmp_path):
     copy = tmp_path / "tiny.py"
     copy.write_bytes(Path(HERE).read_bytes())
     study = dataclasses.replace(TINY, models=[f"{HERE}:Drawing", f"{copy}:Drawing"])
-    with pytest.raises(InputError, match="two models are called 'random'"):
+    with pytest.raises(InputError, match="two models are called 'drawing'"):
         study.plan()
 
 
