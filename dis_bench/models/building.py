@@ -66,5 +66,5 @@ def build_model(
 
 
 def takes_steps(networks: nn.Module) -> bool:
-    """Return True if networks have weights to train; others only have buffers, which ``fit`` fills."""
+    """Return True if networks have weights to train, not only buffers for ``fit``."""
     return any(weight.requires_grad for weight in networks.parameters())

@@ -104,5 +104,8 @@ def _read_columns(folder: str | Path, columns: Sequence[str] | None, record: Rec
 
 
 def _is_total(column: str) -> bool:
-    """Return False for the part of one latent, and for held-out images, which most rows have no value of."""
+    """Return False for parts of single latents and for measures of held-out images.
+
+    Most rows have no value of the latter.
+    """
     return _PART.fullmatch(column) is None and split_images(column)[1] == ""

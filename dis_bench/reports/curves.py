@@ -75,9 +75,9 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
 
 
 def list_measures(curves: Iterable[Curve]) -> list[str]:
-    """List the measures that a figure of curves shows: reconstruction and KL, then what else models have.
+    """List the measures in a figure of curves: reconstruction, KL, then all others.
 
-    The loss of a VAE is shown only beside measures of other models.
+    The loss of a VAE is shown only together with measures of other models.
     """
     found = dict.fromkeys(name for curve in curves for name in curve.measures)
     usual = [name for name in _USUAL if name in found]

@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def steps(self) -> int | None:
-        """Training steps of its cells that take steps; None for encoders trained elsewhere."""
+        """Steps of its cells that take any; None for encoders trained elsewhere."""
         return self.cell.get("steps")
 
     @property

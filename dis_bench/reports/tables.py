@@ -133,7 +133,7 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
 
 
 def has_other_dials(tables: Iterable[pd.DataFrame]) -> bool:
-    """Return True if rows have several dials, or one that is not beta and no beta at all."""
+    """Return True if rows have several dials, or one dial but no beta."""
     tables = [*tables]
     dials = {dial for table in tables for dial in table["dial"] if dial}
     has_beta = any(table["beta"].notna().any() for table in tables)

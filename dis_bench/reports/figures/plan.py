@@ -354,7 +354,10 @@ def _describe_latents(pictures: Pictures) -> tuple[str, str]:
 
 
 def say_without_images(setting: Setting) -> str:
-    """Say that no finished model of a setting makes images; empty where one does, or nothing is known."""
+    """Write that no finished model of a setting decodes images.
+
+    The text is empty if one does, or if it is unknown.
+    """
     done = setting.done
     if setting.steps is None or done.empty or _makes_images(done).any():
         return ""

@@ -187,7 +187,7 @@ def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series,
 
 
 def choose_loss(table: pd.DataFrame, quantities: list[Quantity]) -> Quantity | None:
-    """Return reconstruction, or the MSE if more configurations have it; None if none has either."""
+    """Choose reconstruction, or the MSE if more configurations have it, or None."""
     losses = [q for q in quantities if q.name in ("reconstruction", "mse") and table[f"{q.name}_n"].any()]
     return max(losses, key=lambda q: int((table[f"{q.name}_n"] > 0).sum()), default=None)
 
@@ -242,7 +242,7 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots:
 
 
 def _label_levels(panel: Axes, one: Series, x: Quantity, y: Quantity, *, below: bool) -> None:
-    """Write the dial's values beside a path's means, or beside its ends if they are many."""
+    """Label a path's means with the dial's values, or only its ends if they are many."""
     rows = one.rows[one.rows[f"{x.name}_n"] > 0]
     if len(rows) > MOST_LABELS:
         rows = rows.iloc[[0, -1]]

@@ -119,9 +119,10 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
 
 
 def _name(rows: pd.DataFrame, scales: Mapping[str, BetaScale], notes: Mapping[str, str]) -> str:
-    """Return a series' name in legends: with its dial if there are several, or its value if that is one.
+    """Return the name of a series in legends.
 
-    A model without a dial has its own note instead.
+    It includes the dial if there are several, or the value of a dial without a scale. A model without a dial
+    has its own note instead.
     """
     series, dial = str(rows["series"].iloc[0]), str(rows["dial"].iloc[0])
     if not dial:
