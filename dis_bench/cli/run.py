@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
@@ -180,12 +180,26 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, str, dict[str, Any], str]:
-    """Return the study, output folder, rerun policy, optional arguments and grid.
+class Wanted(NamedTuple):
+    """What the command line and the study file ask for.
 
-    The optional arguments hold ``checkpoint_minutes`` if it is given. Flags override the study file, and the
-    study file overrides the defaults.
+    Attributes:
+        study: the study.
+        out: the output folder.
+        rerun: the rerun policy.
+        minutes: ``checkpoint_minutes``, if it is given.
+        grid: ``defaults`` or ``published``.
     """
+
+    study: Study
+    out: str
+    rerun: str
+    minutes: dict[str, Any]
+    grid: str
+
+
+def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
+    """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
     from dis_bench.runners.options import RERUN, check_choice, check_minutes
     from dis_bench.runners.published import GRIDS, add_published_grids
@@ -218,7 +232,7 @@ def _read_study(given: dict[str, Any], file: str | None) -> tuple[Study, str, st
     minutes = {name: values.pop(name) for name in ("checkpoint_minutes",) if name in values}
     for value in minutes.values():
         check_minutes(value)
-    return Study(**values), out, rerun, minutes, grid
+    return Wanted(Study(**values), out, rerun, minutes, grid)
 
 
 def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:

@@ -86,7 +86,8 @@ def test_published_grids_are_priced_before_they_are_run(capsys, tmp_path, monkey
 
 def test_a_study_file_may_ask_for_the_published_grid(tmp_path):
     (tmp_path / "study.toml").write_text('models = ["dipvae1"]\ngrid = "published"\nseeds = 1\n')
-    study, *_, grid = run._read_study({}, str(tmp_path / "study.toml"))
+    wanted = run._read_study({}, str(tmp_path / "study.toml"))
+    study, grid = wanted.study, wanted.grid
     assert grid == "published"
     assert study.settings == {"dipvae1.lambda_od": [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]}
     with pytest.raises(InputError, match="unknown grid 'publish': did you mean 'published'"):

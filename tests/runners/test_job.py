@@ -352,8 +352,12 @@ def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path, monkeypatch):
         step(training, drawn)
 
     monkeypatch.setattr(Training, "take", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(TWO, tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(TWO, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(Training, "take", step)
     steps = Steps()
     run(TWO, tmp_path, watcher=steps)
@@ -361,7 +365,8 @@ def test_ctrl_c_waits_for_the_end_of_a_step(tmp_path, monkeypatch):
 
 
 STOPPED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 from dis_bench.runners.run import run_study
 from tests.runners.test_job import LONG, Told
 run_study(LONG, sys.argv[1], workers=2, watcher=Told())

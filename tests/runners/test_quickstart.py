@@ -26,12 +26,12 @@ def test_a_study_defaults_to_the_file():
 
 
 def test_the_bare_command_and_the_built_in_study_are_one():
-    bare, named = (_read_study({}, study)[0] for study in (None, "quickstart"))
+    bare, named = (_read_study({}, study).study for study in (None, "quickstart"))
     assert bare.plan().cells == named.plan().cells == Study().plan().cells
 
 
 def test_flags_win_over_the_built_in_study():
-    study, _, _ = _read_study({"seeds": 7, "metrics": ["mig"]}, "quickstart")
+    study = _read_study({"seeds": 7, "metrics": ["mig"]}, "quickstart").study
     assert (study.seeds, study.metrics) == (7, ["mig"])
 
 
@@ -76,4 +76,11 @@ def test_the_help_gives_the_same_defaults():
     } <= compared.keys()
     for name, value in compared.items():
         default = quickstart.DEFAULTS[name]
-        assert value == (" ".join(default) if isinstance(default, tuple) else str(default)), name
+        shown = (
+            " ".join(default)
+            if isinstance(default, tuple)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default)
+        )
+        assert value == shown, name
