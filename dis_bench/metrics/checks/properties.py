@@ -185,7 +185,10 @@ def stays_within_its_range(trial: Trial) -> str:
 
 
 def tells_its_scores_apart(trial: Trial) -> str:
-    """Readers of a report see labels and a caveat, not code."""
+    """Check that labels, a short label and a caveat tell the scores apart.
+
+    Readers of a report see labels and a caveat, not code.
+    """
     if trial.takes_arrays:
         raise DoesNotApply("a plain function declares no label; @metric(label=..., caveat=...) does.")
     columns = trial.scores(trial.mixed)
