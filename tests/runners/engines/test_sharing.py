@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
@@ -204,6 +205,23 @@ def test_runs_that_start_together_train_each_cell_once(count, tmp_path):
     assert leftovers(Store(tmp_path)) == []
 
 
+@pytest.fixture
+def switches_restored():
+    """Restore torch's switches, which are the process's: two threads put them back in any order."""
+    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    switches = [
+        (cublas, "fp32_precision"),
+        (cublas, "allow_bf16_reduced_precision_reduction"),
+        (cudnn.conv, "fp32_precision"),
+        (cudnn, "benchmark"),
+    ]
+    before = [getattr(library, name) for library, name in switches]
+    yield
+    for (library, name), value in zip(switches, before, strict=True):
+        setattr(library, name, value)
+
+
+@pytest.mark.usefixtures("switches_restored")
 def test_two_threads_of_one_script_share_too(tmp_path):
     threads = [threading.Thread(target=run_study, args=(TWO, tmp_path), kwargs={"workers": 0}) for _ in "ab"]
     for thread in threads:
