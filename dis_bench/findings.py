@@ -10,11 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError, describe
 from dis_bench.neutral import neutral, own_streams, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PASSED, FAILED, DOES_NOT_APPLY = "passed", "failed", "does not apply"
 
@@ -113,6 +116,11 @@ def expecting_no_change_of_state(what: str) -> Iterator[None]:
     changed = [name for name, value in after.items() if name in before and value != before[name]]
     if changed:
         raise Broken(f"{what} changes {', '.join(changed)}; expected no setting of the process to change")
+
+
+def relative_distance(some: Tensor, others: Tensor) -> float:
+    """Return the largest difference of two tensors, as a share of the largest number."""
+    return ((some - others).abs().max() / others.abs().max().clamp(min=1e-30)).item()
 
 
 def _find(holds: Callable[[Trial], str], verdict: str, detail: str) -> Finding:

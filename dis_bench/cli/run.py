@@ -181,7 +181,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 class Wanted(NamedTuple):
-    """What the command line and the study file ask for.
+    """The request of the command line and the study file.
 
     Attributes:
         study: the study.

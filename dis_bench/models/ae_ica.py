@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.models.ae import AE
+from dis_bench.models.pca import SAMPLE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dis_bench.models.given import Given
 
-SAMPLE = 10_000  # images to fit on
 BATCH = 64  # images a pass
 
 

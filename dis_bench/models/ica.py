@@ -50,9 +50,8 @@ def find_independent(codes: NDArray[np.floating]) -> NDArray[np.floating]:
     if not vary.any():
         return unmix
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # after 500 iterations it is a baseline all the same
+        # unconverged, it is a baseline all the same
+        warnings.simplefilter("ignore", ConvergenceWarning)
         found = FastICA(whiten=False, max_iter=ITERATIONS, random_state=0).fit(codes @ whiten)
     unmix[:, : vary.sum()] = whiten @ found.components_.T
     return unmix

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dis_bench.records.columns import join_images
 from dis_bench.records.curves import FILE, STEP, read_curves, read_heldout
 from dis_bench.records.schema import Damaged
 
@@ -58,7 +59,7 @@ def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
     path = Path(folder) / FILE
     try:
         columns = read_curves(folder)
-        heldout = read_heldout(folder, ("heldout_reconstruction", "heldout_kl"))
+        heldout = read_heldout(folder, [join_images(name, "heldout") for name in ("reconstruction", "kl")])
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
         return None

@@ -193,8 +193,7 @@ def score(
     start = time.perf_counter()
     if metrics:
         record = score_cell(record, arrays, metrics, parameters, allow_small, tell)
-    seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
-    return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
+    return _add_score_seconds(record, time.perf_counter() - start)
 
 
 def score_along(
@@ -230,8 +229,13 @@ def score_along(
         scored = {**point, "cell": record["cell"]}
         scored = score_cell(scored, arrays, metrics, parameters, allow_small, tell)
         point |= {name: scored[name] for name in point}
-    seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
-    return {**record, "scores_at": points, "timing": {**record["timing"], "score_seconds": seconds}}
+    return _add_score_seconds({**record, "scores_at": points}, time.perf_counter() - start)
+
+
+def _add_score_seconds(record: Record, seconds: float) -> Record:
+    """Return a record with seconds added to what its scoring took."""
+    seconds += record["timing"].get("score_seconds", 0.0)
+    return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
 
 
 def explain_damage(file: str, error: Exception) -> str:

@@ -6,27 +6,10 @@ import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.cli.plan import END_CELLS, FEW_CELLS, describe_plan
-from dis_bench.records.cell import Cell
 from tests.cli.test_run import TINY
+from tests.records.test_cell import CELL as ANY
 
-CELL = Cell(
-    dataset="dsprites",
-    source="rendered",
-    fingerprint="f",
-    dataset_version="1",
-    model="path/to/mine.py:Mine",
-    model_version="1",
-    hyperparameters={"beta": 1.0},
-    network="burgess",
-    likelihood="bernoulli",
-    latent_size=10,
-    steps=3000,
-    batch_size=64,
-    lr=5e-4,
-    precision="fp32",
-    kernels="torch",
-    seed=0,
-)
+CELL = dataclasses.replace(ANY, model="path/to/mine.py:Mine", hyperparameters={"beta": 1.0}, steps=3000)
 
 
 def cells(betas, seeds, **change):

@@ -32,23 +32,12 @@ from tests.records.kept_store import (
     changes,
     first_anchor,
     first_cell,
-    make_store,
     put_anchor,
     put_encoder,
     put_record,
     replace_at,
 )
 from tests.records.test_cell import CELL
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def store(whole, tmp_path):
-    return Path(shutil.copytree(whole, tmp_path / "results"))
 
 
 def record_in(root):

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,17 +20,7 @@ from dis_bench.records.seal import KEPT, read_kept, read_record, read_regular, s
 from dis_bench.records.table import read_results
 from dis_bench.reports.curves import read_curve
 from dis_bench.reports.figures.pictures import find_pictures
-from tests.records.kept_store import JSON, first_anchor, first_cell, make_store, paths_in, replace_at
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def store(whole, tmp_path):
-    return Path(shutil.copytree(whole, tmp_path / "results"))
+from tests.records.kept_store import JSON, first_anchor, first_cell, paths_in, replace_at
 
 
 @contextmanager

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from dis_bench.findings import Broken, DoesNotApply, Finding, check_each, expecting_no_change_of_state
+from dis_bench.findings import (
+    Broken,
+    DoesNotApply,
+    Finding,
+    check_each,
+    expecting_no_change_of_state,
+    relative_distance,
+)
 from dis_bench.networks.checks.trial import Built, NetworkTrial
 from dis_bench.networks.chosen import describe_sizes
 from dis_bench.neutral import neutral, own_streams
@@ -99,7 +106,7 @@ def treats_each_input_alone(trial: NetworkTrial) -> str:
             alone = torch.cat([built.run(network, one[None]) for one in built.inputs])
         if not torch.equal(together, again):
             raise Broken(f"{built.what}, run twice for evaluation, gives other numbers; expected equal ones")
-        moved = _distance(alone, together)
+        moved = relative_distance(alone, together)
         if moved > TOLERANCE:
             raise Broken(
                 f"{built.what} gives other numbers for an input alone than in a batch, by {moved:.2g} of the "
@@ -182,9 +189,9 @@ def _compare_with_stack(first: Built, second: Built) -> float:
     moved = 0.0
     for number, (network, own) in enumerate(zip(networks, inputs, strict=True)):
         with torch.no_grad(), own_streams(0):
-            moved = max(moved, _distance(together[number], first.run(network, own)))
+            moved = max(moved, relative_distance(together[number], first.run(network, own)))
         for name, buffer in network.named_buffers():
-            moved = max(moved, _distance(buffers[name][number].float(), buffer.float()))
+            moved = max(moved, relative_distance(buffers[name][number].float(), buffer.float()))
     if moved > TOLERANCE:
         raise Broken(
             f"{first.what} has other outputs or buffers in a stack of two than alone, by {moved:.2g} of the "
@@ -195,8 +202,3 @@ def _compare_with_stack(first: Built, second: Built) -> float:
 
 def _are_equal(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
     return all(torch.equal(one, others[name]) for name, one in some.items())
-
-
-def _distance(some: Tensor, others: Tensor) -> float:
-    """Return the largest difference of two tensors, as a share of the largest number."""
-    return ((some - others).abs().max() / others.abs().max().clamp(min=1e-30)).item()

@@ -99,11 +99,6 @@ def draw_against_dial(
     return figure
 
 
-def draw_against_beta(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
-    """Draw each quantity against beta, as :func:`draw_against_dial` does."""
-    return draw_against_dial(setting, table, quantities, "beta")
-
-
 def draw_training(
     setting: Setting, table: pd.DataFrame, curves: dict[str, Curve], lead: Quantity | None = None
 ) -> Figure:

@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from dis_bench.errors import InputError
-from dis_bench.findings import Broken, DoesNotApply, Finding, check_each, expecting_no_change_of_state
+from dis_bench.findings import (
+    Broken,
+    DoesNotApply,
+    Finding,
+    check_each,
+    expecting_no_change_of_state,
+    relative_distance,
+)
 from dis_bench.models.model import Hyperparameter
 from dis_bench.runners.checks.trial import (
     FEW_STEPS,
@@ -167,7 +174,7 @@ def encodes_each_image_alone(trial: ModelTrial) -> str:
             raise Broken(f"after training its {name} are not all finite")
         if not torch.equal(part, again[name]):
             raise Broken(f"the same images encoded twice give other {name}; expected equal ones")
-        moved = _distance(torch.cat([one[name] for one in single]), part)
+        moved = relative_distance(torch.cat([one[name] for one in single]), part)
         if moved > ROUNDING:
             raise Broken(
                 f"an image encoded alone has other {name} than in a batch, by {moved:.2g} of the largest; "
@@ -376,11 +383,6 @@ def _losses(trial: ModelTrial, state: dict[str, Tensor], player: str) -> Tensor:
 def _different(some: dict[str, Tensor], others: dict[str, Tensor]) -> list[str]:
     """List the names of tensors that are not equal bit for bit."""
     return [name for name, one in some.items() if name not in others or not torch.equal(one, others[name])]
-
-
-def _distance(some: Tensor, others: Tensor) -> float:
-    """Return the largest difference of two tensors, as a share of the largest number."""
-    return ((some - others).abs().max() / others.abs().max().clamp(min=1e-30)).item()
 
 
 def _deviation(first: dict[str, Tensor], alone: dict[str, Tensor], together: dict[str, Tensor]) -> float:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from dis_bench.neutral import neutral
+from dis_bench.records.columns import join_images
 from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows
 from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
 
 ACTIVE_VARIANCE = 0.01  # a latent is active if its posterior mean varies more (Burda et al. 2016, sec. 5.2)
-HELD_OUT = "heldout_"  # prefix of a measure's name
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def evaluate_heldout(trained: Trainee, rows: int = ROWS) -> dict[str, float]:
     if trained.holdout is None:
         return {}
     found = _measure(trained, trained.holdout.draw(rows, SEED))
-    return {f"{HELD_OUT}{name}": value for name, value in _average(found).items()}
+    return {join_images(name, "heldout"): value for name, value in _average(found).items()}
 
 
 @neutral()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from dis_bench.records.columns import join_images
 from dis_bench.runners.training.ahead import drawing
 from dis_bench.runners.training.image_losses import name_losses
 from dis_bench.runners.training.steps import Training
@@ -37,7 +38,7 @@ class HeldoutSample:
         generator = torch.Generator().manual_seed(SEED)
         noise = torch.randn(len(indices), first.cell.latent_size, generator=generator)
         self._noise = noise.to(training.device)
-        self.names = [f"heldout_{name}" for name in self._measure()]  # also a trial run in a stack
+        self.names = [join_images(name, "heldout") for name in self._measure()]  # also a trial run in a stack
 
     def measure(self) -> np.ndarray:
         """Measure the images with the current networks: [K, len(names)]."""

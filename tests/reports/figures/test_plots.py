@@ -1,5 +1,6 @@
 """Plots draw the seeds and the means of the table, with beta as an ordered number."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
-from dis_bench.reports.figures.plots import draw_against_beta, draw_tradeoff, draw_training, split_series
+from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff, draw_training, split_series
 from dis_bench.reports.figures.theme import (
     COLOURS,
     OTHERS,
@@ -20,6 +21,8 @@ from dis_bench.reports.figures.theme import (
     to_png,
 )
 from tests.reports.made_up import write_anchors
+
+draw_against_beta = partial(draw_against_dial, dial="beta")
 
 
 def luminance(colour):
