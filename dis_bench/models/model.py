@@ -113,10 +113,10 @@ class Hyperparameter:
         return value
 
     def read(self, given: Any) -> float | int | bool | str | Schedule:
-        """Return a value of this hyperparameter, or a schedule of such values if it is a float.
+        """Return a value of this hyperparameter or, if it is a float, a schedule.
 
         Raises:
-            InputError: as for :meth:`parse`, or no such schedule.
+            InputError: as for :meth:`parse`, or there is no such schedule.
         """
         if self._kind is not float:
             return self.parse(given)
@@ -201,12 +201,12 @@ class Model:
 
     Args:
         values: hyperparameters by name; the others take their defaults. A float may be a schedule, as a text
-            or as a :class:`dis_bench.models.schedules.Schedule`: its attribute has the value of each step in
-            :meth:`step`, and the end value everywhere else.
+            or as a :class:`dis_bench.models.schedules.Schedule`. Its attribute then has the value of each
+            step in :meth:`step`, and the end value in all other methods.
 
     Attributes:
-        values: all hyperparameters by name, schedules as their end value.
-        schedules: of the hyperparameters that follow one.
+        values: all hyperparameters by name, with the end values of schedules.
+        schedules: schedules by hyperparameter.
 
     Raises:
         InputError: a name is not declared, or a value is not allowed.
@@ -239,7 +239,7 @@ class Model:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """What a cell is identified by: values and schedules, without optional ones at their default."""
+        """Values and schedules, without optional values that are at their default."""
         defaults = {h.name: h.default for h in self.hyperparameters if h.optional}
         given: dict[str, Any] = {**self.values, **self.schedules}
         return {n: value for n, value in given.items() if n not in defaults or value != defaults[n]}

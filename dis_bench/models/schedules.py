@@ -16,7 +16,7 @@ from dis_bench.errors import InputError, shown, unknown
 
 MOST_CYCLES = 10_000
 
-# Of a cycle's rise, by the share of it that is over (Fu et al. 2019, sec. 4.2, and the authors' code).
+# Forms of a cycle's rise, as functions of the share of it that is over (the code of Fu et al. 2019).
 FORMS: dict[str, Callable[[float], float]] = {
     "linear": lambda share: share,
     "sigmoid": lambda share: 1 / (1 + math.exp(6 - 12 * share)),
@@ -26,11 +26,11 @@ FORMS: dict[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """A value that moves from ``start`` to ``end``; no value lies outside of these two.
+    """A value that moves between ``start`` and ``end`` over training.
 
     Attributes:
-        start: the value at the first step, or near it.
-        end: the value at the last step, for which the schedule stands in tables.
+        start: the value from which it rises or falls.
+        end: the value at the last step, which tables show.
     """
 
     start: float
@@ -44,21 +44,21 @@ class Schedule:
         return min(max(value, min(self.start, self.end)), max(self.start, self.end))
 
     def rise_to(self, progress: float) -> float:
-        """Return how far the value has come from start to end, from 0 to 1."""
+        """Return the position between start (0) and end (1)."""
         raise NotImplementedError
 
     def __str__(self) -> str:
-        """Return the text that users may write, with every argument: ``linear(0,4,0.1)``."""
+        """Return the schedule as users write it, with all arguments."""
         values = [getattr(self, field.name) for field in fields(self)]
         return f"{type(self).__name__.lower()}({','.join(map(_write, values))})"
 
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """A straight line from start to end, which is reached after a share of the training and kept.
+    """A line from start to end, which is reached after a share of the training.
 
     Attributes:
-        share: of the training, above 0 and up to 1.
+        share: share of the training, above 0 and at most 1.
     """
 
     share: float = 1.0
@@ -73,12 +73,12 @@ class Linear(Schedule):
 
 @dataclass(frozen=True)
 class Cyclical(Schedule):
-    """Equal cycles, each with a rise from start to end and then the end (Fu et al. 2019, eq. 6 and 7).
+    """Equal cycles, each with a rise from start to end, which is then kept (Fu et al. 2019).
 
     Attributes:
-        cycles: how many, over the whole training.
+        cycles: number of cycles in the training.
         rise: share of a cycle after which the end is reached.
-        form: of the rise: ``linear``, ``sigmoid`` or ``cosine``.
+        form: form of the rise: ``linear``, ``sigmoid`` or ``cosine``.
     """
 
     cycles: float = 4
@@ -96,7 +96,7 @@ class Cyclical(Schedule):
             raise unknown("form of a cyclical schedule", self.form, FORMS)
 
     def rise_to(self, progress: float) -> float:
-        """Return the form's value at the place in the cycle; the last cycle ends with the training."""
+        """Return the form's value in the cycle; the last cycle ends with the training."""
         place = math.modf(progress * self.cycles)[0] if progress < 1 else 1.0
         share = place / self.rise
         return FORMS[self.form](share) if share < 1 else 1.0
@@ -113,16 +113,16 @@ _CALL = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
 
 
 def read_schedule(whose: str, given: Any) -> Any:
-    """Return the schedule that a text describes; anything else is returned as it is.
+    """Return the schedule that a text describes, or any other argument unchanged.
 
-    ``constant(4)`` is the value 4 itself, so its cell is that of the plain value.
+    ``constant(4)`` gives the value 4, so that it makes the same cell as the value.
 
     Args:
-        whose: the hyperparameter's name, for the error.
+        whose: name of the hyperparameter, for the error.
         given: a text such as ``linear(0,4,0.1)``, a schedule, or a value.
 
     Raises:
-        InputError: a schedule that there is not, or arguments that it does not take.
+        InputError: there is no such schedule, or it does not take these arguments.
     """
     call = _CALL.fullmatch(given) if isinstance(given, str) else None
     if call is None:
@@ -143,7 +143,7 @@ def read_schedule(whose: str, given: Any) -> Any:
 
 
 def split_schedules(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return hyperparameters with schedules replaced by their end, and the schedules as texts by name."""
+    """Return hyperparameters with the end values of schedules, and schedules as texts."""
     ends = {name: value.end if isinstance(value, Schedule) else value for name, value in values.items()}
     return ends, {name: str(value) for name, value in values.items() if isinstance(value, Schedule)}
 
@@ -170,5 +170,5 @@ def _check_share(name: str, value: float) -> None:
 
 
 def _write(value: float | str) -> str:
-    """Return a number so that it reads back as itself, 4.0 as 4; a word is returned as it is."""
+    """Return a number as a text that is exact, 4.0 as ``4``; a word unchanged."""
     return value if isinstance(value, str) else repr(float(value)).removesuffix(".0")

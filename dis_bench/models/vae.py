@@ -114,12 +114,12 @@ class VAE(Model):
         return {"reconstruction": terms.reconstruction, "kl": terms.kl, "weighted_kl": weighted_kl}
 
     def bounded_loss(self, terms: Terms) -> Tensor:
-        """Compute the loss, with ``free_bits`` as a floor on the KL of each latent (Kingma et al. 2016).
+        """Compute the loss with ``free_bits`` as a floor on the KL of each latent.
 
-        A latent whose KL, averaged over the batch, is below the floor counts as the floor, and its KL has no
-        gradient. Above the floor all of its KL counts.
+        A latent whose mean KL over the batch is below the floor counts as the floor, and its KL has no
+        gradient. Above the floor, all of its KL counts (Kingma et al. 2016).
         """
-        if "free_bits" not in self.chosen:  # where they are 0, or the model does not declare them
+        if "free_bits" not in self.chosen:  # they are 0, or the model does not declare them
             return self.loss(terms)
         counts = terms.kl.mean(0) > self.free_bits
         return self.loss(replace(terms, kl=terms.kl.where(counts, self.free_bits)))

@@ -89,7 +89,7 @@ class Cell:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The arguments of its model: hyperparameters by name, with the text of a schedule if one has it."""
+        """The model's arguments: hyperparameters, or the texts of their schedules."""
         return {**self.hyperparameters, **self.schedules}
 
     @property

@@ -139,7 +139,7 @@ def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:
 
 
 def describe_schedules(cell: Mapping[str, Any]) -> str:
-    """Return a cell's schedules as one text: ``beta=linear(0,4,0.1)``; empty without any."""
+    """Return a cell's schedules as a text such as ``beta=linear(0,4,0.1)``."""
     return " ".join(f"{name}={text}" for name, text in cell.get("schedules", {}).items())
 
 

@@ -49,10 +49,10 @@ def canonical(value: Any) -> str:
 
 
 def add_schedules(cell: Mapping[str, Any]) -> Hyperparameters:
-    """Return a cell's hyperparameters, and each schedule with its end written as the hyperparameter's name.
+    """Return a cell's hyperparameters together with its schedules.
 
-    ``linear(0,4,0.1)`` of beta becomes ``linear(0,β,0.1)``, so that cells that differ only in the value that
-    they end with are drawn as one series.
+    ``linear(0,4,0.1)`` of beta becomes ``linear(0,β,0.1)``, so that cells that differ only in the end value
+    are drawn as one series.
     """
     schedules = {
         name + SCHEDULE: _START_AND_END.sub(rf"\g<1>{format_dial(name)}", text, count=1)
@@ -106,7 +106,7 @@ def _by_model(models: list[str], chosen: list[Hyperparameters]) -> dict[str, lis
 
 
 def _find_varied(some: list[Hyperparameters]) -> list[str]:
-    """List the hyperparameters that take more than one value, by name, and all schedules."""
+    """List the hyperparameters that take more than one value, and all schedules."""
     names = dict.fromkeys(name for values in some for name in values)
     varied = {n for n in names if len({canonical(v[n]) if n in v else None for v in some}) > 1}
     return sorted(name for name in names if name in varied or name.endswith(SCHEDULE))

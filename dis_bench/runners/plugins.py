@@ -73,19 +73,19 @@ def _check_methods(whose: str, model: Any, base: Any) -> None:
 
 
 def check_schedules(model: Model) -> None:
-    """Check that a model takes all values of its schedules, in its steps.
+    """Check that a model's schedules give it only values that its steps can use.
 
     Raises:
-        InputError: it does not take some together, or one is a setting of an optimiser, which is read once.
+        InputError: the model refuses some values, or one is a setting of its optimiser, which is read once.
     """
     names = [*model.schedules]
     ends = ([schedule.start, schedule.end] for schedule in model.schedules.values())
-    for values in itertools.product(*ends):  # all others are between these
+    for values in itertools.product(*ends):  # all other values are between these
         other = type(model)(**{**model.values, **dict(zip(names, values, strict=True))})
         if other.optimisers() != model.optimisers():
             raise InputError(
-                f"{' and '.join(names)} can follow no schedule, as the optimiser has it for the whole "
-                "training; give a value."
+                f"{' and '.join(names)} cannot follow a schedule, because the optimiser reads it only once; "
+                "give a value."
             )
 
 

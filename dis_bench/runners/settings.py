@@ -123,5 +123,5 @@ def _read_parameter(key: str, given: Any, default: Any) -> Any:
 
 
 def _split(given: str | list[str]) -> list[str]:
-    """Split a text at its commas, but not at those of a schedule such as ``linear(0,4,0.1)``."""
+    """Split a text at its commas, except those inside of ``linear(0,4,0.1)``."""
     return _COMMA.split(given) if isinstance(given, str) else given

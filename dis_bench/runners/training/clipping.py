@@ -1,4 +1,4 @@
-"""Clipping of gradients by their global norm: of one player, and of each cell apart in a stack."""
+"""Clipping of gradients by their norm, for each player and each cell of a stack."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-TINY = 1e-6  # as in torch.nn.utils.clip_grad_norm_, so that a norm of 0 can be divided by
+TINY = 1e-6  # as in torch.nn.utils.clip_grad_norm_; avoids a division by zero
 
 
 @torch.no_grad()
 def clip_norms(weights: Sequence[Tensor], most: float, stacked: bool) -> None:
-    """Scale gradients whose norm over all weights is above a limit down to it, in place.
+    """Scale gradients in place so that their norm over all weights is at most a limit.
 
     Args:
-        weights: of one player; [K, ...] each where stacked. One that its loss does not reach has no gradient.
-        most: the largest norm that is left as it is.
-        stacked: whether the first dimension is that of cells, each of which has a norm of its own.
+        weights: weights of one player, [K, ...] each in a stack. Those without a gradient are left out.
+        most: the largest norm allowed.
+        stacked: True if the first dimension is that of cells, each of which has its own norm.
     """
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     if not gradients:

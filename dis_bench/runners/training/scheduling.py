@@ -13,14 +13,14 @@ from dis_bench.models.model import Model
 class Scheduling:
     """The hyperparameters of K cells that follow a schedule in at least one of them.
 
-    A step of a stack, and one that a GPU may have captured, reads them from tensors, which are changed in
-    place. A cell that trains alone on a CPU reads plain numbers, as it does without schedules: a schedule
-    that never changes its value then trains exactly as that value.
+    The step of a stack, and a step that a GPU may have captured, reads them from tensors, which are changed
+    in place. A cell that trains alone on a CPU reads Python numbers, as it does without schedules, so a
+    schedule that never changes its value trains exactly like that value.
 
     Args:
-        models: of the cells.
-        values: the tensors [K] that a stack reads, by name; None for a cell that trains alone.
-        device: that trains.
+        models: models of the cells.
+        values: tensors [K] that the stack reads, by name; None for a cell that trains alone.
+        device: training device.
     """
 
     def __init__(
@@ -34,16 +34,21 @@ class Scheduling:
             self._read = {name: values[name] for name in self._names}
         elif device.type != "cpu":
             self._read = {name: torch.zeros(1, device=device) for name in self._names}
-            for name, tensor in self._read.items():
-                setattr(models[0], name, tensor[0])  # a view, which sees what is written
+        self._views = {} if values is not None else {name: one[0] for name, one in self._read.items()}
         self._next: list[list[list[float]]] = []
         self._on_device: Tensor | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Let a model that trains alone on a GPU read its tensors from now on."""
+        for name, view in self._views.items():
+            setattr(self._models[0], name, view)
 
     def prepare(self, progress: Sequence[float]) -> None:
-        """Compute the values of the next steps, and copy them to the device at once.
+        """Compute the values of the next steps, and copy them to the device together.
 
         Args:
-            progress: of each of these steps, from 0 to 1.
+            progress: progress of each step, from 0 to 1.
         """
         if not self._names:
             return
@@ -64,7 +69,7 @@ class Scheduling:
                 setattr(self._models[0], name, value)
 
     def end(self) -> None:
-        """Leave each model with the values that its schedules end with."""
+        """Give each model the end values of its schedules, until training begins again."""
         for model in self._models:
             for name in model.schedules:
                 setattr(model, name, model.values[name])

@@ -141,6 +141,7 @@ class Training:
     def go_on(self) -> None:
         """Return to training after :meth:`give_back`."""
         self._game.train()
+        self._scheduling.begin()
 
     @torch.no_grad()
     def measure_images(self, images: Tensor, noise: Tensor) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from dis_bench.models import build_model
 from dis_bench.runners.training.loop import train
 from dis_bench.runners.training.scheduling import Scheduling
+from dis_bench.runners.training.steps import Training
 from tests.models.cells import prepare_cell
 from tests.runners.training.test_checkpoints import train_until
 
@@ -84,6 +85,19 @@ def test_a_cell_of_a_stack_goes_on_alone_along_its_schedule(tmp_path, monkeypatc
         assert find_betas(log) == pytest.approx(BY_HAND[number], abs=1e-3)
 
 
+def test_a_cell_that_is_scored_along_the_way_keeps_to_its_schedule():
+    training = Training([prepare_all()[0]])
+    [one] = training.trainees
+    seen = []
+    for drawn in training.draw_ahead([2, 2]):
+        training.take(drawn)
+        seen.append(one.model.beta)
+        training.give_back()
+        seen.append(one.model.beta)
+        training.go_on()
+    assert seen == [2.0, 8.0, 6.0, 8.0]
+
+
 def test_on_other_devices_a_cell_alone_reads_a_tensor_that_is_changed_in_place():
     model, _ = build_model("betavae", beta="linear(0,8)")
     scheduling = Scheduling([model], None, torch.device("meta"))
@@ -95,3 +109,5 @@ def test_on_other_devices_a_cell_alone_reads_a_tensor_that_is_changed_in_place()
     assert model.beta is read
     scheduling.end()
     assert model.beta == 8.0
+    scheduling.begin()  # after codes were scored along the way
+    assert model.beta is read
