@@ -9,6 +9,7 @@ import pytest
 import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.runners.settings import parse_settings, resolve_settings
 from dis_bench.runners.study import Study, read_study_file
 from tests.runners.test_run import HERE, TINY
 
@@ -258,3 +259,9 @@ def test_free_bits_of_0_make_the_cell_without_them():
     found = plan(metrics=(), settings={"betavae.free_bits": [0, 0.5]}, seeds=1).cells
     assert found[0] == plan(metrics=(), seeds=1).cells[0]
     assert found[1].hyperparameters == {"beta": 4.0, "free_bits": 0.5}
+
+
+def test_commas_of_a_schedule_do_not_split_it():
+    typed = parse_settings(["a.b=1,linear(0,4,0.1)", "a.b=cyclical(0,4),2", "c.d=x(y,z"], "betavae.beta=1,4")
+    assert typed == {"a.b": ["1", "linear(0,4,0.1)", "cyclical(0,4)", "2"], "c.d": "x(y,z"}
+    assert resolve_settings({"m.d": "x(y,z"}, {"m": ["d"]}, {}).hyperparameters == {"m": {"d": ["x(y", "z"]}}
