@@ -38,8 +38,8 @@ def describe_plan(plan: Sequence[tuple[Cell, str, str]], *, verbose: bool = Fals
 
 def _summarise(cells: list[Cell], counts: Counter[str]) -> str:
     """Return one line for the cells of one model on one dataset."""
-    names = dict.fromkeys(name for cell in cells for name in cell.hyperparameters)
-    values = [(name, [cell.hyperparameters.get(name) for cell in cells]) for name in names]
+    names = dict.fromkeys(name for cell in cells for name in cell.given)
+    values = [(name, [cell.given.get(name) for cell in cells]) for name in names]
     values += [("steps", [cell.steps for cell in cells])]
     ranges = [f"{name}={_range(some)}" for name, some in values]
     seeds = len({cell.seed for cell in cells})

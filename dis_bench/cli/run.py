@@ -31,6 +31,7 @@ examples:
   dis-bench run --models betavae --set betavae.beta=1,2,4,6,8,16 --budget paper --out results/paper
   dis-bench run --models betavae --metrics mig dci --set betavae.beta=1,4 mig.bins=40
   dis-bench run --models factorvae dipvae1 --grid published --seeds 5
+  dis-bench run --models betavae --set "betavae.beta=4,linear(0,4,0.1)"      a schedule beside a value
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
 
@@ -66,7 +67,7 @@ def _add_grid(group: Any) -> None:
         nargs="+",
         action="extend",
         metavar="NAME.KEY=V1,V2",
-        help="values of a model's hyperparameter, or a metric's parameter",
+        help="values or schedules of a model's hyperparameter, or a metric's parameter",
     )
     add(
         "--grid",
@@ -83,6 +84,7 @@ def _add_training(group: Any) -> None:
     add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
+    add("--clip-norm", type=_number, metavar="N", help="largest gradient norm of a player (default: none)")
     add("--holdout", type=_number, metavar="SHARE", help="of the images, kept out of training (default: 0)")
     add(
         "--score-at",

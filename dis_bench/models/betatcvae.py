@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from dis_bench.models.model import Hyperparameter
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,7 @@ class BetaTCVAE(VAE):
         Hyperparameter("alpha", 1.0, "weight of the mutual information of images and codes"),
         Hyperparameter("gamma", 1.0, "weight of the KL of each latent's marginal", low=0.0),
         Hyperparameter("estimator", "mws", "estimator of the parts of the KL", words=ESTIMATORS),
+        FREE_BITS,
     )
 
     alpha: float

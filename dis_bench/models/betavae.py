@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dis_bench.models.model import Hyperparameter
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,7 @@ class BetaVAE(VAE):
             low=0.0,
             grid=(1.0, 2.0, 4.0, 6.0, 8.0, 16.0),  # Locatello et al. 2019, table 2
         ),
+        FREE_BITS,
     )
 
     beta: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dis_bench.models.model import Hyperparameter
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,7 @@ class DIPVAE1(VAE):
     hyperparameters = (
         Hyperparameter("lambda_od", 10.0, "weight of the covariances; 0 is the VAE", low=0.0, grid=GRID),
         Hyperparameter("ratio", 10.0, "weight of the variances, in units of lambda_od", low=0.0),
+        FREE_BITS,
     )
 
     lambda_od: float
@@ -51,6 +52,7 @@ class DIPVAE2(DIPVAE1):
     hyperparameters = (
         Hyperparameter("lambda_od", 10.0, "weight of the covariances; 0 is the VAE", low=0.0, grid=GRID),
         Hyperparameter("ratio", 1.0, "weight of the variances, in units of lambda_od", low=0.0),
+        FREE_BITS,
     )
 
     def covariance(self, terms: Terms) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.models.model import Adam, Hyperparameter, Step
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,7 @@ class FactorVAE(VAE):
             low=0.0,
             grid=(10.0, 20.0, 30.0, 40.0, 50.0, 100.0),  # Locatello et al. 2019, table 2
         ),
+        FREE_BITS,
     )
 
     gamma: float
@@ -67,6 +68,6 @@ class FactorVAE(VAE):
         joint, product = networks.critic(terms.codes), networks.critic(shuffled)
         correlation = (joint[:, 0] - joint[:, 1]).mean()
         told_apart = -(F.log_softmax(joint, 1)[:, 0] + F.log_softmax(product, 1)[:, 1]).mean() / 2
-        loss = self.loss(terms)
+        loss = self.bounded_loss(terms)
         measures = {**self.measures(terms, loss), "total_correlation": correlation}
         return Step({"autoencoder": loss + self.gamma * correlation, "critic": told_apart}, measures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dis_bench.models.model import Hyperparameter
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,7 @@ class HFS(VAE):
         Hyperparameter(
             "beta", 1.0, "weight of the KL", low=0.0, grid=(0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 16.0)
         ),
+        FREE_BITS,
     )
 
     gamma: float

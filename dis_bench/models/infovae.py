@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.models.model import Hyperparameter
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,7 @@ class InfoVAE(VAE):
             "of the MMD: exp(-|a - b|^2 / D^2), or the inverse multiquadric",
             words=KERNELS,
         ),
+        FREE_BITS,
     )
 
     lambda_mmd: float

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from dis_bench.errors import InputError, shown, unknown
+from dis_bench.models.schedules import Schedule, read_schedule
 from dis_bench.printing import as_utf8
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Hyperparameter:
         high: the largest value allowed, for numbers.
         words: the allowed texts; empty if any text is allowed.
         grid: the published values, for ``--grid published``; empty if there are none.
+        optional: left out of a cell's identity at its default, so that declaring it later keeps finished
+            cells; at the default, the model must train as if it did not exist.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Hyperparameter:
     high: float | None = None
     words: tuple[str, ...] = ()
     grid: tuple[float | int | bool | str, ...] = ()
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
@@ -107,6 +111,21 @@ class Hyperparameter:
             if below or above:
                 raise InputError(f"{self.name} must be {self._bounds()}, but {shown(given)} was given.")
         return value
+
+    def read(self, given: Any) -> float | int | bool | str | Schedule:
+        """Return a value of this hyperparameter or, if it is a float, a schedule.
+
+        Raises:
+            InputError: as for :meth:`parse`, or there is no such schedule.
+        """
+        if self._kind is not float:
+            return self.parse(given)
+        read = read_schedule(self.name, given)
+        if not isinstance(read, Schedule):
+            return self.parse(read)
+        for value in (read.start, read.end):  # no other value is outside of these
+            self.parse(value)
+        return read
 
     def _convert(self, given: Any) -> float | int | bool | str:
         kind = self._kind
@@ -181,7 +200,13 @@ class Model:
             tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
     Args:
-        values: hyperparameters by name; the others take their defaults.
+        values: hyperparameters by name; the others take their defaults. A float may be a schedule, as a text
+            or as a :class:`dis_bench.models.schedules.Schedule`. Its attribute then has the value of each
+            step in :meth:`step`, and the end value in all other methods.
+
+    Attributes:
+        values: all hyperparameters by name, with the end values of schedules.
+        schedules: schedules by hyperparameter.
 
     Raises:
         InputError: a name is not declared, or a value is not allowed.
@@ -204,9 +229,20 @@ class Model:
         for given in values:
             if given not in declared:
                 raise unknown(f"hyperparameter of {self.name}", given, declared)
-        self.values = {name: h.parse(values.get(name, h.default)) for name, h in declared.items()}
+        read = {name: h.read(values.get(name, h.default)) for name, h in declared.items()}
+        self.schedules = {name: value for name, value in read.items() if isinstance(value, Schedule)}
+        self.values = {
+            name: value.end if isinstance(value, Schedule) else value for name, value in read.items()
+        }
         for name, value in self.values.items():
             setattr(self, name, value)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Values and schedules, without optional values that are at their default."""
+        defaults = {h.name: h.default for h in self.hyperparameters if h.optional}
+        given: dict[str, Any] = {**self.values, **self.schedules}
+        return {n: value for n, value in given.items() if n not in defaults or value != defaults[n]}
 
     def build(self, given: Given) -> Any:
         """Build the networks: a module whose children are the players.

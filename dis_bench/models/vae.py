@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dis_bench.models.model import Model, Step
+from dis_bench.models.model import Hyperparameter, Model, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dis_bench.models.draws import Draws
     from dis_bench.models.given import Given
+
+
+FREE_BITS = Hyperparameter(
+    "free_bits", 0.0, "floor on the KL of each latent, in nats; 0 is none", low=0.0, optional=True
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class VAE(Model):
 
     name = "vae"
     note = "its objective: β = 1"
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (FREE_BITS,)
+
+    free_bits: float
 
     def loss(self, terms: Terms) -> Tensor:
         """Compute the negative ELBO, in nats per image; other objectives override this."""
@@ -105,10 +113,21 @@ class VAE(Model):
         weighted_kl = loss - terms.reconstruction.mean().double()  # a difference of large numbers
         return {"reconstruction": terms.reconstruction, "kl": terms.kl, "weighted_kl": weighted_kl}
 
+    def bounded_loss(self, terms: Terms) -> Tensor:
+        """Compute the loss with ``free_bits`` as a floor on the KL of each latent.
+
+        A latent whose mean KL over the batch is below the floor counts as the floor, and its KL has no
+        gradient. Above the floor, all of its KL counts (Kingma et al. 2016).
+        """
+        if "free_bits" not in self.chosen:  # they are 0, or the model does not declare them
+            return self.loss(terms)
+        counts = terms.kl.mean(0) > self.free_bits
+        return self.loss(replace(terms, kl=terms.kl.where(counts, self.free_bits)))
+
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
         """Compute the loss of the only player."""
         terms = self.terms(networks, batch)
-        loss = self.loss(terms)
+        loss = self.bounded_loss(terms)
         return Step({"autoencoder": loss}, self.measures(terms, loss))
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:

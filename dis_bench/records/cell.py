@@ -21,6 +21,10 @@ NO_BUDGET: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
 RECIPE = 3
 
 
+# Fields that the identity leaves out if they are empty.
+_OPTIONAL = ("network_version", "holdout", "score_at", "schedules", "clip_norm")
+
+
 @dataclass(frozen=True)
 class Cell:
     """One training: a dataset, a model with its hyperparameters, a budget, a seed.
@@ -42,6 +46,8 @@ class Cell:
         network_version: version of the network's code; empty for dis-bench's own, which ``recipe`` covers.
         holdout: share of the images that are kept out of training; 0 trains on all.
         score_at: training steps after which codes are scored too, in ascending order.
+        schedules: schedules of hyperparameters, as texts by name; ``hyperparameters`` has their end values.
+        clip_norm: largest norm of each player's gradients; 0 does not clip them.
     """
 
     dataset: str
@@ -63,13 +69,15 @@ class Cell:
     network_version: str = ""
     holdout: float = 0.0
     score_at: tuple[int, ...] = ()
+    schedules: dict[str, str] = field(default_factory=dict, hash=False)
+    clip_norm: float = 0.0
 
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that determines the result, as plain values."""
         identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
         identity["score_at"] = [*self.score_at]
-        for name in ("network_version", "holdout", "score_at"):  # cells without them keep their earlier hash
+        for name in _OPTIONAL:  # cells without them keep their earlier hash
             if not identity[name]:
                 del identity[name]
         return identity
@@ -80,9 +88,14 @@ class Cell:
         return hash_identity(self.identity)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The model's arguments: hyperparameters, or the texts of their schedules."""
+        return {**self.hyperparameters, **self.schedules}
+
+    @property
     def label(self) -> str:
         """The cell in words: ``dsprites betavae beta=4 seed=0``."""
-        values = [f"{name}={_short(value)}" for name, value in self.hyperparameters.items()]
+        values = [f"{name}={_short(value)}" for name, value in self.given.items()]
         return " ".join([plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"])
 
     @property

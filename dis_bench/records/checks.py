@@ -185,11 +185,15 @@ def check_cell(cell: Any) -> None:
         check_column("hyperparameter", name)
         if not isinstance(value, (bool, str)):
             _check_number(f"hyperparameter {name}", value, low=-WHOLE if isinstance(value, int) else -LARGEST)
+    if "clip_norm" in cell:
+        _check_number("clip_norm", cell["clip_norm"], low=0)
+    _check_texts("schedules", cell.get("schedules", {}))
+    _check_names("schedules", cell.get("schedules", {}), cell["hyperparameters"])
     _check_plain("cell", cell)
 
 
 # Keys that a cell that was trained here may lack.
-_OPTIONAL = {"kind", "network_version", "holdout", "score_at"}
+_OPTIONAL = {"kind", "network_version", "holdout", "score_at", "schedules", "clip_norm"}
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 
 

@@ -29,12 +29,12 @@ class Kind(StrEnum):
 # Keys of a cell's identity that tables do not show, although its hash covers them.
 _UNSHOWN = (
     *("kind", "dataset_version", "model_version", "network_version"),
-    *("hyperparameters", "optimiser", "recipe", "score_at"),
+    *("hyperparameters", "schedules", "optimiser", "recipe", "score_at"),
 )
 KL_PER_LATENT = "kl_per_latent"  # becomes the columns kl_0, kl_1, ...
 
 SETTINGS = tuple(name for name in CellIdentity.__annotations__ if name not in _UNSHOWN)
-DERIVED = ("beta_norm", "dial", "dial_value")  # from the hyperparameters
+DERIVED = ("schedules", "beta_norm", "dial", "dial_value")  # from the hyperparameters
 MEASURES = tuple(name for name in Evaluation.__annotations__ if name != KL_PER_LATENT)
 TIMES = tuple(Timing.__annotations__)
 
@@ -136,6 +136,11 @@ def list_scores(records: Iterable[Record]) -> list[str]:
 def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:
     """Return the column of one model's hyperparameter: ``factorvae.gamma``."""
     return f"{plain_name(cell['model'])}.{hyperparameter}"
+
+
+def describe_schedules(cell: Mapping[str, Any]) -> str:
+    """Return a cell's schedules as a text such as ``beta=linear(0,4,0.1)``."""
+    return " ".join(f"{name}={text}" for name, text in cell.get("schedules", {}).items())
 
 
 def find_dial(record: Mapping[str, Any]) -> str | None:

@@ -46,10 +46,12 @@ class CellIdentity(TypedDict):
     steps: NotRequired[int]  # of the optimiser; 0 for a model without weights to train
     batch_size: NotRequired[int]  # images per step; 0 without steps
     lr: NotRequired[float]  # learning rate; 0 without steps
+    clip_norm: NotRequired[float]  # largest norm of each player's gradients, if they are clipped
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
     score_at: NotRequired[list[int]]  # training steps after which codes are scored too, if there are any
+    schedules: NotRequired[dict[str, str]]  # of hyperparameters, whose values above are the end values
     seed: int  # of weights, batches and noise; distinguishes trainings of one encoder
     optimiser: NotRequired[str]  # adam
     recipe: int  # raised when the same settings would give different numbers

@@ -3,13 +3,15 @@
 The *dial* of a model is the hyperparameter along which its cells are drawn: the one that the model names if
 it varies, else beta, else the first number that varies. The other varying hyperparameters split the model
 into *series*, each a path along the dial. A value that is not a number (a word, True, None) is a category and
-names a series of its own.
+names a series of its own, and so does a schedule, apart from its end, which is the hyperparameter's value.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.records.sorting import sort_key
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Hyperparameters = dict[str, Any]
+
+SCHEDULE = " schedule"  # follows the name of the hyperparameter; no name of one has a space
+_START_AND_END = re.compile(r"(\w+\([^,()]*,)[^,()]*")
 
 
 def format_value(value: Any) -> str:
@@ -41,6 +46,19 @@ def is_number(value: Any) -> bool:
 def canonical(value: Any) -> str:
     """Return a text that is equal only for equal values of the same kind."""
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def add_schedules(cell: Mapping[str, Any]) -> Hyperparameters:
+    """Return a cell's hyperparameters together with its schedules.
+
+    ``linear(0,4,0.1)`` of beta becomes ``linear(0,β,0.1)``, so that cells that differ only in the end value
+    are drawn as one series.
+    """
+    schedules = {
+        name + SCHEDULE: _START_AND_END.sub(rf"\g<1>{format_dial(name)}", text, count=1)
+        for name, text in cell.get("schedules", {}).items()
+    }
+    return {**cell["hyperparameters"], **schedules}
 
 
 def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparameters]) -> pd.DataFrame:
@@ -88,9 +106,10 @@ def _by_model(models: list[str], chosen: list[Hyperparameters]) -> dict[str, lis
 
 
 def _find_varied(some: list[Hyperparameters]) -> list[str]:
-    """List the hyperparameters that take more than one value, by name."""
+    """List the hyperparameters that take more than one value, and all schedules."""
     names = dict.fromkeys(name for values in some for name in values)
-    return sorted(n for n in names if len({canonical(v[n]) if n in v else None for v in some}) > 1)
+    varied = {n for n in names if len({canonical(v[n]) if n in v else None for v in some}) > 1}
+    return sorted(name for name in names if name in varied or name.endswith(SCHEDULE))
 
 
 def _find_named(cells: pd.DataFrame, models: list[str]) -> dict[str, str]:

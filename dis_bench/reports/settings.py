@@ -21,14 +21,14 @@ from dis_bench.records.sorting import SortKey, sort_key
 from dis_bench.records.table import tabulate
 from dis_bench.reports.along import ScoreCurve, gather_score_curves
 from dis_bench.reports.anchors import match_anchors
-from dis_bench.reports.configurations import canonical, format_value, name_cells
+from dis_bench.reports.configurations import add_schedules, canonical, format_value, name_cells
 from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # These may differ within a setting.
-_VARIED = ("model", "model_version", "hyperparameters", "seed")
+_VARIED = ("model", "model_version", "hyperparameters", "schedules", "seed")
 _ARITHMETIC = ("precision", "kernels")  # affects the last digits; titles name it only if it differs
 
 # The columns that all cells of a setting share, for tables of several settings.
@@ -139,7 +139,8 @@ def _shared(record: Record) -> dict[str, Any]:
     if "kind" in shared:
         return shared
     steps = ", ".join(map(str, shared.get("score_at", [])))
-    return {**shared, "holdout": shared.get("holdout", 0.0), "score_at": steps or "none"}
+    absent = {"holdout": 0.0, "clip_norm": "none"}
+    return {**absent, **shared, "score_at": steps or "none"}
 
 
 def _split_protocols(records: list[Record]) -> list[list[Record]]:
@@ -260,4 +261,4 @@ def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.Da
     by_hash = {record["hash"]: record["cell"] for record in records}
     ordered = [by_hash[cell] for cell in cells["hash"]]
     models = [names[cell["model"], str(cell.get("model_version", ""))] for cell in ordered]
-    return name_cells(cells, models, [cell["hyperparameters"] for cell in ordered])
+    return name_cells(cells, models, [add_schedules(cell) for cell in ordered])

@@ -42,6 +42,9 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     _check_score_at(options["score_at"])
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
+    clip_norm = options["clip_norm"]
+    if clip_norm is not None and not (_is_number(clip_norm) and 0 < clip_norm <= LARGEST_FLOAT):
+        raise InputError(f"clip_norm must be a positive number, but {shown(clip_norm)} was given.")
     if not isinstance(options["network"], str):
         raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from dis_bench.registry import Plugin
 if TYPE_CHECKING:
     from dis_bench.datasets.dataset import Dataset
     from dis_bench.metrics.metric import Metric
+    from dis_bench.models.model import Model
     from dis_bench.networks.chosen import ChosenNetworks
 
 
@@ -68,6 +70,23 @@ def _check_methods(whose: str, model: Any, base: Any) -> None:
         f"{whose} must define {' and '.join(wanted[name] for name in lacking)}, or subclass "
         "dis_bench.models.vae.VAE and define loss(self, terms)."
     )
+
+
+def check_schedules(model: Model) -> None:
+    """Check that a model's schedules give it only values that its steps can use.
+
+    Raises:
+        InputError: the model refuses some values, or one is a setting of its optimiser, which is read once.
+    """
+    names = [*model.schedules]
+    ends = ([schedule.start, schedule.end] for schedule in model.schedules.values())
+    for values in itertools.product(*ends):  # all other values are between these
+        other = type(model)(**{**model.values, **dict(zip(names, values, strict=True))})
+        if other.optimisers() != model.optimisers():
+            raise InputError(
+                f"{' and '.join(names)} cannot follow a schedule, because the optimiser reads it only once; "
+                "give a value."
+            )
 
 
 def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import read_value
 
 Given = Mapping[str, Any]
+
+_COMMA = re.compile(r",(?![^()]*\))")  # one that no closing bracket follows before an opening one
 
 
 class Settings(NamedTuple):
@@ -91,7 +94,7 @@ def resolve_settings(
 def _list_values(key: str, given: Any) -> Sequence[Any]:
     """Return the values of a hyperparameter, at least one."""
     if isinstance(given, str):
-        given = given.split(",")
+        given = _split(given)
     values = [given] if isinstance(given, (int, float)) else given
     if not isinstance(values, Sequence) or isinstance(values, bytes) or not values:
         raise InputError(
@@ -120,4 +123,5 @@ def _read_parameter(key: str, given: Any, default: Any) -> Any:
 
 
 def _split(given: str | list[str]) -> list[str]:
-    return given.split(",") if isinstance(given, str) else given
+    """Split a text at its commas, except those inside of ``linear(0,4,0.1)``."""
+    return _COMMA.split(given) if isinstance(given, str) else given

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.models.schedules import split_schedules
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
@@ -30,7 +31,14 @@ from dis_bench.runners.device import (
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_batch, check_dataset, check_holdout, check_metrics, check_models
+from dis_bench.runners.plugins import (
+    check_batch,
+    check_dataset,
+    check_holdout,
+    check_metrics,
+    check_models,
+    check_schedules,
+)
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
@@ -84,8 +92,10 @@ class Study:
         network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
+        clip_norm: largest norm of each player's gradients; None does not clip them.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
             ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
+            A value may be a schedule: ``linear(0,4,0.1)``.
         allow_small: score even if a protocol needs more rows than a dataset has images, and mark the scores.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -112,6 +122,7 @@ class Study:
     network: str = DEFAULTS["network"]
     likelihood: str = DEFAULTS["likelihood"]
     metrics: Sequence[str] = DEFAULTS["metrics"]
+    clip_norm: float | None = DEFAULTS.get("clip_norm")
     settings: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS.get("settings", {})))
     allow_small: bool = DEFAULTS["allow_small"]
     budget: str = DEFAULTS["budget"]
@@ -201,6 +212,7 @@ class Study:
         lr = budget.lr if self.lr is None else float(self.lr)
         trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
         trained_as["score_at"] = tuple(sorted(self.score_at))
+        trained_as["clip_norm"] = float(self.clip_norm or 0.0)
         budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
         return tuple(
             Cell(
@@ -210,7 +222,8 @@ class Study:
                 dataset_version=dataset_plugins[dataset_name].version,
                 model=name,
                 model_version=models[name].version,
-                hyperparameters=hyperparameters,
+                hyperparameters=ends,
+                schedules=schedules,
                 network=network.name,
                 network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
@@ -225,7 +238,7 @@ class Study:
             for seed in range(seeds)
             for dataset_name, dataset in datasets.items()
             for name in models
-            for hyperparameters in grids[name]
+            for ends, schedules in map(split_schedules, grids[name])
         )
 
     def _count_steps(self) -> int:
@@ -393,6 +406,8 @@ def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> li
     combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
     for chosen in itertools.product(*values.values()):
         with blaming(f"model '{name}'"):
-            combination = model(**dict(zip(values, chosen, strict=True))).values
+            made = model(**dict(zip(values, chosen, strict=True)))
+            check_schedules(made)
+            combination = made.chosen
             combinations.setdefault(tuple(combination.items()), combination)
     return [*combinations.values()]

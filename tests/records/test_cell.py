@@ -47,6 +47,8 @@ CHANGES = {
     "network_version": "abc",
     "holdout": 0.1,
     "score_at": (100, 500),
+    "schedules": {"beta": "linear(0,4,0.1)"},
+    "clip_norm": 1.0,
 }
 
 
@@ -67,6 +69,14 @@ def test_networks_of_our_own_have_no_version_in_the_identity():
     # Cells had no version of networks before networks could be plug-ins, and still count as finished.
     assert "network_version" not in CELL.identity
     assert dataclasses.replace(CELL, network_version="abc").identity["network_version"] == "abc"
+
+
+def test_a_schedule_is_in_the_label_and_a_cell_without_one_keeps_its_hash():
+    assert {"schedules", "clip_norm"}.isdisjoint(CELL.identity)
+    scheduled = dataclasses.replace(CELL, schedules={"beta": "linear(0,4,0.1)"})
+    assert scheduled.label == "dsprites betavae beta=linear(0,4,0.1) seed=0"
+    assert scheduled.given == {"beta": "linear(0,4,0.1)"}
+    assert scheduled.folder.startswith("dsprites-betavae-betalinear-0-4-0.1-seed0-")
 
 
 def test_folder_is_readable_and_ends_in_the_hash():

@@ -196,9 +196,10 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 
 def test_the_schema_has_every_field_of_a_cell():
-    whole = dataclasses.replace(CELL, network_version="abc", holdout=0.1, score_at=(10,))
+    optional = {"network_version": "abc", "holdout": 0.1, "score_at": (10,), "clip_norm": 1.0}
+    whole = dataclasses.replace(CELL, **optional, schedules={"beta": "linear(0,4,1)"})
     assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind"}
-    assert set(CELL.identity) == set(whole.identity) - {"network_version", "holdout", "score_at"}
+    assert set(CELL.identity) == set(whole.identity) - {*optional, "schedules"}
     assert {field.name for field in dataclasses.fields(Cell)} <= set(CellIdentity.__annotations__)
 
 
@@ -207,6 +208,22 @@ def test_a_version_of_networks_is_a_text():
     for version in ("", 3, None):
         with pytest.raises(Damaged, match="its network_version is"):
             check_cell({**CELL.identity, "network_version": version})
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"clip_norm": -1.0},
+        {"clip_norm": "1"},
+        {"schedules": "linear(0,4,1)"},
+        {"schedules": {"beta": 4.0}},
+        {"schedules": {"gamma": "linear(0,4,1)"}},  # of a hyperparameter that it does not have
+    ],
+)
+def test_schedules_and_norms_that_no_cell_has(lie):
+    check_cell({**CELL.identity, "clip_norm": 1.0, "schedules": {"beta": "linear(0,4,1)"}})
+    with pytest.raises(Damaged):
+        check_cell({**CELL.identity, **lie})
 
 
 @pytest.mark.parametrize("name", sorted(CELL.identity))

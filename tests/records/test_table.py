@@ -20,6 +20,13 @@ def with_model(model, seed=0, **hyperparameters):
     return dataclasses.replace(CELL, model=model, hyperparameters=hyperparameters, seed=seed)
 
 
+def test_a_schedule_has_a_column_beside_that_of_the_value_it_ends_with():
+    scheduled = dataclasses.replace(CELL, schedules={"beta": "linear(0,4,0.1)"})
+    table = tabulate([make(scheduled), make(CELL)])
+    assert table["beta"].tolist() == [4.0, 4.0]
+    assert sorted(table["schedules"]) == ["", "beta=linear(0,4,0.1)"]
+
+
 def test_columns_come_by_what_they_are_in_whatever_order_the_cells_do():
     records = [
         make(status="failed", failure={"reason": "x"}, evaluation={}, scores={}, timing={}),
@@ -28,7 +35,7 @@ def test_columns_come_by_what_they_are_in_whatever_order_the_cells_do():
     ]
     columns = list(tabulate(records).columns)
     assert [name for name in columns if name in FIXED] == [name for name in FIXED if name in columns]
-    assert columns[columns.index("seed") + 1 : columns.index("beta_norm")] == [
+    assert columns[columns.index("seed") + 1 : columns.index("schedules")] == [
         *("beta", "gamma", "betavae.beta", "other.beta")
     ]
     assert columns[columns.index("active_latents") + 1 : columns.index("train_seconds")] == [

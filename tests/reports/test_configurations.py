@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dis_bench.reports.configurations import name_cells
+from dis_bench.reports.configurations import add_schedules, name_cells
 
 CHOSEN = {
     "numbers": [{"beta": 10.0}, {"beta": 4.0}, {"beta": 20.0}, {"beta": 5.0}],
@@ -90,3 +90,17 @@ def test_each_model_has_its_own_dial():
         "one, beta = 1",
         "one, beta = 2",
     ]
+
+
+def test_a_schedule_is_always_told_and_cells_that_differ_in_its_end_are_one_series():
+    cells = [
+        {"hyperparameters": {"beta": beta}, "schedules": {"beta": f"linear(0,{beta:g},0.1)"}}
+        for beta in (4.0, 10.0)
+    ]
+    named = name([add_schedules(cell) for cell in cells])
+    assert set(named["series"]) == {"m, beta schedule = linear(0,β,0.1)"}
+    assert named["level"].tolist() == [4.0, 10.0]
+    plain = {"hyperparameters": {"beta": 4.0}}
+    both = name([add_schedules(cell) for cell in (*cells, plain)])
+    assert both["series"].nunique() == 2
+    assert both["label"].nunique() == 3

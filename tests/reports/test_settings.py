@@ -55,6 +55,28 @@ def test_titles_say_what_else_differs(study):
     assert len({setting.slug for setting in split_settings(records + others)}) == 2
 
 
+def test_cells_with_clipped_gradients_are_another_setting(study):
+    records = study(seeds=[0])
+    clipped = copy.deepcopy(records)
+    for record in clipped:
+        record["cell"]["clip_norm"] = 1.0
+        record["hash"] += "x"
+    titles = [setting.title for setting in split_settings(records + clipped)]
+    assert sorted(titles) == [f"dsprites (rendered), 3,000 steps, clip norm {norm}" for norm in ("1", "none")]
+
+
+def test_scheduled_cells_are_a_series_of_the_same_setting(study):
+    records = study(seeds=[0], betas=[1.0, 4.0])
+    scheduled = copy.deepcopy(records)
+    for record in scheduled:
+        beta = record["cell"]["hyperparameters"]["beta"]
+        record["cell"]["schedules"] = {"beta": f"linear(0,{beta:g},0.1)"}
+        record["hash"] += "x"
+    [setting] = split_settings(records + scheduled)
+    cells = setting.cells.groupby("series")["level"].apply(list).to_dict()
+    assert cells == {"betavae": [1.0, 4.0], "betavae, beta schedule = linear(0,β,0.1)": [1.0, 4.0]}
+
+
 def test_another_protocol_is_another_setting(study):
     study(seeds=[0])
     settings = split_settings(

@@ -360,3 +360,21 @@ def test_a_second_budget_shares_the_cells_of_a_model_without_steps(tmp_path):
         == first.loc[first["model"] == "pca", "hash"].tolist()
     )
     assert kept["steps"].dtype == kept["batch_size"].dtype == "int64"
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_schedules_and_norms_go_from_the_study_to_the_records(stack, tmp_path):
+    settings = {"betavae.beta": "4,linear(0,4,0.5)"}
+    study = dataclasses.replace(TINY, betas=(), settings=settings, clip_norm=1.0, seeds=1, precision="fp32")
+    table = run(study, tmp_path, stack=stack)
+    assert table["status"].tolist() == ["done", "done"]
+    assert table["beta"].tolist() == table["dial_value"].tolist() == [4.0, 4.0]
+    assert sorted(table["schedules"]) == ["", "beta=linear(0,4,0.5)"]
+    assert table["clip_norm"].tolist() == [1.0, 1.0]
+    for _, row in table.iterrows():
+        log = pd.read_csv(Path(row["folder"]) / "training.csv")
+        start = log["weighted_kl"][0] / log["kl"][0]
+        assert start == pytest.approx(0.0 if row["schedules"] else 4.0, rel=0.2, abs=1e-6)
+    before = records(tmp_path)
+    run(study, tmp_path, stack=stack)
+    assert records(tmp_path) == before

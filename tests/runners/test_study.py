@@ -9,6 +9,7 @@ import pytest
 import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.runners.settings import parse_settings, resolve_settings
 from dis_bench.runners.study import Study, read_study_file
 from tests.runners.test_run import HERE, TINY
 
@@ -202,3 +203,65 @@ def test_a_name_of_a_model_and_a_metric_is_refused(tmp_path):
 def test_equal_hyperparameters_in_any_order_are_one_cell():
     given = itertools.chain.from_iterable([(1, "1"), (1.0, "1.0")])
     assert len(plan(metrics=(), settings={"betavae.beta": [*given]}).cells) == 2  # two seeds
+
+
+def test_a_schedule_is_a_value_among_others():
+    given = [
+        {"betavae.beta": "1,linear(0, 4, .1),constant(2),cyclical(0,8)"},
+        {"betavae.beta": [1, "linear(0,4.0,0.1)", 2.0, "cyclical(0,8,4,0.5,linear)"]},
+    ]
+    first, second = (plan(metrics=(), settings=settings, seeds=1).cells for settings in given)
+    assert first == second
+    assert [cell.hyperparameters for cell in first] == [{"beta": beta} for beta in (1.0, 4.0, 2.0, 8.0)]
+    assert [cell.schedules.get("beta") for cell in first] == [
+        *(None, "linear(0,4,0.1)", None, "cyclical(0,8,4,0.5,linear)")
+    ]
+    assert len({cell.hash for cell in first}) == 4
+    assert first[0].hash == plan(metrics=(), settings={"betavae.beta": 1}, seeds=1).cells[0].hash
+
+
+def test_betas_may_be_schedules_and_equal_ones_are_one_cell():
+    cells = plan(metrics=(), betas=["linear(0,4)", "linear(0,4,1)", 4], seeds=1).cells
+    assert [cell.schedules for cell in cells] == [{"beta": "linear(0,4,1)"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"models": ["ae"], "settings": {"ae.weight_decay": "linear(0,0.1)"}},
+            "model 'ae': weight_decay cannot follow a schedule, because the optimiser reads it only once",
+        ),
+        (
+            {"models": ["infovae"], "settings": {"infovae.lambda_mmd": "linear(0,10)"}},
+            "alpha + lambda_mmd must be at least 1",
+        ),
+        ({"settings": {"betavae.beta": "linear(-1,4)"}}, "model 'betavae': beta must be at least 0"),
+        ({"settings": {"betavae.beta": "linear(0,4"}}, "beta must be a number, but 'linear(0' was given"),
+        ({"clip_norm": 0}, "clip_norm must be a positive number, but 0 was given"),
+        ({"clip_norm": math.inf}, "clip_norm must be a positive number, but inf was given"),
+        ({"clip_norm": "1"}, "clip_norm must be a positive number, but '1' was given"),
+    ],
+)
+def test_schedules_and_norms_that_cannot_be(changes, sentence):
+    with pytest.raises(InputError) as refusal:
+        plan(metrics=(), **changes)
+    assert sentence in str(refusal.value)
+
+
+def test_a_norm_to_clip_is_in_the_identity_of_all_cells():
+    clipped, free = (plan(metrics=(), clip_norm=norm).cells[0] for norm in (1, None))
+    assert clipped.identity["clip_norm"] == 1.0
+    assert "clip_norm" not in free.identity
+
+
+def test_free_bits_of_0_make_the_cell_without_them():
+    found = plan(metrics=(), settings={"betavae.free_bits": [0, 0.5]}, seeds=1).cells
+    assert found[0] == plan(metrics=(), seeds=1).cells[0]
+    assert found[1].hyperparameters == {"beta": 4.0, "free_bits": 0.5}
+
+
+def test_commas_of_a_schedule_do_not_split_it():
+    typed = parse_settings(["a.b=1,linear(0,4,0.1)", "a.b=cyclical(0,4),2", "c.d=x(y,z"], "betavae.beta=1,4")
+    assert typed == {"a.b": ["1", "linear(0,4,0.1)", "cyclical(0,4)", "2"], "c.d": "x(y,z"}
+    assert resolve_settings({"m.d": "x(y,z"}, {"m": ["d"]}, {}).hyperparameters == {"m": {"d": ["x(y", "z"]}}

@@ -34,15 +34,15 @@ SHARE = 0.6  # usable share of the free memory; the rest is for capturing, encod
 def group_jobs(jobs: Iterable[Job], pipeline: Pipeline) -> list[list[Job]]:
     """Group jobs whose cells can be trained as one, in their order.
 
-    The cells of a group share dataset, networks, budget, precision and optimisers; seeds and hyperparameters
-    that are floats may differ.
+    The cells of a group share dataset, networks, budget, precision and optimisers; seeds, hyperparameters
+    that are floats, and their schedules may differ.
     """
     classes = {
         name: registry.find("models", specification).load() for name, specification in pipeline.models.items()
     }
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        model = classes[job.cell.model](**job.cell.hyperparameters)
+        model = classes[job.cell.model](**job.cell.given)
         groups.setdefault(_kind(job.cell, model), []).append(job)
     return list(groups.values())
 
@@ -57,7 +57,7 @@ def is_stackable(group: Sequence[Job], pipeline: Pipeline) -> bool:
 def _kind(cell: Cell, model: Model) -> str:
     """Return a key that is the same for cells that can be trained as one."""
     shared = dataclasses.asdict(cell)
-    del shared["seed"]
+    del shared["seed"], shared["schedules"]
     shared["hyperparameters"] = {
         name: "a float" if isinstance(value, float) else value for name, value in cell.hyperparameters.items()
     }

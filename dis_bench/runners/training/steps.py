@@ -20,9 +20,11 @@ from torch.func import functional_call, stack_module_state, vmap
 from dis_bench.models.model import Adam, Model
 from dis_bench.nn.patches import convolving
 from dis_bench.runners.training.ahead import Batch, draw_ahead
+from dis_bench.runners.training.clipping import clip_norms
 from dis_bench.runners.training.cuda_graph import Repeater
 from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.log import RunningMeasures, flatten
+from dis_bench.runners.training.scheduling import Scheduling
 from dis_bench.runners.training.trainee import Trainee
 
 
@@ -71,7 +73,10 @@ class Training:
         else:
             self.weights, self.buffers = stack_module_state(list(games))
             self._game = copy.deepcopy(games[0]).to("meta").train()
-        self._values = _stack_values([one.model for one in trainees], self.device)
+        models = [one.model for one in trainees]
+        self._values = _stack_values(models, self.device)
+        self._scheduling = Scheduling(models, None if self.alone else self._values, self.device)
+        self._clip_norm = trainees[0].cell.clip_norm
         self._players = _sort_by_player(trainees[0].networks, self.weights)
         self.optimiser = self._make_optimiser() if self._players else None
         self.draws = [one.draws() for one in trainees]
@@ -108,7 +113,10 @@ class Training:
 
         Images are drawn outside the captured part of a step, so that a dataset may draw them in any way.
         """
-        for number in range(len(drawn.batches["images"])):
+        count = len(drawn.batches["images"])
+        self._scheduling.prepare([self._progress(self.done + number) for number in range(count)])
+        for number in range(count):
+            self._scheduling.write(number)
             self._lay_out({name: part[number] for name, part in drawn.batches.items()})
             self._repeat(self._train_once)
             self.done += 1
@@ -124,10 +132,16 @@ class Training:
                     for name, buffer in one.networks.named_buffers():
                         buffer.copy_(self.buffers[f"networks.{name}"][number])
             one.networks.eval()
+        self._scheduling.end()
+
+    def _progress(self, step: int) -> float:
+        """Return 0 for the first step, counted from 0, and 1 for the last."""
+        return min(1.0, step / max(1, self.trainees[0].cell.steps - 1))
 
     def go_on(self) -> None:
         """Return to training after :meth:`give_back`."""
         self._game.train()
+        self._scheduling.begin()
 
     @torch.no_grad()
     def measure_images(self, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
@@ -161,7 +175,7 @@ class Training:
         first = self.trainees[0]
         indices = drawn["images"]
         pixels = first.dataset.images(indices.flatten())
-        progress = min(1.0, self.done / max(1, first.cell.steps - 1))
+        progress = self._progress(self.done)
         parts = {**drawn, "images": pixels.unflatten(0, indices.shape)}
         if self.device.type == "cpu":
             self._batch = {**parts, "progress": torch.full((len(self.trainees),), progress)}
@@ -214,6 +228,8 @@ class Training:
         for player, loss in losses.items():
             # Unlike torch.autograd.grad, this gives gradients the strides of their weights, for fused Adam.
             loss.sum().backward(inputs=self._players[player], retain_graph=player != last)
+            if self._clip_norm:
+                clip_norms(self._players[player], self._clip_norm, stacked=not self.alone)
         self.optimiser.step()
 
     def _make_optimiser(self) -> torch.optim.Optimizer:

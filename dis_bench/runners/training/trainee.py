@@ -89,6 +89,6 @@ def prepare(
         latent_size=cell.latent_size,
         likelihood=cell.likelihood,
         seed=cell.seed,
-        **cell.hyperparameters,
+        **cell.given,
     )
     return Trainee(cell, model, built.to(device), dataset)

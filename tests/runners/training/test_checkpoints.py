@@ -46,6 +46,7 @@ GAMES = {
     "batch normalisation": {"network": "tutorial"},
     "bf16": {"precision": "bf16"},
     "two players": {"model": "factorvae", "gamma": 6.4},
+    "a schedule": {"beta": "cyclical(0,8,2)"},
 }
 
 
