@@ -30,7 +30,14 @@ from dis_bench.runners.device import (
 )
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_batch, check_dataset, check_holdout, check_metrics, check_models
+from dis_bench.runners.plugins import (
+    check_batch,
+    check_dataset,
+    check_holdout,
+    check_metrics,
+    check_models,
+    check_needs,
+)
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
@@ -158,6 +165,7 @@ class Study:
             check_dataset(name, dataset)
             check_holdout(name, dataset, self.holdout, self.batch_size)
             for model, plugin in models.items():
+                check_needs(model, plugin.load().needs, name, dataset)
                 if self._check_build(plugin, grids[model][0], name, dataset, family):
                     trained.add(model)
         protocols = {

@@ -16,6 +16,7 @@ from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.loop import train
 from tests.models.cells import LATENTS, SMALL, prepare_cell, train_cell
 from tests.runners.training.test_checkpoints import through_a_file, train_until
+from tests.tiny import Tiny
 
 ZOO = {name: plugin.load() for name, plugin in registry.plugins("models").items() if plugin.is_ours}
 WITHOUT_STEPS = ("ica", "pca", "random", "untrained")
@@ -55,7 +56,7 @@ def test_codes_and_images_have_their_shapes(name, tmp_path):
 
 
 def test_a_study_of_all_of_them_can_be_planned():
-    plan = Study(models=tuple(ZOO), network=SMALL, metrics=(), seeds=1, latent_size=3).plan()
+    plan = Study(models=tuple(ZOO), network=SMALL, metrics=(), seeds=1, latent_size=5).plan()
     assert [cell.model for cell in plan.cells] == list(ZOO)
 
 
@@ -67,7 +68,7 @@ def test_gradients_are_those_of_finite_differences(name):
     networks.double()
     batch = {
         key: part.double() if part.is_floating_point() else part
-        for key, part in model.draw(Draws(100, 6, LATENTS, seed=0)).items()
+        for key, part in model.draw(Draws(len(Tiny.grid), 6, LATENTS, seed=0, grid=Tiny.grid)).items()
     }
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(len(batch["images"]), 1, 64, 64, generator=generator, dtype=torch.float64)
@@ -97,7 +98,7 @@ def shift(model, networks, batch, player, own, direction, step):
 @pytest.mark.parametrize("name", TRAINED)
 def test_training_on_real_images_lowers_the_reconstruction(name, tmp_path):
     dataset = load_dataset("dsprites")
-    train_cell(name, tmp_path, steps=40, batch_size=16, dataset=dataset, lr=3e-3)
+    train_cell(name, tmp_path, steps=40, batch_size=16, dataset=dataset, lr=3e-3, latents=5)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["reconstruction"].tail(5).mean() < 0.8 * log["reconstruction"][0]
     if name not in ("annealedvae", "controlvae", "factorvae"):  # whose aims change
