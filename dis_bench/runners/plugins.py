@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.datasets.holdout import find_holdout
-from dis_bench.errors import InputError, blaming, check_line, shown
+from dis_bench.errors import InputError, Option, blaming, check_line, shown
 from dis_bench.records.columns import is_taken, split_images
 from dis_bench.registry import Plugin
 
@@ -142,6 +142,21 @@ def check_needs(model: str, needs: Sequence[str], name: str, dataset: Dataset) -
         raise InputError(
             f"model '{model}' needs factors, by which it draws pairs or labels, but dataset '{name}' has "
             "none."
+        )
+
+
+def check_own_networks(model: str, has_own: bool, network: str, default: str) -> None:
+    """Check that a model with networks of its own is not to take others.
+
+    Raises:
+        InputError: another network than the default was given.
+    """
+    if has_own and network != default:
+        raise InputError(
+            f"model '{model}' has networks of its own, but network '{network}' was given: train it in a "
+            "study without ",
+            Option("network", network),
+            ".",
         )
 
 

@@ -37,6 +37,7 @@ from dis_bench.runners.plugins import (
     check_metrics,
     check_models,
     check_needs,
+    check_own_networks,
 )
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
@@ -153,6 +154,8 @@ class Study:
         family = choose_networks(*map(_specification, networks.values()))
         check_batch(family, self.batch_size)
         check_models(models)
+        for name, plugin in models.items():
+            check_own_networks(name, plugin.load().own_networks, self.network, DEFAULTS["network"])
         found = find_metrics([_specification(plugin) for plugin in metrics.values()])
         declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
         settings = resolve_settings(self.settings, declared, found)

@@ -21,6 +21,7 @@ from tests.tiny import Tiny
 ZOO = {name: plugin.load() for name, plugin in registry.plugins("models").items() if plugin.is_ours}
 WITHOUT_STEPS = ("ica", "pca", "random", "untrained")
 TRAINED = [name for name in ZOO if name not in WITHOUT_STEPS]
+STACKABLE = [name for name in TRAINED if ZOO[name].stackable]
 WEIGHT_DECAY = ("ae", "ae_ica", "qlae")  # decides an optimiser, which cells of a stack share
 
 
@@ -56,13 +57,19 @@ def test_codes_and_images_have_their_shapes(name, tmp_path):
 
 
 def test_a_study_of_all_of_them_can_be_planned():
-    plan = Study(models=tuple(ZOO), network=SMALL, metrics=(), seeds=1, latent_size=5).plan()
-    assert [cell.model for cell in plan.cells] == list(ZOO)
+    for own, network in ((False, SMALL), (True, "burgess")):
+        models = tuple(name for name, model in ZOO.items() if model.own_networks == own)
+        plan = Study(models=models, network=network, metrics=(), seeds=1, latent_size=5).plan()
+        assert tuple(cell.model for cell in plan.cells) == models
 
 
 # The gradient of ControlVAE takes beta for a constant, though it follows the KL. The critic of FactorVAE has
-# too many kinks; its gradients are compared with published code in test_factorvae.py.
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in ("controlvae", "factorvae")])
+# too many kinks; its gradients are compared with published code in test_factorvae.py. The spectral norms of
+# InfoGAN are iterated further in each pass.
+NO_DERIVATIVES = ("controlvae", "factorvae", "infogan")
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in NO_DERIVATIVES])
 def test_gradients_are_those_of_finite_differences(name):
     model, networks = build_model(name, network=SMALL, latent_size=LATENTS)
     networks.double()
@@ -95,7 +102,7 @@ def shift(model, networks, batch, player, own, direction, step):
     return model.step(networks, batch).losses[player].detach()
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [name for name in TRAINED if ZOO[name].reconstructs])
 def test_training_on_real_images_lowers_the_reconstruction(name, tmp_path):
     dataset = load_dataset("dsprites")
     train_cell(name, tmp_path, steps=40, batch_size=16, dataset=dataset, lr=3e-3, latents=5)
@@ -114,7 +121,11 @@ def pair_of(name):
     return [prepare_cell(name, seed=seed, **values[seed]) for seed in range(2)]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+def test_all_but_those_with_a_spectral_norm_can_be_stacked():
+    assert set(TRAINED) - set(STACKABLE) == {"infogan"}
+
+
+@pytest.mark.parametrize("name", STACKABLE)
 def test_a_cell_in_a_stack_is_the_cell_alone(name, tmp_path):
     stack = pair_of(name)
     logs = [tmp_path / f"{number}.csv" for number in range(2)]
@@ -126,7 +137,6 @@ def test_a_cell_in_a_stack_is_the_cell_alone(name, tmp_path):
         expected = alone.networks.state_dict()
         for key, weight in stack[number].networks.state_dict().items():
             torch.testing.assert_close(weight, expected[key], rtol=1e-3, atol=1e-3, msg=key)
-    assert ZOO[name].stackable
 
 
 @pytest.mark.parametrize("name", TRAINED)
