@@ -31,7 +31,11 @@ class MergedVAE(BetaVAE):
 
     def terms(self, networks: Any, batch: dict[str, Tensor]) -> Terms:
         """Pass a batch through the networks, by way of merged posteriors."""
-        mean, logvar = self.merge(*self.posterior(networks, batch["images"]), batch)
+        return self.complete_merged(networks, *self.posterior(networks, batch["images"]), batch)
+
+    def complete_merged(self, networks: Any, mean: Tensor, logvar: Tensor, batch: dict[str, Tensor]) -> Terms:
+        """Merge the posteriors of a batch, draw and decode a sample, and complete the terms."""
+        mean, logvar = self.merge(mean, logvar, batch)
         codes = mean + (0.5 * logvar).exp() * batch["noise"]
         return self.complete(networks, batch, mean, logvar, codes)
 

@@ -65,8 +65,8 @@ def test_a_study_of_all_of_them_can_be_planned():
 
 # The gradient of ControlVAE takes beta for a constant, though it follows the KL. The critic of FactorVAE has
 # too many kinks; its gradients are compared with published code in test_factorvae.py. The spectral norms of
-# InfoGAN are iterated further in each pass.
-NO_DERIVATIVES = ("controlvae", "factorvae", "infogan")
+# InfoGAN are iterated further in each pass. DC-IGN takes inactive latents for constants.
+NO_DERIVATIVES = ("controlvae", "dcign", "factorvae", "infogan")
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINED if name not in NO_DERIVATIVES])
@@ -116,6 +116,8 @@ def test_training_on_real_images_lowers_the_reconstruction(name, tmp_path):
 def pair_of(name):
     """Return two cells of other seeds, and other values of the dial where a stack may have them."""
     dial, values = ZOO[name].dial, ({}, {})
+    if name == "dcign":  # a pull sums to zero over a batch, so in a bias Adam would see rounding alone
+        dial = "beta"
     if dial is not None and name not in WEIGHT_DECAY:
         values = ({dial: 2.0}, {dial: 6.0})
     return [prepare_cell(name, seed=seed, **values[seed]) for seed in range(2)]
