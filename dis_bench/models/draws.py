@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from dis_bench.errors import InputError
+from dis_bench.models.labels import make_labels
 from dis_bench.models.pairs import Grid, Varying, draw_partners, list_varying
 
+LABELS = 1  # in the seed of a labelled set, apart from that of batches
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
 
 
@@ -42,6 +44,20 @@ class Sharing(NamedTuple):
 
     images: Tensor
     varying: Tensor
+
+
+class Labelled(NamedTuple):
+    """Images with labels, of a fixed set.
+
+    Attributes:
+        images: int64 [B].
+        targets: float32 [B, V], from 0 to 1; V factors take more than one value.
+        observed: bool [V], True for the factors that have labels.
+    """
+
+    images: Tensor
+    targets: Tensor
+    observed: Tensor
 
 
 class Draws:
@@ -71,6 +87,8 @@ class Draws:
         self._grid = grid
         self.batch_size = batch_size
         self.latents = latents
+        self._seed = seed
+        self._labelled: dict[tuple[int, str], Labelled] = {}
         self._batches = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -131,6 +149,39 @@ class Draws:
                 images = self._batches.choice(alike, size=self.batch_size)
                 return Sharing(torch.from_numpy(images), torch.tensor(number))
         raise InputError("no images that differ in one factor are left to train on: hold out fewer images.")
+
+    def labelled(self, count: int, quality: str) -> Labelled:
+        """Draw B images with labels, uniformly from a set that the cell's seed fixes.
+
+        Args:
+            count: images in the set.
+            quality: of the labels, one of :data:`dis_bench.models.labels.QUALITIES`.
+
+        Raises:
+            InputError: an unknown quality, or fewer images to train on than that.
+        """
+        fixed = self._labelled.get((count, quality)) or self._label(count, quality)
+        rows = torch.from_numpy(self._batches.integers(0, count, size=self.batch_size))
+        return Labelled(fixed.images[rows], fixed.targets[rows], fixed.observed)
+
+    def _label(self, count: int, quality: str) -> Labelled:
+        """Draw and label the set: by a generator of its own, which no checkpoint has to keep."""
+        grid, rng = self._factors, np.random.default_rng([self._seed, LABELS])
+        images = np.empty(0, dtype=np.int64)
+        for _ in range(MOST_TRIES if count <= self.count else 0):
+            drawn = rng.integers(0, self.count, size=count)
+            images = np.concatenate([images, drawn[self._kept(drawn)]])
+            _, places = np.unique(images, return_index=True)
+            images = images[np.sort(places)][:count]
+            if len(images) == count:
+                break
+        if len(images) < count:
+            raise InputError(f"{count:,} labelled images were asked for, but there are fewer to train on.")
+        classes = grid.factors(images)[:, self.varying.places]
+        labels = make_labels(quality, rng, classes, self.varying.sizes)
+        parts = (images, labels.targets, labels.observed)
+        fixed = self._labelled[count, quality] = Labelled(*map(torch.from_numpy, parts))
+        return fixed
 
     @cached_property
     def varying(self) -> Varying:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dis_bench import registry
+from dis_bench.models.labels import QUALITIES
 from dis_bench.models.pairs import LAWS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
@@ -23,7 +24,7 @@ def number(value):
 
 
 def test_every_model_has_a_section():
-    assert sorted(SECTIONS) == sorted([*ZOO, "Laws of pairs"])
+    assert sorted(SECTIONS) == sorted([*ZOO, "Labels", "Laws of pairs"])
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -49,6 +50,10 @@ def test_every_law_of_pairs_has_a_row():
         *("k=1", "k=random", "UNI", "locatello_code", "LAP")
     ]
     assert len(LAWS) == 5
+
+
+def test_every_quality_of_labels_has_a_row():
+    assert dict(re.findall(r"^\| `(.*?)` \| (.*) \|$", SECTIONS["Labels"], re.M)) == QUALITIES
 
 
 def test_the_table_names_every_model():
