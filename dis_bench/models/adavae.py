@@ -1,4 +1,4 @@
-"""Ada-GVAE and Ada-ML-VAE: beta-VAEs on pairs of images, which find out what the images of a pair share."""
+"""Ada-GVAE and Ada-ML-VAE: beta-VAEs on pairs, which find out what two images share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAIRS = Hyperparameter("pairs", "k=1", "law of the pairs", words=tuple(LAWS))
 
 
 class AdaGVAE(MergedVAE):
-    """Beta-VAE on pairs, whose alike latents take their mean posterior (Locatello et al. 2020).
+    """Beta-VAE on pairs that average the latents they share (Locatello et al. 2020).
 
     A latent is taken to have changed where the KL between the posteriors of the two images is in the upper
     half of the range that the KLs of this pair's latents span. The others are shared: both images take the

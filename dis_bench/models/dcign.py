@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DCIGN(MergedVAE):
-    """VAE on batches in which one factor varies, with all other latents clamped (Kulkarni et al. 2015).
+    """VAE on batches in which one factor varies, with clamped latents (Kulkarni et al. 2015).
 
     Each factor that takes more than one value has a latent, in their order. In a batch where its factor
     varies a latent is active; all images take the posterior that the first image has for the other latents.
@@ -66,5 +66,10 @@ class DCIGN(MergedVAE):
 
 
 def measure_spread(values: Tensor, inactive: Tensor) -> Tensor:
-    """Compute half the squared distance [B] of values [B, D] from a fixed mean, over inactive latents."""
+    """Compute half the squared distance [B] of inactive latents from their mean.
+
+    Args:
+        values: of a batch [B, D]; their mean over the batch has no gradient.
+        inactive: bool [D].
+    """
     return (values - values.mean(0).detach()).square().mul(inactive).sum(1) / 2

@@ -110,9 +110,12 @@ class Draws:
         return torch.stack(drawn, dim=1)
 
     def pairs(self, law: str) -> Pairs:
-        """Draw B images, and a partner of each by a law of :data:`dis_bench.models.pairs.LAWS`.
+        """Draw B images, and a partner for each.
 
         A pair with an image that is held out is drawn anew, both images of it.
+
+        Args:
+            law: one of :data:`dis_bench.models.pairs.LAWS`.
 
         Raises:
             InputError: an unknown law, one that the dataset's factors do not allow, or no pair to train on.
@@ -132,7 +135,9 @@ class Draws:
         raise InputError(f"no pairs by the law {law} are left to train on: hold out fewer images.")
 
     def sharing(self) -> Sharing:
-        """Draw B images that differ in one factor, which is drawn uniformly; the others are one image's.
+        """Draw B images that differ in one factor.
+
+        The factor is drawn uniformly, and so are its values; the other factors are those of one image.
 
         Raises:
             InputError: no two such images are left to train on.
@@ -165,7 +170,7 @@ class Draws:
         return Labelled(fixed.images[rows], fixed.targets[rows], fixed.observed)
 
     def _label(self, count: int, quality: str) -> Labelled:
-        """Draw and label the set: by a generator of its own, which no checkpoint has to keep."""
+        """Draw and label the set, with a generator that no checkpoint has to keep."""
         grid, rng = self._factors, np.random.default_rng([self._seed, LABELS])
         images = np.empty(0, dtype=np.int64)
         for _ in range(MOST_TRIES if count <= self.count else 0):

@@ -1,4 +1,4 @@
-"""Group-VAE: a beta-VAE on pairs of images of which it is known in which factors they differ."""
+"""Group-VAE: a beta-VAE on pairs of images that are known to share some factors."""
 
 from __future__ import annotations
 

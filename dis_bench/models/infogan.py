@@ -17,13 +17,13 @@ HIDDEN = 128  # units between the critic's features and the codes that it reads
 
 
 class InfoGAN(Model):
-    """GAN whose codes can be read back from its images (Chen et al. 2016), as Lin et al. 2020 train it.
+    """GAN whose codes can be read back from its images (Chen et al. 2016).
 
-    The generator makes images of a code, uniform from -1 to 1 in each latent, and of five numbers of noise.
-    The critic tells them from real images, and reads the code back; its reading is the representation. Both
-    players minimise weight * error / 2 in addition to the loss of the GAN, where the error is that of the
-    reading, squared and summed over latents. The loss of the generator is -log of the critic's probability
-    that its images are real.
+    It is trained as Lin et al. 2020 do. The generator makes images of a code, uniform from -1 to 1 in each
+    latent, and of five numbers of noise. The critic tells them from real images, and reads the code back; its
+    reading is the representation. Both players minimise weight * error / 2 in addition to the loss of the
+    GAN, where the error is that of the reading, squared and summed over latents. The loss of the generator is
+    -log of the critic's probability that its images are real.
 
     It has networks of its own, for images of 64x64 pixels, and learning rates of its own: 0.001 for the
     generator, 0.002 for the critic. As published, there are five latents. It does not reconstruct images;

@@ -1,4 +1,4 @@
-"""Labels of a few images: the classes of their factors as numbers from 0 to 1, more or less precise.
+"""Labels of a few images: classes of factors as numbers from 0 to 1, perfect or not.
 
 The qualities are those of Locatello et al. 2020, with their sizes: 5 bins, a tenth of labels at random, 2
 factors observed. Labels go from 0 to 1, class / (classes - 1); in the public code they end at

@@ -34,7 +34,7 @@ class MergedVAE(BetaVAE):
         return self.complete_merged(networks, *self.posterior(networks, batch["images"]), batch)
 
     def complete_merged(self, networks: Any, mean: Tensor, logvar: Tensor, batch: dict[str, Tensor]) -> Terms:
-        """Merge the posteriors of a batch, draw and decode a sample, and complete the terms."""
+        """Merge the posteriors of a batch, decode a sample, and complete the terms."""
         mean, logvar = self.merge(mean, logvar, batch)
         codes = mean + (0.5 * logvar).exp() * batch["noise"]
         return self.complete(networks, batch, mean, logvar, codes)
@@ -72,7 +72,7 @@ AVERAGES: dict[str, Callable[[Posterior, Posterior], Posterior]] = {
 def share_latents(
     mean: Tensor, logvar: Tensor, changed: Tensor, average: Callable[[Posterior, Posterior], Posterior]
 ) -> Posterior:
-    """Give both images of a pair the average posterior of each latent that did not change.
+    """Average the posteriors of both images of each pair where latents did not change.
 
     Args:
         mean: [2 * B, D], the first image of each pair and then their partners.
@@ -92,14 +92,21 @@ def share_latents(
 
 
 def compare_posteriors(mean: Tensor, logvar: Tensor) -> Tensor:
-    """Compute twice the KL [B, D] from the second posterior of each pair to the first, latent by latent."""
+    """Compute twice the KL [B, D] of the posteriors of each pair, latent by latent.
+
+    Args:
+        mean: [2 * B, D], the first image of each pair and then their partners.
+        logvar: likewise.
+    """
     (mean, other), (logvar, of_other) = mean.chunk(2), logvar.chunk(2)
     difference = logvar - of_other
     return difference.exp() + (mean - other).square() * (-of_other).exp() - 1 - difference
 
 
 def assign_latents(changed: Tensor, latents: int) -> Tensor:
-    """Assign the factors of bool [..., V] to the first V latents; bool [..., D], False for the others.
+    """Assign factors to the first latents: bool [..., V] to bool [..., D].
+
+    The other latents are False.
 
     Raises:
         InputError: there are fewer latents than factors.

@@ -133,7 +133,7 @@ def _count(rng: np.random.Generator, classes: Classes) -> np.ndarray:
 
 
 def _choose(rng: np.random.Generator, shape: tuple[int, ...], counts: np.ndarray) -> np.ndarray:
-    """Choose a number of columns in each row, all sets of that size alike: bool [B, V]."""
+    """Choose a number of columns in each row, uniform over their sets: bool [B, V]."""
     ranks = rng.random(shape).argsort(1).argsort(1)
     return np.asarray(ranks < counts[:, None])
 

@@ -1,4 +1,4 @@
-"""S2: beta-VAE and FactorVAE with some images labelled, whose codes are pulled to the labels."""
+"""S2: beta-VAE and FactorVAE whose codes are pulled to the labels of some images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SUPERVISION = (
 
 
 class SemiSupervised(VAE):
-    """Objectives of the family with a labelled batch beside the unlabelled one: to be mixed in before one."""
+    """Mix-in that adds a batch of labelled images to an objective of the family."""
 
     needs = ("factors",)
 
@@ -53,7 +53,7 @@ class SemiSupervised(VAE):
         }
 
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
-        """Compute the losses of the base, with the error of labels in that of the autoencoder."""
+        """Compute the losses of the base, and add the error of labels to one of them."""
         count = len(batch["targets"])
         images, labelled = batch["images"][:-count], batch["images"][-count:]
         losses, measures = super().step(networks, {**batch, "images": images})
@@ -89,7 +89,9 @@ class S2FactorVAE(SemiSupervised, FactorVAE):
 
 
 def measure_labels(codes: Tensor, targets: Tensor, observed: Tensor, error: str) -> Tensor:
-    """Compute the error of codes as logits of labels: summed over factors, averaged over the batch.
+    """Compute the error of codes as logits of labels.
+
+    It is summed over factors and averaged over the batch.
 
     Args:
         codes: [B, D]; latent j is compared with factor j.

@@ -1,4 +1,4 @@
-"""SlowVAE: a VAE on pairs of images, whose latents are expected to change seldom from one to the other."""
+"""SlowVAE: a VAE on pairs of images, between which most latents should hardly change."""
 
 from __future__ import annotations
 
@@ -53,12 +53,14 @@ class SlowVAE(VAE):
         )
 
     def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
-        """List what the log keeps; ``weighted_kl`` is all that is added to the two reconstructions."""
+        """Return the measures to log; ``weighted_kl`` is the loss minus reconstructions."""
         return super().measures(terms, loss.double() - terms.reconstruction.mean().double())
 
 
 def measure_slowness(mean: Tensor, logvar: Tensor, rate: float | Tensor) -> Tensor:
-    """Compute both cross-entropies under the Laplace prior minus one mean entropy: [B, D], in nats.
+    """Compute cross-entropies under the Laplace prior minus an entropy: [B, D].
+
+    In nats: both directions of a pair, minus the mean entropy of its posteriors.
 
     Args:
         mean: [2 * B, D], the first image of each pair and then their partners.
@@ -75,7 +77,7 @@ def measure_slowness(mean: Tensor, logvar: Tensor, rate: float | Tensor) -> Tens
 
 
 def laplace_cross_entropy(mean: Tensor, logvar: Tensor, rate: float | Tensor) -> Tensor:
-    """Compute the cross-entropy of N(mean, exp(logvar)) under a Laplace distribution around 0, in nats."""
+    """Compute the cross-entropy of Gaussians under a Laplace prior around 0, in nats."""
     import torch
 
     rate = torch.as_tensor(rate, dtype=mean.dtype, device=mean.device)

@@ -1,4 +1,4 @@
-"""Supervised codes: an encoder that is trained on labels alone, with a decoder to show what it knows."""
+"""Supervised codes: an encoder trained on labels alone, and a decoder that shows them."""
 
 from __future__ import annotations
 

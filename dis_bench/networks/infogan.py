@@ -1,4 +1,4 @@
-"""The networks of InfoGAN on dSprites, which no family replaces (Lin et al. 2020, after Chen et al. 2016)."""
+"""The networks of InfoGAN on dSprites (Lin et al. 2020), which no family replaces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def build_generator(image_shape: Shape, inputs: int) -> nn.Module:
 
 
 def build_trunk(image_shape: Shape) -> nn.Module:
-    """Build a network from images [B, C, 64, 64] to features [B, 128], spectrally normalised."""
+    """Build a network from images [B, C, 64, 64] to features [B, 128].
+
+    Its weights are spectrally normalised, as those of heads are.
+    """
     from torch import nn
 
     _check_size(image_shape)
@@ -52,7 +55,7 @@ def build_trunk(image_shape: Shape) -> nn.Module:
 
 
 def build_head(outputs: int, hidden: int | None = None) -> nn.Module:
-    """Build a network from features [B, 128] to numbers [B, outputs], spectrally normalised.
+    """Build a network from features [B, 128] to numbers [B, outputs].
 
     Args:
         outputs: numbers per image.
@@ -85,7 +88,7 @@ def _initialise(layers: nn.Sequential) -> nn.Sequential:
 
 
 def _normalise(layers: nn.Sequential) -> nn.Sequential:
-    """Divide each weight by its largest singular value, found by one power iteration a pass."""
+    """Divide each weight by its largest singular value, by a power iteration per pass."""
     from torch import nn
     from torch.nn.utils.parametrizations import spectral_norm
 

@@ -20,7 +20,7 @@ from tests.runners.test_run import TINY
 
 @pytest.fixture
 def game():
-    """A model whose power iterations and batch statistics stand still, and a batch."""
+    """Return a model whose power iterations and batch statistics are fixed, and a batch."""
     model, networks = build_model("infogan", latent_size=5)
     networks.train()
     batch = drawn(model)
