@@ -28,7 +28,7 @@ BETA = Hyperparameter(
     low=0.0,
     grid=(1.0, 2.0, 4.0, 6.0, 8.0, 16.0),  # Locatello et al. 2020
 )
-PAIRS = Hyperparameter("pairs", "k=1", "law of the pairs", words=tuple(LAWS))
+PAIRS = Hyperparameter("pairs", "k=1", "law of the pairs", words=LAWS)
 
 
 class AdaGVAE(MergedVAE):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dis_bench.errors import InputError
 from dis_bench.models.labels import make_labels
-from dis_bench.models.pairs import Grid, Varying, draw_partners, list_varying
+from dis_bench.models.partners import Grid, Varying, draw_partners, list_varying
 
 LABELS = 1  # in the seed of a labelled set, apart from that of batches
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few

@@ -7,11 +7,12 @@ factors observed. Labels go from 0 to 1, class / (classes - 1); in the public co
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from dis_bench.errors import unknown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BINS = 5
 SHARE_AT_RANDOM = 0.1
@@ -50,6 +51,8 @@ def make_labels(quality: str, rng: np.random.Generator, classes: np.ndarray, siz
     Raises:
         InputError: an unknown quality.
     """
+    import numpy as np
+
     if quality not in QUALITIES:
         raise unknown("quality of labels", quality, QUALITIES)
     observed = np.ones(len(sizes), dtype=bool)

@@ -31,7 +31,7 @@ class SlowVAE(VAE):
         Hyperparameter("gamma", 10.0, "weight of the slowness", low=0.0),
         Hyperparameter("beta", 1.0, "weight of the KL", low=0.0),
         Hyperparameter("rate", 6.0, "of the Laplace prior on steps", low=1e-6),
-        Hyperparameter("pairs", "LAP", "law of the pairs", words=tuple(LAWS)),
+        Hyperparameter("pairs", "LAP", "law of the pairs", words=LAWS),
     )
 
     gamma: float

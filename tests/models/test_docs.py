@@ -46,10 +46,8 @@ def test_sections_have_every_hyperparameter(name):
 
 
 def test_every_law_of_pairs_has_a_row():
-    assert re.findall(r"^\| `(.*?)` \|", SECTIONS["Laws of pairs"], re.M) == [
-        *("k=1", "k=random", "UNI", "locatello_code", "LAP")
-    ]
-    assert len(LAWS) == 5
+    rows = re.findall(r"^\| `(.*?)` \|", SECTIONS["Laws of pairs"], re.M)
+    assert sorted(rows) == sorted(LAWS)
 
 
 def test_every_quality_of_labels_has_a_row():

@@ -11,7 +11,8 @@ from scipy.stats import chisquare, laplace
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.errors import InputError
 from dis_bench.models.draws import Draws
-from dis_bench.models.pairs import LAWS, draw_partners, list_varying
+from dis_bench.models.pairs import LAWS
+from dis_bench.models.partners import draw_partners, list_varying
 from tests.tiny import Tiny
 
 GRID = FactorGrid(
