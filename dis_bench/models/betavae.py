@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.vae import FREE_BITS, VAE
@@ -17,7 +17,7 @@ class BetaVAE(VAE):
     """VAE with weighted KL: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
 
     name, dial = "betavae", "beta"
-    hyperparameters = (
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (
         Hyperparameter(
             "beta",
             4.0,

@@ -1,4 +1,4 @@
-"""Random draws of training: the images, noise and orders of one cell.
+"""Random draws of training: the images, pairs, noise and orders of one cell.
 
 Each cell draws from its own generators on the CPU, so that its numbers depend neither on the device that
 trains it nor on the cells that are trained with it.
@@ -7,11 +7,57 @@ trains it nor on the cells that are trained with it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from dis_bench.errors import InputError
+from dis_bench.models.labels import make_labels
+from dis_bench.models.partners import Grid, Varying, draw_partners, list_varying
+
+LABELS = 1  # in the seed of a labelled set, apart from that of batches
+MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
+
+
+class Pairs(NamedTuple):
+    """Pairs of images, and in which factors they differ.
+
+    Attributes:
+        images: int64 [2 * B], the first of each pair and then their partners.
+        changed: bool [B, V], True where the classes of a factor differ; V factors take more than one value.
+    """
+
+    images: Tensor
+    changed: Tensor
+
+
+class Sharing(NamedTuple):
+    """Images that share all factors but one.
+
+    Attributes:
+        images: int64 [B].
+        varying: int64 scalar, the place among the V factors with more than one value of the one that varies.
+    """
+
+    images: Tensor
+    varying: Tensor
+
+
+class Labelled(NamedTuple):
+    """Images with labels, of a fixed set.
+
+    Attributes:
+        images: int64 [B].
+        targets: float32 [B, V], from 0 to 1; V factors take more than one value.
+        observed: bool [V], True for the factors that have labels.
+    """
+
+    images: Tensor
+    targets: Tensor
+    observed: Tensor
 
 
 class Draws:
@@ -23,6 +69,7 @@ class Draws:
         latents: number of latents D.
         seed: seed of all draws.
         keeps: returns True for each index [N] of an image to train on; None trains on all images.
+        grid: of the dataset's factors; None where it has none.
     """
 
     def __init__(
@@ -32,18 +79,22 @@ class Draws:
         latents: int,
         seed: int,
         keeps: Callable[[np.ndarray], np.ndarray] | None = None,
+        *,
+        grid: Grid | None = None,
     ) -> None:
         self.count = images
         self.keeps = keeps
+        self._grid = grid
         self.batch_size = batch_size
         self.latents = latents
+        self._seed = seed
+        self._labelled: dict[tuple[int, str], Labelled] = {}
         self._batches = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
 
     def images(self, rows: int = 1) -> Tensor:
         """Draw indices int64 [rows * B] of images to train on."""
-        drawn = self._batches.integers(0, self.count, size=rows * self.batch_size)
-        return torch.from_numpy(drawn if self.keeps is None else self._replace(drawn, self.keeps))
+        return torch.from_numpy(self._draw_images(rows * self.batch_size))
 
     def gaussian(self, width: int, rows: int = 1) -> Tensor:
         """Draw unit Gaussian numbers [rows * B, width]."""
@@ -57,6 +108,105 @@ class Draws:
         """Draw a permutation of the batch for each column: int64 [B, columns]."""
         drawn = [torch.randperm(self.batch_size, generator=self.generator) for _ in range(columns)]
         return torch.stack(drawn, dim=1)
+
+    def pairs(self, law: str) -> Pairs:
+        """Draw B images, and a partner for each.
+
+        A pair with an image that is held out is drawn anew, both images of it.
+
+        Args:
+            law: one of :data:`dis_bench.models.pairs.LAWS`.
+
+        Raises:
+            InputError: an unknown law, one that the dataset's factors do not allow, or no pair to train on.
+        """
+        grid, places = self._factors, self.varying.places
+        images = np.empty((2, self.batch_size), dtype=np.int64)
+        lacking = np.arange(self.batch_size)
+        for _ in range(MOST_TRIES):
+            classes = grid.factors(self._draw_images(len(lacking)))
+            images[0, lacking] = grid.indices(classes)
+            classes[:, places] = draw_partners(law, self._batches, classes[:, places], self.varying)
+            images[1, lacking] = grid.indices(classes)
+            lacking = lacking[~self._kept(images[1, lacking])]
+            if not len(lacking):
+                first, second = (grid.factors(row)[:, places] for row in images)
+                return Pairs(torch.from_numpy(images.reshape(-1)), torch.from_numpy(first != second))
+        raise InputError(f"no pairs by the law {law} are left to train on: hold out fewer images.")
+
+    def sharing(self) -> Sharing:
+        """Draw B images that differ in one factor.
+
+        The factor is drawn uniformly, and so are its values; the other factors are those of one image.
+
+        Raises:
+            InputError: no two such images are left to train on.
+        """
+        grid, varying = self._factors, self.varying
+        number = int(self._batches.integers(len(varying.places)))
+        place, size = varying.places[number], varying.sizes[number]
+        for _ in range(MOST_TRIES):
+            classes = grid.factors(self._draw_images(1)).repeat(size, 0)
+            classes[:, place] = np.arange(size)
+            alike = grid.indices(classes)
+            alike = alike[self._kept(alike)]
+            if len(alike) > 1:
+                images = self._batches.choice(alike, size=self.batch_size)
+                return Sharing(torch.from_numpy(images), torch.tensor(number))
+        raise InputError("no images that differ in one factor are left to train on: hold out fewer images.")
+
+    def labelled(self, count: int, quality: str) -> Labelled:
+        """Draw B images with labels, uniformly from a set that the cell's seed fixes.
+
+        Args:
+            count: images in the set.
+            quality: of the labels, one of :data:`dis_bench.models.labels.QUALITIES`.
+
+        Raises:
+            InputError: an unknown quality, or fewer images to train on than that.
+        """
+        fixed = self._labelled.get((count, quality)) or self._label(count, quality)
+        rows = torch.from_numpy(self._batches.integers(0, count, size=self.batch_size))
+        return Labelled(fixed.images[rows], fixed.targets[rows], fixed.observed)
+
+    def _label(self, count: int, quality: str) -> Labelled:
+        """Draw and label the set, with a generator that no checkpoint has to keep."""
+        grid, rng = self._factors, np.random.default_rng([self._seed, LABELS])
+        images = np.empty(0, dtype=np.int64)
+        for _ in range(MOST_TRIES if count <= self.count else 0):
+            drawn = rng.integers(0, self.count, size=count)
+            images = np.concatenate([images, drawn[self._kept(drawn)]])
+            _, places = np.unique(images, return_index=True)
+            images = images[np.sort(places)][:count]
+            if len(images) == count:
+                break
+        if len(images) < count:
+            raise InputError(f"{count:,} labelled images were asked for, but there are fewer to train on.")
+        classes = grid.factors(images)[:, self.varying.places]
+        labels = make_labels(quality, rng, classes, self.varying.sizes)
+        parts = (images, labels.targets, labels.observed)
+        fixed = self._labelled[count, quality] = Labelled(*map(torch.from_numpy, parts))
+        return fixed
+
+    @cached_property
+    def varying(self) -> Varying:
+        """The dataset's factors with more than one value."""
+        return list_varying(self._factors)
+
+    @property
+    def _factors(self) -> Grid:
+        if self._grid is None:
+            raise InputError("pairs and labels need factors, but this dataset has none.")
+        return self._grid
+
+    def _draw_images(self, count: int) -> np.ndarray:
+        """Draw indices int64 [count] of images to train on."""
+        drawn = self._batches.integers(0, self.count, size=count)
+        return drawn if self.keeps is None else self._replace(drawn, self.keeps)
+
+    def _kept(self, indices: np.ndarray) -> np.ndarray:
+        """Return True for each image to train on."""
+        return np.ones(len(indices), dtype=bool) if self.keeps is None else self.keeps(indices)
 
     def _replace(self, drawn: np.ndarray, keeps: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Draw each index anew until it is kept: uniform over the images to train on."""

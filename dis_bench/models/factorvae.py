@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dis_bench.models.model import Adam, Hyperparameter, Step
 from dis_bench.models.vae import FREE_BITS, VAE
@@ -22,7 +22,7 @@ class FactorVAE(VAE):
     """
 
     name, dial = "factorvae", "gamma"
-    hyperparameters = (
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (
         Hyperparameter(
             "gamma",
             10.0,

@@ -196,6 +196,10 @@ class Model:
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
         needs: inputs from the dataset other than images: ``("factors",)``.
         note: text that legends of reports add in parentheses, if nothing of the model varies.
+        own_networks: whether the model builds networks that no family replaces; a study with another
+            ``network`` than the default is then refused.
+        reconstructs: whether ``decode`` returns the images that ``encode`` was given. False if it makes other
+            images with the same codes: then a record has no reconstruction, and its pictures are samples.
         stackable: whether cells may be trained as one on a GPU, which turns float hyperparameters into
             tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
@@ -216,6 +220,8 @@ class Model:
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
     dial: ClassVar[str | None] = None
     needs: ClassVar[tuple[str, ...]] = ()
+    own_networks: ClassVar[bool] = False
+    reconstructs: ClassVar[bool] = True
     stackable: ClassVar[bool] = True
     note: ClassVar[str] = ""
 

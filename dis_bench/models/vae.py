@@ -91,10 +91,16 @@ class VAE(Model):
             batch: ``images`` [B, C, H, W], ``noise`` [B, D] for the sample, ``progress``, and all else that
                 ``draw`` drew.
         """
+        mean, logvar, codes = self.sample(networks, batch["images"], batch["noise"])
+        return self.complete(networks, batch, mean, logvar, codes)
+
+    def complete(
+        self, networks: Any, batch: dict[str, Tensor], mean: Tensor, logvar: Tensor, codes: Tensor
+    ) -> Terms:
+        """Decode a sample of posteriors, and complete the terms."""
         from dis_bench.models.autoencoder import gaussian_kl
 
         images = batch["images"]
-        mean, logvar, codes = self.sample(networks, images, batch["noise"])
         logits = networks.autoencoder.decoder(codes)
         return Terms(
             images=images,

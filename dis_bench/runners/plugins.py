@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.datasets.holdout import find_holdout
-from dis_bench.errors import InputError, blaming, check_line, shown
+from dis_bench.errors import InputError, Option, blaming, check_line, shown
 from dis_bench.records.columns import is_taken, split_images
 from dis_bench.registry import Plugin
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dis_bench.metrics.metric import Metric
     from dis_bench.models.model import Model
     from dis_bench.networks.chosen import ChosenNetworks
+
+
+NEEDS = ("factors",)  # of a dataset beside images, which a model may declare
 
 
 def check_models(models: dict[str, Plugin]) -> None:
@@ -50,6 +53,8 @@ def _check_model(whose: str, model: Any) -> None:
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
     check_line(f"{whose}: note", model.note)
+    if not isinstance(model.needs, tuple) or not set(model.needs) <= set(NEEDS):
+        raise InputError(f"{whose}: needs must be () or {NEEDS}, but is {shown(model.needs)}.")
     dial = vars(model).get("dial")  # an inherited dial may name a hyperparameter that the subclass lacks
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
@@ -138,6 +143,40 @@ def _check_dataset(whose: str, dataset: Any) -> None:
     _check_caveat(whose, type(dataset).caveat)
     if len(dataset) < 2:
         raise InputError(f"{whose} must have at least 2 images, but has {len(dataset)}.")
+
+
+def check_needs(model: str, needs: Sequence[str], name: str, dataset: Dataset) -> None:
+    """Check that a dataset has what a model needs of it beside images.
+
+    Args:
+        model: its name.
+        needs: as the model declares them.
+        name: of the dataset.
+        dataset: which may have no grid.
+
+    Raises:
+        InputError: it lacks something.
+    """
+    if "factors" in needs and getattr(dataset, "grid", None) is None:
+        raise InputError(
+            f"model '{model}' needs factors, by which it draws pairs or labels, but dataset '{name}' has "
+            "none."
+        )
+
+
+def check_own_networks(model: str, has_own: bool, network: str, default: str) -> None:
+    """Check that a model with networks of its own is not to take others.
+
+    Raises:
+        InputError: another network than the default was given.
+    """
+    if has_own and network != default:
+        raise InputError(
+            f"model '{model}' has networks of its own, but network '{network}' was given: train it in a "
+            "study without ",
+            Option("network", network),
+            ".",
+        )
 
 
 def check_images(name: str, dataset: Dataset) -> None:

@@ -37,6 +37,8 @@ from dis_bench.runners.plugins import (
     check_holdout,
     check_metrics,
     check_models,
+    check_needs,
+    check_own_networks,
     check_schedules,
 )
 from dis_bench.runners.quickstart import DEFAULTS
@@ -157,6 +159,8 @@ class Study:
         family = choose_networks(*map(_specification, networks.values()))
         check_batch(family, self.batch_size)
         check_models(models)
+        for name, plugin in models.items():
+            check_own_networks(name, plugin.load().own_networks, self.network, DEFAULTS["network"])
         found = find_metrics([_specification(plugin) for plugin in metrics.values()])
         declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
         settings = resolve_settings(self.settings, declared, found)
@@ -169,6 +173,7 @@ class Study:
             check_dataset(name, dataset)
             check_holdout(name, dataset, self.holdout, self.batch_size)
             for model, plugin in models.items():
+                check_needs(model, plugin.load().needs, name, dataset)
                 if self._check_build(plugin, grids[model][0], name, dataset, family):
                     trained.add(model)
         protocols = {

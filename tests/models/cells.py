@@ -12,14 +12,22 @@ LATENTS = 4
 
 
 def prepare_cell(
-    model, steps=8, batch_size=8, seed=0, network=SMALL, dataset=None, lr=1e-3, **hyperparameters
+    model,
+    steps=8,
+    batch_size=8,
+    seed=0,
+    network=SMALL,
+    dataset=None,
+    lr=1e-3,
+    latents=LATENTS,
+    **hyperparameters,
 ):
     """Return a cell that is about to train."""
     dataset = dataset or Tiny()
     cell = Cell(
         **{"dataset": "tiny", "source": "rendered", "fingerprint": "", "dataset_version": ""},
         **{"model": model, "model_version": "", "hyperparameters": hyperparameters, "network": network},
-        **{"likelihood": "bernoulli", "latent_size": LATENTS, "steps": steps, "batch_size": batch_size},
+        **{"likelihood": "bernoulli", "latent_size": latents, "steps": steps, "batch_size": batch_size},
         **{"lr": lr, "precision": "fp32", "kernels": "torch", "seed": seed},
     )
     return prepare(cell, {model: model}, {"tiny": dataset}, "cpu")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from dis_bench import registry
+from dis_bench.models.labels import QUALITIES
+from dis_bench.models.pairs import LAWS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.+)$", PAGE, flags=re.M)[1:])] * 2, strict=True))
@@ -22,7 +24,7 @@ def number(value):
 
 
 def test_every_model_has_a_section():
-    assert sorted(SECTIONS) == sorted(ZOO)
+    assert sorted(SECTIONS) == sorted([*ZOO, "Labels", "Laws of pairs"])
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -41,6 +43,15 @@ def test_sections_have_every_hyperparameter(name):
         summary = h.summary.replace("|", r"\|") + words
         rows.append(f"| `{h.name}`{dial} | {number(h.default)} | {grid} | {summary} |")
     assert re.findall(r"^\| `.*$", SECTIONS[name], re.M) == rows
+
+
+def test_every_law_of_pairs_has_a_row():
+    rows = re.findall(r"^\| `(.*?)` \|", SECTIONS["Laws of pairs"], re.M)
+    assert sorted(rows) == sorted(LAWS)
+
+
+def test_every_quality_of_labels_has_a_row():
+    assert dict(re.findall(r"^\| `(.*?)` \| (.*) \|$", SECTIONS["Labels"], re.M)) == QUALITIES
 
 
 def test_the_table_names_every_model():

@@ -16,10 +16,12 @@ from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.loop import train
 from tests.models.cells import LATENTS, SMALL, prepare_cell, train_cell
 from tests.runners.training.test_checkpoints import through_a_file, train_until
+from tests.tiny import Tiny
 
 ZOO = {name: plugin.load() for name, plugin in registry.plugins("models").items() if plugin.is_ours}
 WITHOUT_STEPS = ("ica", "pca", "random", "untrained")
 TRAINED = [name for name in ZOO if name not in WITHOUT_STEPS]
+STACKABLE = [name for name in TRAINED if ZOO[name].stackable]
 WEIGHT_DECAY = ("ae", "ae_ica", "qlae")  # decides an optimiser, which cells of a stack share
 
 
@@ -55,19 +57,25 @@ def test_codes_and_images_have_their_shapes(name, tmp_path):
 
 
 def test_a_study_of_all_of_them_can_be_planned():
-    plan = Study(models=tuple(ZOO), network=SMALL, metrics=(), seeds=1, latent_size=3).plan()
-    assert [cell.model for cell in plan.cells] == list(ZOO)
+    for own, network in ((False, SMALL), (True, "burgess")):
+        models = tuple(name for name, model in ZOO.items() if model.own_networks == own)
+        plan = Study(models=models, network=network, metrics=(), seeds=1, latent_size=5).plan()
+        assert tuple(cell.model for cell in plan.cells) == models
 
 
 # The gradient of ControlVAE takes beta for a constant, though it follows the KL. The critic of FactorVAE has
-# too many kinks; its gradients are compared with published code in test_factorvae.py.
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in ("controlvae", "factorvae")])
+# too many kinks; its gradients are compared with published code in test_factorvae.py. The spectral norms of
+# InfoGAN are iterated further in each pass. DC-IGN takes inactive latents for constants.
+NO_DERIVATIVES = ("controlvae", "dcign", "factorvae", "s2_factorvae", "infogan")
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in NO_DERIVATIVES])
 def test_gradients_are_those_of_finite_differences(name):
     model, networks = build_model(name, network=SMALL, latent_size=LATENTS)
     networks.double()
     batch = {
         key: part.double() if part.is_floating_point() else part
-        for key, part in model.draw(Draws(100, 6, LATENTS, seed=0)).items()
+        for key, part in model.draw(Draws(len(Tiny.grid), 6, LATENTS, seed=0, grid=Tiny.grid)).items()
     }
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(len(batch["images"]), 1, 64, 64, generator=generator, dtype=torch.float64)
@@ -94,26 +102,32 @@ def shift(model, networks, batch, player, own, direction, step):
     return model.step(networks, batch).losses[player].detach()
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [name for name in TRAINED if ZOO[name].reconstructs])
 def test_training_on_real_images_lowers_the_reconstruction(name, tmp_path):
     dataset = load_dataset("dsprites")
-    train_cell(name, tmp_path, steps=40, batch_size=16, dataset=dataset, lr=3e-3)
+    train_cell(name, tmp_path, steps=40, batch_size=16, dataset=dataset, lr=3e-3, latents=5)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["reconstruction"].tail(5).mean() < 0.8 * log["reconstruction"][0]
     if name not in ("annealedvae", "controlvae", "factorvae"):  # whose aims change
-        loss = log["loss_autoencoder" if "loss_autoencoder" in log else "loss"]
+        [loss] = [log[name] for name in ("loss", "loss_autoencoder", "loss_encoder") if name in log]
         assert loss.tail(5).mean() < loss[0]
 
 
 def pair_of(name):
     """Return two cells of other seeds, and other values of the dial where a stack may have them."""
     dial, values = ZOO[name].dial, ({}, {})
+    if name == "dcign":  # a pull sums to zero over a batch, so in a bias Adam would see rounding alone
+        dial = "beta"
     if dial is not None and name not in WEIGHT_DECAY:
         values = ({dial: 2.0}, {dial: 6.0})
     return [prepare_cell(name, seed=seed, **values[seed]) for seed in range(2)]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+def test_all_but_those_with_a_spectral_norm_can_be_stacked():
+    assert set(TRAINED) - set(STACKABLE) == {"infogan"}
+
+
+@pytest.mark.parametrize("name", STACKABLE)
 def test_a_cell_in_a_stack_is_the_cell_alone(name, tmp_path):
     stack = pair_of(name)
     logs = [tmp_path / f"{number}.csv" for number in range(2)]
@@ -125,7 +139,6 @@ def test_a_cell_in_a_stack_is_the_cell_alone(name, tmp_path):
         expected = alone.networks.state_dict()
         for key, weight in stack[number].networks.state_dict().items():
             torch.testing.assert_close(weight, expected[key], rtol=1e-3, atol=1e-3, msg=key)
-    assert ZOO[name].stackable
 
 
 @pytest.mark.parametrize("name", TRAINED)

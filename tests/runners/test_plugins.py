@@ -4,8 +4,10 @@ import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.runners.plugins import check_needs
 from dis_bench.runners.study import Study
 from tests.runners.test_run import HERE
+from tests.tiny import Tiny
 
 PLUGINS = """
 import sys
@@ -42,6 +44,7 @@ class OnlyLoss(Model):
 class NoName(VAE):
     name = None
 Dial = model("Dial", dial="alpha")
+Needs, NeedsText = model("Needs", needs=("labels",)), model("NeedsText", needs="factors")
 class Played(VAE):
     name = "played"
     def step(self, networks, batch):
@@ -140,6 +143,8 @@ def refuse(capsys, *words):
             "OnlyLoss",
             "model 'onlyloss' defines a loss of a VAE's terms, so it must subclass dis_bench.models.vae",
         ),
+        ("Needs", "needs must be () or ('factors',), but is ('labels',)."),
+        ("NeedsText", "needs must be () or ('factors',), but is 'factors'."),
         ("Dial", "dial must be one of its hyperparameters, but is 'alpha'."),
         ("Played", "a loss to each of its players (autoencoder), but gives them to: generator."),
         ("Indices", "model 'indices' must draw 'images' as int64 indices [B], but draws tensor("),
@@ -243,3 +248,17 @@ def test_names_that_only_begin_like_columns_are_free(plugins):
     Study(models=["plugins.py:KlWeight"], datasets=[f"{HERE}:Tiny"], metrics=()).plan()
     with pytest.raises(InputError, match="metric called 'kl_0', which is the name of a column"):
         Study(datasets=[f"{HERE}:Tiny"], metrics=["plugins.py:kl_0"]).plan()
+
+
+def test_a_model_that_needs_factors_is_refused_on_data_without():
+    class OwnImages(Tiny):
+        """Images without factors: an example."""
+
+        grid = None
+
+    check_needs("paired", ("factors",), "tiny", Tiny())
+    check_needs("vae", (), "own", OwnImages())
+    sentence = "model 'paired' needs factors, by which it draws pairs or labels, but dataset 'own' has none."
+    with pytest.raises(InputError) as refusal:
+        check_needs("paired", ("factors",), "own", OwnImages())
+    assert str(refusal.value) == sentence

@@ -6,9 +6,11 @@ import base64
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.records.pictures import Pictures
+from dis_bench.records.pictures import FILE, Pictures
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.curves import describe_measure, list_measures, read_curve
 from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
@@ -285,6 +287,10 @@ def _plan_reconstructions(
     has_codes = any(pictures.kl_per_latent is None for _, pictures in shown)
     codes = ", or from the code where there is no posterior" if has_codes else ""
     rows = [(_row_label(cell, several), pictures) for cell, pictures in shown]
+    reconstruct = all(isfinite(cell.get("reconstruction", float("nan"))) for cell, _ in shown)
+    samples = (
+        "" if reconstruct else " Rows without nats do not reconstruct: they are samples with the same codes."
+    )
     return [
         Plan(
             "reconstructions",
@@ -292,7 +298,8 @@ def _plan_reconstructions(
             "Originals and reconstructions",
             "The first row is the data; below it, the same images decoded from the posterior mean"
             f"{codes}{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation "
-            f"sample.{lacking}" + (f" Shown here and in the traversals are {choice}" if choice else ""),
+            f"sample.{samples}{lacking}"
+            + (f" Shown here and in the traversals are {choice}" if choice else ""),
             f"{len(shown[0][1].originals)} images and their reconstructions by {len(rows)} models: "
             f"{_list([label for label, _ in rows])}.",
             lambda: draw_reconstructions(rows),
@@ -374,8 +381,9 @@ def _by_model(cells: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
 
 
 def _makes_images(cells: pd.DataFrame) -> pd.Series:
-    """Return True for each cell that has a measure of reconstructed images."""
-    return cells.reindex(columns=["reconstruction", "mse"]).notna().any(axis=1)
+    """Return True for each cell that reconstructs images, or that kept samples."""
+    measured = cells.reindex(columns=["reconstruction", "mse"]).notna().any(axis=1)
+    return measured | cells["folder"].map(lambda folder: (Path(str(folder)) / FILE).is_file()).astype(bool)
 
 
 def _plan_training(

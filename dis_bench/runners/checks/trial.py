@@ -30,7 +30,7 @@ from dis_bench.runners.training.trainee import Trainee, prepare
 
 [DATASET] = DEFAULTS["datasets"]
 NETWORK = "dis_bench.runners.checks.small:Small"
-LATENTS = 4
+LATENTS = 5  # one for each factor of dSprites
 BATCH = 32
 LR = 1e-3
 STEPS = 200  # of a training whose loss should fall

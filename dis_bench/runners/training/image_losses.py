@@ -34,6 +34,8 @@ def measure_images(
     measured = {"codes": mean}
     if logvar is not None:
         measured |= {"log_variances": logvar, "kl": gaussian_kl(mean, logvar).double()}
+    if not model.reconstructs:
+        return measured
     logits = model.decode(networks, mean if logvar is None else mean + (0.5 * logvar).exp() * noise)
     if logits is not None:
         reconstruction = LIKELIHOODS[likelihood](logits, images)
