@@ -123,11 +123,13 @@ class VAE(Model):
         """Compute the loss with ``free_bits`` as a floor on the KL of each latent.
 
         A latent whose mean KL over the batch is below the floor counts as the floor, and its KL has no
-        gradient. Above the floor, all of its KL counts (Kingma et al. 2016).
+        gradient. Above the floor, all of its KL counts (Kingma et al. 2016). A floor of 0 changes no bit of
+        the loss, so cells with and without a floor can share a stack.
         """
-        if "free_bits" not in self.chosen:  # they are 0, or the model does not declare them
+        if "free_bits" not in self.values:  # the model does not declare them
             return self.loss(terms)
-        counts = terms.kl.mean(0) > self.free_bits
+        floor = terms.kl.new_zeros(()) + self.free_bits
+        counts = (terms.kl.mean(0) > floor) | (floor <= 0)  # a KL of 0 may be rounded to less
         return self.loss(replace(terms, kl=terms.kl.where(counts, self.free_bits)))
 
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:

@@ -1,10 +1,13 @@
 """Free bits are a floor on the KL of each latent, averaged over the batch first."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from dis_bench.models import build_model
-from tests.models.cells import train_cell
+from dis_bench.runners.training.loop import train
+from tests.models.cells import prepare_cell, train_cell
 from tests.models.reference import KL, LOGVAR, MEAN, TOLERANCE, terms
 
 DECLARING = ("vae", "betavae", "factorvae", "betatcvae", "dipvae1", "dipvae2", "infovae", "hfs")
@@ -60,3 +63,20 @@ def test_none_are_left_out_of_the_identity_and_some_are_not():
     assert build_model("betavae", free_bits=0.5)[0].chosen == {"beta": 4.0, "free_bits": 0.5}
     assert build_model("betavae")[0].values == {"beta": 4.0, "free_bits": 0.0}
     assert "free_bits" in build_model("betavae", free_bits="linear(0.5,0)")[0].chosen
+
+
+def test_a_floor_of_none_counts_all_of_a_kl_that_rounding_took_below_zero():
+    of = dataclasses.replace(terms(), kl=torch.full((4, 3), -1e-9, dtype=torch.float64))
+    assert bounded_loss("vae", of).item() == pytest.approx(-3e-9)
+
+
+@pytest.mark.parametrize("name", ["betavae", "factorvae"])
+def test_cells_with_and_without_a_floor_share_a_stack(name, tmp_path):
+    floors = (0.0, 50.0, 0.1)
+    together = [prepare_cell(name, steps=3, free_bits=floor) for floor in floors]
+    logs = [tmp_path / f"{number}.csv" for number in range(len(floors))]
+    assert train(together, logs=logs, watch=lambda *_: None).failures == [None] * 3
+    for one, floor in zip(together, floors, strict=True):
+        alone = train_cell(name, tmp_path, steps=3, free_bits=floor)
+        for weights, own in zip(one.networks.parameters(), alone.networks.parameters(), strict=True):
+            torch.testing.assert_close(weights, own, rtol=1e-3, atol=1e-5)

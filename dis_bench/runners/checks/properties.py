@@ -7,7 +7,7 @@ returns and raises. All of it runs in fp32 on torch's layers, on one core.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ BATCHES = 16  # on which losses before and after a training are compared
 ERRORS = 2  # standard errors of their difference that it must exceed
 ROUNDING = 1e-4  # share of the largest number by which rounding may move it
 STACK_TOLERANCE = 1e-3  # share of what training changed by which a cell in a stack may end elsewhere
+SEEDS_OF_STACKS = ((0, 1), (2, 3), (4, 5))  # of two cells; later pairs only if the earlier ones deviate
 IMAGES = 20  # to encode
 
 Property = Callable[[ModelTrial], str]
@@ -246,30 +247,25 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
 
     On a GPU the cells of a study are trained as one, also those of other hyperparameters that are floats; a
     model that cannot be declares stackable = False.
+
+    A stack rounds differently, which now and then moves a unit of a network across its kink, and Adam then
+    amplifies the difference. A fault shows with every seed, so it takes a deviation with each pair of seeds.
     """
     if not trial.kind.stackable:
         raise DoesNotApply("it declares stackable = False.")
     if not trial.takes_steps:
         raise DoesNotApply("it takes no steps.")
     others = _other_floats(trial)
-    cells: list[tuple[int, dict[str, Any]]] = [(0, {}), (1, others)]
-    try:
-        stack = trial.train_together([_without_fit(trial.prepare(seed, **values)) for seed, values in cells])
-    except Broken as fault:
-        text = " ".join(str(fault).split())
-        raise Broken(f"two cells cannot be trained as one: {text}; expected stackable = False") from None
-    moved = 0.0
-    for together, (seed, values) in zip(stack, cells, strict=True):
-        first = read_weights(trial.prepare(seed, **values))
-        alone = trial.train(_without_fit(trial.prepare(seed, **values)))
-        moved = max(moved, _deviation(first, alone.state, together.state))
-    if not moved <= STACK_TOLERANCE:
-        told = f", one of them with {_describe(others)}" if others else ""
-        raise Broken(
-            f"two cells trained as one for {FEW_STEPS} steps{told} end elsewhere than alone, by {moved:.2g} "
-            f"of what training changed; expected {STACK_TOLERANCE:g} at most, or stackable = False"
-        )
-    return f"after {FEW_STEPS} steps it ends within {moved:.2g} of what training changed."
+    moved = math.inf
+    for pair in SEEDS_OF_STACKS:
+        moved = min(moved, _move_in_a_stack(trial, [(pair[0], {}), (pair[1], others)]))
+        if moved <= STACK_TOLERANCE:
+            return f"after {FEW_STEPS} steps it ends within {moved:.2g} of what training changed."
+    told = f", one of them with {_describe(others)}" if others else ""
+    raise Broken(
+        f"two cells trained as one for {FEW_STEPS} steps{told} end elsewhere than alone, by {moved:.2g} "
+        f"of what training changed; expected {STACK_TOLERANCE:g} at most, or stackable = False"
+    )
 
 
 def stays_finite_at_its_limits(trial: ModelTrial) -> str:
@@ -428,6 +424,21 @@ def _prepare_if_allowed(trial: ModelTrial, values: dict[str, Any]) -> Trainee | 
         if isinstance(fault.__cause__, InputError):
             return None
         raise
+
+
+def _move_in_a_stack(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any]]]) -> float:
+    """Return how far cells end from where each ends alone, the largest of their deviations."""
+    try:
+        stack = trial.train_together([_without_fit(trial.prepare(seed, **values)) for seed, values in cells])
+    except Broken as fault:
+        text = " ".join(str(fault).split())
+        raise Broken(f"two cells cannot be trained as one: {text}; expected stackable = False") from None
+    moved = []
+    for together, (seed, values) in zip(stack, cells, strict=True):
+        first = read_weights(trial.prepare(seed, **values))
+        alone = trial.train(_without_fit(trial.prepare(seed, **values)))
+        moved.append(_deviation(first, alone.state, together.state))
+    return math.inf if any(map(math.isnan, moved)) else max(moved)
 
 
 def _without_fit(trainee: Trainee) -> Trainee:

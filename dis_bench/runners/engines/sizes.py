@@ -59,7 +59,7 @@ def _kind(cell: Cell, model: Model) -> str:
     shared = dataclasses.asdict(cell)
     del shared["seed"], shared["schedules"]
     shared["hyperparameters"] = {
-        name: "a float" if isinstance(value, float) else value for name, value in cell.hyperparameters.items()
+        name: "a float" if isinstance(value, float) else value for name, value in model.values.items()
     }
     shared["optimisers"] = {player: dataclasses.asdict(adam) for player, adam in model.optimisers().items()}
     return json.dumps(shared, sort_keys=True)

@@ -90,13 +90,13 @@ def test_hyperparameters_go_together_only_where_they_are_floats(tmp_path):
     assert [len(group) for group in grouped(jobs, worded=worded)] == [4] * 4  # betas and seeds
 
 
-def test_schedules_go_together_with_values_but_not_with_a_floor_that_others_lack():
+def test_schedules_go_together_with_values_and_a_floor_with_cells_that_lack_it():
     scheduled = jobs_of(settings={"betavae.beta": [1, "linear(0,4)", "cyclical(0,8)"]}, betas=())
     assert len({job.cell.schedules.get("beta") for job in scheduled}) == 3
     assert len(grouped(scheduled)) == 1
     floored = jobs_of(settings={"betavae.free_bits": [0, 0.1, "linear(0.5,0)"]})
     assert sorted({job.cell.hyperparameters.get("free_bits", -1) for job in floored}) == [-1, 0, 0.1]
-    assert len(grouped(floored)) == 2
+    assert len(grouped(floored)) == 1
 
 
 def test_clipped_gradients_set_apart():
