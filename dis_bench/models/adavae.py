@@ -15,6 +15,7 @@ from dis_bench.models.merged import (
 )
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.pairs import LAWS
+from dis_bench.models.vae import FREE_BITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +41,7 @@ class AdaGVAE(MergedVAE):
     """
 
     name, dial = "adagvae", "beta"
-    hyperparameters = (BETA, PAIRS)
+    hyperparameters = (BETA, PAIRS, FREE_BITS)
 
     pairs: str
     average: Callable[[Posterior, Posterior], Posterior] = staticmethod(average_mean)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.models.merged import MergedVAE, Posterior, assign_latents
 from dis_bench.models.model import Hyperparameter, Step
+from dis_bench.models.vae import FREE_BITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ class DCIGN(MergedVAE):
     hyperparameters = (
         Hyperparameter("strength", 0.0, "pull of inactive latents to their batch's mean", low=0.0),
         Hyperparameter("beta", 1.0, "weight of the KL", low=0.0),
+        FREE_BITS,
     )
 
     strength: float
@@ -59,7 +61,7 @@ class DCIGN(MergedVAE):
         """Compute the loss of the only player."""
         mean, logvar = self.posterior(networks, batch["images"])
         terms = self.complete_merged(networks, mean, logvar, batch)
-        loss = self.loss(terms)
+        loss = self.bounded_loss(terms)
         spread = measure_spread(mean, ~batch["active"]) + measure_spread(logvar, ~batch["active"])
         measures = {**self.measures(terms, loss), "inactive_spread": spread}
         return Step({"autoencoder": loss + self.strength * spread.mean()}, measures)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dis_bench.models.adavae import BETA, PAIRS
 from dis_bench.models.merged import AVERAGES, MergedVAE, Posterior, assign_latents, share_latents
 from dis_bench.models.model import Hyperparameter
+from dis_bench.models.vae import FREE_BITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ class GroupVAE(MergedVAE):
         BETA,
         PAIRS,
         Hyperparameter("average", "mean", "of the posteriors of a pair", words=tuple(AVERAGES)),
+        FREE_BITS,
     )
 
     pairs: str

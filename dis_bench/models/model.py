@@ -161,11 +161,14 @@ class Adam:
         betas: decay rates of the gradient's first and second moments.
         weight_decay: share of each weight subtracted per unit of learning rate, decoupled from the gradient
             (Loshchilov & Hutter 2019, alg. 2).
+        clip_value: largest size of each element of the gradient, per pixel and channel of an image, since
+            code that clips elements averages its loss over these; 0 does not clip.
     """
 
     lr: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    clip_value: float = 0.0
 
 
 class Step(NamedTuple):

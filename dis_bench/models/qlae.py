@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.models.ae import AE
-from dis_bench.models.model import Hyperparameter, Step
+from dis_bench.models.model import Adam, Hyperparameter, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +18,8 @@ class QLAE(AE):
 
     The decoder is given the nearest values, and its gradient passes straight through to the encoder. Values
     are pulled towards codes and codes towards values, with weights for a reconstruction averaged over pixels,
-    as published. The values are a player of their own, without weight decay. As published, gradients are also
-    clipped to [-1, 1] element by element, the rate is 0.001, and there are two latents per factor.
+    as published. The values are a player of their own, without weight decay. As published, ``clip`` is 1, the
+    rate is 0.001, and there are two latents per factor.
     """
 
     name, dial = "qlae", "weight_decay"
@@ -30,11 +30,20 @@ class QLAE(AE):
         Hyperparameter("levels", 10, "values that each latent can take", low=2, high=1000),
         Hyperparameter("quantisation", 0.01, "pull of values towards codes, per pixel", low=0.0),
         Hyperparameter("commitment", 0.01, "pull of codes towards values, per pixel", low=0.0),
+        Hyperparameter(
+            "clip",
+            0.0,
+            "largest size of each element of a gradient, per pixel; 0 does not clip",
+            low=0.0,
+            grid=(1.0,),
+            optional=True,
+        ),
     )
 
     levels: int
     quantisation: float
     commitment: float
+    clip: float
 
     def build(self, given: Given) -> Any:
         """Build ``autoencoder``, and ``codebook`` with values [D, levels] in even steps."""
@@ -46,6 +55,13 @@ class QLAE(AE):
         codebook.register_parameter("values", nn.Parameter(start))
         players.codebook = codebook
         return players
+
+    def optimisers(self) -> dict[str, Adam]:
+        """Return Adam with weight decay for the networks; gradients of both players are clipped."""
+        return {
+            "autoencoder": Adam(weight_decay=self.weight_decay, clip_value=self.clip),
+            "codebook": Adam(clip_value=self.clip),
+        }
 
     def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
         """Compute the loss of the autoencoder, and that of the values."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.pairs import LAWS
-from dis_bench.models.vae import VAE
+from dis_bench.models.vae import FREE_BITS, VAE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,7 @@ class SlowVAE(VAE):
         Hyperparameter("beta", 1.0, "weight of the KL", low=0.0),
         Hyperparameter("rate", 6.0, "of the Laplace prior on steps", low=1e-6),
         Hyperparameter("pairs", "LAP", "law of the pairs", words=LAWS),
+        FREE_BITS,
     )
 
     gamma: float

@@ -10,7 +10,10 @@ from dis_bench.runners.training.loop import train
 from tests.models.cells import prepare_cell, train_cell
 from tests.models.reference import KL, LOGVAR, MEAN, TOLERANCE, terms
 
-DECLARING = ("vae", "betavae", "factorvae", "betatcvae", "dipvae1", "dipvae2", "infovae", "hfs")
+DECLARING = (
+    *("vae", "betavae", "factorvae", "betatcvae", "dipvae1", "dipvae2", "infovae", "hfs"),
+    *("adagvae", "adamlvae", "groupvae", "slowvae", "dcign", "s2_betavae", "s2_factorvae"),
+)
 
 
 def bounded_loss(name, of, **hyperparameters):

@@ -1,11 +1,13 @@
 """QLAE: latents take the nearest of a few values, which are learned beside the autoencoder."""
 
+import pytest
 import torch
 
 from dis_bench.models import build_model
 from dis_bench.models.model import Adam
 from dis_bench.models.qlae import find_nearest
-from tests.models.cells import SMALL
+from dis_bench.runners.training.steps import Training
+from tests.models.cells import SMALL, prepare_cell
 
 VALUES = torch.tensor([[-1.0, 0.0, 1.0], [0.0, 2.0, 4.0]])
 
@@ -78,4 +80,24 @@ def test_codes_on_their_values_cost_nothing():
 
 def test_decay_spares_the_values():
     model, _ = built(weight_decay=0.25)
-    assert model.optimisers() == {"autoencoder": Adam(weight_decay=0.25)}
+    assert model.optimisers() == {"autoencoder": Adam(weight_decay=0.25), "codebook": Adam()}
+
+
+def test_a_limit_of_elements_is_per_pixel_and_left_out_of_the_identity_at_none():
+    def largest(**given):
+        training = Training([prepare_cell("qlae", **given)])
+        training.take(next(training.draw_ahead([1])))
+        return {
+            player: max(weight.grad.abs().max().item() for weight in weights)
+            for player, weights in training._players.items()
+        }
+
+    free = largest()
+    limit = free["autoencoder"] / 2
+    assert largest(clip=limit / 4096) == {
+        "autoencoder": pytest.approx(limit),
+        "codebook": pytest.approx(min(limit, free["codebook"])),
+    }
+    assert largest(clip=1e6) == free
+    assert "clip" not in build_model("qlae")[0].chosen
+    assert build_model("qlae", clip=1)[0].chosen["clip"] == 1.0

@@ -1,4 +1,4 @@
-"""Clipping of gradients by their norm, for each player and each cell of a stack."""
+"""Clipping of gradients, by their norm for each player and cell of a stack, or by element."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import torch
 from torch import Tensor
 
 TINY = 1e-6  # as in torch.nn.utils.clip_grad_norm_; avoids a division by zero
+
+
+@torch.no_grad()
+def clip_values(weights: Sequence[Tensor], most: float) -> None:
+    """Clamp each element of gradients in place to at most a limit on either side of zero."""
+    for weight in weights:
+        if weight.grad is not None:
+            weight.grad.clamp_(-most, most)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ model of this size leaves mostly idle.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from dis_bench.models.model import Adam, Model
 from dis_bench.nn.patches import convolving
 from dis_bench.runners.training.ahead import Batch, draw_ahead
-from dis_bench.runners.training.clipping import clip_norms
+from dis_bench.runners.training.clipping import clip_norms, clip_values
 from dis_bench.runners.training.cuda_graph import Repeater
 from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.log import RunningMeasures, flatten
@@ -78,6 +79,9 @@ class Training:
         self._scheduling = Scheduling(models, None if self.alone else self._values, self.device)
         self._clip_norm = trainees[0].cell.clip_norm
         self._players = _sort_by_player(trainees[0].networks, self.weights)
+        self._adams = {player: models[0].optimisers().get(player, Adam()) for player in self._players}
+        pixels = math.prod(trainees[0].dataset.image_shape)
+        self._clip_values = {player: adam.clip_value * pixels for player, adam in self._adams.items()}
         self.optimiser = self._make_optimiser() if self._players else None
         self.draws = [one.draws() for one in trainees]
         self.chance = [draws.state() for draws in self.draws]
@@ -228,16 +232,17 @@ class Training:
         for player, loss in losses.items():
             # Unlike torch.autograd.grad, this gives gradients the strides of their weights, for fused Adam.
             loss.sum().backward(inputs=self._players[player], retain_graph=player != last)
+            if most := self._clip_values[player]:
+                clip_values(self._players[player], most)
             if self._clip_norm:
                 clip_norms(self._players[player], self._clip_norm, stacked=not self.alone)
         self.optimiser.step()
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         first = self.trainees[0]
-        different = first.model.optimisers()
         groups = []
         for player, own in self._players.items():
-            adam = different.get(player, Adam())
+            adam = self._adams[player]
             lr = first.cell.lr if adam.lr is None else adam.lr
             groups.append({"params": own, "lr": lr, "betas": adam.betas, "weight_decay": adam.weight_decay})
         # Without weight decay, AdamW equals Adam bit for bit.
