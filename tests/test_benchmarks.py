@@ -136,6 +136,28 @@ def test_a_step_is_taken_apart(tmp_path):
         assert sum(parts.values()) < 1.5 * whole
 
 
+def test_sizes_are_measured_where_networks_take_them(tmp_path):
+    options = (
+        "--sizes",
+        28,
+        32,
+        "--rounds",
+        1,
+        "--steps",
+        1,
+        "--batch",
+        2,
+        "--json",
+        tmp_path / "sizes.json",
+    )
+    run("sizes.py", "--networks", "burgess", "mlp", *options)
+    figures = json.loads((tmp_path / "sizes.json").read_text())
+    rows = {(row["networks"], row["images"]): row for row in figures["rows"]}
+    assert list(rows) == [("burgess", "32x32"), ("mlp", "28x28"), ("mlp", "32x32")]
+    for row in rows.values():
+        assert row["ours, fp32, times faster"] == pytest.approx(row["plain, ms"] / row["ours, fp32, ms"])
+
+
 def test_work_in_convolutions_is_counted_as_by_hand():
     from step import count_convolutions
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.models.ae import AE
-from dis_bench.models.pca import SAMPLE
+from dis_bench.models.pca import count_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class AEICA(AE):
         return players
 
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
-        """Fit the matrix on the codes of 10,000 images drawn by the cell's seed."""
+        """Fit the matrix on the codes of 10,000 images by the seed, or fewer large ones."""
         import torch
 
         from dis_bench.models.ica import find_independent
@@ -45,7 +45,8 @@ class AEICA(AE):
 
         unmixing = networks.unmixing
         with networks_in("fp32"):  # in which images are encoded when they are scored
-            codes = torch.cat([networks.autoencoder.encoder(some) for some in images(SAMPLE).split(BATCH)])
+            sample = images(count_sample(images(1)[0].numel()))
+            codes = torch.cat([networks.autoencoder.encoder(some) for some in sample.split(BATCH)])
         unmixing.mean.copy_(codes.mean(0))
         found = torch.as_tensor(find_independent((codes - unmixing.mean).cpu().numpy()))
         unmixing.unmix.copy_(found)

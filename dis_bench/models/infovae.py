@@ -24,7 +24,7 @@ class InfoVAE(VAE):
     lambda_mmd 1 it is the VAE; with alpha 1 it is the MMD-VAE, which has no KL. The squared maximum mean
     discrepancy (MMD) compares the codes of a batch with as many samples of the prior, as a V-statistic, which
     is never negative. The authors' code weights it with 1 beside a reconstruction averaged over pixels, which
-    here is the number of pixels; the default is of that order.
+    here is the number of pixels; the default is of that order for 64x64.
     """
 
     name, dial = "infovae", "lambda_mmd"

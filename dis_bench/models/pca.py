@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dis_bench.models.given import Given
 
 SAMPLE = 10_000  # images to fit on
+MOST_NUMBERS = SAMPLE * 3 * 64 * 64  # pixels of these images: half a gigabyte
 FAINTEST = 1e-3  # distance of decoded pixels from 0 and 1, where a Bernoulli likelihood may be infinite
 
 
@@ -27,8 +28,17 @@ class Axes(NamedTuple):
     lift: NDArray[np.floating]
 
 
+def count_sample(pixels: int) -> int:
+    """Return the number of images to fit on, by the pixels of one in all channels."""
+    return min(SAMPLE, max(1, MOST_NUMBERS // pixels))
+
+
 class PCA(Model):
-    """Principal components of pixels, fitted on 10,000 images."""
+    """Principal components of pixels, fitted on 10,000 images.
+
+    Of images larger than 64x64 in colour it takes as many as have the same number of pixels: 2,500 of
+    128x128.
+    """
 
     name = "pca"
     stackable = False
@@ -51,7 +61,7 @@ class PCA(Model):
         import torch
 
         linear = networks.linear
-        pixels = images(SAMPLE).flatten(1).cpu().numpy()
+        pixels = images(count_sample(linear.mean.numel())).flatten(1).cpu().numpy()
         for name, array in self.find_axes(linear.project, pixels)._asdict().items():
             buffer = getattr(linear, name)
             buffer.copy_(torch.as_tensor(array, dtype=buffer.dtype).reshape(buffer.shape))

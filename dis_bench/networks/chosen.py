@@ -115,10 +115,11 @@ def choose_networks(name: str) -> ChosenNetworks:
 
 
 def describe_sizes(sizes: tuple[int, ...] | None) -> str:
-    """Return ``32x32 or 64x64 pixels``, or ``any size``."""
+    """Return ``32x32, 64x64 or 128x128 pixels``, or ``any size``."""
     if sizes is None:
         return "any size"
-    return f"{' or '.join(f'{size}x{size}' for size in sizes)} pixels"
+    *others, last = (f"{size}x{size}" for size in sizes)
+    return f"{', '.join(others)} or {last} pixels" if others else f"{last} pixels"
 
 
 def _check_sizes(whose: str, sizes: Any) -> tuple[int, ...] | None:

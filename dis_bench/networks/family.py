@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 
+FEATURES = 4  # pixels to a side of the smallest features, between convolutions and dense layers
+
+
+def count_halvings(image_shape: Shape) -> int:
+    """Count the layers of stride 2 from images to features of 4x4 pixels.
+
+    The published ones take four, for 64x64. We take one less for 32x32 and one more for 128x128, so that the
+    dense layers stay as they are.
+    """
+    return (image_shape[1] // FEATURES).bit_length() - 1
+
 
 class Family:
     """A published encoder and its decoder; subclass it to add a family.

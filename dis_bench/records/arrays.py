@@ -12,6 +12,7 @@ import numpy as np
 from dis_bench.records.schema import Damaged
 
 MOST_BYTES = 1 << 29  # limit for one unpacked array
+MOST_PIXELS = 256  # to a side of a kept picture
 
 # The type and the named dimensions of each array; dimensions of the same name have the same size.
 Layout = Mapping[str, tuple[str, tuple[str, ...]]]
@@ -22,8 +23,8 @@ _MOST = {
     "factors": 1000,
     "examples": 64,
     "channels": 3,
-    "height": 256,
-    "width": 256,
+    "height": MOST_PIXELS,
+    "width": MOST_PIXELS,
     "values": 64,
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.datasets.holdout import find_holdout
 from dis_bench.errors import InputError, Option, blaming, check_line, shown
+from dis_bench.records.arrays import MOST_PIXELS
 from dis_bench.records.columns import is_taken, split_images
 from dis_bench.registry import Plugin
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dis_bench.networks.chosen import ChosenNetworks
 
 
+CHANNELS = (1, 3)  # grey, or red, green and blue
 NEEDS = ("factors",)  # of a dataset beside images, which a model may declare
 
 
@@ -136,8 +138,13 @@ def _check_dataset(whose: str, dataset: Any) -> None:
     grid, shape = getattr(dataset, "grid", None), getattr(dataset, "image_shape", None)
     if not isinstance(grid, FactorGrid):
         raise InputError(f"{whose}: grid must be a FactorGrid, but is {shown(grid)}.")
-    if not _is_shape(shape):
+    if shape is None or not _is_shape(shape):
         raise InputError(f"{whose}: image_shape must be (C, H, W), but is {shown(shape)}.")
+    if shape[0] not in CHANNELS or max(shape[1:]) > MOST_PIXELS:
+        raise InputError(
+            f"{whose} must have images of 1 or 3 channels, and of {MOST_PIXELS} pixels to a side at most, "
+            f"but its image_shape is {shown(tuple(shape))}."
+        )
     if not isinstance(dataset.pixel_max, (int, float)) or not dataset.pixel_max > 0:
         raise InputError(f"{whose}: pixel_max must be above 0, but is {shown(dataset.pixel_max)}.")
     _check_caveat(whose, type(dataset).caveat)

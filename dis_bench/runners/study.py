@@ -146,6 +146,7 @@ class Study:
 
     def _plan(self) -> Plan:
         from dis_bench.metrics import find_metrics, protocol
+        from dis_bench.runners.scoring.pictures import check_pictures
         from dis_bench.runners.scoring.scores import check_scoring
 
         check_options(vars(self), _CHOICES)
@@ -171,6 +172,7 @@ class Study:
         trained = set()
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
+            check_pictures(name, dataset, self.latent_size)
             check_holdout(name, dataset, self.holdout, self.batch_size)
             for model, plugin in models.items():
                 check_needs(model, plugin.load().needs, name, dataset)

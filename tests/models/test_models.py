@@ -86,7 +86,7 @@ def test_seed_decides_the_weights_and_leaves_the_callers_stream_alone():
     [
         ({"network": "burges"}, "unknown network 'burges': did you mean 'burgess'?"),
         ({"likelihood": "poisson"}, "unknown likelihood 'poisson'"),
-        ({"image_shape": (1, 32, 32)}, "64x64 pixels"),
+        ({"image_shape": (1, 28, 28)}, "32x32, 64x64 or 128x128 pixels, but these have 28x28."),
         ({"bta": 1.0}, "unknown hyperparameter of betavae 'bta': did you mean 'beta'?"),
         ({"beta": -1}, "beta must be at least 0, but -1 was given."),
         ({"beta": float("nan")}, "beta must be finite"),

@@ -125,14 +125,18 @@ def test_unknown_and_taken_names(tmp_path):
         choose_networks("thief.py:Mine")
 
 
-@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 64, 32), (1, 64)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 64, 32), (3, 96, 96), (3, 256, 256), (1, 64)])
 def test_a_published_family_says_which_images_it_takes(shape):
     given = "x".join(map(str, shape[1:]))
     with pytest.raises(InputError) as refusal:
         choose_networks("burgess").encoder(shape, 20)
-    assert str(refusal.value) == f"network 'burgess' takes images of 64x64 pixels, but these have {given}."
+    assert str(refusal.value) == (
+        f"network 'burgess' takes images of 32x32, 64x64 or 128x128 pixels, but these have {given}."
+    )
 
 
 def test_sizes_in_words():
     assert describe_sizes(None) == "any size"
+    assert describe_sizes((64,)) == "64x64 pixels"
     assert describe_sizes((28, 64)) == "28x28 or 64x64 pixels"
+    assert describe_sizes((28, 64, 128)) == "28x28, 64x64 or 128x128 pixels"

@@ -13,6 +13,8 @@ from torch.func import functional_call, vmap
 from torch.nn.utils import prune
 
 from dis_bench.networks.burgess import Burgess
+from dis_bench.networks.chosen import choose_networks
+from dis_bench.networks.family import count_halvings
 from dis_bench.nn import compiled
 from dis_bench.nn.convolutions import Convolutions, TransposedConvolutions
 
@@ -24,7 +26,11 @@ needs_bf16 = pytest.mark.skipif(not kernels.HAS_BF16, reason="this processor has
 CONVOLUTIONS = {
     "burgess": ([1, 32, 32, 32, 32], [4, 4, 4, 4], 64),
     "burgess, colours": ([3, 32, 32, 32, 32], [4, 4, 4, 4], 64),
+    "burgess, 32": ([3, 32, 32, 32], [4, 4, 4], 32),
+    "burgess, 128": ([1, 32, 32, 32, 32, 32], [4, 4, 4, 4, 4], 128),
     "locatello": ([1, 32, 32, 64, 64], [4, 4, 2, 2], 64),
+    "locatello, 32": ([1, 32, 32, 64], [4, 4, 2], 32),
+    "locatello, 128": ([1, 32, 32, 64, 64, 64], [4, 4, 2, 2, 2], 128),
     "kernel 2 first": ([2, 32, 64], [2, 4], 32),
     "two channels, two layers": ([2, 32, 32], [4, 4], 16),
     "lines of 24 and 48": ([5, 32, 32], [4, 4], 96),
@@ -32,7 +38,11 @@ CONVOLUTIONS = {
 TRANSPOSED = {
     "burgess": ([32, 32, 32, 32, 1], 4),
     "burgess, colours": ([32, 32, 32, 32, 3], 4),
+    "burgess, 32": ([32, 32, 32, 3], 4),
+    "burgess, 128": ([32, 32, 32, 32, 32, 1], 4),
     "locatello": ([64, 64, 32, 32, 1], 4),
+    "locatello, 32": ([64, 32, 32, 1], 4),
+    "locatello, 128": ([64, 64, 64, 32, 32, 1], 4),
     "two layers": ([32, 32, 2], 4),
     "many channels": ([32, 32, 40], 8),
     "lines of 24": ([32, 32, 3], 24),
@@ -57,6 +67,9 @@ CASES = [
     *((Convolutions, case) for case in CONVOLUTIONS),
     *((TransposedConvolutions, case) for case in TRANSPOSED),
 ]
+
+
+ENCODER, DECODER = (Convolutions, "burgess"), (TransposedConvolutions, "burgess")
 
 
 def slope_of(out):
@@ -134,7 +147,25 @@ def test_under_autocast_images_come_out_as_torch_computes_and_logits_in_float32(
         assert decoder(codes.bfloat16()).dtype == torch.float32
 
 
-@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+@pytest.mark.parametrize("network", ["burgess", "locatello"])
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 64, 64), (1, 128, 128)])
+def test_published_networks_run_on_the_kernels_at_each_of_their_sizes(network, shape, monkeypatch):
+    taken = []
+    monkeypatch.setattr(compiled, "convolve", lambda images, layers: taken.append(len(layers)) or stop())
+    monkeypatch.setattr(compiled, "convolve_transposed", lambda images, layers: taken.append(len(layers)))
+    family = choose_networks(network)
+
+    def stop():
+        raise StopIteration
+
+    with torch.no_grad():
+        with pytest.raises(StopIteration):
+            family.encoder(shape, 20)(torch.rand(2, *shape))
+        family.decoder(shape, 10)(torch.rand(2, 10))
+    assert taken == [count_halvings(shape)] * 2
+
+
+@pytest.mark.parametrize(("kind", "case"), [ENCODER, DECODER])
 def test_an_image_does_not_depend_on_its_neighbours(kind, case):
     stack, images = stack_and_images(kind, case, count=5)
     with torch.no_grad():
@@ -145,7 +176,7 @@ def test_an_image_does_not_depend_on_its_neighbours(kind, case):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_batches_of_none_and_one(count):
-    for kind, case in (CASES[0], CASES[6]):
+    for kind, case in (ENCODER, DECODER):
         stack, images = stack_and_images(kind, case, count)
         out = stack(images)
         out.sum().backward()
@@ -153,7 +184,7 @@ def test_batches_of_none_and_one(count):
         assert all(parameter.grad.isfinite().all() for parameter in stack.parameters())
 
 
-@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+@pytest.mark.parametrize(("kind", "case"), [ENCODER, DECODER])
 def test_nan_comes_through(kind, case):
     stack, images = stack_and_images(kind, case)
     images[1, 0, 2, 2] = torch.nan
@@ -303,7 +334,7 @@ def test_biases_need_not_lie_close(calls):
 
 
 def test_torchs_default_type_is_not_the_kernels():
-    for kind, case in (CASES[0], CASES[6]):
+    for kind, case in (ENCODER, DECODER):
         stack, images = stack_and_images(kind, case)
         expected = outputs_and_gradients(stack, images)
         torch.set_default_dtype(torch.float64)
@@ -391,7 +422,7 @@ def test_without_compiled_kernels_torch_does_it(monkeypatch, calls):
     assert not calls
 
 
-@pytest.mark.parametrize(("kind", "case"), [CASES[0], CASES[6]])
+@pytest.mark.parametrize(("kind", "case"), [ENCODER, DECODER])
 def test_by_torchs_layers_numbers_are_torchs_bit_for_bit(kind, case, calls):
     stack, images = stack_and_images(kind, case)
     with compiled.convolving_with("torch"):

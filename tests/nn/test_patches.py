@@ -97,10 +97,11 @@ def test_autocast_computes_in_bf16_and_gradients_are_of_the_weights_type():
     torch.testing.assert_close(out.float(), exact, rtol=2e-2, atol=5e-2)
 
 
+@pytest.mark.parametrize("size", [32, 64, 128])
 @pytest.mark.parametrize("network", ["burgess", "locatello"])
-def test_networks_give_the_same_by_each_way(network):
-    model, networks = build_model("betavae", network=network, image_shape=(3, 64, 64))
-    images, noise = torch.rand(2, 3, 64, 64), torch.randn(2, 10)
+def test_networks_give_the_same_by_each_way(network, size):
+    model, networks = build_model("betavae", network=network, image_shape=(3, size, size))
+    images, noise = torch.rand(2, 3, size, size), torch.randn(2, 10)
     gradients = []
     for way in WAYS:
         with convolving(way):

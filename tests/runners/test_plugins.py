@@ -64,7 +64,8 @@ def data(name, **members): return type(name, (Tiny,), {"name": name, "__doc__": 
 DInit, DInitExit = data("DInit", __init__=fail), data("DInitExit", __init__=leave)
 Grid, GridList = data("Grid", grid=None), data("GridList", grid=[8, 8])
 Shape, Flat = data("Shape", image_shape=None), data("Flat", image_shape=(64, 64))
-Size = data("Size", image_shape=(1, 32, 32))
+Size, Oblong = data("Size", image_shape=(1, 28, 28)), data("Oblong", image_shape=(3, 64, 32))
+TwoChannels, Poster = data("TwoChannels", image_shape=(2, 64, 64)), data("Poster", image_shape=(3, 64, 512))
 Print, Source = data("Print", fingerprint=3), data("Source", sources=())
 Draw, DrawNone = data("Draw", draw=fail), data("DrawNone", draw=lambda self, i: None)
 Floats = data("Floats", draw=lambda self, i: torch.zeros(len(i), 1, 64, 64))
@@ -173,8 +174,16 @@ def test_models(plugins, capsys, name, sentence):
         ("Flat", "image_shape must be (C, H, W), but is (64, 64)."),
         (
             "Size",
-            "cannot be built for dataset 'Size': network 'burgess' takes images of 64x64 pixels, but these",
+            "model 'betavae' cannot be built for dataset 'Size': network 'burgess' takes images of 32x32, "
+            "64x64 or 128x128 pixels, but these have 28x28.",
         ),
+        ("Oblong", "or 128x128 pixels, but these have 64x32."),
+        (
+            "TwoChannels",
+            "dataset 'TwoChannels' must have images of 1 or 3 channels, and of 256 pixels to a side at most, "
+            "but its image_shape is (2, 64, 64).",
+        ),
+        ("Poster", "but its image_shape is (3, 64, 512)."),
         ("Print", "fingerprint must be a text, but is 3."),
         ("Source", "cannot be made: IndexError"),
         ("Draw", "dataset 'Draw' cannot draw its images: RuntimeError: not today."),

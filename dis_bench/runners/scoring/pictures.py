@@ -6,13 +6,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.errors import InputError
 from dis_bench.neutral import neutral
+from dis_bench.records.arrays import MOST_BYTES
 from dis_bench.records.pictures import Pictures
 from dis_bench.runners.training.trainee import Trainee
 
 SEED = 0  # of the images, so that every model of a study shows the same ones
 COUNT = 8  # originals with reconstructions
 TRAVERSAL = np.linspace(-3, 3, 9)  # the values of one latent while the others are fixed
+
+
+def check_pictures(name: str, dataset: Dataset, latents: int) -> None:
+    """Check that traversals of all latents are small enough to be kept.
+
+    Raises:
+        InputError: they are not, for images of this size.
+    """
+    channels, height, width = dataset.image_shape
+    most = MOST_BYTES // (len(TRAVERSAL) * channels * height * width)
+    if latents > most:
+        raise InputError(
+            f"latent_size may be {most:,} at most with dataset '{name}', since the traversals of its images "
+            f"of {height}x{width} in {channels} {'channels' if channels > 1 else 'channel'} are kept, but "
+            f"{latents:,} was given."
+        )
 
 
 @neutral()
