@@ -85,6 +85,8 @@ def _add_training(group: Any) -> None:
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
     add("--clip-norm", type=_number, metavar="N", help="largest gradient norm of a player (default: none)")
+    add("--lr-schedule", metavar="plateau", help="rates fall when held-out images no longer improve")
+    add("--early-stop", type=_whole, metavar="N", help="end after N steps without a better held-out loss")
     add("--holdout", type=_number, metavar="SHARE", help="of the images, kept out of training (default: 0)")
     add(
         "--score-at",

@@ -21,6 +21,7 @@ from dis_bench.records.columns import find_metric, is_taken, split_images
 from dis_bench.records.schema import (
     ENCODER,
     SCHEMA,
+    Adapted,
     CellIdentity,
     Damaged,
     Declared,
@@ -101,6 +102,7 @@ def check_record(record: Any, folder: str) -> None:
     _check_evaluation(record)
     _check_scored(record, record["cell"])
     _check_scores_at(record)
+    _check_adapted(record)
     _check_declared(record.get("declared", {}))
     _check_table("timing", record["timing"])
     _check_names("timing", record["timing"], Timing.__optional_keys__)
@@ -187,13 +189,24 @@ def check_cell(cell: Any) -> None:
             _check_number(f"hyperparameter {name}", value, low=-WHOLE if isinstance(value, int) else -LARGEST)
     if "clip_norm" in cell:
         _check_number("clip_norm", cell["clip_norm"], low=0)
+    if "early_stop" in cell:
+        _check_whole("early_stop", cell["early_stop"], low=1)
     _check_texts("schedules", cell.get("schedules", {}))
     _check_names("schedules", cell.get("schedules", {}), cell["hyperparameters"])
     _check_plain("cell", cell)
 
 
 # Keys that a cell that was trained here may lack.
-_OPTIONAL = {"kind", "network_version", "holdout", "score_at", "schedules", "clip_norm"}
+_OPTIONAL = {
+    "kind",
+    "network_version",
+    "holdout",
+    "score_at",
+    "schedules",
+    "clip_norm",
+    "lr_schedule",
+    "early_stop",
+}
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 
 
@@ -375,6 +388,20 @@ def _check_scores_at(record: dict[str, Any]) -> None:
     for step, scored in scores_at.items():
         _check_keys(scored, ScoresAt, f"scores at step {step}")
         _check_scored(scored, cell)
+
+
+def _check_adapted(record: dict[str, Any]) -> None:
+    adapted = record.get("adapted", {})
+    _check_table("adapted", adapted)
+    _check_names("adapted", adapted, Adapted.__annotations__)
+    steps = adapted.get("lr_fell_at", [])
+    if not isinstance(steps, list):
+        raise Damaged(f"its lr_fell_at is {_shown(steps)}, not a list")
+    for step in steps:
+        _check_whole("lr_fell_at", step, low=1)
+    for name in {"stopped_at", "scored_at"} & adapted.keys():
+        _check_whole(name, adapted[name], low=1)
+    _check_line("reason", adapted.get("reason", ""))
 
 
 def _check_origin(record: dict[str, Any]) -> None:

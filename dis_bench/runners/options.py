@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from dis_bench.errors import InputError, shown, unknown
+from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
-MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
+MOST = {
+    "seeds": 10_000,
+    "steps": 1_000_000_000,
+    "batch_size": 100_000,
+    "latent_size": 4_096,
+    "early_stop": 1_000_000_000,
+}
 MOST_CELLS = 100_000
 MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
@@ -45,6 +51,18 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     clip_norm = options["clip_norm"]
     if clip_norm is not None and not (_is_number(clip_norm) and 0 < clip_norm <= LARGEST_FLOAT):
         raise InputError(f"clip_norm must be a positive number, but {shown(clip_norm)} was given.")
+    for name in ("lr_schedule", "early_stop"):
+        if options[name] is not None and not options["holdout"]:
+            raise InputError(
+                f"{name} depends on held-out images, but none are held out: give ",
+                Option("holdout", 0.1),
+                ".",
+            )
+    if options["early_stop"] is not None and options["score_at"]:
+        raise InputError(
+            "score_at cannot be combined with early_stop, which may end a training before those steps; give "
+            "one of the two."
+        )
     if not isinstance(options["network"], str):
         raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):

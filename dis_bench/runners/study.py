@@ -32,6 +32,7 @@ from dis_bench.runners.device import (
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import (
+    check_adaptation,
     check_batch,
     check_dataset,
     check_holdout,
@@ -44,6 +45,7 @@ from dis_bench.runners.plugins import (
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.trial import try_model
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ class Study:
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
         clip_norm: largest norm of each player's gradients; None does not clip them.
+        lr_schedule: ``plateau`` or ``plateau(factor,patience,threshold)``, which lowers the learning rates
+            when the reconstruction of held-out images no longer improves; None keeps them.
+        early_stop: end a training after this number of steps without a better reconstruction of held-out
+            images, and score the best weights; None takes all steps.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
             ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
             A value may be a schedule: ``linear(0,4,0.1)``.
@@ -125,6 +131,8 @@ class Study:
     likelihood: str = DEFAULTS["likelihood"]
     metrics: Sequence[str] = DEFAULTS["metrics"]
     clip_norm: float | None = DEFAULTS.get("clip_norm")
+    lr_schedule: str | None = DEFAULTS.get("lr_schedule")
+    early_stop: int | None = DEFAULTS.get("early_stop")
     settings: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS.get("settings", {})))
     allow_small: bool = DEFAULTS["allow_small"]
     budget: str = DEFAULTS["budget"]
@@ -150,6 +158,7 @@ class Study:
 
         check_options(vars(self), _CHOICES)
         self._check_score_at()
+        lr_schedule = self._resolve_adaptation()
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
@@ -182,7 +191,7 @@ class Study:
         }
         return Plan(
             cells=self._list_cells(
-                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels
+                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels, lr_schedule
             ),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
@@ -207,6 +216,7 @@ class Study:
         datasets: dict[str, Dataset],
         precision: str,
         kernels: str,
+        lr_schedule: str,
     ) -> tuple[Cell, ...]:
         budget, steps = BUDGETS[self.budget], self._count_steps()
         seeds = budget.seeds if self.seeds is None else self.seeds
@@ -218,6 +228,7 @@ class Study:
         trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
         trained_as["score_at"] = tuple(sorted(self.score_at))
         trained_as["clip_norm"] = float(self.clip_norm or 0.0)
+        trained_as |= {"lr_schedule": lr_schedule, "early_stop": self.early_stop or 0}
         budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
         return tuple(
             Cell(
@@ -248,6 +259,16 @@ class Study:
 
     def _count_steps(self) -> int:
         return BUDGETS[self.budget].steps if self.steps is None else self.steps
+
+    def _resolve_adaptation(self) -> str:
+        """Return ``lr_schedule`` with all arguments, after checking it and ``early_stop``."""
+        from dis_bench.runners.training.heldout import count_steps_between
+
+        steps = self._count_steps()
+        every = count_steps_between(steps)
+        if self.early_stop is not None:
+            check_patience("early_stop", self.early_stop, steps, every)
+        return "" if self.lr_schedule is None else str(read_plateau(self.lr_schedule, steps, every))
 
     def _check_score_at(self) -> None:
         late = max(self.score_at, default=0)
@@ -314,7 +335,10 @@ class Study:
             )
         images = max(family.least_batch, min(2, self.batch_size))
         try_model(whose, model, networks, dataset, self.latent_size, images, family.name)
-        return takes_steps(networks)
+        is_trained = takes_steps(networks)
+        if is_trained and (self.lr_schedule or self.early_stop):
+            check_adaptation(whose, model, networks, self.latent_size)
+        return is_trained
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset
