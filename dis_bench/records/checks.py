@@ -29,8 +29,10 @@ from dis_bench.records.schema import (
     Evaluation,
     Failure,
     KeptAnchor,
+    KeptPlan,
     KeptRecord,
     Outdated,
+    PlannedCell,
     Rescored,
     ScoresAt,
     Timing,
@@ -153,6 +155,23 @@ def check_anchor(anchor: Any, key: str) -> None:
 def key_of_anchor(anchor: Mapping[str, Any]) -> str:
     """Return twelve hexadecimal digits that differ if the inputs of anchors do."""
     return hash_identity({name: anchor[name] for name in anchor if name not in ("scores", "digest")})
+
+
+def check_plan(plan: dict[str, Any]) -> None:
+    """Check the content of a plan.
+
+    Raises:
+        Damaged: the first fault found.
+    """
+    _check_keys(plan, KeptPlan)
+    _check_command(plan)
+    if not isinstance(plan["cells"], list):
+        raise Damaged(f"its cells are {_shown(plan['cells'])}, not a list")
+    for cell in plan["cells"]:
+        _check_keys(cell, PlannedCell, "cell")
+        for name in ("folder", "dataset", "model"):
+            _check_text(name, cell[name])
+        _check_whole("steps", cell["steps"])
 
 
 def check_cell(cell: Any) -> None:
@@ -407,6 +426,11 @@ def _check_adapted(record: dict[str, Any]) -> None:
 def _check_origin(record: dict[str, Any]) -> None:
     _check_table("environment", record["environment"])
     _check_plain("environment", record["environment"])
+    _check_command(record)
+
+
+def _check_command(record: dict[str, Any]) -> None:
+    """Check the command that made a file, and its date."""
     for name in ("command", "created"):
         if not isinstance(record[name], str):
             raise Damaged(f"its {name} is {_shown(record[name])}, not a text")

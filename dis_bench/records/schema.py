@@ -189,3 +189,22 @@ class KeptAnchor(TypedDict):
     protocol: dict[str, Any]  # version and parameters of the metric
     scores: dict[str, dict[str, float]]  # by column: perfect and chance; empty if it cannot score them
     digest: str  # SHA-256 of all of the above as canonical JSON
+
+
+class PlannedCell(TypedDict):
+    """A cell of a plan."""
+
+    folder: str  # its name in ``cells/``
+    dataset: str  # as the user named it
+    model: str  # as the user named it
+    steps: int  # of the training
+
+
+class KeptPlan(TypedDict):
+    """The content of a file in ``plans/``."""
+
+    schema: int  # version of this layout
+    command: str  # as the user typed it
+    created: str  # ISO 8601
+    cells: list[PlannedCell]  # of the whole study
+    digest: str  # SHA-256 of all of the above as canonical JSON

@@ -9,16 +9,17 @@ from typing import Any
 
 from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
+from dis_bench.runners.shards import list_seeds
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
 MOST = {
-    "seeds": 10_000,
     "steps": 1_000_000_000,
     "batch_size": 100_000,
     "latent_size": 4_096,
     "early_stop": 1_000_000_000,
 }
 MOST_CELLS = 100_000
+MOST_WORKERS = 10_000
 MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
@@ -41,6 +42,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
         value = options[name]
         if value is not None:
             _check_whole(name, value, most)
+    if options["seeds"] is not None:
+        list_seeds(options["seeds"])
     lr, settings, allow_small, source = (
         options[name] for name in ("lr", "settings", "allow_small", "source")
     )
@@ -97,6 +100,19 @@ def check_minutes(value: Any) -> None:
     """
     if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
         raise InputError(f"checkpoint_minutes must be a positive number, but {shown(value)} was given.")
+
+
+def check_workers(value: Any) -> None:
+    """Check a number of worker processes.
+
+    Raises:
+        InputError: it is not a whole number from 0 to :data:`MOST_WORKERS`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_WORKERS:
+        raise InputError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS:,}, where 0 starts no other process, "
+            f"but {shown(value)} was given."
+        )
 
 
 def _check_whole(name: str, value: Any, most: int) -> None:

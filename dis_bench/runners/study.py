@@ -44,6 +44,7 @@ from dis_bench.runners.plugins import (
 )
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
+from dis_bench.runners.shards import list_seeds
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.trial import try_model
@@ -86,7 +87,8 @@ class Study:
         betas: values of ``beta`` for every model whose dial it is; the others keep their defaults.
         datasets: names, as for models.
         source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
-        seeds: number of seeds, counted from 0; None takes the budget's.
+        seeds: number of seeds, counted from 0; a list of seeds; or a text such as ``0-49`` or ``3,7``. None
+            takes the budget's.
         steps: optimiser steps of each cell; None takes the budget's.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
@@ -120,7 +122,7 @@ class Study:
     betas: Sequence[float] = DEFAULTS["betas"]
     datasets: Sequence[str] = DEFAULTS["datasets"]
     source: str | None = DEFAULTS.get("source")
-    seeds: int | None = DEFAULTS.get("seeds")
+    seeds: int | str | Sequence[int] | None = DEFAULTS.get("seeds")
     steps: int | None = DEFAULTS.get("steps")
     batch_size: int = DEFAULTS["batch_size"]
     lr: float | None = DEFAULTS.get("lr")
@@ -219,9 +221,9 @@ class Study:
         lr_schedule: str,
     ) -> tuple[Cell, ...]:
         budget, steps = BUDGETS[self.budget], self._count_steps()
-        seeds = budget.seeds if self.seeds is None else self.seeds
+        seeds = list_seeds(budget.seeds if self.seeds is None else self.seeds)
         [network] = networks.values()
-        count = seeds * len(datasets) * sum(map(len, grids.values()))
+        count = len(seeds) * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
         lr = budget.lr if self.lr is None else float(self.lr)
@@ -251,7 +253,7 @@ class Study:
                 holdout=float(self.holdout),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
-            for seed in range(seeds)
+            for seed in seeds
             for dataset_name, dataset in datasets.items()
             for name in models
             for ends, schedules in map(split_schedules, grids[name])

@@ -333,6 +333,7 @@ def explained(heading, table):
 def test_the_document_lists_the_keys():
     assert documented("record.json") == list(schema.KeptRecord.__annotations__)
     assert documented("Anchors") == list(schema.KeptAnchor.__annotations__)
+    assert documented("Plans") == list(schema.KeptPlan.__annotations__)
 
 
 def test_the_document_has_every_fixed_column_and_none_that_does_not_exist():
