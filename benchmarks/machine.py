@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dis_bench.metrics.estimators.threads import count_cores
+from dis_bench.cores import count_cores
 
 MEMORY_SECONDS = 0.2  # between two readings of a process's memory, each of which delays it by milliseconds
 EVENT_SECONDS = 0.005

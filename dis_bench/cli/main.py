@@ -11,18 +11,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from dis_bench.cli import check, data, report, run, score
+from dis_bench.cli import check, data, merge, prune, report, run, score, status
 from dis_bench.cli import list as list_plugins
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
 from dis_bench.printing import unbreakable
 from dis_bench.requirements import names_missing_packages
+from dis_bench.runners.stopping import exit_code
 from dis_bench.version import __version__
 
 EXAMPLES = """\
 examples:
   dis-bench run --models betavae --betas 1 4 10     train, encode and score: a few minutes, no download
   dis-bench report                                  tables, plots and a page from the results
+  dis-bench status                                  what is done, running and left, also from elsewhere
   dis-bench score codes.npz                         every score for the codes of any encoder
   dis-bench check metric my_metric.py:my_score      does your own metric behave as tables assume?
   dis-bench check model mine.py:MyVAE               and your own model, dataset or network?
@@ -53,7 +55,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"dis-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
-    for module in (run, report, score, check, list_plugins, data):
+    for module in (run, report, status, merge, prune, score, check, list_plugins, data):
         module.add_parser(commands)
     return parser, commands.choices
 
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``dis-bench``; by default those of this process.
 
     Returns:
-        0 for success, 1 if something failed, 2 for bad input, 130 after Ctrl-C.
+        0 for success, 1 if something failed, 2 for bad input, 75 if a scheduler stopped it (SIGTERM or
+        SIGUSR1), 130 after Ctrl-C.
     """
     words = sys.argv[1:] if arguments is None else [*arguments]
     with unbreakable() as lost:
@@ -84,9 +87,9 @@ def _report_errors(words: Sequence[str]) -> int:
     except InputError as error:
         print(f"dis-bench: error: {visible(str(error))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("dis-bench: stopped.", file=sys.stderr)
-        return 130
+        return exit_code(stop)
     except BrokenPipeError:  # from a stream that a caller has substituted for stdout
         return 1
 

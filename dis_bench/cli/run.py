@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
 from dis_bench.printing import as_utf8
+from dis_bench.runners.stopping import exit_code, stopped_by_signals
 from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
@@ -33,13 +30,14 @@ examples:
   dis-bench run --models factorvae dipvae1 --grid published --seeds 5
   dis-bench run --models betavae --set "betavae.beta=4,linear(0,4,0.1)"      a schedule beside a value
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
+  dis-bench run --models betavae --seeds 0-49 --shard 3/8 --workers 4       one task of an array job of 8
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
 
 Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
 # Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun", "checkpoint_minutes", "grid")
+_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -75,7 +73,11 @@ def _add_grid(group: Any) -> None:
         help="values of hyperparameters where none are set (default: defaults)",
     )
     add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
-    add("--seeds", type=_whole, metavar="N", help="number of seeds, from 0 up (default: the budget's)")
+    add(
+        "--seeds",
+        metavar="N|A-B|A,B",
+        help="seeds 0 to N-1, a range or a list (default: the budget's number)",
+    )
 
 
 def _add_training(group: Any) -> None:
@@ -85,6 +87,8 @@ def _add_training(group: Any) -> None:
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
     add("--clip-norm", type=_number, metavar="N", help="largest gradient norm of a player (default: none)")
+    add("--lr-schedule", metavar="plateau", help="rates fall when held-out images no longer improve")
+    add("--early-stop", type=_whole, metavar="N", help="end after N steps without a better held-out loss")
     add("--holdout", type=_number, metavar="SHARE", help="of the images, kept out of training (default: 0)")
     add(
         "--score-at",
@@ -120,22 +124,30 @@ def _add_doing(group: Any) -> None:
         metavar="M",
         help="minutes between checkpoints of unfinished training (default: 5)",
     )
+    add("--workers", type=_whole, metavar="N", help="worker processes (default: one per core allowed here)")
+    add("--shard", metavar="i/N", help="run only the i-th of N parts of the study, for array jobs")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
     add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Run the study that the flags and the study file describe."""
+    with stopped_by_signals():
+        return _execute(args)
+
+
+def _execute(args: argparse.Namespace) -> int:
     given = {
         name: value
         for name, value in vars(args).items()
         if name not in ("command", "execute", "study", "dry_run", "verbose")
     }
-    study, out, rerun, minutes, grid = _read_study(given, getattr(args, "study", None))
+    wanted = _read_study(given, getattr(args, "study", None))
+    out = wanted.out
     if getattr(args, "dry_run", False):
-        return _print_plan(study, out, rerun, getattr(args, "verbose", False))
-    if grid == "published":  # it may take weeks
-        _print_plan(study, out, rerun, verbose=False)
+        return _print_plan(wanted, getattr(args, "verbose", False))
+    if wanted.grid == "published":  # it may take weeks
+        _print_plan(wanted, verbose=False)
 
     from dis_bench.records.durable import explain
     from dis_bench.records.store import StoreLost
@@ -145,13 +157,15 @@ def execute(args: argparse.Namespace) -> int:
 
     bar = ProgressBar()
     try:
-        with _stopped_by_signals(), temporary_files_in(out):
-            table = run_study(study, out, rerun=rerun, command=_typed(), watcher=bar, **minutes)
-    except KeyboardInterrupt:
+        with temporary_files_in(out):
+            table = run_study(
+                wanted.study, out, rerun=wanted.rerun, command=_typed(), watcher=bar, **wanted.options
+            )
+    except KeyboardInterrupt as stop:
         print(
             f"dis-bench: stopped; {bar.kept} finished cells are kept in {out}, and the same command resumes."
         )
-        return 130
+        return exit_code(stop)
     except (WorkerDied, StoreLost) as error:
         print(f"dis-bench: {error}", file=sys.stderr)
         return 1
@@ -163,25 +177,6 @@ def execute(args: argparse.Namespace) -> int:
     return _print_results(table, out, bar)
 
 
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let ``kill`` and a closed terminal stop the block as cleanly as Ctrl-C."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    # A signal ignored under nohup stays ignored; only the main thread may set handlers.
-    if threading.current_thread() is threading.main_thread():
-        handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
-    else:
-        handled = {}
-    for number in handled:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, old in handled.items():
-            signal.signal(number, old)
-
-
 class Wanted(NamedTuple):
     """The request of the command line and the study file.
 
@@ -189,24 +184,25 @@ class Wanted(NamedTuple):
         study: the study.
         out: the output folder.
         rerun: the rerun policy.
-        minutes: ``checkpoint_minutes``, if it is given.
+        options: other options of :func:`dis_bench.runners.run.run_study`, as far as they are given.
         grid: ``defaults`` or ``published``.
     """
 
     study: Study
     out: str
     rerun: str
-    minutes: dict[str, Any]
+    options: dict[str, Any]
     grid: str
 
 
 def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import RERUN, check_choice, check_minutes
+    from dis_bench.runners.options import RERUN, check_choice, check_minutes, check_workers
     from dis_bench.runners.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
     from dis_bench.runners.settings import parse_settings
+    from dis_bench.runners.shards import read_shard
     from dis_bench.runners.study import Study, read_study_file
 
     values: dict[str, Any] = read_study_file(file, also=_PLACES) if file is not None else {}
@@ -231,21 +227,23 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     models, betas = values.get("models", DEFAULTS["models"]), values.get("betas", ())
     if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
         values["settings"] = add_published_grids(settings, models, betas)
-    minutes = {name: values.pop(name) for name in ("checkpoint_minutes",) if name in values}
-    for value in minutes.values():
-        check_minutes(value)
-    return Wanted(Study(**values), out, rerun, minutes, grid)
+    checks = {"checkpoint_minutes": check_minutes, "workers": check_workers, "shard": read_shard}
+    options = {name: values.pop(name) for name in checks if name in values}
+    for name, value in options.items():
+        checks[name](value)
+    return Wanted(Study(**values), out, rerun, options, grid)
 
 
-def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
+def _print_plan(wanted: Wanted, verbose: bool) -> int:
     from dis_bench.cli.plan import describe_plan
     from dis_bench.records.claims import find_owners
     from dis_bench.records.store import Store
-    from dis_bench.runners.run import choose_jobs, estimate
+    from dis_bench.runners.run import choose_jobs, choose_shard, estimate
 
-    plan = study.plan()
-    store = Store(out)
-    jobs = choose_jobs(plan, store, rerun)
+    options = wanted.options
+    plan = choose_shard(wanted.study.plan(), options.get("shard"))
+    store = Store(wanted.out)
+    jobs = choose_jobs(plan, store, wanted.rerun)
     to_do = {job.cell.hash: "to score" if job.scores_only else "to do" for job in jobs}
     owners = find_owners(store.unfinished, now=time.time())
     listed = [
@@ -260,7 +258,7 @@ def _print_plan(study: Study, out: str, rerun: str, verbose: bool) -> int:
         print(f"dis-bench: {plan.code.warning}", file=sys.stderr)
     if jobs:
         try:
-            cost = estimate(plan, jobs)
+            cost = estimate(plan, jobs, workers=options.get("workers"))
         except InputError:
             raise
         except Exception as error:  # a plug-in's loss may raise anything

@@ -22,7 +22,7 @@ RECIPE = 3
 
 
 # Fields that the identity leaves out if they are empty.
-_OPTIONAL = ("network_version", "holdout", "score_at", "schedules", "clip_norm")
+_OPTIONAL = ("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Cell:
         score_at: training steps after which codes are scored too, in ascending order.
         schedules: schedules of hyperparameters, as texts by name; ``hyperparameters`` has their end values.
         clip_norm: largest norm of each player's gradients; 0 does not clip them.
+        lr_schedule: the rule by which learning rates fall, as a text; empty keeps them.
+        early_stop: steps without a better held-out reconstruction that end the training; 0 takes all steps.
     """
 
     dataset: str
@@ -71,6 +73,13 @@ class Cell:
     score_at: tuple[int, ...] = ()
     schedules: dict[str, str] = field(default_factory=dict, hash=False)
     clip_norm: float = 0.0
+    lr_schedule: str = ""
+    early_stop: int = 0
+
+    @property
+    def adapts(self) -> bool:
+        """True if held-out images decide about rates or the end; it is trained alone."""
+        return bool(self.lr_schedule or self.early_stop)
 
     @property
     def identity(self) -> dict[str, Any]:

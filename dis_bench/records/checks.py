@@ -21,6 +21,7 @@ from dis_bench.records.columns import find_metric, is_taken, split_images
 from dis_bench.records.schema import (
     ENCODER,
     SCHEMA,
+    Adapted,
     CellIdentity,
     Damaged,
     Declared,
@@ -28,8 +29,10 @@ from dis_bench.records.schema import (
     Evaluation,
     Failure,
     KeptAnchor,
+    KeptPlan,
     KeptRecord,
     Outdated,
+    PlannedCell,
     Rescored,
     ScoresAt,
     Timing,
@@ -101,6 +104,7 @@ def check_record(record: Any, folder: str) -> None:
     _check_evaluation(record)
     _check_scored(record, record["cell"])
     _check_scores_at(record)
+    _check_adapted(record)
     _check_declared(record.get("declared", {}))
     _check_table("timing", record["timing"])
     _check_names("timing", record["timing"], Timing.__optional_keys__)
@@ -153,6 +157,23 @@ def key_of_anchor(anchor: Mapping[str, Any]) -> str:
     return hash_identity({name: anchor[name] for name in anchor if name not in ("scores", "digest")})
 
 
+def check_plan(plan: dict[str, Any]) -> None:
+    """Check the content of a plan.
+
+    Raises:
+        Damaged: the first fault found.
+    """
+    _check_keys(plan, KeptPlan)
+    _check_command(plan)
+    if not isinstance(plan["cells"], list):
+        raise Damaged(f"its cells are {_shown(plan['cells'])}, not a list")
+    for cell in plan["cells"]:
+        _check_keys(cell, PlannedCell, "cell")
+        for name in ("folder", "dataset", "model"):
+            _check_text(name, cell[name])
+        _check_whole("steps", cell["steps"])
+
+
 def check_cell(cell: Any) -> None:
     """Check that a table can show the identity of a cell.
 
@@ -187,13 +208,24 @@ def check_cell(cell: Any) -> None:
             _check_number(f"hyperparameter {name}", value, low=-WHOLE if isinstance(value, int) else -LARGEST)
     if "clip_norm" in cell:
         _check_number("clip_norm", cell["clip_norm"], low=0)
+    if "early_stop" in cell:
+        _check_whole("early_stop", cell["early_stop"], low=1)
     _check_texts("schedules", cell.get("schedules", {}))
     _check_names("schedules", cell.get("schedules", {}), cell["hyperparameters"])
     _check_plain("cell", cell)
 
 
 # Keys that a cell that was trained here may lack.
-_OPTIONAL = {"kind", "network_version", "holdout", "score_at", "schedules", "clip_norm"}
+_OPTIONAL = {
+    "kind",
+    "network_version",
+    "holdout",
+    "score_at",
+    "schedules",
+    "clip_norm",
+    "lr_schedule",
+    "early_stop",
+}
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 
 
@@ -377,9 +409,28 @@ def _check_scores_at(record: dict[str, Any]) -> None:
         _check_scored(scored, cell)
 
 
+def _check_adapted(record: dict[str, Any]) -> None:
+    adapted = record.get("adapted", {})
+    _check_table("adapted", adapted)
+    _check_names("adapted", adapted, Adapted.__annotations__)
+    steps = adapted.get("lr_fell_at", [])
+    if not isinstance(steps, list):
+        raise Damaged(f"its lr_fell_at is {_shown(steps)}, not a list")
+    for step in steps:
+        _check_whole("lr_fell_at", step, low=1)
+    for name in {"stopped_at", "scored_at"} & adapted.keys():
+        _check_whole(name, adapted[name], low=1)
+    _check_line("reason", adapted.get("reason", ""))
+
+
 def _check_origin(record: dict[str, Any]) -> None:
     _check_table("environment", record["environment"])
     _check_plain("environment", record["environment"])
+    _check_command(record)
+
+
+def _check_command(record: dict[str, Any]) -> None:
+    """Check the command that made a file, and its date."""
     for name in ("command", "created"):
         if not isinstance(record[name], str):
             raise Damaged(f"its {name} is {_shown(record[name])}, not a text")

@@ -29,6 +29,7 @@ from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp,
 
 BEAT_SECONDS = 30
 STALE_SECONDS = 600  # without a heartbeat
+MARK = "claimed"  # a file in the folder of a claim, as old as the claim
 _ATTEMPTS = 10
 
 _OWNED = re.compile(rf"owner\.{STAMP}\.(?P<name>.+)", re.DOTALL)
@@ -71,6 +72,11 @@ class Claim:
         for path in self.folder.iterdir():
             if not path.name.startswith("checkpoint"):
                 remove(path)
+
+    def mark(self) -> None:
+        """Note the time of the claim in its folder, for :meth:`Owner.since`."""
+        with suppress(OSError):  # nothing depends on it
+            (self.folder / MARK).write_bytes(b"")
 
     def release(self, keep: bool | None = None) -> None:
         """Release the claim.
@@ -116,6 +122,13 @@ class Owner:
             now: time by the clock of the file system; see :func:`read_clock`.
         """
         return self.process.has_ended() or now - self._last_beat() > STALE_SECONDS
+
+    def since(self) -> float | None:
+        """Return the time of the claim by the file system's clock; None if it is unknown."""
+        try:
+            return (self.folder / MARK).stat().st_mtime
+        except OSError:
+            return None
 
     def _last_beat(self) -> float:
         try:

@@ -115,6 +115,11 @@ def read_newest(folder: Path, problems: list[str]) -> Record | None:
     return record
 
 
+def list_records(folder: Path) -> list[Path]:
+    """List the records in a cell's folder, valid or not, newest first."""
+    return _list_records(folder, [])
+
+
 def _find_newest(folder: Path) -> tuple[Record | None, list[Unreadable]]:
     """Return the newest valid record, and the invalid ones that are newer."""
     failures: list[Unreadable] = []

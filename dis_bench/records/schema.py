@@ -47,6 +47,8 @@ class CellIdentity(TypedDict):
     batch_size: NotRequired[int]  # images per step; 0 without steps
     lr: NotRequired[float]  # learning rate; 0 without steps
     clip_norm: NotRequired[float]  # largest norm of each player's gradients, if they are clipped
+    lr_schedule: NotRequired[str]  # rule by which learning rates fall, if they do
+    early_stop: NotRequired[int]  # steps without improvement that end the training, if it may end early
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
@@ -78,6 +80,15 @@ class Timing(TypedDict, total=False):
     train_seconds: float  # in a stack of cells, the cell's share
     images_per_second: float  # in training
     score_seconds: float  # of all metrics
+
+
+class Adapted(TypedDict, total=False):
+    """What the reconstruction of held-out images decided about a training."""
+
+    lr_fell_at: list[int]  # steps after which the learning rates fell, if the cell has an ``lr_schedule``
+    stopped_at: int  # last step that was taken, if the cell has an ``early_stop``
+    scored_at: int  # step after which the weights were as they are kept and scored
+    reason: str  # one clause on why the training stopped there
 
 
 class Failure(TypedDict):
@@ -155,6 +166,7 @@ class KeptRecord(TypedDict):
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     timing: Timing  # seconds
+    adapted: NotRequired[Adapted]  # decisions by held-out images, if the cell leaves them any
     failure: Failure | None  # None if the cell is done
     environment: dict[str, Any]  # versions, processor, device, threads, precision
     command: str  # as the user typed it
@@ -176,4 +188,23 @@ class KeptAnchor(TypedDict):
     metric: str  # name of the metric
     protocol: dict[str, Any]  # version and parameters of the metric
     scores: dict[str, dict[str, float]]  # by column: perfect and chance; empty if it cannot score them
+    digest: str  # SHA-256 of all of the above as canonical JSON
+
+
+class PlannedCell(TypedDict):
+    """A cell of a plan."""
+
+    folder: str  # its name in ``cells/``
+    dataset: str  # as the user named it
+    model: str  # as the user named it
+    steps: int  # of the training
+
+
+class KeptPlan(TypedDict):
+    """The content of a file in ``plans/``."""
+
+    schema: int  # version of this layout
+    command: str  # as the user typed it
+    created: str  # ISO 8601
+    cells: list[PlannedCell]  # of the whole study
     digest: str  # SHA-256 of all of the above as canonical JSON

@@ -73,7 +73,7 @@ def read_record(path: Path) -> dict[str, Any]:
         Damaged: it has changed since it was written, or belongs to another cell.
         FileNotFoundError: there is no such file.
     """
-    record = _read_signed(path, "record")
+    record = read_signed(path, "record")
     check_record(record, path.parent.name)
     return record
 
@@ -85,9 +85,36 @@ def read_anchor(path: Path) -> dict[str, Any]:
         Damaged: it has changed since it was written.
         FileNotFoundError: there is no such file.
     """
-    anchor = _read_signed(path, "anchor")
+    anchor = read_signed(path, "anchor")
     check_anchor(anchor, path.stem)
     return anchor
+
+
+def read_signed(path: Path, kind: str) -> dict[str, Any]:
+    """Read a file that was signed, without checking its content.
+
+    Args:
+        path: the file.
+        kind: what it is, for messages: a record, an anchor or a plan.
+
+    Raises:
+        Damaged: it has changed since it was written.
+        FileNotFoundError: there is no such file.
+    """
+    content = read_regular(path, MOST_JSON)
+    if not content:
+        raise Damaged("it is empty, as a power failure leaves a file")
+    try:
+        value = json.loads(content.decode())
+        check_version(value, kind)
+        fits = value.get("digest") == _digest({name: value[name] for name in value if name != "digest"})
+    except Damaged:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{type(error).__name__}: {error}") from None
+    if not fits:
+        raise Damaged(f"it has changed since it was written: its digest does not match this {kind}")
+    return value
 
 
 def read_kept(folder: Path, record: Mapping[str, Any], name: str) -> bytes:
@@ -135,23 +162,6 @@ def _check_regular(status: os.stat_result, most: int) -> None:
         raise Damaged("it is not a regular file")
     if status.st_size > most:
         raise Damaged(f"it has {status.st_size:,} bytes, more than the limit of {most:,}")
-
-
-def _read_signed(path: Path, kind: str) -> dict[str, Any]:
-    content = read_regular(path, MOST_JSON)
-    if not content:
-        raise Damaged("it is empty, as a power failure leaves a file")
-    try:
-        value = json.loads(content.decode())
-        check_version(value, kind)
-        fits = value.get("digest") == _digest({name: value[name] for name in value if name != "digest"})
-    except Damaged:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"{type(error).__name__}: {error}") from None
-    if not fits:
-        raise Damaged(f"it has changed since it was written: its digest does not match this {kind}")
-    return value
 
 
 def _digest(value: Any) -> str:

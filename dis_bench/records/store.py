@@ -2,6 +2,7 @@
 
     DIR/cells/dsprites-betavae-beta4-seed0-1a2b3c4d5e6f/    the records of a cell, and the files beside them
     DIR/unfinished/     cells that are being trained or scored, each with the process that does it
+    DIR/plans/          the cells of each study that was started here
     DIR/anchors/        scores of a perfect code and of noise on the same images, a file per metric
     DIR/superseded/     cells that ``--rerun`` replaced: nothing is deleted
 
@@ -86,7 +87,7 @@ class Store:
         """Claim a cell to train or score it; return None if another live run has it.
 
         If an owner that ended had finished the cell, its folder is moved into place first. The claimed folder
-        is empty except for checkpoints.
+        is empty except for checkpoints and the mark of the claim.
 
         Raises:
             NotPlaced: the finished folder could not be moved.
@@ -96,6 +97,7 @@ class Store:
             try:
                 if not self.recover(claim, cell.folder):
                     claim.clear()
+                    claim.mark()
                     for half in self.folder(cell).glob(".record.*"):  # no other process writes there now
                         remove_file(half)
                     return claim
@@ -138,8 +140,8 @@ class Store:
         """
         claim.check()
         try:
-            for path in claim.folder.glob("checkpoint*"):  # no longer needed
-                path.unlink()
+            for path in (*claim.folder.glob("checkpoint*"), claim.folder / claims.MARK):  # no longer needed
+                path.unlink(missing_ok=True)
             sync_files(claim.folder)
             self._move(claim.folder, name, recovered)
             for parent in (self.cells, self.unfinished):

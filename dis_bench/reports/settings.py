@@ -130,8 +130,12 @@ def list_stepless(setting: Setting) -> list[str]:
     return [str(name) for name in done.loc[done["steps"] == 0, "model_name"].unique()]
 
 
+# Keys of settings that a model without steps lacks, whatever the study's are.
+_OF_STEPS = (*NO_BUDGET, "score_at", "clip_norm", "lr_schedule", "early_stop")
+
+
 def _without_budget(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in _shared(record).items() if name not in (*NO_BUDGET, "score_at")}
+    return {name: value for name, value in _shared(record).items() if name not in _OF_STEPS}
 
 
 def _shared(record: Record) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def _shared(record: Record) -> dict[str, Any]:
     if "kind" in shared:
         return shared
     steps = ", ".join(map(str, shared.get("score_at", [])))
-    absent = {"holdout": 0.0, "clip_norm": "none"}
+    absent = {"holdout": 0.0, "clip_norm": "none", "lr_schedule": "none", "early_stop": "none"}
     return {**absent, **shared, "score_at": steps or "none"}
 
 

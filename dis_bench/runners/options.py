@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from dis_bench.errors import InputError, shown, unknown
+from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
+from dis_bench.runners.shards import list_seeds
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
-MOST = {"seeds": 10_000, "steps": 1_000_000_000, "batch_size": 100_000, "latent_size": 4_096}
+MOST = {
+    "steps": 1_000_000_000,
+    "batch_size": 100_000,
+    "latent_size": 4_096,
+    "early_stop": 1_000_000_000,
+}
 MOST_CELLS = 100_000
+MOST_WORKERS = 10_000
 MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
@@ -35,6 +42,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
         value = options[name]
         if value is not None:
             _check_whole(name, value, most)
+    if options["seeds"] is not None:
+        list_seeds(options["seeds"])
     lr, settings, allow_small, source = (
         options[name] for name in ("lr", "settings", "allow_small", "source")
     )
@@ -45,6 +54,18 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     clip_norm = options["clip_norm"]
     if clip_norm is not None and not (_is_number(clip_norm) and 0 < clip_norm <= LARGEST_FLOAT):
         raise InputError(f"clip_norm must be a positive number, but {shown(clip_norm)} was given.")
+    for name in ("lr_schedule", "early_stop"):
+        if options[name] is not None and not options["holdout"]:
+            raise InputError(
+                f"{name} depends on held-out images, but none are held out: give ",
+                Option("holdout", 0.1),
+                ".",
+            )
+    if options["early_stop"] is not None and options["score_at"]:
+        raise InputError(
+            "score_at cannot be combined with early_stop, which may end a training before those steps; give "
+            "one of the two."
+        )
     if not isinstance(options["network"], str):
         raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
@@ -79,6 +100,19 @@ def check_minutes(value: Any) -> None:
     """
     if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
         raise InputError(f"checkpoint_minutes must be a positive number, but {shown(value)} was given.")
+
+
+def check_workers(value: Any) -> None:
+    """Check a number of worker processes.
+
+    Raises:
+        InputError: it is not a whole number from 0 to :data:`MOST_WORKERS`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_WORKERS:
+        raise InputError(
+            f"workers must be a whole number from 0 to {MOST_WORKERS:,}, where 0 starts no other process, "
+            f"but {shown(value)} was given."
+        )
 
 
 def _check_whole(name: str, value: Any, most: int) -> None:

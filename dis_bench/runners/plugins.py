@@ -186,6 +186,29 @@ def check_own_networks(model: str, has_own: bool, network: str, default: str) ->
         )
 
 
+def check_adaptation(whose: str, model: Model, networks: Any, latents: int) -> None:
+    """Check that a model reconstructs images, on which a training that adapts depends.
+
+    Args:
+        whose: name of the model, for the message.
+        model: the model.
+        networks: its networks, in evaluation mode.
+        latents: number of latents.
+
+    Raises:
+        InputError: it does not.
+    """
+    import torch
+
+    with torch.no_grad():
+        reconstructs = model.reconstructs and model.decode(networks, torch.zeros(1, latents)) is not None
+    if not reconstructs:
+        raise InputError(
+            f"{whose} does not reconstruct images, on which lr_schedule and early_stop depend; train it in a "
+            "study without them."
+        )
+
+
 def check_images(name: str, dataset: Dataset) -> None:
     """Draw the first and the last image of a dataset, to check them before training.
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dis_bench import registry
+from dis_bench.cores import count_cores
 from dis_bench.errors import STUDY, InputError, shown, worded_for
-from dis_bench.metrics.estimators.threads import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.nn.patches import WAYS
 from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
 from dis_bench.records.checks import canonical, check_cell, check_column
 from dis_bench.records.codes import has_codes
+from dis_bench.records.plans import write_plan
 from dis_bench.records.schema import Record
 from dis_bench.records.store import Store, StoreLost
 from dis_bench.records.sweep import sweep, sweep_unfinished
@@ -37,10 +38,11 @@ from dis_bench.runners.engines.sizes import (
     split_group,
 )
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
-from dis_bench.runners.options import RERUN, check_choice, check_minutes
+from dis_bench.runners.options import RERUN, check_choice, check_minutes, check_workers
 from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
+from dis_bench.runners.shards import read_shard
 from dis_bench.runners.space import check_study_space, find_space, measure_cell
 from dis_bench.runners.stages import Manner
 from dis_bench.runners.training.checkpoints import MINUTES
@@ -62,6 +64,8 @@ def run(
     rerun: str = "missing",
     command: str = "",
     checkpoint_minutes: float = MINUTES,
+    workers: int | None = None,
+    shard: str | None = None,
 ) -> pd.DataFrame:
     """Run the cells of a study that are not done yet, with a progress bar.
 
@@ -71,6 +75,8 @@ def run(
         rerun: ``never``, ``missing`` or ``always``; see :func:`run_study`.
         command: the command that the user typed, for the records.
         checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
+        workers: number of worker processes; None means one per core that this process may use.
+        shard: ``i/N`` runs the i-th of N parts of the study.
 
     Returns:
         The table of this study's results, one row per cell.
@@ -88,6 +94,8 @@ def run(
             command=command,
             watcher=ProgressBar(),
             checkpoint_minutes=checkpoint_minutes,
+            workers=workers,
+            shard=shard,
         )
 
 
@@ -100,6 +108,7 @@ def run_study(
     command: str = "",
     watcher: Watcher | None = None,
     workers: int | None = None,
+    shard: str | None = None,
     stack: bool | None = None,
     checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
@@ -116,7 +125,9 @@ def run_study(
             and moves the old results to ``superseded/``.
         command: the command that the user typed, for the records; derived from the study if empty.
         watcher: receiver of events.
-        workers: number of worker processes; None means one per free core, 0 runs all in this process.
+        workers: number of worker processes; None means one per core that this process may use, 0 runs all in
+            this process.
+        shard: ``i/N`` runs the i-th of N parts of the study, of which the table then has the cells.
         stack: whether to train similar cells as one; None does so on a GPU, as it is slower on a CPU.
         checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
 
@@ -130,6 +141,8 @@ def run_study(
     """
     check_choice("rerun", rerun, RERUN)
     check_minutes(checkpoint_minutes)
+    if workers is not None:
+        check_workers(workers)
     if stack and study.kernels == "compiled":
         raise InputError(
             "--kernels compiled was given, but stacks train with torch's layers; use torch or auto."
@@ -138,15 +151,18 @@ def run_study(
     plan = study.plan()
     if stack:
         plan = replace(plan, cells=tuple(replace(cell, kernels="torch") for cell in plan.cells))
+    whole, plan = plan, choose_shard(plan, shard)
+    command = as_utf8(command or f"dis_bench.{study!r}")
     store.check_writable()
     sweep(store)
+    write_plan(store.root, whole.cells, command)
     jobs = choose_jobs(plan, store, rerun)
     if jobs:
         check_all_images(plan)
     watcher = watcher or Watcher()
     failed: dict[Cell, Record] = {}
     if jobs:
-        pipeline = build_pipeline(plan, store, as_utf8(command or f"dis_bench.{study!r}"), checkpoint_minutes)
+        pipeline = build_pipeline(plan, store, command, checkpoint_minutes)
         with registry.keeping_code():
             needed = _check_space(jobs, pipeline)
     if plan.code.warning:
@@ -298,6 +314,15 @@ def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
         ) from None
 
 
+def choose_shard(plan: Plan, shard: str | None) -> Plan:
+    """Return the part of a plan that a text such as ``3/8`` names; all without one.
+
+    Raises:
+        InputError: the text names no part.
+    """
+    return plan if shard is None else replace(plan, cells=read_shard(shard).choose(plan.cells))
+
+
 def check_all_images(plan: Plan) -> None:
     """Draw images of each dataset, to report faults before training starts.
 
@@ -348,8 +373,15 @@ class Estimate:
 
 
 @neutral(warn=True)
-def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
-    """Measure a few steps of the first job of each kind, and estimate the cost of all."""
+def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8, workers: int | None = None) -> Estimate:
+    """Measure a few steps of the first job of each kind, and estimate the cost of all.
+
+    Args:
+        plan: the plan.
+        jobs: its jobs that are left.
+        steps: number of steps to measure.
+        workers: number of worker processes; None means one per core that this process may use.
+    """
     check_all_images(plan)
     pipeline = Pipeline(
         Store("."), plan.datasets, plan.models, plan.networks, plan.metrics, plan.device, "", plan.code
@@ -369,7 +401,8 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8) -> Estimate:
                 (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
             ]
     total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
-    workers = 1 if plan.device == "cuda" else max(1, min(len(jobs), count_cores()))
+    most = count_cores() if workers is None else workers
+    workers = 1 if plan.device == "cuda" else max(1, min(len(jobs), most))
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
 
 

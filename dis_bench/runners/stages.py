@@ -44,12 +44,16 @@ class TrainedCell:
         failure: the reason why it failed, or None.
         seconds: duration of the training; in a stack, the cell's share.
         captured: whether a GPU replayed captured steps.
+        steps: steps that were taken.
+        adapted: decisions by held-out images, for the record; empty without.
     """
 
     trainee: Trainee
     failure: Exception | None
     seconds: float
     captured: bool
+    steps: int
+    adapted: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def train_cells(
     )
     seconds = trained.seconds / len(cells)
     return [
-        TrainedCell(one, failure, seconds, trained.captured)
+        TrainedCell(one, failure, seconds, trained.captured, trained.steps, trained.adapted)
         for one, failure in zip(trainees, trained.failures, strict=True)
     ]
 
@@ -152,7 +156,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
             write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
     if trained.trainee.is_trained_by_steps:
-        timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
+        timing["images_per_second"] = trained.steps * cell.batch_size / trained.seconds
         record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
     declared = {"dataset": {"caveat": dataset.caveat_of(dataset.source)}, "model": {"note": model.note}}
@@ -163,6 +167,7 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         "evaluation": measures,
         "timing": timing,
         "declared": declared,
+        **({"adapted": trained.adapted} if trained.adapted else {}),
     }
 
 

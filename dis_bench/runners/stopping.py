@@ -9,8 +9,48 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# A closed terminal sends SIGHUP, which Windows does not have.
-STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+# A closed terminal sends SIGHUP, and a scheduler SIGTERM or SIGUSR1; Windows does not have all of them.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+STOPS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+SCHEDULER_STOPS = tuple(number for number in STOPS if number.name in ("SIGTERM", "SIGUSR1"))
+
+
+class Preempted(KeyboardInterrupt):
+    """A request to stop from a scheduler or ``kill``, and not from the keyboard."""
+
+
+PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: a job script may submit the same command again
+INTERRUPTED = 130
+
+
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """Return the exit code of a command that was asked to stop."""
+    return PREEMPTED if isinstance(stop, Preempted) else INTERRUPTED
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let schedulers, ``kill`` and a closed terminal stop the block like Ctrl-C.
+
+    The first signal of a scheduler raises :class:`Preempted`; later ones do not disturb the clean-up.
+    """
+    before = {number: signal.getsignal(number) for number in STOPS if number != signal.SIGINT}
+    asked: list[int] = []
+
+    def preempt(number: int, frame: FrameType | None) -> None:
+        if not asked:
+            asked.append(number)
+            raise Preempted
+
+    # A signal ignored under nohup stays ignored; only the main thread may set handlers.
+    handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN and _is_main()}
+    for number in handled:
+        signal.signal(number, preempt if number in SCHEDULER_STOPS else signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, old in handled.items():
+            signal.signal(number, old)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from dis_bench.runners.device import (
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import (
+    check_adaptation,
     check_batch,
     check_dataset,
     check_holdout,
@@ -43,7 +44,9 @@ from dis_bench.runners.plugins import (
 )
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
+from dis_bench.runners.shards import list_seeds
 from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.trial import try_model
 
 if TYPE_CHECKING:
@@ -84,7 +87,8 @@ class Study:
         betas: values of ``beta`` for every model whose dial it is; the others keep their defaults.
         datasets: names, as for models.
         source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
-        seeds: number of seeds, counted from 0; None takes the budget's.
+        seeds: number of seeds, counted from 0; a list of seeds; or a text such as ``0-49`` or ``3,7``. None
+            takes the budget's.
         steps: optimiser steps of each cell; None takes the budget's.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
@@ -95,6 +99,10 @@ class Study:
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
         clip_norm: largest norm of each player's gradients; None does not clip them.
+        lr_schedule: ``plateau`` or ``plateau(factor,patience,threshold)``, which lowers the learning rates
+            when the reconstruction of held-out images no longer improves; None keeps them.
+        early_stop: end a training after this number of steps without a better reconstruction of held-out
+            images, and score the best weights; None takes all steps.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
             ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
             A value may be a schedule: ``linear(0,4,0.1)``.
@@ -114,7 +122,7 @@ class Study:
     betas: Sequence[float] = DEFAULTS["betas"]
     datasets: Sequence[str] = DEFAULTS["datasets"]
     source: str | None = DEFAULTS.get("source")
-    seeds: int | None = DEFAULTS.get("seeds")
+    seeds: int | str | Sequence[int] | None = DEFAULTS.get("seeds")
     steps: int | None = DEFAULTS.get("steps")
     batch_size: int = DEFAULTS["batch_size"]
     lr: float | None = DEFAULTS.get("lr")
@@ -125,6 +133,8 @@ class Study:
     likelihood: str = DEFAULTS["likelihood"]
     metrics: Sequence[str] = DEFAULTS["metrics"]
     clip_norm: float | None = DEFAULTS.get("clip_norm")
+    lr_schedule: str | None = DEFAULTS.get("lr_schedule")
+    early_stop: int | None = DEFAULTS.get("early_stop")
     settings: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS.get("settings", {})))
     allow_small: bool = DEFAULTS["allow_small"]
     budget: str = DEFAULTS["budget"]
@@ -151,6 +161,7 @@ class Study:
 
         check_options(vars(self), _CHOICES)
         self._check_score_at()
+        lr_schedule = self._resolve_adaptation()
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
@@ -184,7 +195,7 @@ class Study:
         }
         return Plan(
             cells=self._list_cells(
-                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels
+                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels, lr_schedule
             ),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
@@ -209,17 +220,19 @@ class Study:
         datasets: dict[str, Dataset],
         precision: str,
         kernels: str,
+        lr_schedule: str,
     ) -> tuple[Cell, ...]:
         budget, steps = BUDGETS[self.budget], self._count_steps()
-        seeds = budget.seeds if self.seeds is None else self.seeds
+        seeds = list_seeds(budget.seeds if self.seeds is None else self.seeds)
         [network] = networks.values()
-        count = seeds * len(datasets) * sum(map(len, grids.values()))
+        count = len(seeds) * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
             raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
         lr = budget.lr if self.lr is None else float(self.lr)
         trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
         trained_as["score_at"] = tuple(sorted(self.score_at))
         trained_as["clip_norm"] = float(self.clip_norm or 0.0)
+        trained_as |= {"lr_schedule": lr_schedule, "early_stop": self.early_stop or 0}
         budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
         return tuple(
             Cell(
@@ -242,7 +255,7 @@ class Study:
                 holdout=float(self.holdout),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
-            for seed in range(seeds)
+            for seed in seeds
             for dataset_name, dataset in datasets.items()
             for name in models
             for ends, schedules in map(split_schedules, grids[name])
@@ -250,6 +263,16 @@ class Study:
 
     def _count_steps(self) -> int:
         return BUDGETS[self.budget].steps if self.steps is None else self.steps
+
+    def _resolve_adaptation(self) -> str:
+        """Return ``lr_schedule`` with all arguments, after checking it and ``early_stop``."""
+        from dis_bench.runners.training.heldout import count_steps_between
+
+        steps = self._count_steps()
+        every = count_steps_between(steps)
+        if self.early_stop is not None:
+            check_patience("early_stop", self.early_stop, steps, every)
+        return "" if self.lr_schedule is None else str(read_plateau(self.lr_schedule, steps, every))
 
     def _check_score_at(self) -> None:
         late = max(self.score_at, default=0)
@@ -316,7 +339,10 @@ class Study:
             )
         images = max(family.least_batch, min(2, self.batch_size))
         try_model(whose, model, networks, dataset, self.latent_size, images, family.name)
-        return takes_steps(networks)
+        is_trained = takes_steps(networks)
+        if is_trained and (self.lr_schedule or self.early_stop):
+            check_adaptation(whose, model, networks, self.latent_size)
+        return is_trained
 
     def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
         from dis_bench.datasets import load_dataset

@@ -86,7 +86,7 @@ def test_no_command_prints_help(capsys):
         (["run", "--betas", "nan"], "beta must be finite"),
         (["run", "--betas", "inf"], "beta must be finite"),
         (["run", "--seeds", "0"], "seeds must be a whole number of at least 1, but 0 was given."),
-        (["run", "--seeds", "1.5"], "argument --seeds: '1.5' is not a whole number"),
+        (["run", "--seeds", "1.5"], "a range, such as 0-49, or a list, such as 3,7, but '1.5' was given"),
         (["run", "--steps", "0"], "steps must be a whole number of at least 1"),
         (["run", "--batch-size", "-3"], "batch_size must be a whole number of at least 1"),
         (["run", "--latent-size", "0"], "latent_size must be a whole number of at least 1"),

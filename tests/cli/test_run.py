@@ -210,10 +210,54 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
     assert len(dis_bench.read_results(tmp_path / "results")) == 8
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGTERM"])
+def test_a_scheduler_stops_a_run_with_a_checkpoint_and_a_code_of_its_own(name, tmp_path):
+    words = ["run", "--betas", "1", "4", *TINY, "--steps", "4000", "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dis_bench", *words],
+        **{"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True},
+        start_new_session=True,
+    )
+    unfinished = tmp_path / "results" / "unfinished"
+    deadline = time.monotonic() + 100
+    while not any(path.stat().st_size for path in unfinished.glob("owner.*/training.csv")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for _ in range(2):  # schedulers repeat themselves
+        os.killpg(process.pid, getattr(signal, name))  # to the command and its worker
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    assert "Traceback" not in err
+    assert "stopped; 0 finished cells are kept in results, and the same command resumes" in out
+    assert len(list(unfinished.glob("[!.]*/checkpoint.pt"))) == 1
+    assert list(unfinished.glob("owner.*")) == []
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGUSR1", 75), ("SIGTERM", 75)])
+def test_a_command_that_is_stopped_while_it_plans_says_so_too(name, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "_read_study", lambda *_: os.kill(os.getpid(), getattr(signal, name)))
+    before = signal.getsignal(signal.SIGUSR1)
+    assert main(["run"]) == code
+    assert capsys.readouterr().err == "dis-bench: stopped.\n"
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_parts_and_workers_may_be_in_a_file_or_typed(tmp_path, capsys):
+    file = tmp_path / "study.toml"
+    file.write_text('seeds = "3,7"\nworkers = 2\nshard = "1/2"\n', encoding="utf-8")
+    wanted = run._read_study({"shard": "2/2"}, str(file))
+    assert wanted.options == {"workers": 2, "shard": "2/2"}
+    assert wanted.study.seeds == "3,7"
+    for words in (["--shard", "3/2"], ["--workers", "-1"], ["--seeds", "a"], ["--seeds", "3-1"]):
+        assert main(["run", *words]) == 2
+    assert capsys.readouterr().err.count("dis-bench: error: ") == 4
+
+
 @pytest.mark.parametrize("steps", [["1,2"], ["1", "2"]])
 def test_shares_and_steps_are_typed_as_lists_are(steps, tmp_path, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(run, "_print_plan", lambda study, *_: seen.append(study) or 0)
+    monkeypatch.setattr(run, "_print_plan", lambda wanted, *_: seen.append(wanted.study) or 0)
     file = tmp_path / "study.toml"
     file.write_text("score_at = [3]\nholdout = 0.5\n", encoding="utf-8")
     assert main(["run", "--study", str(file), "--dry-run", "--holdout", "0.25", "--score-at", *steps]) == 0

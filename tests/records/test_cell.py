@@ -49,6 +49,8 @@ CHANGES = {
     "score_at": (100, 500),
     "schedules": {"beta": "linear(0,4,0.1)"},
     "clip_norm": 1.0,
+    "lr_schedule": "plateau(0.1,120,0.0001)",
+    "early_stop": 500,
 }
 
 

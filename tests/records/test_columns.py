@@ -23,7 +23,8 @@ METRICS = ["mig", "mig_sup", "dci", "betavae_score"]
 def test_the_fixed_columns_are_the_schema_s_in_its_order():
     assert list(FIXED) == [
         *("hash", "folder", "status", "dataset", "source", "fingerprint", "model", "network", "likelihood"),
-        *("latent_size", "steps", "batch_size", "lr", "clip_norm", "precision", "kernels", "holdout"),
+        *("latent_size", "steps", "batch_size", "lr", "clip_norm", "lr_schedule", "early_stop"),
+        *("precision", "kernels", "holdout"),
         *("seed", "schedules", "beta_norm", "dial", "dial_value"),
         *("reconstruction", "mse", "kl", "elbo", "active_latents"),
         *("train_seconds", "images_per_second", "score_seconds", "failure"),

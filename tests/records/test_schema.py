@@ -197,6 +197,7 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 
 def test_the_schema_has_every_field_of_a_cell():
     optional = {"network_version": "abc", "holdout": 0.1, "score_at": (10,), "clip_norm": 1.0}
+    optional |= {"lr_schedule": "plateau(0.1,9,0.0001)", "early_stop": 9}
     whole = dataclasses.replace(CELL, **optional, schedules={"beta": "linear(0,4,1)"})
     assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind"}
     assert set(CELL.identity) == set(whole.identity) - {*optional, "schedules"}
@@ -215,6 +216,9 @@ def test_a_version_of_networks_is_a_text():
     [
         {"clip_norm": -1.0},
         {"clip_norm": "1"},
+        {"lr_schedule": ""},
+        {"early_stop": 0},
+        {"early_stop": 2.5},
         {"schedules": "linear(0,4,1)"},
         {"schedules": {"beta": 4.0}},
         {"schedules": {"gamma": "linear(0,4,1)"}},  # of a hyperparameter that it does not have
@@ -329,6 +333,7 @@ def explained(heading, table):
 def test_the_document_lists_the_keys():
     assert documented("record.json") == list(schema.KeptRecord.__annotations__)
     assert documented("Anchors") == list(schema.KeptAnchor.__annotations__)
+    assert documented("Plans") == list(schema.KeptPlan.__annotations__)
 
 
 def test_the_document_has_every_fixed_column_and_none_that_does_not_exist():
@@ -349,6 +354,7 @@ def test_the_document_explains_every_key_within_the_keys():
         "evaluation": schema.Evaluation,
         "timing": schema.Timing,
         "declared": schema.Declared,
+        "adapted": schema.Adapted,
         "failure": schema.Failure,
         "rescored": schema.Rescored,
         "files": schema.KeptFiles,

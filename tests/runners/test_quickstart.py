@@ -11,7 +11,9 @@ from dis_bench.errors import InputError
 from dis_bench.runners import quickstart
 from dis_bench.runners.study import Study, read_study_file
 
-OPTIONAL = ("source", "seeds", "steps", "lr", "data_dir")  # TOML has no value for None
+OPTIONAL = (
+    *("source", "seeds", "steps", "lr", "data_dir", "clip_norm", "lr_schedule", "early_stop"),
+)  # TOML has no value for None
 
 
 def test_a_study_defaults_to_the_file():

@@ -30,7 +30,7 @@ BASE = {
 @pytest.mark.parametrize("key", KEYS)
 def test_a_study_file_with_any_value_is_planned_or_refused_in_a_sentence(key, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dis_bench.cli.run._print_plan", lambda study, *_: bool(study.plan()) - 1)
+    monkeypatch.setattr("dis_bench.cli.run._print_plan", lambda wanted, *_: bool(wanted.study.plan()) - 1)
     refused = 0
     for value in VALUES:
         lines = [f"{name} = {text}" for name, text in ({**BASE, key: value}).items()]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from dis_bench.bars import bar
+from dis_bench.cores import count_cores
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -51,8 +52,3 @@ def count_threads() -> int:
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
     return count_cores()
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -48,8 +48,10 @@ def group_jobs(jobs: Iterable[Job], pipeline: Pipeline) -> list[list[Job]]:
 
 
 def is_stackable(group: Sequence[Job], pipeline: Pipeline) -> bool:
-    """Return True if a group's model and networks declare that they can be stacked."""
+    """Return True if model and networks of a group can be stacked, and no cell adapts."""
     cell = group[0].cell
+    if cell.adapts:  # each would fall or stop at a step of its own
+        return False
     model = registry.find("models", pipeline.models[cell.model]).load()
     return model.stackable and choose_networks(pipeline.networks[cell.network]).stackable
 

@@ -8,13 +8,20 @@ import torch
 from dis_bench.records.columns import join_images
 from dis_bench.runners.training.ahead import drawing
 from dis_bench.runners.training.image_losses import name_losses
+from dis_bench.runners.training.log import count_row_steps
 from dis_bench.runners.training.steps import Training
 
 SEED = 0  # of the sample and its noise, which are the same for every cell of a study
 EVERY = 10  # rows of the log from one measurement to the next
 SHARE = 0.01  # approximate share of the training time
+DECIDING_EVERY, DECIDING_SHARE = 2, 0.05  # the same, if measurements decide about rates or the end
 FEWEST, MOST = 16, 512  # images
 PASSES = 3  # through the networks in a step: forward, and backward for activations and for weights
+
+
+def count_steps_between(steps: int) -> int:
+    """Return the steps between two measurements that decide, for a number of steps."""
+    return DECIDING_EVERY * count_row_steps(steps)
 
 
 class HeldoutSample:
@@ -30,9 +37,11 @@ class HeldoutSample:
     """
 
     def __init__(self, training: Training, row_steps: int) -> None:
-        first, self._training, self.every = training.trainees[0], training, EVERY
+        first, self._training = training.trainees[0], training
         assert first.holdout is not None
-        affordable = int(SHARE * PASSES * first.cell.batch_size * row_steps * EVERY)
+        self._adaptation = training.adaptation
+        self.every, share = (EVERY, SHARE) if self._adaptation is None else (DECIDING_EVERY, DECIDING_SHARE)
+        affordable = int(share * PASSES * first.cell.batch_size * row_steps * self.every)
         indices = first.holdout.draw(min(max(affordable, FEWEST), MOST), SEED)
         self._indices = torch.from_numpy(indices).to(training.device)
         generator = torch.Generator().manual_seed(SEED)
@@ -41,8 +50,14 @@ class HeldoutSample:
         self.names = [join_images(name, "heldout") for name in self._measure()]  # also a trial run in a stack
 
     def measure(self) -> np.ndarray:
-        """Measure the images with the current networks: [K, len(names)]."""
-        return np.stack([*self._measure().values()], axis=1)
+        """Measure the images with the current networks: [K, len(names)].
+
+        A training that adapts decides here, so that it has decided before anything may stop it.
+        """
+        measured = self._measure()
+        if self._adaptation is not None:
+            self._adaptation.consider(self._training.done, float(measured["reconstruction"][0]))
+        return np.stack([*measured.values()], axis=1)
 
     def _measure(self) -> dict[str, np.ndarray]:
         """Compute means [K] over the images by name, without using any random stream."""

@@ -17,6 +17,11 @@ from dis_bench.records.curves import write_row
 LOG_ROWS = 200  # rows of training.csv; each is the mean over the steps since the row before
 
 
+def count_row_steps(steps: int) -> int:
+    """Return the steps that a row of the log covers, for a number of steps."""
+    return -(-steps // LOG_ROWS)
+
+
 class TrainingDiverged(RuntimeError):
     """Error: a loss or a measure became NaN or infinite; the message names it and the step."""
 
@@ -160,7 +165,7 @@ class TrainingLog:
         written: Sequence[str] = (),
     ) -> None:
         self.failures: list[Exception | None] = [None] * len(paths)
-        self.every = -(-steps // LOG_ROWS)
+        self.every = count_row_steps(steps)
         self.sample: Sample | None = None
         self._paths, self._steps, self._watch = paths, steps, watch
         self._row_start = done - done % self.every

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -30,11 +30,15 @@ class Trained(NamedTuple):
         failures: for each cell, the exception that failed it, or None.
         seconds: duration for all cells, including the time before checkpoints.
         captured: whether a GPU replayed the steps.
+        steps: steps that were taken, including those before checkpoints.
+        adapted: decisions by held-out images, for the record; empty without.
     """
 
     failures: list[Exception | None]
     seconds: float
     captured: bool
+    steps: int
+    adapted: dict[str, Any]
 
 
 class Pauses(NamedTuple):
@@ -94,6 +98,8 @@ def train(
             pauses = pauses or Pauses((), lambda number, step, look: None)
             _take_steps(training, log, first.cell.steps, checkpoints, pauses)
             failures = log.failures
+        if training.adaptation is not None:
+            training.adaptation.keep_best()
         training.give_back()
         for number, one in enumerate(trainees):
             if failures[number] is None:
@@ -102,7 +108,8 @@ def train(
                 if not first.is_trained_by_steps:
                     watch(number, Progress(first.cell.steps, {}))
     seconds = checkpoints.seconds_before + time.perf_counter() - start - training.paused
-    return Trained(failures, seconds, training.captured)
+    adapted = {} if training.adaptation is None else training.adaptation.describe(training.done)
+    return Trained(failures, seconds, training.captured, training.done, adapted)
 
 
 def _take_steps(
@@ -115,7 +122,7 @@ def _take_steps(
     drawn = next(ahead, None)
     with delaying_stops() as heed_stops:
         _pause(training, log, pauses, heed_stops)  # where the cells were stopped while they paused
-        while drawn is not None and not log.all_failed:
+        while drawn is not None and not log.all_failed and not _has_stopped(training):
             training.take(drawn)
             drawn = next(ahead, None)  # while the device is still at work
             assert training.running is not None
@@ -132,6 +139,10 @@ def _take_steps(
                 checkpoints.write(training, log)
     if checkpoints.are_worth_keeping():  # the remaining stages may be interrupted
         checkpoints.write(training, log)
+
+
+def _has_stopped(training: Training) -> bool:
+    return training.adaptation is not None and training.adaptation.has_stopped
 
 
 def _pause(training: Training, log: TrainingLog, pauses: Pauses, heed_stops: Callable[[], None]) -> None:

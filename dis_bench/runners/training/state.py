@@ -42,6 +42,7 @@ def save_state(training: Training, number: int) -> State:
         "chance": training.chance[number],
         "streams": _read_streams(training.device),
         "sums": training.running.sums[number].cpu().clone(),
+        **({} if training.adaptation is None else {"adaptation": training.adaptation.state()}),
     }
 
 
@@ -70,6 +71,8 @@ def restore_states(training: Training, states: Sequence[State]) -> None:
         training.draws[number].restore(state["chance"])
     training.chance = [state["chance"] for state in states]
     training.open_sums = torch.stack([state["sums"] for state in states]).to(training.device)
+    if training.adaptation is not None:
+        training.adaptation.restore(states[0]["adaptation"])
     if training.alone:
         _set_streams(training.device, states[0]["streams"])
 

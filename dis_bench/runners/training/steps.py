@@ -20,6 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from dis_bench.models.model import Adam, Model
 from dis_bench.nn.patches import convolving
+from dis_bench.runners.training.adaptation import Adaptation
 from dis_bench.runners.training.ahead import Batch, draw_ahead
 from dis_bench.runners.training.clipping import clip_norms, clip_values
 from dis_bench.runners.training.cuda_graph import Repeater
@@ -60,6 +61,7 @@ class Training:
         paused: seconds of pauses since this object was created.
         running: running measures; None before the first step.
         open_sums: sums [K, M] of the log's open row, with which ``running`` starts; None for zeros.
+        adaptation: decisions by held-out images, of a cell that is trained alone; None without.
     """
 
     def __init__(self, trainees: Sequence[Trainee], way: str = "torch", capture: bool = True) -> None:
@@ -90,7 +92,9 @@ class Training:
         self.running: RunningMeasures | None = None
         self.open_sums: Tensor | None = None
         self._batch: Batch = {}
-        self._repeat = Repeater(self.device, capture)
+        self.adaptation = self._make_adaptation()
+        # A captured step would go on with the rate that it was captured with.
+        self._repeat = Repeater(self.device, capture and not trainees[0].cell.lr_schedule)
 
     @property
     def captured(self) -> bool:
@@ -237,6 +241,13 @@ class Training:
             if self._clip_norm:
                 clip_norms(self._players[player], self._clip_norm, stacked=not self.alone)
         self.optimiser.step()
+
+    def _make_adaptation(self) -> Adaptation | None:
+        cell = self.trainees[0].cell
+        if not cell.adapts or self.optimiser is None:
+            return None
+        assert self.alone, "cells that adapt are trained alone"
+        return Adaptation(cell, self.optimiser, {**self.weights, **self.buffers})
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         first = self.trainees[0]

@@ -1,0 +1,46 @@
+"""``dis-bench merge``: copy the results of several folders into one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from dis_bench.escape import visible
+
+EXAMPLES = """\
+examples:
+  dis-bench merge laptop cluster --out all      the cells of both, each once
+  dis-bench merge more --out all                and of one more, later
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``merge`` to the command line."""
+    parser = subparsers.add_parser(
+        "merge",
+        help="copy the results of several folders into one",
+        description=(
+            "Copy the finished cells of result folders into another one, with their anchors. Nothing is "
+            "replaced: a cell of two folders has to have the same content in both, otherwise nothing is "
+            "copied at all. Unfinished cells stay where they are."
+        ),
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="result folders to read")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the result folder to copy to")
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Merge folders, and print what was copied."""
+    from dis_bench.records.merging import merge
+
+    merged = merge(args.folders, args.out)
+    there = f"; {merged.present:,} were there already" if merged.present else ""
+    print(f"{len(merged.copied):,} cells copied to {visible(args.out)}{there}.")
+    if merged.unfinished:
+        print(f"{merged.unfinished:,} unfinished cells stay where they are.")
+    for problem in merged.problems:
+        print(f"dis-bench: {visible(problem)}", file=sys.stderr)
+    return 1 if merged.problems else 0

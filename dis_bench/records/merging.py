@@ -1,0 +1,220 @@
+"""Merge result folders into one, without replacing anything in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dis_bench.bars import bar
+from dis_bench.errors import InputError
+from dis_bench.paths import check_path
+from dis_bench.records import claims
+from dis_bench.records.anchors import FOLDER as ANCHORS
+from dis_bench.records.claims import Claim
+from dis_bench.records.durable import write_whole
+from dis_bench.records.plans import FOLDER as PLANS
+from dis_bench.records.record import list_records, read_newest
+from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.seal import digest_file, read_anchor, read_record
+from dis_bench.records.store import Store
+
+
+@dataclass
+class Merged:
+    """The outcome of a merge.
+
+    Attributes:
+        copied: names of the cells that were copied.
+        present: number of cells that were there before, with the same content.
+        unfinished: number of cells in the sources that are not finished, which stay there.
+        problems: a sentence for each cell that was left out because it is damaged.
+    """
+
+    copied: list[str] = field(default_factory=list)
+    present: int = 0
+    unfinished: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A cell in a folder: its newest record, and the digests of all its records and files."""
+
+    folder: Path
+    record: Record
+    content: Mapping[str, str]
+
+    def holds(self, other: _Found) -> bool:
+        """Return True if it has everything that another copy of the cell has."""
+        return self.content.items() >= other.content.items()
+
+
+def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
+    """Copy finished cells of result folders to another one, with anchors and plans.
+
+    A cell of several folders has to be the same in all of them; a copy with more scores or files counts as
+    the same. A failed cell gives way to a finished one. Everything is compared before anything is copied.
+
+    Args:
+        sources: the folders to read, which do not change.
+        out: the folder to copy to, which may hold results already; nothing in it is replaced.
+
+    Raises:
+        InputError: a folder does not exist or holds no results, or a cell differs between two of them.
+    """
+    merged = Merged()
+    target = Store(out)
+    roots = [_check_source(source, target.root) for source in sources]
+    chosen: dict[str, _Found] = {}
+    for root in roots:
+        found = _find_cells(root, merged.problems)
+        merged.unfinished += sum(1 for path in (root / "unfinished").glob("[!.]*"))
+        for name, cell in found.items():
+            chosen[name] = _choose(chosen[name], cell) if name in chosen else cell
+    problems: list[str] = []
+    present = _find_cells(target.root, problems)
+    if problems:
+        raise InputError(
+            f"the folder '{out}' has a cell that cannot be read, so that nothing was merged: {problems[0]}"
+        )
+    to_copy = [cell for name, cell in chosen.items() if name not in present or _adds(present[name], cell)]
+    merged.present = len(chosen) - len(to_copy)
+    target.check_writable()
+    for cell in bar(to_copy, desc="copying", unit="cell"):
+        reason = _copy_cell(cell, target)
+        if reason:
+            merged.problems.append(f"{cell.folder} is left out: {reason}.")
+        else:
+            merged.copied.append(cell.folder.name)
+    for root in roots:
+        _copy_files(root / ANCHORS, target.root / ANCHORS)
+        _copy_files(root / PLANS, target.root / PLANS)
+    return merged
+
+
+def _check_source(source: str | Path, target: Path) -> Path:
+    root = check_path("a result folder", source)
+    if not (root / "cells").is_dir():
+        raise InputError(f"'{root}' is not a result folder: it has no folder 'cells'.")
+    if os.path.realpath(root) == os.path.realpath(target):
+        raise InputError(f"'{root}' is merged and the folder to write to; give another one with --out.")
+    return root
+
+
+def _find_cells(root: Path, problems: list[str]) -> dict[str, _Found]:
+    """Return the readable cells of a result folder by name."""
+    found = {}
+    for folder in sorted((root / "cells").glob("*")):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        record = read_newest(folder, problems)
+        if record is not None:
+            found[folder.name] = _Found(folder, record, _digest_content(folder, record))
+    return found
+
+
+def _digest_content(folder: Path, record: Record) -> dict[str, str]:
+    """Return the digests of the records in a folder, and of the files that they list."""
+    content = {name: digest for name, digest in record["files"].items() if (folder / name).exists()}
+    for path in list_records(folder):
+        try:
+            content[path.name] = read_record(path)["digest"]
+        except (Damaged, FileNotFoundError):
+            continue
+    return content
+
+
+def _choose(one: _Found, other: _Found) -> _Found:
+    """Return the copy of a cell that has everything.
+
+    Raises:
+        InputError: both have something that the other one lacks.
+    """
+    if one.record["status"] != other.record["status"]:
+        return one if one.record["status"] == "done" else other
+    if one.record["status"] == "failed" or one.holds(other):
+        return one
+    if other.holds(one):
+        return other
+    raise InputError(
+        f"'{one.folder}' and '{other.folder}' are the same cell with different content "
+        f"({_describe_difference(one, other)}), so that nothing was merged; remove one of the two."
+    )
+
+
+def _adds(present: _Found, new: _Found) -> bool:
+    """Return True if a cell that is there already has to be copied nevertheless.
+
+    Raises:
+        InputError: it has another content than the one that is there.
+    """
+    best = _choose(present, new)
+    if best is present:
+        return False
+    if present.record["status"] == "failed":  # it moves to superseded/, as in a run
+        return True
+    raise InputError(
+        f"'{present.folder}' lacks what '{new.folder}' has ({_describe_difference(present, new)}), and is "
+        "not replaced, so that nothing was merged; give a new --out, and merge this folder into it too."
+    )
+
+
+def _describe_difference(one: _Found, other: _Found) -> str:
+    names = sorted(
+        name for name in {*one.content, *other.content} if one.content.get(name) != other.content.get(name)
+    )
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else " and ".join(names)
+
+
+def _copy_cell(cell: _Found, target: Store) -> str:
+    """Copy a cell; return the reason why it was not copied, or an empty text.
+
+    Raises:
+        InputError: another process has claimed the cell in the target.
+    """
+    name = cell.folder.name
+    claim = claims.claim(target.unfinished, name)
+    if claim is None:
+        raise InputError(f"a run is at work on '{name}' in '{target.root}'; merge again when it has ended.")
+    with claim:
+        claim.clear()
+        reason = _fill(cell, claim)
+        if reason:
+            claim.release(keep=False)
+        else:
+            target.place(claim, name)
+    return reason
+
+
+def _fill(cell: _Found, claim: Claim) -> str:
+    """Copy a cell's records and files into the folder of a claim, and check them."""
+    for name, digest in cell.content.items():
+        copy = claim.folder / name
+        shutil.copy2(cell.folder / name, copy)
+        written = (
+            json.loads(copy.read_text("utf-8"))["digest"] if name.startswith("record") else digest_file(copy)
+        )
+        if written != digest:
+            return f"{name} has changed since it was written"
+    return ""
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy the files that the target lacks; their names are hashes of their content."""
+    for path in sorted(source.glob("*.json")):
+        if not (target / path.name).exists() and _is_valid(path):
+            write_whole(target / path.name, path.read_bytes())
+
+
+def _is_valid(path: Path) -> bool:
+    if path.parent.name != ANCHORS:
+        return True
+    try:
+        read_anchor(path)
+    except (Damaged, FileNotFoundError):
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""The files in plans/: the cells of each study that was started in a result folder.
+
+So ``dis-bench status`` knows what is left. The tasks of an array job, and the same command later, share the
+file of their study.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dis_bench.records.cell import Cell, hash_identity
+from dis_bench.records.checks import check_plan
+from dis_bench.records.durable import write_whole
+from dis_bench.records.schema import SCHEMA, Damaged
+from dis_bench.records.seal import read_signed, sign
+from dis_bench.records.unreadable import Unreadable, describe_unreadable
+
+FOLDER = "plans"
+
+
+def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
+    """Write the cells of a study, unless the same cells were written before.
+
+    Args:
+        root: the result folder.
+        cells: all cells of the study, in their order.
+        command: the command that the user typed.
+    """
+    planned = [
+        {"folder": cell.folder, "dataset": cell.dataset, "model": cell.model, "steps": cell.steps}
+        for cell in cells
+    ]
+    path = root / FOLDER / f"{hash_identity({'cells': planned})}.json"
+    if planned and not path.exists():
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        plan = sign({"schema": SCHEMA, "command": command, "created": created, "cells": planned})
+        write_whole(path, (json.dumps(plan, indent=1) + "\n").encode())
+
+
+def read_plans(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read the plans of a result folder, the earliest first.
+
+    Returns:
+        The plans (:class:`dis_bench.records.schema.KeptPlan`), and a sentence for each invalid file.
+    """
+    plans, failures = [], []
+    for path in sorted((root / FOLDER).glob("*.json")):
+        try:
+            plan = read_signed(path, "plan")
+            check_plan(plan)
+        except (Damaged, FileNotFoundError) as error:
+            failures.append(Unreadable(path, error, "the cells that only it names count as not planned"))
+        else:
+            plans.append(plan)
+    return sorted(plans, key=lambda plan: str(plan["created"])), describe_unreadable(failures)

@@ -1,0 +1,144 @@
+"""Remove what a result folder no longer needs: replaced cells, interrupted ones, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dis_bench.errors import InputError
+from dis_bench.paths import check_path
+from dis_bench.records import claims
+from dis_bench.records.claims import ClaimLost
+from dis_bench.records.durable import remove
+from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.weights import FILE as WEIGHTS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of content that can be removed.
+
+    Attributes:
+        loss: what is lost with it, for the user.
+        find: returns the paths of this kind in a result folder.
+        remove: removes one of them; returns False if it is needed after all.
+    """
+
+    loss: str
+    find: Callable[[Store], list[Path]]
+    remove: Callable[[Store, Path], bool]
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """The content of one kind.
+
+    Attributes:
+        paths: the files or folders.
+        size: their bytes, as their files count them.
+    """
+
+    paths: list[Path]
+    size: int
+
+
+def find_prunable(path: str | Path, kinds: Sequence[str]) -> dict[str, Prunable]:
+    """Find what could be removed from a result folder, by kind.
+
+    Args:
+        path: the ``--out`` folder of one or more runs.
+        kinds: names in :data:`KINDS`.
+
+    Raises:
+        InputError: it is no result folder.
+    """
+    store = _open(path)
+    found = {}
+    for kind in kinds:
+        paths = KINDS[kind].find(store)
+        found[kind] = Prunable(paths, sum(map(_measure, paths)))
+    return found
+
+
+def prune(path: str | Path, found: dict[str, Prunable]) -> int:
+    """Remove what :func:`find_prunable` found, except what a run has claimed since.
+
+    Returns:
+        The number of bytes that were removed.
+    """
+    store = _open(path)
+    removed = 0
+    for kind, content in found.items():
+        for one in content.paths:
+            size = _measure(one)
+            if KINDS[kind].remove(store, one):
+                removed += size
+    return removed
+
+
+def _open(path: str | Path) -> Store:
+    root = check_path("the result folder", path)
+    if not (root / "cells").is_dir():
+        raise InputError(f"'{root}' is not a result folder: it has no folder 'cells'.")
+    return Store(root)
+
+
+def _measure(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    size = 0
+    for one in [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]:
+        with suppress(OSError):
+            size += one.lstat().st_size if not one.is_dir() else 0
+    return size
+
+
+def _find_superseded(store: Store) -> list[Path]:
+    return sorted((store.root / "superseded").glob("*"))
+
+
+def _find_unfinished(store: Store) -> list[Path]:
+    return [store.unfinished / name for name in claims.list_abandoned(store.unfinished)]
+
+
+def _find_weights(store: Store) -> list[Path]:
+    return sorted(store.cells.glob(f"[!.]*/{WEIGHTS}"))
+
+
+def _remove(store: Store, path: Path) -> bool:
+    try:
+        remove(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_unfinished(store: Store, path: Path) -> bool:
+    """Remove an unfinished cell, unless a run has claimed it or it is complete."""
+    claim = claims.claim(store.unfinished, path.name)
+    if claim is None:
+        return False
+    with claim, suppress(NotPlaced, ClaimLost):
+        if store.recover(claim, path.name):
+            return False
+        claim.release(keep=False)
+        return True
+    return False
+
+
+KINDS = {
+    "superseded": Kind(
+        "cells that --rerun always replaced; the results that count stay", _find_superseded, _remove
+    ),
+    "unfinished": Kind(
+        "checkpoints of cells that no run works on; they would be trained from the beginning",
+        _find_unfinished,
+        _remove_unfinished,
+    ),
+    "weights": Kind(
+        "networks of finished cells, which only training brings back; codes, scores and reports stay",
+        _find_weights,
+        _remove,
+    ),
+}

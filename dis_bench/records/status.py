@@ -1,0 +1,200 @@
+"""The state of a result folder: what is done, failed, running and left, and for how long."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dis_bench.errors import InputError
+from dis_bench.paths import check_path
+from dis_bench.records import claims
+from dis_bench.records.checkpoint import NAME as CHECKPOINT
+from dis_bench.records.claims import Owner
+from dis_bench.records.curves import FILE as CURVES
+from dis_bench.records.plans import read_plans
+from dis_bench.records.record import read_newest
+from dis_bench.records.schema import Record
+
+TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
+
+Kind = tuple[str, str, int]  # dataset, model, steps
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cell that a live process has claimed.
+
+    Attributes:
+        name: name of the cell's folder.
+        owner: the process, in words.
+        seconds: seconds since it claimed the cell; None if unknown.
+        step: the last step in the cell's log; 0 before the first row.
+        steps: steps of its training; None if no plan has the cell.
+    """
+
+    name: str
+    owner: str
+    seconds: float | None
+    step: int
+    steps: int | None
+
+    @property
+    def share(self) -> float:
+        """The share of the training that is done."""
+        return min(1.0, self.step / self.steps) if self.steps else 0.0
+
+
+@dataclass
+class Status:
+    """The state of a result folder.
+
+    Attributes:
+        planned: cells of all studies that were started, by name.
+        done: cells that have a result.
+        failed: reasons of the cells that failed, by name.
+        running: cells that live processes have claimed.
+        stopped: cells that nobody works on, and that will go on from a checkpoint.
+        left: planned cells that were neither finished nor begun.
+        seconds: estimated seconds until all is done with as many processes as now, or with one; None if
+            nothing was measured yet.
+        problems: a sentence for each file that could not be read.
+    """
+
+    planned: dict[str, Kind] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    running: list[Running] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    seconds: float | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def read_status(path: str | Path) -> Status:
+    """Read the state of a result folder, without changing anything in it.
+
+    Args:
+        path: the ``--out`` folder of one or more runs.
+
+    Raises:
+        InputError: there is no such folder, or no study was ever started in it.
+    """
+    root = check_path("the result folder", path)
+    if not root.is_dir():
+        raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
+    plans, problems = read_plans(root)
+    status = Status(problems=problems)
+    for plan in plans:
+        for cell in plan["cells"]:
+            status.planned[cell["folder"]] = (cell["dataset"], cell["model"], cell["steps"])
+    records = _read_cells(root, status)
+    if not plans and not records:
+        raise InputError(f"no study was started in '{root}'; start one with `dis-bench run --out {root}`.")
+    _find_work(root, status)
+    status.seconds = _estimate(status, records)
+    return status
+
+
+def _read_cells(root: Path, status: Status) -> list[Record]:
+    """Read the newest record of each cell, and sort the cells into done and failed."""
+    records = []
+    for folder in sorted((root / "cells").glob("*")):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        record = read_newest(folder, status.problems)
+        if record is None:
+            continue
+        records.append(record)
+        if record["status"] == "done":
+            status.done.append(folder.name)
+        else:
+            status.failed[folder.name] = record["failure"]["reason"]
+    return records
+
+
+def _find_work(root: Path, status: Status) -> None:
+    """Find the cells that are claimed, stopped and left."""
+    home = root / "unfinished"
+    now = time.time()
+    owners = claims.find_owners(home, now=now)
+    for name, owner in sorted(owners.items()):
+        since = owner.since()
+        kind = status.planned.get(name)
+        seconds = None if since is None else max(0.0, now - since)
+        steps = None if kind is None else kind[2]
+        status.running.append(Running(name, str(owner), seconds, _read_step(owner), steps))
+    begun = {path.parent.name for path in home.glob(f"*/{CHECKPOINT}")}
+    begun |= {path.parent.name.split(".", 2)[-1] for path in home.glob(f"owner.*/{CHECKPOINT}")}
+    known = {*status.done, *status.failed, *owners}
+    for name in status.planned:
+        if name not in known:
+            (status.stopped if name in begun else status.left).append(name)
+
+
+def _read_step(owner: Owner) -> int:
+    """Return the last step in the log of a running cell; 0 if there is none."""
+    try:
+        with open(owner.folder / CURVES, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            rows = [*csv.reader(file.read().decode("utf-8", "replace").splitlines())]
+        return int(rows[-1][0])
+    except (OSError, ValueError, IndexError):  # not begun, or only a header
+        return 0
+
+
+def _estimate(status: Status, records: list[Record]) -> float | None:
+    """Estimate the seconds that are left, from the cells that are done or at work."""
+    costs = _Costs(records, status.running, status.planned)
+    total = 0.0
+    for name in (*status.left, *status.stopped, *status.failed):
+        if name in status.planned:
+            cost = costs.of(status.planned[name])
+            if cost is None:
+                return None
+            total += cost
+    ends = [0.0]  # seconds until each of the running cells is done
+    for one in status.running:
+        kind = status.planned.get(one.name)
+        cost = None if kind is None else costs.of(kind)
+        if cost is not None:
+            ends.append(cost * (1 - one.share))
+    return max(max(ends), (total + sum(ends)) / max(1, len(status.running)))
+
+
+class _Costs:
+    """Seconds of training and scoring a cell, by its kind."""
+
+    def __init__(self, records: list[Record], running: list[Running], planned: Mapping[str, Kind]) -> None:
+        found: dict[Kind, list[float]] = defaultdict(list)
+        for record in records:
+            seconds = _spent(record)
+            if seconds is not None and "steps" in record["cell"]:
+                cell = record["cell"]
+                found[cell["dataset"], cell["model"], cell["steps"]].append(seconds)
+        for one in running:
+            kind = planned.get(one.name)
+            if kind is not None and kind not in found and one.seconds and one.share > 0:
+                found[kind].append(one.seconds / one.share)
+        self._means = {kind: sum(some) / len(some) for kind, some in found.items()}
+
+    def of(self, kind: Kind) -> float | None:
+        """Return the mean of this kind, else by the steps of all; None without any."""
+        if kind in self._means:
+            return self._means[kind]
+        steps = sum(steps for _, _, steps in self._means)
+        if not steps:
+            return sum(self._means.values()) / len(self._means) if self._means else None
+        return kind[2] * sum(self._means.values()) / steps
+
+
+def _spent(record: Mapping[str, Any]) -> float | None:
+    timing = record["timing"]
+    if record["status"] != "done" or "train_seconds" not in timing:
+        return None
+    return float(timing["train_seconds"]) + float(timing.get("score_seconds", 0.0))

@@ -1,0 +1,140 @@
+"""Merged folders have every cell once; nothing is replaced, and what differs is refused."""
+
+import json
+import shutil
+
+import pytest
+
+from dis_bench.cli.main import main
+from dis_bench.errors import InputError
+from dis_bench.records.claims import claim
+from dis_bench.records.merging import merge
+from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.table import read_results
+from tests.records.kept_store import first_cell
+
+
+def contents(root):
+    return {
+        path.relative_to(root): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.parent.name != "unfinished"
+    }
+
+
+def split(store, tmp_path):
+    """Return two folders that have three of four cells each, two of them in common."""
+    parts = []
+    for number in range(2):
+        part = tmp_path / f"part {number}"
+        shutil.copytree(store, part)
+        shutil.rmtree(sorted((part / "cells").iterdir())[3 * number])
+        parts.append(part)
+    return parts
+
+
+def add_score(folder, value):
+    record = read_newest(folder, [])
+    del record["folder"]
+    write_record(folder, {**record, "scores": {**record["scores"], "mig": value}})
+
+
+def test_parts_become_the_whole(store, tmp_path):
+    parts = split(store, tmp_path)
+    before = [contents(part) for part in parts]
+    merged = merge(parts, tmp_path / "out")
+    assert sorted(merged.copied) == sorted(path.name for path in (store / "cells").iterdir())
+    assert merged.problems == []
+    assert contents(tmp_path / "out") == contents(store)
+    assert [contents(part) for part in parts] == before
+    assert list((tmp_path / "out" / "unfinished").iterdir()) == []
+    table = read_results(tmp_path / "out").drop(columns="folder")
+    assert table.equals(read_results(store).drop(columns="folder"))
+
+
+def test_merging_again_copies_only_what_is_new(store, tmp_path):
+    one, other = split(store, tmp_path)
+    assert len(merge([one], tmp_path / "out").copied) == 3
+    before = contents(tmp_path / "out")
+    merged = merge([one, other], tmp_path / "out")
+    assert (len(merged.copied), merged.present) == (1, 3)
+    after = contents(tmp_path / "out")
+    assert {path: after[path] for path in before} == before
+
+
+def test_the_same_cell_with_another_content_is_refused_before_anything_is_copied(store, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for part, value in [(one, 0.5), (other, 0.6)]:
+        shutil.copytree(store, part)
+        add_score(first_cell(part), value)
+    with pytest.raises(InputError, match=r"are the same cell with different content \(record.2.json\)"):
+        merge([one, other], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    merge([one], tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(InputError, match="are the same cell with different content"):
+        merge([other], tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+
+
+def test_the_copy_with_more_scores_counts(store, tmp_path):
+    more = shutil.copytree(store, tmp_path / "more")
+    add_score(first_cell(more), 0.5)
+    merge([store, more], tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(more)
+    merge([store], tmp_path / "out")  # has nothing that is lacking
+    assert contents(tmp_path / "out") == contents(more)
+    merge([store], tmp_path / "first")
+    with pytest.raises(InputError, match=r"lacks what .* has \(record.2.json\), and is not replaced"):
+        merge([more], tmp_path / "first")
+    assert contents(tmp_path / "first") == contents(store)
+
+
+def test_a_failed_cell_gives_way_and_is_kept(store, tmp_path):
+    failed = shutil.copytree(store, tmp_path / "failed")
+    folder = first_cell(failed)
+    record = read_newest(folder, [])
+    del record["folder"], record["files"]
+    write_record(folder, {**record, "status": "failed", "failure": {"reason": "x"}}, replace=True)
+    merge([failed], tmp_path / "out")
+    assert read_newest(first_cell(tmp_path / "out"), [])["status"] == "failed"
+    assert merge([failed, store], tmp_path / "out").copied == [folder.name]
+    assert {record["status"] for record in read_records(tmp_path / "out")[0]} == {"done"}
+    assert len(list((tmp_path / "out" / "superseded").iterdir())) == 1
+    assert merge([failed], tmp_path / "out").copied == []
+
+
+@pytest.mark.parametrize("damage", ["record", "codes.npz"])
+def test_a_damaged_cell_is_named_and_left_out(damage, store, tmp_path, capsys):
+    folder = first_cell(store)
+    if damage == "record":
+        record = json.loads((folder / "record.json").read_text())
+        (folder / "record.json").write_text(json.dumps({**record, "command": "other"}))
+    else:
+        (folder / damage).write_bytes(b"other")
+    assert main(["merge", str(store), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("3 cells copied to ")
+    assert folder.name in said.err
+    assert len(list((tmp_path / "out" / "cells").iterdir())) == 3
+    assert list((tmp_path / "out" / "unfinished").iterdir()) == []
+
+
+def test_cells_whose_weights_were_pruned_are_whole(store, tmp_path):
+    pruned = shutil.copytree(store, tmp_path / "pruned")
+    for path in pruned.glob("cells/*/weights.pt"):
+        path.unlink()
+    merge([pruned, store], tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(store)
+
+
+def test_folders_that_cannot_be_merged(store, tmp_path):
+    with pytest.raises(InputError, match="is not a result folder"):
+        merge([tmp_path / "none"], tmp_path / "out")
+    with pytest.raises(InputError, match="is merged and the folder to write to"):
+        merge([store], store)
+    held = claim(tmp_path / "out" / "unfinished", first_cell(store).name)
+    with pytest.raises(InputError, match="a run is at work on"):
+        merge([store], tmp_path / "out")
+    held.release()
+    assert len(merge([store], tmp_path / "out").copied) == 4
