@@ -72,6 +72,13 @@ class Evaluation(TypedDict, total=False):
     kl_per_latent: list[float]  # [latent_size]
 
 
+class Images(TypedDict):
+    """The images that the networks were built for."""
+
+    shape: list[int]  # channels, height, width
+    pixel_max: float  # value of a white pixel
+
+
 class Timing(TypedDict, total=False):
     """Durations and throughput."""
 
@@ -132,7 +139,7 @@ KeptFiles = TypedDict(
         "codes.npz": str,  # codes.py
         "training.csv": str,  # curves.py
         "pictures.npz": str,  # pictures.py
-        "weights.pt": str,  # weights.py
+        "weights.safetensors": str,  # weights.py; weights.pt in records of earlier versions
     },
     total=False,
 )
@@ -154,6 +161,8 @@ class KeptRecord(TypedDict):
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
+    images: NotRequired[Images]  # absent from earlier records, and if the cell failed before it was built
+    keep: NotRequired[list[str]]  # the parts that ``--keep`` chose, unless they are all
     timing: Timing  # seconds
     failure: Failure | None  # None if the cell is done
     environment: dict[str, Any]  # versions, processor, device, threads, precision

@@ -17,6 +17,7 @@ MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
 RERUN = ("never", "missing", "always")
+PARTS = ("weights", "codes", "pictures")  # of a finished cell
 
 
 def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
@@ -40,6 +41,7 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     )
     _check_holdout(options["holdout"])
     _check_score_at(options["score_at"])
+    _check_keep(options["keep"])
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
     clip_norm = options["clip_norm"]
@@ -105,6 +107,13 @@ def _check_score_at(value: Any) -> None:
         _check_whole("each step of score_at", step, MOST["steps"])
         if step in value[:place]:
             raise InputError(f"the steps of score_at must differ, but {step} was given twice.")
+
+
+def _check_keep(value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise InputError(f"keep must be a list of {', '.join(PARTS)}, but {shown(value)} was given.")
+    for part in value:
+        check_choice("keep", part, PARTS)
 
 
 def _check_list(name: str, value: Any) -> None:

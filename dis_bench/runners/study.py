@@ -94,6 +94,8 @@ class Study:
         network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
         metrics: names, as for models; an empty list trains without scores.
+        keep: parts of each finished cell to keep, of ``weights``, ``codes`` and ``pictures``; without codes,
+            a metric that is added later needs another training.
         clip_norm: largest norm of each player's gradients; None does not clip them.
         settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
             ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
@@ -124,6 +126,7 @@ class Study:
     network: str = DEFAULTS["network"]
     likelihood: str = DEFAULTS["likelihood"]
     metrics: Sequence[str] = DEFAULTS["metrics"]
+    keep: Sequence[str] = DEFAULTS["keep"]
     clip_norm: float | None = DEFAULTS.get("clip_norm")
     settings: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS.get("settings", {})))
     allow_small: bool = DEFAULTS["allow_small"]
@@ -195,6 +198,7 @@ class Study:
             parameters=settings.parameters,
             allow_small=self.allow_small,
             protocols=protocols,
+            keep=tuple(self.keep),
         )
 
     def _list_cells(
