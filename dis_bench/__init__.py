@@ -31,6 +31,7 @@ _API = {
     "load": "dis_bench.runners.trained.loading",
     "load_dataset": "dis_bench.datasets",
     "read_results": "dis_bench.records.table",
+    "report": "dis_bench.reports.writing",
     "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
     "udr": "dis_bench.metrics.udr",
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "load_dataset",
     "read_results",
+    "report",
     "run",
     "score",
     "udr",
@@ -61,4 +63,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_API])
+    return sorted(__all__)

@@ -103,6 +103,9 @@ def check_record(record: Any, folder: str) -> None:
     _check_scored(record, record["cell"])
     _check_scores_at(record)
     _check_declared(record.get("declared", {}))
+    _check_table("sources", record.get("sources", {}))
+    for kind, sources in record.get("sources", {}).items():
+        _check_texts(f"sources of {_shown(kind)}", sources)
     if "images" in record:
         _check_images(record["images"])
     if "keep" in record:

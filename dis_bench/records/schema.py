@@ -161,6 +161,9 @@ class KeptRecord(TypedDict):
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
+    sources: NotRequired[
+        dict[str, dict[str, str]]
+    ]  # of classes and functions given in Python, by kind and name
     images: NotRequired[Images]  # absent from earlier records, and if the cell failed before it was built
     keep: NotRequired[list[str]]  # the parts that ``--keep`` chose, unless they are all
     timing: Timing  # seconds

@@ -318,6 +318,10 @@ class Pipeline:
                 "environment": self._describe_environment(cell),
                 "created": _now(),
             }
+            sources = self.code.gather_sources(cell, lacking).get("metrics", {})
+            if sources:
+                before = record.get("sources", {})
+                record["sources"] = {**before, "metrics": {**before.get("metrics", {}), **sources}}
             claim.check()
             write_record(folder, record)
         for name in dropped:  # after the record that no longer lists them
@@ -346,6 +350,7 @@ class Pipeline:
             "environment": self._describe_environment(cell),
             "command": self.command,
             "created": _now(),
+            **({"sources": sources} if (sources := self.code.gather_sources(cell, self.metrics)) else {}),
         }
 
     def _describe_environment(self, cell: Cell) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     clip_norm = options["clip_norm"]
     if clip_norm is not None and not (_is_number(clip_norm) and 0 < clip_norm <= LARGEST_FLOAT):
         raise InputError(f"clip_norm must be a positive number, but {shown(clip_norm)} was given.")
-    if not isinstance(options["network"], str):
-        raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
+    if not isinstance(options["network"], (str, type)):
+        raise InputError(f"network must be a name or a class, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
         _check_list(name, options[name])
     if not isinstance(settings, dict):
@@ -125,8 +125,8 @@ def _check_list(name: str, value: Any) -> None:
         wrong = [one for one in value if isinstance(one, bool) or not isinstance(one, (Real, str))]
         what = "a list of numbers"
     else:
-        wrong = [one for one in value if not isinstance(one, str)]
-        what = "a list of names"
+        wrong = [one for one in value if not (isinstance(one, (str, type)) or callable(one))]
+        what = "a list of names, classes or functions"
     if wrong:
         raise InputError(f"{name} must be {what}, but {shown(wrong[0])} is in it.")
 
