@@ -37,6 +37,7 @@ from tqdm import tqdm
 
 from dis_bench.records.record import read_records
 from dis_bench.records.store import Store
+from dis_bench.records.weights import read_weights
 from dis_bench.runners.device import choose_precision, keep_freed_memory
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
@@ -143,7 +144,7 @@ def is_repeated(study: Study, first: Path, second: Path) -> bool:
     [cell] = study.plan().cells
     weights, scores = [], []
     for store in (Store(first), Store(second)):
-        weights.append(torch.load(store.folder(cell) / "weights.pt", weights_only=True))
+        weights.append(read_weights(store.folder(cell)))
         record = store.find(cell)
         assert record is not None
         scores.append((record["scores"], record["evaluation"]))

@@ -37,7 +37,7 @@ def time_first_step() -> float:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"  # created by the command
         arguments = (*STUDY, "--steps", "1", "--out", str(out))
-        return run_command(*arguments, until=lambda: any(out.rglob("weights.pt"))).seconds
+        return run_command(*arguments, until=lambda: any(out.rglob("weights.safetensors"))).seconds
 
 
 def measure_study(steps: int, metrics: list[str]) -> tuple[float, float]:

@@ -28,8 +28,10 @@ _API = {
     "InputError": "dis_bench.errors",
     "Study": "dis_bench.runners.study",
     "build_model": "dis_bench.models",
+    "load": "dis_bench.runners.trained.loading",
     "load_dataset": "dis_bench.datasets",
     "read_results": "dis_bench.records.table",
+    "report": "dis_bench.reports.writing",
     "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
     "udr": "dis_bench.metrics.udr",
@@ -40,8 +42,10 @@ __all__ = [
     "Study",
     "__version__",
     "build_model",
+    "load",
     "load_dataset",
     "read_results",
+    "report",
     "run",
     "score",
     "udr",
@@ -59,4 +63,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_API])
+    return sorted(__all__)

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,8 +24,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dis_bench import neighbours, plugin_code
-from dis_bench.errors import InputError, blaming, describe, unknown
+from dis_bench import extraction, neighbours, plugin_code
+from dis_bench.errors import InputError, blaming, describe, shown, unknown
 from dis_bench.paths import check_path
 from dis_bench.plugin_code import Code
 from dis_bench.requirements import lacks
@@ -112,21 +114,24 @@ def installed(kind: str, name: str) -> Plugin | None:
     return plugins(kind).get(name)
 
 
-def find(kind: str, name: str) -> Plugin:
-    """Find the plug-in that a user named.
+def find(kind: str, name: Any) -> Plugin:
+    """Find the plug-in that a user named, or gave as a class or function.
 
     Only for names that a user gave. A file that has changed since it was imported is imported again, except
     inside :func:`keeping_code`.
 
     Args:
         kind: one of :data:`KINDS`.
-        name: an installed name, ``module:attribute`` or ``path/file.py:attribute``.
+        name: an installed name, ``module:attribute`` or ``path/file.py:attribute``; or a class or function,
+            which worker processes import from its module, or from the source of a notebook or script.
 
     Raises:
         InputError: there is no such plug-in, its file or attribute is missing, it cannot be imported, or an
             installed plug-in already has its name.
     """
     there = plugins(kind)
+    if not isinstance(name, str):
+        name = _find_target(kind, name)
     if ":" not in name:
         if name.endswith(".py"):
             raise InputError(f"'{name}' is a file; name an object in it as well: {name}:Name.")
@@ -152,6 +157,44 @@ def find(kind: str, name: str) -> Plugin:
     if plugin.name in there:
         raise clash(kind, plugin.name, there[plugin.name], plugin)
     return plugin
+
+
+def _find_target(kind: str, given: Any) -> str:
+    """Return the target of a class or function: its module's, its file's, or an extract's.
+
+    Raises:
+        InputError: it is neither, or no other process could import it.
+    """
+    own = inspect.unwrap(given) if callable(given) else given
+    name = getattr(own, "__qualname__", None)
+    if not isinstance(name, str):
+        raise InputError(f"a {_one(kind)} must be a class or a function, but {shown(given)} was given.")
+    module = sys.modules.get(own.__module__)
+    if own.__module__ == extraction.MAIN or module is None:
+        return f"{extraction.extract(own)}:{name}"
+    if getattr(module, name, None) is not given:
+        raise InputError(
+            f"'{own.__module__}.{name}' must be defined at the top of its module, so that worker processes "
+            "can import it."
+        )
+    file = getattr(module, "__file__", None) or ""
+    is_alone = "." not in own.__module__ and not hasattr(module, "__path__") and file.endswith(".py")
+    return f"{file}:{name}" if is_alone else f"{own.__module__}:{name}"
+
+
+def read_source(plugin: Plugin) -> str:
+    """Return the source of the file behind a plug-in, to keep it with results.
+
+    Returns:
+        Its text; empty for a plug-in of an installed package, or a file that cannot be read.
+    """
+    path, _, name = plugin.target.rpartition(":")
+    try:
+        if plugin.is_file:
+            return Path(path).read_text(encoding="utf-8")
+        return inspect.getsource(inspect.unwrap(getattr(sys.modules[path], name)))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ""
 
 
 @contextmanager

@@ -23,6 +23,7 @@ OTHERS = (
     "matplotlib",
     "pooch",
     "requests",
+    "safetensors",
     "seaborn",
     "torch",
     "tqdm",

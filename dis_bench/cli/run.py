@@ -111,6 +111,13 @@ def _add_data(group: Any) -> None:
     add("--data-dir", metavar="DIR", help="where official files are")
     add("--metrics", nargs="+", metavar="NAME", help="or none (default: betavae_score mig sap dci)")
     add("--allow-small", action="store_true", help="score datasets with fewer images than published; marked")
+    add(
+        "--keep",
+        nargs="+",
+        type=_list_words,
+        metavar="PART",
+        help="parts of a finished cell to keep, or none (default: weights codes pictures)",
+    )
 
 
 def _add_doing(group: Any) -> None:
@@ -209,6 +216,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     flags = {name: value for name, value in given.items() if name != "set"}
     if "score_at" in flags:
         flags["score_at"] = [step for steps in flags["score_at"] for step in steps]
+    if "keep" in flags:
+        flags["keep"] = [part for parts in flags["keep"] for part in parts]
     from_file = values.get("settings", {})
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
     if "betas" in flags and isinstance(from_file, dict):  # --betas overrides betas in the file
@@ -217,8 +226,9 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
         values.pop("betas", None)
     settings = {**from_file, **typed} if isinstance(from_file, dict) else from_file
     values = {**values, **flags, "settings": settings}
-    if values.get("metrics") == ["none"]:
-        values["metrics"] = []
+    for name in ("metrics", "keep"):
+        if values.get(name) == ["none"]:
+            values[name] = []
     out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
     check_path("the output folder", out)
     check_choice("rerun", rerun, RERUN)
@@ -317,6 +327,10 @@ def _whole(text: str) -> int:
         return int(text.replace("_", ""))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _list_words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _list_steps(text: str) -> list[int]:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @names_missing_packages
 @neutral()
-def load_dataset(name: str, *, source: str | None = None, data_dir: str | Path | None = None) -> Dataset:
+def load_dataset(
+    name: str | type[Dataset], *, source: str | None = None, data_dir: str | Path | None = None
+) -> Dataset:
     """Load a dataset by name.
 
     Args:
-        name: ``dsprites``, ``shapes3d``, or any plug-in (see :mod:`dis_bench.registry`).
+        name: ``dsprites``, ``shapes3d``, or any plug-in (see :mod:`dis_bench.registry`), also as a class.
         source: ``rendered`` draws the images and downloads nothing, ``official`` reads the authors' archive;
             by default the dataset's first source, which for ours is ``rendered``.
         data_dir: the directory of the archives; by default DIS_BENCH_DATA, else the user's cache.

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @names_missing_packages
 def build_model(
-    name: str,
+    name: str | type[Model],
     *,
     image_shape: tuple[int, int, int] = (1, 64, 64),
-    network: str = "burgess",
+    network: str | type = "burgess",
     latent_size: int = 10,
     likelihood: str = "bernoulli",
     seed: int = 0,
@@ -28,7 +28,7 @@ def build_model(
     """Build a model and its networks, freshly initialised.
 
     Args:
-        name: an installed model, ``module:Class`` or ``path/file.py:Class``.
+        name: an installed model, ``module:Class``, ``path/file.py:Class`` or a class.
         image_shape: (channels, height, width).
         network: an installed family of networks, ``module:Class`` or ``path/file.py:Class``.
         latent_size: number of latents.

@@ -83,7 +83,7 @@ class ChosenNetworks:
             )
 
 
-def choose_networks(name: str) -> ChosenNetworks:
+def choose_networks(name: str | type) -> ChosenNetworks:
     """Load a network family: an installed name, ``module:Class`` or ``file.py:Class``.
 
     Raises:

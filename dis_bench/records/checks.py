@@ -28,6 +28,7 @@ from dis_bench.records.schema import (
     DeclaredMetric,
     Evaluation,
     Failure,
+    Images,
     KeptAnchor,
     KeptPlan,
     KeptRecord,
@@ -106,6 +107,13 @@ def check_record(record: Any, folder: str) -> None:
     _check_scores_at(record)
     _check_adapted(record)
     _check_declared(record.get("declared", {}))
+    _check_table("sources", record.get("sources", {}))
+    for kind, sources in record.get("sources", {}).items():
+        _check_texts(f"sources of {_shown(kind)}", sources)
+    if "images" in record:
+        _check_images(record["images"])
+    if "keep" in record:
+        _check_names("keep", _check_list("keep", record["keep"]), _KEPT)
     _check_table("timing", record["timing"])
     _check_names("timing", record["timing"], Timing.__optional_keys__)
     for name, seconds in record["timing"].items():
@@ -319,6 +327,26 @@ def _declared_range(metric: str, version: Any) -> tuple[float, float]:
         low, high = map(float, loaded.range)
         return low, high
     return -LARGEST, LARGEST
+
+
+# The words of ``--keep``, which :mod:`.parts` explains.
+_KEPT = ("weights", "codes", "pictures")
+
+
+def _check_images(images: Any) -> None:
+    _check_keys(images, Images, "images")
+    shape = _check_list("shape", images["shape"])
+    if len(shape) != 3:
+        raise Damaged(f"its shape is {_shown(shape)}, not channels, height and width")
+    for size in shape:
+        _check_whole("shape", size, low=1)
+    _check_number("pixel_max", images["pixel_max"], low=0)
+
+
+def _check_list(what: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Damaged(f"its {what} is {_shown(value)}, not a list")
+    return value
 
 
 def _check_outcome(record: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from dis_bench.records.schema import CellIdentity, Evaluation, Record, Timing
 
 
 class Kind(StrEnum):
-    """The kinds of columns, in the order of the table."""
+    """The kinds of columns."""
 
     IDENTITY = "identity"  # the cell and its outcome
     SETTING = "setting"  # data, model, architecture, budget, arithmetic, seed

@@ -29,6 +29,11 @@ def is_written(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
+def find_cells(root: str | Path) -> list[Path]:
+    """List the folders of cells in a result folder, in order of their names."""
+    return sorted(f for f in (Path(root) / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
+
+
 def find_time(folder: Path) -> int:
     """Return the time at which a cell was trained, by the file system's clock, in ns."""
     return (folder / FILE).stat().st_mtime_ns
@@ -88,8 +93,7 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
         )
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
-    folders = sorted(f for f in (root / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
-    read = [_find_newest(folder) for folder in folders]
+    read = [_find_newest(folder) for folder in find_cells(root)]
     problems = describe_unreadable([failure for _, failures in read for failure in failures])
     records = _leave_out_copies([record for record, _ in read if record is not None], problems)
     records = _leave_out_clashes(records, problems)

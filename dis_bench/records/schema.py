@@ -74,6 +74,13 @@ class Evaluation(TypedDict, total=False):
     kl_per_latent: list[float]  # [latent_size]
 
 
+class Images(TypedDict):
+    """The images that the networks were built for."""
+
+    shape: list[int]  # channels, height, width
+    pixel_max: float  # value of a white pixel
+
+
 class Timing(TypedDict, total=False):
     """Durations and throughput."""
 
@@ -143,7 +150,7 @@ KeptFiles = TypedDict(
         "codes.npz": str,  # codes.py
         "training.csv": str,  # curves.py
         "pictures.npz": str,  # pictures.py
-        "weights.pt": str,  # weights.py
+        "weights.safetensors": str,  # weights.py; weights.pt in records of earlier versions
     },
     total=False,
 )
@@ -165,6 +172,11 @@ class KeptRecord(TypedDict):
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
+    sources: NotRequired[
+        dict[str, dict[str, str]]
+    ]  # of classes and functions given in Python, by kind and name
+    images: NotRequired[Images]  # absent from earlier records, and if the cell failed before it was built
+    keep: NotRequired[list[str]]  # the parts that ``--keep`` chose, unless they are all
     timing: Timing  # seconds
     adapted: NotRequired[Adapted]  # decisions by held-out images, if the cell leaves them any
     failure: Failure | None  # None if the cell is done

@@ -66,15 +66,19 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, *, anywhere: bool = False) -> dict[str, Any]:
     """Read a record of the cell whose folder it is in.
+
+    Args:
+        path: path of the record.
+        anywhere: accept a folder of any name, such as that of an export.
 
     Raises:
         Damaged: it has changed since it was written, or belongs to another cell.
         FileNotFoundError: there is no such file.
     """
     record = read_signed(path, "record")
-    check_record(record, path.parent.name)
+    check_record(record, f"-{record.get('hash')}" if anywhere else path.parent.name)
     return record
 
 

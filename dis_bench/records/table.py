@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# The columns that identify a cell for a reader; notebooks show the first ones of a wide table.
+FIRST = ("dataset", "model", "dial", "dial_value", "seed", "status")
+
+
 @neutral()
 def read_results(path: str | Path) -> pd.DataFrame:
     """Read the results under a folder as a tidy table: a row per cell.
@@ -39,8 +43,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
         path: the ``--out`` folder of one or more runs.
 
     Returns:
-        A table of settings (dataset, model, each hyperparameter, seed, ...), then of measurements
-        (reconstruction and KL in nats per image, scores); docs/results.md describes each column. Invalid
+        A table that begins with dataset, model, dial, seed and scores, followed by all other settings and
+        measurements (reconstruction and KL in nats per image); docs/results.md describes each column. Invalid
         records are left out, with a warning that names them. ``attrs["small"]`` lists the scores some of
         which were computed from fewer rows than their protocol needs.
 
@@ -106,23 +110,26 @@ def _find_shared(records: list[Record]) -> set[str]:
 
 
 def _order_columns(found: Iterable[str], scores: list[str]) -> list[str]:
-    """Order columns by their kind; those of the settings are in every table."""
+    """Order columns: first those that tell cells apart, scores, then all else by kind.
+
+    The settings are in every table.
+    """
     known = {*FIXED, *scores}
     measures = [name for name in found if name not in known and is_measure(name)]
     hyperparameters = [name for name in found if name not in known and not is_measure(name)]
     ordered = [
-        *("hash", "folder", "status"),
+        *FIRST,
+        *scores,
         *SETTINGS,
         *sorted(hyperparameters, key=lambda name: "." in name),
         *DERIVED,
         *MEASURES,
         *sorted(measures, key=sort_key),
-        *scores,
         *TIMES,
-        "failure",
+        *("failure", "hash", "folder"),
     ]
     there = {*found, *SETTINGS}
-    return [name for name in ordered if name in there]
+    return [name for name in dict.fromkeys(ordered) if name in there]
 
 
 def _order_rows(records: list[Record]) -> Callable[[Record], list[SortKey]]:

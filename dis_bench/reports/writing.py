@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,9 @@ from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     from dis_bench.reports.report import Report
+
+
+FRAME = 800  # CSS pixels, the height of a page in a notebook
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
@@ -32,6 +37,44 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         InputError: there are no results, or the report cannot be written there.
     """
     return make_report(folder, out)[1]
+
+
+def report(folder: str | Path = "results", out: str | Path | None = None) -> WrittenReport:
+    """Write the report of a result folder, which a notebook then shows.
+
+    Args:
+        folder: the ``--out`` folder of one or more runs.
+        out: the folder to write to; ``folder/report`` if None.
+
+    Returns:
+        The report: ``path`` is that of its page; as the last value of a notebook's cell it shows the page.
+
+    Raises:
+        InputError: there are no results, or the report cannot be written there.
+    """
+    built, path = make_report(folder, out)
+    return WrittenReport(path, built.summary)
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report that was written.
+
+    Attributes:
+        path: path of ``index.html``.
+        summary: one line about the cells.
+    """
+
+    path: Path
+    summary: str
+
+    def __str__(self) -> str:
+        return f"{self.path.as_posix()}: {self.summary}"
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame, which works offline and keeps its style to itself."""
+        page = html.escape(self.path.read_text(encoding="utf-8"))
+        return f'<iframe srcdoc="{page}" style="width:100%;height:{FRAME}px;border:0" sandbox></iframe>'
 
 
 def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:

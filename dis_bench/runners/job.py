@@ -23,12 +23,14 @@ from dis_bench.records.codes import FILE as CODES
 from dis_bench.records.codes import read_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import explain, remove, sync_files
+from dis_bench.records.parts import list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import is_written, write_record
 from dis_bench.records.schema import SCHEMA, Record
 from dis_bench.records.seal import KEPT
 from dis_bench.records.store import NotPlaced, Store
 from dis_bench.runners.device import describe_environment
+from dis_bench.runners.options import PARTS
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stages import (
     Emit,
@@ -89,6 +91,7 @@ class Pipeline:
         allow_small: whether protocols are reduced to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
         manner: options of the training.
+        parts: parts of each finished cell to keep.
     """
 
     store: Store
@@ -103,6 +106,7 @@ class Pipeline:
     allow_small: bool = False
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     manner: Manner = field(default_factory=Manner)
+    parts: tuple[str, ...] = PARTS
 
     def __call__(self, job: Job, emit: Emit) -> Record | None:
         """Run one job, and return its record; None if another live run has the cell.
@@ -142,7 +146,7 @@ class Pipeline:
             trainee = self.prepare(cell)
             check_space(claim.folder, measure_cell(trainee))
             [trained] = train_cells([trainee], [claim.folder], lambda event: tell(event[1]), self.manner)
-            record = keep(trained, claim.folder, self.begin_record(cell), tell)
+            record = keep(trained, claim.folder, self.begin_record(cell), tell, self.parts)
             return self._score_trained(record, claim, tell)
 
         return self.finish(cell, claim, make)
@@ -172,7 +176,7 @@ class Pipeline:
         record = self.begin_record(cell)
         record["environment"]["stack"] = stack
         record["dial"] = trained.trainee.model.dial
-        return self.finish(cell, claim, lambda: keep(trained, claim.folder, record, tell), record)
+        return self.finish(cell, claim, lambda: keep(trained, claim.folder, record, tell, self.parts), record)
 
     def finish(
         self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
@@ -206,8 +210,10 @@ class Pipeline:
 
     def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
         keeps = (CURVES,) if record["failure"] else KEPT
+        dropped = self._list_dropped(record, cell)
         for path in claim.folder.iterdir():
             is_kept = path.name in (*keeps, RECORD) or (is_codes(path.name) and not record["failure"])
+            is_kept = is_kept and path.name not in dropped
             if not is_kept and not path.name.startswith("checkpoint"):
                 remove(path)
         try:
@@ -217,6 +223,12 @@ class Pipeline:
             claim.release(keep=None if record["failure"] else is_written(claim.folder))
             raise
         self.store.place(claim, cell.folder)
+
+    def _list_dropped(self, record: Record, cell: Cell) -> list[str]:
+        """List the files of codes that a cell is not to keep, once it has all scores."""
+        if "codes" in list_kept(record) or self.list_lacking(record, cell):
+            return []
+        return list_codes(record)
 
     def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
         """Write an unscored record, so that a kill loses no training; return it scored."""
@@ -295,6 +307,8 @@ class Pipeline:
             metrics = {name: self.metrics[name] for name in lacking}
             record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
         record = self._score_along(record, folder, tell, old)
+        dropped = self._list_dropped(record, cell)
+        record["files"] = {name: digest for name, digest in record["files"].items() if name not in dropped}
         if not old["scores"] and PENDING in old["unscored"].values():
             claim.check()
             write_record(folder, record, replace=True)
@@ -304,8 +318,14 @@ class Pipeline:
                 "environment": self._describe_environment(cell),
                 "created": _now(),
             }
+            sources = self.code.gather_sources(cell, lacking).get("metrics", {})
+            if sources:
+                before = record.get("sources", {})
+                record["sources"] = {**before, "metrics": {**before.get("metrics", {}), **sources}}
             claim.check()
             write_record(folder, record)
+        for name in dropped:  # after the record that no longer lists them
+            (folder / name).unlink(missing_ok=True)
         return record
 
     def begin_record(self, cell: Cell) -> Record:
@@ -330,6 +350,7 @@ class Pipeline:
             "environment": self._describe_environment(cell),
             "command": self.command,
             "created": _now(),
+            **({"sources": sources} if (sources := self.code.gather_sources(cell, self.metrics)) else {}),
         }
 
     def _describe_environment(self, cell: Cell) -> dict[str, Any]:

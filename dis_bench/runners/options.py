@@ -24,6 +24,7 @@ MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
 RERUN = ("never", "missing", "always")
+PARTS = ("weights", "codes", "pictures")  # of a finished cell
 
 
 def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
@@ -49,6 +50,7 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
     )
     _check_holdout(options["holdout"])
     _check_score_at(options["score_at"])
+    _check_keep(options["keep"])
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
         raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
     clip_norm = options["clip_norm"]
@@ -66,8 +68,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
             "score_at cannot be combined with early_stop, which may end a training before those steps; give "
             "one of the two."
         )
-    if not isinstance(options["network"], str):
-        raise InputError(f"network must be a text, but {shown(options['network'])} was given.")
+    if not isinstance(options["network"], (str, type)):
+        raise InputError(f"network must be a name or a class, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
         _check_list(name, options[name])
     if not isinstance(settings, dict):
@@ -141,6 +143,13 @@ def _check_score_at(value: Any) -> None:
             raise InputError(f"the steps of score_at must differ, but {step} was given twice.")
 
 
+def _check_keep(value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise InputError(f"keep must be a list of {', '.join(PARTS)}, but {shown(value)} was given.")
+    for part in value:
+        check_choice("keep", part, PARTS)
+
+
 def _check_list(name: str, value: Any) -> None:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise InputError(f"{name} must be a list, but {shown(value)} was given.")
@@ -150,8 +159,8 @@ def _check_list(name: str, value: Any) -> None:
         wrong = [one for one in value if isinstance(one, bool) or not isinstance(one, (Real, str))]
         what = "a list of numbers"
     else:
-        wrong = [one for one in value if not isinstance(one, str)]
-        what = "a list of names"
+        wrong = [one for one in value if not (isinstance(one, (str, type)) or callable(one))]
+        what = "a list of names, classes or functions"
     if wrong:
         raise InputError(f"{name} must be {what}, but {shown(wrong[0])} is in it.")
 

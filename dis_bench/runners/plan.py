@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dis_bench.records.cell import Cell
+from dis_bench.runners.options import PARTS
 from dis_bench.runners.study_code import StudyCode
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Plan:
         parameters: parameters of metrics that differ from the defaults.
         allow_small: whether protocols are reduced to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
+        keep: parts of each finished cell to keep.
     """
 
     cells: tuple[Cell, ...]
@@ -38,6 +40,7 @@ class Plan:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     allow_small: bool = False
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    keep: tuple[str, ...] = PARTS
 
 
 @runtime_checkable

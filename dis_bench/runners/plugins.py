@@ -171,7 +171,7 @@ def check_needs(model: str, needs: Sequence[str], name: str, dataset: Dataset) -
         )
 
 
-def check_own_networks(model: str, has_own: bool, network: str, default: str) -> None:
+def check_own_networks(model: str, has_own: bool, network: str | type, default: str) -> None:
     """Check that a model with networks of its own is not to take others.
 
     Raises:

@@ -20,6 +20,7 @@ from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
 from dis_bench.records.checks import canonical, check_cell, check_column
 from dis_bench.records.codes import has_codes
+from dis_bench.records.parts import list_lacking
 from dis_bench.records.plans import write_plan
 from dis_bench.records.schema import Record
 from dis_bench.records.store import Store, StoreLost
@@ -277,13 +278,15 @@ def _measure(cell: Cell, pipeline: Pipeline) -> int:
 def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     """List the jobs that a plan still needs under the given rerun policy.
 
-    An invalid record is named in a warning, and its cell is run again.
+    An invalid record is named in a warning, and its cell is run again. So are the parts that finished cells
+    did not keep, but these cells stay as they are.
 
     Raises:
         InputError: a record cannot hold the values of a cell.
     """
     problems: list[str] = []
     jobs = []
+    lacking: Counter[str] = Counter()
     for cell in plan.cells:
         wanted = plan.protocols[cell.dataset]
         _check_identity(cell, wanted)
@@ -295,10 +298,23 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
             # Without its codes a finished cell must be trained again to be scored.
             scores_only = has_codes(store.folder(cell), record)
             jobs.append(Job(cell, scores_only=scores_only, before=before))
+        if record is not None and record["status"] == "done" and (not jobs or jobs[-1].cell != cell):
+            lacking.update(list_lacking(store.folder(cell), record, plan.keep))
+    if lacking:
+        warnings.warn(_describe_lacking(lacking), stacklevel=2)
     more = [f"{len(problems) - MOST_WARNINGS} more records cannot be read."]
     for problem in problems[:MOST_WARNINGS] + (more if problems[MOST_WARNINGS:] else []):
         warnings.warn(problem, stacklevel=2)
     return jobs
+
+
+def _describe_lacking(lacking: Counter[str]) -> str:
+    """Return a sentence on the parts that finished cells lack, although they are wanted."""
+    counts = [
+        f"{count:,} finished cell{'s have' if count > 1 else ' has'} no {part}"
+        for part, count in lacking.items()
+    ]
+    return f"{', and '.join(counts)}, which this study keeps; rerun 'always' trains again."
 
 
 def _check_identity(cell: Cell, wanted: Collection[str]) -> None:
@@ -354,6 +370,7 @@ def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: f
         plan.allow_small,
         plan.protocols,
         Manner(checkpoint_minutes=checkpoint_minutes),
+        plan.keep,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dis_bench.records.pictures import write_pictures
 from dis_bench.records.schema import Record
 from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing
+from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_heldout
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.scores import score_cell
@@ -124,14 +125,19 @@ def _read_state(folder: Path, cell: Cell) -> State | None:
     return state if all((folder / name_unfinished_codes(step)).exists() for step in before) else None
 
 
-def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Record:
+def keep(
+    trained: TrainedCell, folder: Path, record: Record, tell: Tell, parts: Collection[str] = PARTS
+) -> Record:
     """Write weights, codes and pictures of a trained cell; return its unscored record.
+
+    Codes are written in any case, as the scores are computed from the file.
 
     Args:
         trained: the cell.
         folder: folder to write to.
         record: the record of a cell before training.
         tell: called with each stage.
+        parts: parts to keep once the cell is scored.
 
     Raises:
         Exception: the training failed.
@@ -141,7 +147,8 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         raise trained.failure
     cell = trained.trainee.cell
     with computing("fp32", cell.kernels):
-        write_weights(folder, trained.trainee.networks.state_dict())
+        if "weights" in parts:
+            write_weights(folder, trained.trainee.networks.state_dict())
         tell("encoding")
         evaluation = evaluate(trained.trainee)
         measures = {**evaluation.measures, **evaluate_heldout(trained.trainee)}
@@ -151,9 +158,10 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
                 "the trained model gives losses that are not finite on the images it is scored on"
             )
         write_codes(folder, evaluation.codes, evaluation.factors, evaluation.log_variances)
-        pictures = make_pictures(trained.trainee, measures.get("kl_per_latent"))
-        if pictures is not None:
-            write_pictures(folder, pictures)
+        if "pictures" in parts:
+            pictures = make_pictures(trained.trainee, measures.get("kl_per_latent"))
+            if pictures is not None:
+                write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
     if trained.trainee.is_trained_by_steps:
         timing["images_per_second"] = trained.steps * cell.batch_size / trained.seconds
@@ -165,6 +173,8 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         "status": "done",
         "dial": model.dial,
         "evaluation": measures,
+        "images": {"shape": [*dataset.image_shape], "pixel_max": dataset.pixel_max},
+        **({} if {*PARTS} <= {*parts} else {"keep": [part for part in PARTS if part in parts]}),
         "timing": timing,
         "declared": declared,
         **({"adapted": trained.adapted} if trained.adapted else {}),

@@ -6,10 +6,10 @@ import dataclasses
 import itertools
 import math
 import tomllib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dis_bench.datasets.dataset import Dataset
+    from dis_bench.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ LARGEST_FILE = 1_000_000  # bytes of a study file
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 
+LONGEST_SOURCE = 200_000  # characters of a plug-in that records keep
+
 
 @dataclass(frozen=True)
 class Study:
@@ -83,7 +86,8 @@ class Study:
     The defaults are those of the built-in study, ``quickstart.toml`` in the folder of this file.
 
     Attributes:
-        models: names, ``module:Class`` or ``path/file.py:Class``.
+        models: names, ``module:Class``, ``path/file.py:Class``, or classes, also those of a notebook; records
+            keep the source of a class.
         betas: values of ``beta`` for every model whose dial it is; the others keep their defaults.
         datasets: names, as for models.
         source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
@@ -97,7 +101,9 @@ class Study:
         latent_size: number of latents.
         network: a name, as for models.
         likelihood: ``bernoulli`` or ``gaussian``.
-        metrics: names, as for models; an empty list trains without scores.
+        metrics: names or functions, as for models; an empty list trains without scores.
+        keep: parts of each finished cell to keep, of ``weights``, ``codes`` and ``pictures``; without codes,
+            a metric that is added later needs another training.
         clip_norm: largest norm of each player's gradients; None does not clip them.
         lr_schedule: ``plateau`` or ``plateau(factor,patience,threshold)``, which lowers the learning rates
             when the reconstruction of held-out images no longer improves; None keeps them.
@@ -118,9 +124,9 @@ class Study:
     [('vae', {}, 0), ('betavae', {'beta': 1.0}, 0), ('betavae', {'beta': 4.0}, 0)]
     """
 
-    models: Sequence[str] = DEFAULTS["models"]
+    models: Sequence[str | type[Model]] = DEFAULTS["models"]
     betas: Sequence[float] = DEFAULTS["betas"]
-    datasets: Sequence[str] = DEFAULTS["datasets"]
+    datasets: Sequence[str | type[Dataset]] = DEFAULTS["datasets"]
     source: str | None = DEFAULTS.get("source")
     seeds: int | str | Sequence[int] | None = DEFAULTS.get("seeds")
     steps: int | None = DEFAULTS.get("steps")
@@ -129,9 +135,10 @@ class Study:
     holdout: float = DEFAULTS["holdout"]
     score_at: Sequence[int] = DEFAULTS["score_at"]
     latent_size: int = DEFAULTS["latent_size"]
-    network: str = DEFAULTS["network"]
+    network: str | type = DEFAULTS["network"]
     likelihood: str = DEFAULTS["likelihood"]
-    metrics: Sequence[str] = DEFAULTS["metrics"]
+    metrics: Sequence[str | Callable[..., Any]] = DEFAULTS["metrics"]
+    keep: Sequence[str] = DEFAULTS["keep"]
     clip_norm: float | None = DEFAULTS.get("clip_norm")
     lr_schedule: str | None = DEFAULTS.get("lr_schedule")
     early_stop: int | None = DEFAULTS.get("early_stop")
@@ -142,6 +149,23 @@ class Study:
     precision: str = DEFAULTS["precision"]
     kernels: str = DEFAULTS["kernels"]
     data_dir: str | None = DEFAULTS.get("data_dir")
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names at once; all else is checked when the study is planned."""
+        for kind, given in self._list_given():
+            there = registry.plugins(kind)
+            for name in given if isinstance(given, (list, tuple)) else ():
+                if isinstance(name, str) and ":" not in name and name not in there:
+                    registry.find(kind, name)  # which raises the error
+
+    def __repr__(self) -> str:
+        shown = {one.name: _name_objects(getattr(self, one.name)) for one in dataclasses.fields(self)}
+        return f"Study({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def _list_given(self) -> list[tuple[str, Any]]:
+        """List the plug-ins that were given, by kind."""
+        given = [("models", self.models), ("datasets", self.datasets), ("metrics", self.metrics)]
+        return [*given, ("networks", [self.network])]
 
     @names_missing_packages
     @neutral()
@@ -203,11 +227,13 @@ class Study:
             metrics={name: _specification(plugin) for name, plugin in metrics.items()},
             device=device,
             code=_describe_code(
-                [*models.values(), *networks.values(), *dataset_plugins.values(), *metrics.values()]
+                [*models.values(), *networks.values(), *dataset_plugins.values(), *metrics.values()],
+                self._list_given(),
             ),
             parameters=settings.parameters,
             allow_small=self.allow_small,
             protocols=protocols,
+            keep=tuple(self.keep),
         )
 
     def _list_cells(
@@ -398,7 +424,23 @@ _CHOICES: dict[str, Sequence[str]] = {
 }
 
 
-def _find_all(kind: str, names: Sequence[str]) -> dict[str, Plugin]:
+class _Named(NamedTuple):
+    """A class or function in the text of a study."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _name_objects(value: Any) -> Any:
+    """Replace classes and functions in a value by their names."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_name_objects, value))
+    return _Named(getattr(value, "__name__", "function")) if callable(value) else value
+
+
+def _find_all(kind: str, names: Sequence[Any]) -> dict[str, Plugin]:
     found: dict[str, Plugin] = {}
     for name in names:
         plugin = registry.find(kind, name)
@@ -421,12 +463,24 @@ def _find_dial(model: Any, declared: Sequence[str]) -> str | None:
     return "beta" if dial is None and "beta" in declared else dial
 
 
-def _describe_code(plugins: Sequence[Plugin]) -> StudyCode:
+def _describe_code(plugins: Sequence[Plugin], given: Sequence[tuple[str, Any]]) -> StudyCode:
     by_name = {(plugin.kind, plugin.name): plugin for plugin in plugins}
     return StudyCode(
         {key: _specification(plugin) for key, plugin in by_name.items()},
         {key: plugin.code for key, plugin in by_name.items()},
+        dict(_read_sources(given)),
     )
+
+
+def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the sources of classes and functions that no package installs, by kind and name."""
+    for kind, some in given:
+        for one in some:
+            plugin = None if isinstance(one, str) else registry.find(kind, one)
+            if plugin is not None and registry.installed(kind, plugin.name) is None:
+                source = registry.read_source(plugin)
+                if source and len(source) <= LONGEST_SOURCE:
+                    yield (kind, plugin.name), source
 
 
 def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -24,10 +24,12 @@ class StudyCode:
     Attributes:
         specifications: what to load for each (kind, name): the name itself, or ``path/file.py:Class``.
         codes: code by (kind, name).
+        sources: source by (kind, name) of the plug-ins that were given as classes or functions.
     """
 
     specifications: dict[tuple[str, str], str] = field(default_factory=dict)
     codes: dict[tuple[str, str], Code] = field(default_factory=dict)
+    sources: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def describe(self, cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
         """Describe the code of a cell's plug-ins, for the environment in its record.
@@ -36,15 +38,19 @@ class StudyCode:
             cell: the cell.
             metrics: names of the metrics that score it.
         """
-        keys = [
-            *(("models", cell.model), ("networks", cell.network), ("datasets", cell.dataset)),
-            *(("metrics", name) for name in metrics),
-        ]
-        codes = [self.codes[key] for key in keys if key in self.codes]
+        codes = [self.codes[key] for key in _list_keys(cell, metrics) if key in self.codes]
         return {
             "imported": {name: version for code in codes for name, version in code.packages.items()},
             "unwatched": _unwatched(codes),
         }
+
+    def gather_sources(self, cell: Cell, metrics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Gather the sources of a cell's plug-ins for its record, by kind and name."""
+        found: dict[str, dict[str, str]] = {}
+        for kind, name in _list_keys(cell, metrics):
+            if (kind, name) in self.sources:
+                found.setdefault(kind, {})[name] = self.sources[kind, name]
+        return found
 
     def check(self, cell: Cell) -> None:
         """Check that a cell's code is the same as when the study was planned.
@@ -77,6 +83,13 @@ class StudyCode:
             f"not watched for changes: {'; '.join(named[:MOST_NAMED])}{more}; "
             "if the code or data behind them change, give --rerun always."
         )
+
+
+def _list_keys(cell: Cell, metrics: Iterable[str]) -> list[tuple[str, str]]:
+    return [
+        *(("models", cell.model), ("networks", cell.network), ("datasets", cell.dataset)),
+        *(("metrics", name) for name in metrics),
+    ]
 
 
 def _unwatched(codes: Iterable[Code]) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from dis_bench.cli.main import main
 from dis_bench.models import build_model
 from dis_bench.records.table import read_results
+from dis_bench.records.weights import read_weights
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
 from tests.networks.test_chosen import PLUGINS
@@ -54,7 +54,7 @@ def test_workers_train_by_the_networks_of_a_file(study, tmp_path):
     cell = json.loads((folder / "record.json").read_text(encoding="utf-8"))["cell"]
     assert len(cell["network_version"]) == 16
     _, networks = build_model("vae", network=study.network, image_shape=(1, 32, 32), latent_size=2)
-    networks.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    networks.load_state_dict(read_weights(folder))
     with np.load(folder / "codes.npz") as kept, np.load(folder / "pictures.npz") as pictures:
         assert np.isfinite(kept["codes"]).all()
         assert pictures["originals"].shape[1:] == (1, 32, 32)

@@ -65,7 +65,7 @@ def make_store(root: Path) -> Path:
         codes = rng.standard_normal((50, LATENTS)).astype(np.float32)
         factors = rng.integers(0, 4, (50, 2)).astype(np.int32)
         np.savez_compressed(folder / "codes.npz", codes=codes, log_variances=codes - 3, factors=factors)
-        (folder / "weights.pt").write_bytes(b"weights")
+        (folder / "weights.safetensors").write_bytes(b"weights")
         reseal(folder, declared=DECLARED)
     write_anchors(root, {"mig": (0.8, 0.1)})
     return root

@@ -92,7 +92,7 @@ READERS = {
     "codes.npz": lambda folder, problems: read_codes(folder),
     "pictures.npz": find_pictures,
     "training.csv": read_curve,
-    "weights.pt": lambda folder, problems: read_file(folder, "weights.pt"),
+    "weights.safetensors": lambda folder, problems: read_file(folder, "weights.safetensors"),
 }
 
 

@@ -343,9 +343,9 @@ def test_all_is_flushed_before_the_record_and_the_record_before_the_cell_is_ther
 
     monkeypatch.setattr(os, "rename", renaming)
     with store.new_folder(CELL) as folder:
-        (folder / "weights.pt").write_text("weights")
+        (folder / "weights.safetensors").write_text("weights")
         write_record(folder, record_of(CELL))
-    assert {"weights.pt", "record.json", folder.name} <= set(names[str(store.folder(CELL))])
+    assert {"weights.safetensors", "record.json", folder.name} <= set(names[str(store.folder(CELL))])
     assert Path(flushed[-1]).name == "unfinished"
     assert Path(flushed[-2]).name == "cells"
 

@@ -299,7 +299,7 @@ def test_a_cell_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path
     assert steps.seen == [3]
     whole = run(TWO, tmp_path / "whole")
     pd.testing.assert_frame_equal(table.drop(columns=TOOK), whole.drop(columns=TOOK))
-    for name in ("training.csv", "weights.pt"):
+    for name in ("training.csv", "weights.safetensors"):
         first, second = (Path(one["folder"][0], name).read_bytes() for one in (table, whole))
         assert first == second
     assert leftovers(Store(tmp_path / "stopped")) == []

@@ -17,6 +17,7 @@ from dis_bench.records.record import write_record
 from dis_bench.records.seal import read_record
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
+from dis_bench.records.weights import read_weights
 from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
@@ -84,7 +85,7 @@ def test_a_study_ends_in_a_table_and_whole_folders(tmp_path):
     pd.testing.assert_frame_equal(table, read_results(tmp_path))
     for folder in map(Path, table["folder"]):
         names = {path.name for path in folder.iterdir()}
-        assert names == {"record.json", "training.csv", "codes.npz", "pictures.npz", "weights.pt"}
+        assert names == {"record.json", "training.csv", "codes.npz", "pictures.npz", "weights.safetensors"}
     record = json.loads((Path(table["folder"][0]) / "record.json").read_text())
     assert record["command"] == "dis-bench run as typed"
     assert record["environment"]["torch"] == torch.__version__
@@ -101,7 +102,7 @@ def test_models_of_every_kind_end_in_one_table(tmp_path):
     assert table["mse"]["pca"] < 0.05  # ten components are enough for squares
     folder = Path(table["folder"]["pca"])
     assert {path.name for path in folder.iterdir()} == {
-        "record.json", "codes.npz", "pictures.npz", "weights.pt"
+        "record.json", "codes.npz", "pictures.npz", "weights.safetensors"
     }  # fmt: skip
     with np.load(folder / "codes.npz") as kept:
         assert sorted(kept) == ["codes", "factors"]
@@ -122,7 +123,7 @@ def test_kept_weights_give_the_codes_again(tmp_path):
     folder = Path(table["folder"][0])
     plan = dataclasses.replace(TINY, betas=[1], seeds=1).plan()
     trained = prepare(plan.cells[0], plan.models, plan.datasets, "cpu")
-    trained.networks.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    trained.networks.load_state_dict(read_weights(folder))
     trained.networks.eval()
     evaluation = evaluate(trained)
     with np.load(folder / "codes.npz") as kept:
@@ -197,12 +198,12 @@ def test_always_does_all_again_and_keeps_the_old(tmp_path):
 def test_new_metrics_are_scored_without_training(tmp_path):
     bare = dataclasses.replace(TINY, metrics=())
     assert "mean_code" not in run(bare, tmp_path)
-    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")}
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.safetensors")}
     before = records(tmp_path)
     assert choose_jobs(TINY.plan(), Store(tmp_path), "never") == []
     table = run(TINY, tmp_path)
     assert table["mean_code"].notna().all()
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")} == weights
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.safetensors")} == weights
     after = records(tmp_path)
     assert len(after) == 8
     assert before.items() <= after.items()  # the first records are unchanged

@@ -78,7 +78,7 @@ def test_a_record_has_the_scores_at_each_step(whole):
 
 def test_the_training_is_bit_for_bit_what_it_is_without(whole, tmp_path):
     [plain] = run(replace(STUDY, score_at=()), tmp_path)
-    for name in ("weights.pt", "training.csv", "codes.npz"):
+    for name in ("weights.safetensors", "training.csv", "codes.npz"):
         assert read(plain, name) == read(whole, name)
     assert plain["scores"] == whole["scores"]
     assert plain["hash"] != whole["hash"]
@@ -108,7 +108,7 @@ def test_a_cell_that_goes_on_has_what_one_that_never_stopped_has(moment, whole, 
     assert trained != [*range(1, 25)]  # it went on
     assert record["scores_at"] == whole["scores_at"]
     assert record["scores"] == whole["scores"]
-    for name in ("weights.pt", "training.csv", "codes.npz"):
+    for name in ("weights.safetensors", "training.csv", "codes.npz"):
         assert read(record, name) == read(whole, name)
 
 
@@ -157,7 +157,7 @@ def test_a_model_that_is_fitted_after_its_steps_is_fitted_at_each_of_them(tmp_pa
     study = replace(STUDY, models=["ae_ica"], betas=[], metrics=["mig"], score_at=[8, 24])
     [record] = run(study, tmp_path / "along")
     [plain] = run(replace(study, score_at=()), tmp_path / "plain")
-    for name in ("weights.pt", "training.csv", "codes.npz"):
+    for name in ("weights.safetensors", "training.csv", "codes.npz"):
         assert read(plain, name) == read(record, name)
     with (
         np.load(f"{record['folder']}/codes.24.npz") as codes,

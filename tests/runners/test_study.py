@@ -94,7 +94,7 @@ def test_what_is_no_file(tmp_path):
         ({"data_dir": "a\0b"}, "data_dir must be a path, but 'a\\x00b' holds a NUL"),
         ({"models": ["a" * 300 + ".py:X"]}, "is too long: names may have 255 bytes"),
         ({"allow_small": 1}, "allow_small must be true or false"),
-        ({"network": ["burgess"]}, "network must be a text, but ['burgess'] was given"),
+        ({"network": ["burgess"]}, "network must be a name or a class, but ['burgess'] was given"),
     ],
 )
 def test_options_beyond_their_limits(changes, sentence):

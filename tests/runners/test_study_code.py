@@ -11,6 +11,7 @@ from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.nn import compiled
 from dis_bench.records.store import Store
+from dis_bench.records.weights import read_weights
 from dis_bench.runners.run import build_pipeline, choose_jobs, run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.watch import Watcher
@@ -190,7 +191,7 @@ def test_by_torchs_kernels_all_numbers_are_those_of_torchs_layers(study, folder,
     assert (planned, record(table)["environment"]["kernels"], table["kernels"][0]) == ("torch",) * 3
     monkeypatch.setattr(compiled, "serves", lambda images, layers: False)
     again = run(by_torch, folder / "again")
-    weights = [torch.load(Path(one["folder"][0]) / "weights.pt", weights_only=True) for one in (table, again)]
+    weights = [read_weights(Path(one["folder"][0])) for one in (table, again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     same = ["hash", "reconstruction", "kl", "mse", "mean"]
     assert table[same].equals(again[same])

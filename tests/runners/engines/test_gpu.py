@@ -11,6 +11,7 @@ import torch
 from dis_bench.errors import InputError
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
+from dis_bench.records.weights import read_weights
 from dis_bench.runners.engines import gpu
 from dis_bench.runners.engines.sizes import Choice, StackCost
 from dis_bench.runners.run import _measure_group, build_pipeline, choose_jobs, run_study
@@ -102,9 +103,9 @@ def test_always_does_all_again(tmp_path):
 
 def test_new_metrics_are_scored_without_training(tmp_path):
     run(dataclasses.replace(TINY, metrics=()), tmp_path)
-    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")}
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.safetensors")}
     assert run(TINY, tmp_path)["mean_code"].notna().all()
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.pt")} == weights
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/weights.safetensors")} == weights
 
 
 def test_a_diverging_cell_is_recorded_and_its_neighbours_go_on(tmp_path):
@@ -209,9 +210,9 @@ def test_on_a_gpu_a_study_ends_in_records_that_need_no_gpu(tmp_path):
         stack = record(folder)["environment"]["stack"]
         assert stack["captured"]
         assert stack["measured"]
-        weights = torch.load(Path(folder, "weights.pt"), weights_only=True)
+        weights = read_weights(folder)
         assert {weight.device.type for weight in weights.values()} == {"cpu"}
-        torch.load(Path(folder, "weights.pt"), weights_only=True, map_location="cpu")
+        read_weights(folder)
 
 
 def test_an_estimate_is_made_all_the_same_where_stacks_cannot_be_measured(monkeypatch):

@@ -101,7 +101,7 @@ def test_a_metric_that_fills_the_column_of_another_has_no_score(tmp_path):
 
 
 def weights(out):
-    return {path: path.stat().st_mtime_ns for path in Path(out).glob("cells/*/weights.pt")}
+    return {path: path.stat().st_mtime_ns for path in Path(out).glob("cells/*/weights.safetensors")}
 
 
 def test_other_parameters_score_a_study_again_without_training(tmp_path):

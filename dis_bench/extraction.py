@@ -1,0 +1,183 @@
+"""Extract classes and functions of a notebook or a script into a module of their own.
+
+Worker processes import plug-ins by file, and the hash of a file is their version. A class that was typed into
+a notebook has neither. So its source is collected, with that of the classes, functions, imports and plain
+values that it uses, and written to a file. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import builtins
+import functools
+import hashlib
+import inspect
+import linecache
+import shutil
+import symtable
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from dis_bench.errors import InputError, shown
+
+MAIN = "__main__"
+
+
+def extract(given: Any) -> Path:
+    """Write a class or function, and what it uses, to a module; return its path.
+
+    The same source gives the same path within a process. The file is removed when the process ends.
+
+    Args:
+        given: a class or function that was defined at the top of a notebook or script.
+
+    Raises:
+        InputError: its source cannot be found, or it uses a value that has no source.
+    """
+    given = inspect.unwrap(given)
+    name = given.__name__
+    collected = _Collection(name)
+    collected.add(name, given)
+    text = "from __future__ import annotations\n\n" + "\n".join([*collected.imports, "", *collected.parts])
+    folder = _folder() / hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = folder / f"{name}.py"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="dis_bench_source_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder.resolve()
+
+
+class _Collection:
+    """The source of a class or function, with everything that it uses.
+
+    Args:
+        whose: its name, for messages.
+    """
+
+    def __init__(self, whose: str) -> None:
+        self.whose = whose
+        self.imports: list[str] = []
+        self.parts: list[str] = []
+        self._seen: set[str] = set()
+
+    def add(self, name: str, value: Any) -> None:
+        """Add what a global name stands for, after everything that it uses."""
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        statement = _write_import(name, value) or _write_value(name, value)
+        if statement is not None:
+            self.imports.append(statement)
+            return
+        own = inspect.unwrap(value) if callable(value) else value
+        if not isinstance(own, (type, FunctionType)):
+            raise InputError(
+                f"'{self.whose}' uses '{name}', {shown(value)}, which has no source to keep: define it "
+                f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
+            )
+        source = find_source(own)
+        variables = _find_globals(own)
+        for used in _list_globals(source):
+            if used in variables and used != own.__name__:
+                self.add(used, variables[used])
+        self.parts.append(source + ("" if name == own.__name__ else f"\n{name} = {own.__name__}\n"))
+
+
+def _write_import(name: str, value: Any) -> str | None:
+    """Return the statement that imports a value under a name, if any does."""
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__} as {name}"
+    module = getattr(value, "__module__", None)
+    names = (getattr(value, name, None) for name in ("__qualname__", "__name__", "_name"))
+    own = next((name for name in names if name), None)
+    if not isinstance(module, str) or not isinstance(own, str) or module == MAIN:
+        return None
+    if getattr(sys.modules.get(module), own, None) is not value:
+        return None
+    return f"from {module} import {own} as {name}"
+
+
+def _write_value(name: str, value: Any) -> str | None:
+    """Return the statement that assigns a plain value, such as a number or a list."""
+    try:
+        same = ast.literal_eval(repr(value)) == value
+    except Exception:  # any value has a repr of its own
+        return None
+    return f"{name} = {value!r}" if same is True else None
+
+
+def find_source(given: Any) -> str:
+    """Return the source of a class or function at the top of a notebook or script.
+
+    Raises:
+        InputError: it cannot be found.
+    """
+    if given.__qualname__ != given.__name__ or not given.__name__.isidentifier():
+        raise InputError(
+            f"'{given.__qualname__}' must be defined at the top of a module, a script or a notebook, so that "
+            "worker processes can import it."
+        )
+    for file in _list_files(given):
+        lines = linecache.getlines(file)
+        found = _find_definition("".join(lines), given)
+        if found is not None:
+            first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
+            return textwrap.dedent("".join(lines[first - 1 : found.end_lineno])).rstrip() + "\n"
+    raise InputError(
+        f"the source of '{given.__name__}' cannot be found: put it into a file and give "
+        f"'file.py:{given.__name__}'."
+    )
+
+
+def _list_files(given: Any) -> Iterator[str]:
+    """List the files that may define a class or function, the likeliest first."""
+    functions = [given] if isinstance(given, FunctionType) else [*vars(given).values()]
+    for function in functions:
+        function = getattr(function, "__func__", getattr(function, "fget", function))
+        if isinstance(function, FunctionType):
+            yield function.__code__.co_filename
+    if isinstance(given, type):  # one without methods: the main script, and cells of a notebook, latest first
+        yield getattr(sys.modules.get(given.__module__), "__file__", None) or ""
+        files = reversed([*linecache.cache])
+        yield from [file for file in files if "ipykernel" in file or file.startswith("<ipython")]
+
+
+def _find_definition(source: str, given: Any) -> Any:
+    """Return the last definition of a class or function at the top of a source."""
+    kind = ast.ClassDef if isinstance(given, type) else ast.FunctionDef
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # a cell may begin with a magic command
+        return None
+    found = [node for node in tree.body if isinstance(node, kind) and node.name == given.__name__]
+    return found[-1] if found else None
+
+
+def _find_globals(given: Any) -> Mapping[str, Any]:
+    return given.__globals__ if isinstance(given, FunctionType) else vars(sys.modules[given.__module__])
+
+
+def _list_globals(source: str) -> list[str]:
+    """List the names that a definition takes from its module, without builtins' own."""
+    tables = [symtable.symtable(source, "<source>", "exec")]
+    names = set()
+    for table in tables:
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            is_taken = symbol.is_global() or (table.get_type() == "module" and not symbol.is_assigned())
+            if is_taken and symbol.is_referenced() and not hasattr(builtins, symbol.get_name()):
+                names.add(symbol.get_name())
+    return sorted(names)

@@ -1,0 +1,39 @@
+"""The parts of a finished cell that ``--keep`` chooses, and the files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from dis_bench.records import codes, pictures, weights
+from dis_bench.records.along import name_codes
+from dis_bench.records.schema import Record
+
+# The file of each part; a cell also has codes at steps of its training, if they are scored.
+PARTS = {"weights": weights.FILE, "codes": codes.FILE, "pictures": pictures.FILE}
+
+
+def list_kept(record: Mapping[str, Any]) -> list[str]:
+    """List the parts that a cell was to keep; all, unless its record says otherwise."""
+    return list(record.get("keep", PARTS))
+
+
+def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[str]:
+    """List the wanted parts of a finished cell that it did not keep, or has lost.
+
+    A model without a decoder makes no pictures, so none are lacking.
+    """
+    kept = list_kept(record)
+    files = {**PARTS, "weights": weights.find_weights(folder)}
+    return [
+        part
+        for part in wanted
+        if part not in kept or (files[part] in record["files"] and not (folder / files[part]).exists())
+    ]
+
+
+def list_codes(record: Record) -> list[str]:
+    """List the files of codes that a finished cell has or had."""
+    names = [codes.FILE, *map(name_codes, record.get("scores_at", {}))]
+    return names if "files" not in record else [name for name in names if name in record["files"]]

@@ -1,0 +1,1 @@
+"""Trained models: loaded from a result folder, to encode, decode and show."""

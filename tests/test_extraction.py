@@ -1,0 +1,111 @@
+"""Classes and functions of a script or notebook become modules of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# The cells of a notebook, compiled and registered as an IPython kernel does.
+NOTEBOOK = """
+import linecache, sys
+CELLS = sys.stdin.read().split("# ---\\n")
+for number, cell in enumerate(CELLS):
+    name = f"/tmp/ipykernel_1/{number}.py"
+    linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)
+    exec(compile(cell, name, "exec"), sys.modules["__main__"].__dict__)
+"""
+
+MINE = """
+import math
+import numpy as np
+from math import pi as PI
+from dis_bench.errors import InputError as Wrong
+WEIGHT = [2.0, -1]
+def halve(x):
+    return x / 2
+other = halve
+# ---
+class Base:
+    name = "base"
+# ---
+def decorate(function):
+    return function
+
+class Mine(Base):
+    "Not used: WEIGHTS, unused."
+    power: "Unknown" = PI
+    @decorate
+    def f(self, x: np.ndarray = WEIGHT):
+        return other(math.exp(len(x))), [Wrong for PI in x]
+# ---
+from dis_bench.extraction import extract
+first = extract(Mine)
+"""
+
+
+def run(cells, cwd):
+    """Run the cells of a notebook in a process of their own; return what they print."""
+    options = {"capture_output": True, "text": True, "cwd": cwd, "env": {"PYTHONPATH": str(ROOT), "PATH": ""}}
+    return subprocess.run([sys.executable, "-c", NOTEBOOK], input=cells, **options)
+
+
+def test_a_class_is_written_with_all_that_it_uses(tmp_path):
+    done = run(f"{MINE}print(first.read_text(), end='')\n# ---\nassert extract(Mine) == first\n", tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    for line in (
+        *("import math as math", "import numpy as np", "from dis_bench.errors import InputError as Wrong"),
+        *(
+            "WEIGHT = [2.0, -1]",
+            "PI = 3.141592653589793",
+            "other = halve",
+            "class Base:",
+            "class Mine(Base):",
+        ),
+        *("def decorate(function):", "    @decorate"),
+    ):
+        assert line in text.splitlines()
+    assert text.index("class Base") < text.index("class Mine")
+    namespace = {}
+    exec(compile(text, "extracted", "exec"), namespace)
+    assert namespace["Mine"]().f([1, 2])[0] == pytest.approx(namespace["math"].exp(2) / 2)
+
+
+def test_the_same_source_has_the_same_text_in_another_process(tmp_path):
+    both = [run(f"{MINE}print(first.read_text(), first.parent.name)", tmp_path).stdout for _ in range(2)]
+    assert both[0] == both[1] != ""
+
+
+def test_the_latest_definition_counts(tmp_path):
+    again = "# ---\nclass Base:\n    name = 'second'\n# ---\nprint(extract(Base).read_text())"
+    text = run(MINE + again, tmp_path).stdout
+    assert "second" in text
+    assert "'base'" not in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("big = object()\nclass C:\n    def f(self):\n        return big", "'C' uses 'big', <object object"),
+        (
+            "def make():\n    class C:\n        pass\n    return C\nC = make()",
+            "'make.<locals>.C' must be defined",
+        ),
+        ("C = lambda codes, factors: 0", "'<lambda>' must be defined at the top"),
+        ("exec('class C:\\n    def f(self): pass')", "the source of 'C' cannot be found: put it into a file"),
+    ],
+)
+def test_what_has_no_source_is_refused(cell, said, tmp_path):
+    cells = f"{cell}\n# ---\nfrom dis_bench.extraction import extract\nextract(C)\n"
+    error = run(cells, tmp_path).stderr
+    assert "InputError" in error
+    assert said in error
+
+
+def test_the_folder_is_removed_at_the_end(tmp_path):
+    path = Path(run(f"{MINE}print(first)", tmp_path).stdout.strip())
+    assert path.name == "Mine.py"
+    assert not path.exists()
