@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from dis_bench.reports.report import Report
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+) -> Path:
     """Write the report of a result folder.
 
     It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html``. Nothing is
@@ -24,17 +27,21 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Args:
         folder: the ``--out`` folder of one or more runs.
         out: the folder to write to; ``folder/report`` if None.
+        published: sources of published figures to show beside measured ones: names (``dis-bench list
+            published``), or paths of TOML files of the same form.
 
     Returns:
         The path of ``index.html``.
 
     Raises:
-        InputError: there are no results, or the report cannot be written there.
+        InputError: there are no results, the report cannot be written there, or a source cannot be read.
     """
-    return make_report(folder, out)[1]
+    return make_report(folder, out, published)[1]
 
 
-def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:
+def make_report(
+    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+) -> tuple[Report, Path]:
     """Build a report and write it; arguments and errors as in :func:`write_report`.
 
     Returns:
@@ -47,6 +54,6 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
         out = folder / "report" if out is None else check_path("the report's folder", out)
         check_folder(out)
         sweep(Store(folder))
-        report = build_report(folder)
+        report = build_report(folder, published)
         publish(out, report.files)
         return report, out / "index.html"
