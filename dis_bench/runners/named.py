@@ -34,7 +34,7 @@ class About:
 @cache
 def find_studies() -> dict[str, Path]:
     """Return the file of each named study, sorted by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)}
 
 
 def read_about(name: str) -> About:

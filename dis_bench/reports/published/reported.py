@@ -140,19 +140,15 @@ _UNSAID = " (which of them is not said)"
 
 def _compare_budgets(setting: Setting, table: Table) -> list[str]:
     """Say in which known options a table differs from a setting, and which are unknown."""
-    here = {key: setting.cell.get(key) for key in BUDGET}
+    here = {key: setting.cell[key] for key in BUDGET if key in setting.cell}  # an encoder's has few
     differing = [
-        f"{_WORDS[key]} {format_value(there)} (here {_here(here[key])})"
+        f"{_WORDS[key]} {format_value(there)} (here {format_value(here[key])})"
         for key, there in table.budget.items()
-        if here[key] != there
+        if key in here and here[key] != there
     ]
-    unknown = [_WORDS[key] for key in BUDGET if key not in (*table.budget, "source")]
+    unknown = [_WORDS[key] for key in here if key not in table.budget]
     sentences = [f"Unlike here: {', '.join(differing)}"] if differing else []
     return sentences + ([f"Unknown: {', '.join(unknown)}"] if unknown else [])
-
-
-def _here(value: Any) -> str:
-    return DASH if value is None else format_value(value)
 
 
 _WORDS = {
@@ -196,7 +192,9 @@ def tabulate_reported(setting: Setting, reported: Sequence[Reported]) -> pd.Data
                 **figures,
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    whole = [*(key for key, kind in BUDGET.items() if kind is int and key in table), "published_n"]
+    return table.astype(dict.fromkeys(whole, "Int64"))
 
 
 def name_unused(settings: Sequence[list[Reported]], sources: Sequence[Source]) -> list[str]:

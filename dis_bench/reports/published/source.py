@@ -123,7 +123,7 @@ class Source:
 @cache
 def find_sources() -> dict[str, Path]:
     """Return the file of each source that comes with the package, sorted by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)}
 
 
 def read_source(given: str | Path) -> Source:
