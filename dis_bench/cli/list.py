@@ -20,8 +20,8 @@ examples:
   dis-bench list networks
   dis-bench list datasets
   dis-bench list metrics
-  dis-bench list studies      what `dis-bench run --study NAME` trains, its cost, how it differs from the paper
-  dis-bench list published    what `dis-bench report --published NAME` shows, and where it was read
+  dis-bench list studies      what `run --study NAME` trains, its cost, and how it differs from the paper
+  dis-bench list published    what `report --published NAME` shows, and where it was read
 """
 
 _WRAPPER = textwrap.TextWrapper(
@@ -82,11 +82,15 @@ def _list_studies() -> Iterator[tuple[str, list[str]]]:
 
     for name in find_studies():
         about = read_about(name)
-        hours = f"{about.core_hours:,.0f}" if about.core_hours >= 1 else f"{about.core_hours:g}"
-        cost = f"{about.cells:,} cells, roughly {hours} core-hours of training"
+        cost = f"{about.cells:,} cells, roughly {format_hours(about.core_hours)} core-hours of training"
         after = [f"After {about.source}."] if about.source else []
         differences = [f"- {line}" for line in about.differences]
         yield f"{name}  ({cost})", [about.summary, *after, *differences]
+
+
+def format_hours(hours: float) -> str:
+    """Format hours: whole ones from 1 up."""
+    return f"{hours:,.0f}" if hours >= 1 else f"{hours:g}"
 
 
 def _list_published() -> Iterator[tuple[str, list[str]]]:

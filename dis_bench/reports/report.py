@@ -22,7 +22,7 @@ from dis_bench.reports.figures.published import plan_published
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
 from dis_bench.reports.published.reported import Reported, find_reported, name_unused
-from dis_bench.reports.published.source import read_source
+from dis_bench.reports.published.source import read_sources
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
@@ -63,7 +63,7 @@ def build_report(folder: str | Path, published: Sequence[str | Path] = ()) -> Re
     Raises:
         InputError: there is no such folder, or it contains no readable results, or a source cannot be read.
     """
-    sources = [read_source(one) for one in dict.fromkeys(published)]
+    sources = read_sources(published)
     records, problems = read_records(folder)
     if not records:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
@@ -103,8 +103,13 @@ def _plan_all(
     most = max(2, MOST_CONFIGURATIONS // len(drawn))
     parts = zip(settings, tables, used, reported, strict=True)
     return [
-        [*plan_figures(*p, problems, most, published), *plan_published(*p, published)] if n in drawn else []
-        for n, (*p, published) in enumerate(parts)
+        [
+            *plan_figures(setting, table, some, problems, most, published),
+            *plan_published(setting, table, some, published),
+        ]
+        if number in drawn
+        else []
+        for number, (setting, table, some, published) in enumerate(parts)
     ]
 
 

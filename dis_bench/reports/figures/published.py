@@ -58,9 +58,7 @@ def plan_published(
     ]
 
 
-def draw_published(
-    table: pd.DataFrame, scores: Sequence[Quantity], reported: Sequence[Reported]
-) -> Figure:
+def draw_published(table: pd.DataFrame, scores: Sequence[Quantity], reported: Sequence[Reported]) -> Figure:
     """Draw each score in a panel, with a lane for what was measured of a model and one for each source.
 
     Args:

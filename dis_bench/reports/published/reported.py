@@ -64,7 +64,8 @@ def format_figure(figure: Figure | None, quantity: Quantity) -> str:
     if figure is None:
         return DASH
     if figure.is_range:
-        return f"{quantity.format(figure.value)} ({quantity.format(figure.low)} to {quantity.format(figure.high)})"
+        value, low, high = map(quantity.format, (figure.value, figure.low, figure.high))
+        return f"{value} ({low} to {high})"
     return quantity.format_spread(figure.value, (figure.high - figure.low) / 2)
 
 

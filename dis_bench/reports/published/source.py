@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,20 @@ def find_sources() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)}
 
 
+def read_sources(given: Iterable[str | Path]) -> list[Source]:
+    """Read several sources, each once; arguments and errors as for :func:`read_source`.
+
+    Raises:
+        InputError: two of them have the same name.
+    """
+    sources = [read_source(one) for one in dict.fromkeys(given)]
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two sources of published figures are named '{name}': rename one of the files.")
+    return sources
+
+
 def read_source(given: str | Path) -> Source:
     """Read a source of published figures.
 
@@ -222,7 +236,7 @@ def _read_row(values: Any, scores: dict[str, tuple[str, float]], spread: str, n:
 
 def _read_figure(name: str, scale: float, given: Any, spread: str) -> Figure:
     """Read a number, a number with its spread, or a number with the two ends of a range."""
-    numbers = given if isinstance(given, list) else [given]
+    numbers: list[Any] = given if isinstance(given, list) else [given]
     allowed = (1,) if spread == NO_SPREAD else (1, 3) if spread == RANGE else (1, 2)
     finite = all(
         isinstance(one, (int, float)) and not isinstance(one, bool) and math.isfinite(one) for one in numbers
@@ -240,7 +254,8 @@ def _read_figure(name: str, scale: float, given: Any, spread: str) -> Figure:
         ends = [value - ends[0], value + ends[0]]
     elif ends and not ends[0] <= value <= ends[1]:
         raise InputError(f"a figure of {name} must lie within its range, but {shown(given)} was given.")
-    return Figure(value, *ends, is_range=spread == RANGE and bool(ends))
+    low, high = ends or (math.nan, math.nan)
+    return Figure(value, low, high, is_range=spread == RANGE and bool(ends))
 
 
 def _read_lines(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -268,7 +283,7 @@ def _take(values: Mapping[str, Any], key: str, kind: type, default: Any = _REQUI
         raise InputError(f"{key} must be {wanted}, but {shown(value)} was given.")
     if kind is str:
         check_line(key, value)
-    if kind is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{key} must be a finite number, but {shown(value)} was given.")
     return value
 

@@ -45,7 +45,7 @@ def test_a_known_value_of_a_dial_has_its_place_on_the_axis(shown):
     assert [y for _, y in places] == [0.27, 0.4, 0.4, 0.43]
     assert [10**x for x, _ in places] == pytest.approx([1, 10, 20, 40])
     assert find_hollow(titled(figure, "SAP ↑")) == []
-    assert [text.get_text() for text in figure.legends[0].texts][0] == "published: infogancr2020"
+    assert figure.legends[0].texts[0].get_text() == "published: infogancr2020"
 
 
 def test_figures_without_a_known_value_are_not_along_the_dial(shown):

@@ -8,7 +8,13 @@ from dis_bench import registry
 from dis_bench.errors import InputError
 from dis_bench.metrics import find_metrics
 from dis_bench.models.model import Hyperparameter
-from dis_bench.reports.published.source import SPREADS, STATISTICS, find_sources, read_source
+from dis_bench.reports.published.source import (
+    SPREADS,
+    STATISTICS,
+    find_sources,
+    read_source,
+    read_sources,
+)
 
 SOURCES = [read_source(name) for name in find_sources()]
 ROWS = [(s, t, r) for s in SOURCES for t in s.tables for r in t.rows]
@@ -169,3 +175,10 @@ def test_what_is_neither_a_source_nor_a_file_is_refused(tmp_path, monkeypatch):
     (tmp_path / "large.toml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(InputError, match="larger than the limit"):
         read_source("large.toml")
+
+
+def test_a_source_counts_once_and_two_of_a_name_are_refused(tmp_path):
+    assert [one.name for one in read_sources(["disco", "tcgan", "disco"])] == ["disco", "tcgan"]
+    (tmp_path / "disco.toml").write_text(FILE, encoding="utf-8")
+    with pytest.raises(InputError, match="two sources of published figures are named 'disco'"):
+        read_sources(["disco", str(tmp_path / "disco.toml")])
