@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 
 from dis_bench import registry
+from dis_bench.cli.list import format_hours
 from dis_bench.cli.main import Parser, build_parser
 from dis_bench.metrics import find_metrics
+from dis_bench.reports.published.source import SPREADS, find_sources, read_source
+from dis_bench.runners.named import find_studies, read_about
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -227,3 +230,24 @@ def test_the_figures_of_scoring_in_readme_are_those_measured():
     assert max(seconds[name] for name in METRICS) == forest
     cpu = next(one["cpu_seconds"] for one in figures["dci"] if one["case"] == "A_vae_like")
     assert f"| {cpu['fast']:.2f} | {cpu['sklearn']:.0f}: scikit-learn's boosting |" in readme
+
+
+def test_the_page_of_studies_says_what_their_files_say():
+    page = ROOT / "docs" / "studies.md"
+    text, parts = " ".join(page.read_text("utf-8").split()), sections(page)
+    for name in find_studies():
+        about = read_about(name)
+        assert f"| `{name}` | {about.cells:,} | {format_hours(about.core_hours)} |" in text
+        if about.differences:
+            lines = re.split(r"^- ", parts[name], flags=re.M)[1:]
+            assert [" ".join(line.split()) for line in lines] == [*about.differences]
+            assert about.summary in " ".join(parts[name].split())
+
+
+def test_the_page_of_studies_has_every_source_of_published_figures():
+    section = sections(ROOT / "docs" / "studies.md")["Published figures"]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, flags=re.M))
+    sources = [read_source(name) for name in find_sources()]
+    assert rows == {one.name: f"{'second-hand: ' * one.second_hand}{one.read}" for one in sources}
+    said = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    assert all(kind in said for kind in SPREADS)

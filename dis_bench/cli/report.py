@@ -12,6 +12,7 @@ examples:
   dis-bench report                          report on results/ in results/report/index.html
   dis-bench report results/paper            another result folder
   dis-bench report --out /tmp/report        write elsewhere
+  dis-bench report --published cfasl2024    with published figures beside the measured ones
 """
 
 
@@ -30,6 +31,13 @@ def add_parser(subparsers: Any) -> None:
         "folder", nargs="?", default="results", metavar="DIR", help="result folder (default: results)"
     )
     parser.add_argument("--out", metavar="DIR", help="where to write (default: DIR/report)")
+    parser.add_argument(
+        "--published",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="published figures to show beside, by name (`dis-bench list published`) or FILE.toml",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -37,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
     """Write the report, and print its location and main findings."""
     from dis_bench.reports.writing import make_report
 
-    report, index = make_report(args.folder, args.out)
+    report, index = make_report(args.folder, args.out, args.published)
     print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:

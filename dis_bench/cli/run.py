@@ -32,6 +32,7 @@ examples:
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --models betavae --seeds 0-49 --shard 3/8 --workers 4       one task of an array job of 8
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
+  dis-bench run --study higgins2017 --steps 30000   a study by name (`dis-bench list studies`)
 
 Finished cells are skipped, so the same command resumes where it was stopped.
 """
@@ -122,7 +123,11 @@ def _add_data(group: Any) -> None:
 
 def _add_doing(group: Any) -> None:
     add = group.add_argument
-    add("--study", metavar="FILE.toml", help="a file of these options (default: quickstart, built in)")
+    add(
+        "--study",
+        metavar="NAME|FILE.toml",
+        help="a study of `dis-bench list studies`, or a file of these options (default: quickstart)",
+    )
     add("--out", metavar="DIR", help="where results go (default: results)")
     add("--rerun", metavar="never|missing|always", help="which cells to run again (default: missing)")
     add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.provenance import gather_provenance
+from dis_bench.reports.published.reported import Reported, describe_reported, format_reported
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.tables import (
+    PUBLISHED_NOTE,
     format_anchors,
     format_rows,
     has_other_dials,
@@ -41,7 +44,7 @@ _UNDRAWN = (
 )
 # The page lists at most this many failed cells.
 _MOST_FAILED = 200
-_PLOTS = ("tradeoff", "against-beta", "against-dial", "agreement")
+_PLOTS = ("tradeoff", "against-beta", "against-dial", "agreement", "published")
 # The page shows at most this many traversals of a setting at once; the others can be unfolded.
 _OPEN_TRAVERSALS = 4
 
@@ -54,11 +57,12 @@ def render_page(
     images: list[list[Image]],
     caveats: list[str],
     records: list[Record],
+    reported: Sequence[Sequence[Reported]],
 ) -> str:
     """Render the page as HTML.
 
     Args:
-        settings, tables, headlines, images: one entry per setting.
+        settings, tables, headlines, images, reported: one entry per setting.
         quantities: all measured quantities.
         caveats: sentences.
         records: for the provenance.
@@ -71,6 +75,8 @@ def render_page(
         for setting, table, answers, drawn in zip(settings, tables, headlines, images, strict=True)
     ]
     has_figures = choose_settings(settings)
+    for part, setting, table, published in zip(parts, settings, tables, reported, strict=True):
+        part |= _published(setting, in_use(table, quantities), published, by_dial)
     for number, part in enumerate(parts):
         part["undrawn"] = _NOTHING if number in has_figures else _UNDRAWN
     failed = [row for setting in settings for row in _failed(setting)]
@@ -86,6 +92,7 @@ def render_page(
         failed_count=len(failed),
         rule=RULE,
         note=write_note(settings, quantities),
+        published_note=PUBLISHED_NOTE,
         version=__version__,
         split_spread=_split_spread,
         **_style(),
@@ -195,6 +202,17 @@ def _section(
             for (name, _), (dial, _), *row in format_rows(table, used, by_dial)
         ],
         "anchors": [(name, row) for name, _, *row in format_anchors(setting, used)],
+    }
+
+
+def _published(
+    setting: Setting, used: list[Quantity], reported: Sequence[Reported], by_dial: bool
+) -> dict[str, Any]:
+    """Return the published rows of a table, and the sentences about them."""
+    rows = format_reported(reported, used, by_dial)
+    return {
+        "published": [(name, "" if second == DASH else second, row) for name, second, *row in rows],
+        "published_notes": describe_reported(setting, reported),
     }
 
 

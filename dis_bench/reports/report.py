@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
+from dis_bench.reports.figures.published import plan_published
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page import describe_cells, render_page
+from dis_bench.reports.published.reported import Reported, find_reported, name_unused
+from dis_bench.reports.published.source import read_sources
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
@@ -49,12 +53,17 @@ class Report:
 
 
 @neutral(warn=True)
-def build_report(folder: str | Path) -> Report:
+def build_report(folder: str | Path, published: Sequence[str | Path] = ()) -> Report:
     """Read a result folder and build all files of its report in memory.
 
+    Args:
+        folder: the result folder.
+        published: sources of published figures to show, by name or file.
+
     Raises:
-        InputError: there is no such folder, or it contains no readable results.
+        InputError: there is no such folder, or it contains no readable results, or a source cannot be read.
     """
+    sources = read_sources(published)
     records, problems = read_records(folder)
     if not records:
         raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
@@ -63,19 +72,20 @@ def build_report(folder: str | Path) -> Report:
     settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]
     used = [in_use(table, quantities) for table in tables]
+    reported = [find_reported(s, sources, some) for s, some in zip(settings, used, strict=True)]
     headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
-    plans = _plan_all(settings, tables, used, problems)
+    plans = _plan_all(settings, tables, used, problems, reported)
     total = sum(len(plan) for plan in plans)
     with bar(total=total, desc="report", unit="figure") as progress:
         images = [[_drawn(plan(), progress) for plan in some] for some in plans]
     quantities += add_udr(settings, tables, problems)
-    caveats = find_caveats(records, problems, anchors, settings)
-    page = render_page(settings, tables, quantities, headlines, images, caveats, records)
+    caveats = find_caveats(records, problems, anchors, settings) + name_unused(reported, sources)
+    page = render_page(settings, tables, quantities, headlines, images, caveats, records, reported)
     files = {image.path: image.png for some in images for image in some}
     files |= {
-        "table.csv": write_csv(settings, tables).encode(errors=SPELL),
-        "table.md": write_markdown(settings, tables, quantities).encode(errors=SPELL),
-        "table.tex": write_latex(settings, tables, quantities).encode(errors=SPELL),
+        "table.csv": write_csv(settings, tables, reported).encode(errors=SPELL),
+        "table.md": write_markdown(settings, tables, quantities, reported).encode(errors=SPELL),
+        "table.tex": write_latex(settings, tables, quantities, reported).encode(errors=SPELL),
         "index.html": page.encode(errors=SPELL),
     }
     return Report(files, describe_cells(records, settings), settings, headlines, caveats)
@@ -86,12 +96,21 @@ def _plan_all(
     tables: list[pd.DataFrame],
     used: list[list[Quantity]],
     problems: list[str],
+    reported: list[list[Reported]],
 ) -> list[list[Plan]]:
     """Plan the figures of the chosen settings, which share the configurations shown."""
     drawn = choose_settings(settings)
     most = max(2, MOST_CONFIGURATIONS // len(drawn))
-    parts = zip(settings, tables, used, strict=True)
-    return [plan_figures(*p, problems, most) if n in drawn else [] for n, p in enumerate(parts)]
+    parts = zip(settings, tables, used, reported, strict=True)
+    return [
+        [
+            *plan_figures(setting, table, some, problems, most, published),
+            *plan_published(setting, table, some, published),
+        ]
+        if number in drawn
+        else []
+        for number, (setting, table, some, published) in enumerate(parts)
+    ]
 
 
 def _drawn(image: Image, progress: Any) -> Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
@@ -16,6 +16,12 @@ from dis_bench.reports import udr
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
+from dis_bench.reports.published.reported import (
+    Reported,
+    describe_reported,
+    format_reported,
+    tabulate_reported,
+)
 from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
 from dis_bench.reports.settings import SHARED, Setting, list_stepless, split_settings
 
@@ -106,8 +112,15 @@ def _side_by_side(heads: list[str], columns: list[list[str]], most: int = 100) -
     return blocks
 
 
-def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
-    """Write all settings as one CSV table in full precision, with shared values."""
+def write_csv(
+    settings: list[Setting], tables: list[pd.DataFrame], reported: Sequence[Sequence[Reported]] = ()
+) -> str:
+    """Write all settings as one CSV table in full precision, with shared values.
+
+    Args:
+        settings, tables: one entry per setting.
+        reported: published rows of each setting, which follow all others and have columns of their own.
+    """
     import pandas as pd
 
     parts = []
@@ -127,6 +140,10 @@ def write_csv(settings: list[Setting], tables: list[pd.DataFrame]) -> str:
         part.insert(0, "setting", setting.title)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
+    published = [tabulate_reported(*pair) for pair in zip(settings, reported, strict=False) if pair[1]]
+    if published:
+        whole = table.select_dtypes("integer").columns  # which would become 3.0 beside rows without them
+        table = pd.concat([table.astype(dict.fromkeys(whole, "Int64")), *published], ignore_index=True)
     texts = table.select_dtypes(exclude="number").map(for_csv)
     table[texts.columns] = texts
     return str(table.rename(columns=for_csv).to_csv(index=False, lineterminator="\n"))
@@ -205,10 +222,15 @@ def headings(quantities: list[Quantity], by_dial: bool = False) -> list[str]:
     return ["model", second, "β norm", "n", *(quantity.short_heading for quantity in quantities)]
 
 
-def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
-    """Write one table per setting, in GitHub's Markdown."""
+def write_markdown(
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    quantities: list[Quantity],
+    reported: Sequence[Sequence[Reported]] = (),
+) -> str:
+    """Write one table per setting, in GitHub's Markdown; arguments as for write_csv."""
     lines, by_dial = [], has_other_dials(tables)
-    for setting, table in zip(settings, tables, strict=True):
+    for setting, table, published in zip(settings, tables, _fill(reported, settings), strict=True):
         used = in_use(table, quantities)
         heads = headings(used, by_dial)
         lines += [f"## {for_markdown(setting.title)}", "", _markdown_row(map(for_markdown, heads))]
@@ -217,9 +239,22 @@ def write_markdown(settings: list[Setting], tables: list[pd.DataFrame], quantiti
             texts = ((for_markdown(text), best) for text, best in row)
             lines.append(_markdown_row(f"**{text}**" if best else text for text, best in texts))
         lines += [_markdown_row(map(for_markdown, row)) for row in format_anchors(setting, used)]
+        lines += [
+            _markdown_row(f"*{for_markdown(text)}*" for text in row)
+            for row in format_reported(published, used, by_dial)
+        ]
         lines.append("")
+        if published:
+            lines += [PUBLISHED_NOTE, ""]
+            lines += [f"- {for_markdown(text)}" for text in describe_reported(setting, published)] + [""]
     lines.append(f"{write_note(settings, quantities)} {_BOLD_NOTE}")
     return "\n".join(lines) + "\n"
+
+
+def _fill(
+    reported: Sequence[Sequence[Reported]], settings: Sequence[Setting]
+) -> Sequence[Sequence[Reported]]:
+    return reported or [()] * len(settings)
 
 
 def write_note(settings: list[Setting], quantities: list[Quantity]) -> str:
@@ -243,13 +278,24 @@ _ANCHOR_NOTE = (
 )
 
 
+PUBLISHED_NOTE = (
+    "Rows with a source in brackets are published figures: not measured here, after another budget and with "
+    "another protocol, and part of no mean, no order and no bold value."
+)
+
+
 def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
     """Return the quantities for which a setting has values."""
     return [quantity for quantity in quantities if (table[f"{quantity.name}_n"] > 0).any()]
 
 
-def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
-    """Write one booktabs table, with a block of rows per setting."""
+def write_latex(
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    quantities: list[Quantity],
+    reported: Sequence[Sequence[Reported]] = (),
+) -> str:
+    """Write one booktabs table, with a block of rows per setting; arguments as for write_csv."""
     by_dial = has_other_dials(tables)
     heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
     heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
@@ -261,7 +307,7 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
         r"\toprule",
         _latex_row(heads),
     ]
-    for setting, table in zip(settings, tables, strict=True):
+    for setting, table, published in zip(settings, tables, _fill(reported, settings), strict=True):
         lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{for_latex(setting.title)}}}}} \\")
         for row in format_rows(table, quantities, by_dial):
@@ -269,12 +315,16 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
             lines.append(_latex_row(texts))
         for texts in format_anchors(setting, quantities):
             lines.append(_latex_row([for_latex(text) for text in texts]))
+        for texts in format_reported(published, quantities, by_dial):
+            lines.append(_latex_row([rf"\emph{{{for_latex(text)}}}" for text in texts]))
     caption = (
         r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
     )
     if any(setting.anchors for setting in settings):
         caption += f" {_ANCHOR_NOTE}"
+    if any(reported):
+        caption += f" {PUBLISHED_NOTE}"
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"]
     return "\n".join(lines) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 FRAME = 800  # CSS pixels, the height of a page in a notebook
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+) -> Path:
     """Write the report of a result folder.
 
     It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html``. Nothing is
@@ -29,22 +32,27 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Args:
         folder: the ``--out`` folder of one or more runs.
         out: the folder to write to; ``folder/report`` if None.
+        published: sources of published figures to show beside measured ones: names (``dis-bench list
+            published``), or paths of TOML files of the same form.
 
     Returns:
         The path of ``index.html``.
 
     Raises:
-        InputError: there are no results, or the report cannot be written there.
+        InputError: there are no results, the report cannot be written there, or a source cannot be read.
     """
-    return make_report(folder, out)[1]
+    return make_report(folder, out, published)[1]
 
 
-def report(folder: str | Path = "results", out: str | Path | None = None) -> WrittenReport:
+def report(
+    folder: str | Path = "results", out: str | Path | None = None, published: Sequence[str | Path] = ()
+) -> WrittenReport:
     """Write the report of a result folder, which a notebook then shows.
 
     Args:
         folder: the ``--out`` folder of one or more runs.
         out: the folder to write to; ``folder/report`` if None.
+        published: sources of published figures, as in :func:`write_report`.
 
     Returns:
         The report: ``path`` is that of its page; as the last value of a notebook's cell it shows the page.
@@ -52,7 +60,7 @@ def report(folder: str | Path = "results", out: str | Path | None = None) -> Wri
     Raises:
         InputError: there are no results, or the report cannot be written there.
     """
-    built, path = make_report(folder, out)
+    built, path = make_report(folder, out, published)
     return WrittenReport(path, built.summary)
 
 
@@ -74,10 +82,13 @@ class WrittenReport:
     def _repr_html_(self) -> str:
         """Return the page in a frame, which works offline and keeps its style to itself."""
         page = html.escape(self.path.read_text(encoding="utf-8"))
-        return f'<iframe srcdoc="{page}" style="width:100%;height:{FRAME}px;border:0" sandbox></iframe>'
+        style = f"width:100%;height:{FRAME}px;border:0"
+        return f'<iframe srcdoc="{page}" style="{style}" sandbox="allow-scripts"></iframe>'
 
 
-def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Report, Path]:
+def make_report(
+    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+) -> tuple[Report, Path]:
     """Build a report and write it; arguments and errors as in :func:`write_report`.
 
     Returns:
@@ -90,6 +101,6 @@ def make_report(folder: str | Path, out: str | Path | None = None) -> tuple[Repo
         out = folder / "report" if out is None else check_path("the report's folder", out)
         check_folder(out)
         sweep(Store(folder))
-        report = build_report(folder)
+        report = build_report(folder, published)
         publish(out, report.files)
         return report, out / "index.html"

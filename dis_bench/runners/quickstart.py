@@ -1,17 +1,19 @@
-"""The built-in study, which provides the defaults of all options."""
+"""The study that provides the defaults of all options."""
 
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
+from dis_bench.runners.named import ABOUT, FOLDER
+
 NAME = "quickstart"  # the name that --study takes
-FILE = Path(__file__).with_name(f"{NAME}.toml")
+FILE = FOLDER / f"{NAME}.toml"
 
 
 def _read() -> dict[str, Any]:
     values = tomllib.loads(FILE.read_text("utf-8"))
+    del values[ABOUT]
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 

@@ -20,7 +20,6 @@ from dis_bench.paths import check_path
 from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
-from dis_bench.runners import quickstart
 from dis_bench.runners.device import (
     DEVICES,
     KERNELS,
@@ -29,6 +28,7 @@ from dis_bench.runners.device import (
     choose_kernels,
     choose_precision,
 )
+from dis_bench.runners.named import ABOUT, find_studies
 from dis_bench.runners.options import MOST_CELLS, check_options
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import (
@@ -83,7 +83,7 @@ LONGEST_SOURCE = 200_000  # characters of a plug-in that records keep
 class Study:
     """The grid datasets x models x hyperparameters x seeds, and how its cells are trained.
 
-    The defaults are those of the built-in study, ``quickstart.toml`` in the folder of this file.
+    The defaults are those of the named study ``quickstart``, in the folder ``studies`` beside this file.
 
     Attributes:
         models: names, ``module:Class``, ``path/file.py:Class``, or classes, also those of a notebook; records
@@ -382,24 +382,25 @@ class Study:
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
     """Read the options in a TOML file.
 
-    Its table ``[settings]`` holds hyperparameters by ``"model.name"``.
+    Its table ``[settings]`` holds hyperparameters by ``"model.name"``. A table ``[about]`` is for readers,
+    and is left out.
 
     Args:
-        path: the file, or the name of the built-in study.
+        path: the file, or the name of a study that comes with the package (``dis-bench list studies``).
         also: keys that are allowed in addition to the study's own.
 
     Raises:
         InputError: the file is missing, not TOML, or has a key that is not an option of a study.
     """
-    path = quickstart.FILE if path == quickstart.NAME else check_path("the study file", path)
+    named = find_studies()
+    path = named[path] if isinstance(path, str) and path in named else check_path("the study file", path)
     try:
         if path.exists() and not path.is_file():  # a device may never end, and a pipe may never begin
             raise InputError(f"the study file '{path}' is not a regular file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError as error:
-        built_in = f"the only built-in study is '{quickstart.NAME}'"
-        raise InputError(f"the study file '{path}' cannot be read: {error.strerror}; {built_in}.") from None
+    except FileNotFoundError:
+        raise unknown("study or study file", str(path), named) from None
     except OSError as error:
         raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
     if len(content) > LARGEST_FILE:
@@ -409,6 +410,7 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
     except (ValueError, RecursionError) as error:  # wrong syntax or encoding, long numbers, deep nesting
         raise InputError(f"the study file '{path}' is not TOML: {describe(error)}.") from None
     names = [*(f.name for f in dataclasses.fields(Study)), *also]
+    values.pop(ABOUT, None)
     for key in values:
         if key not in names:
             raise unknown(f"key in '{path}'", key, names)

@@ -1,4 +1,4 @@
-"""The built-in study is a study file, which holds the defaults of a study."""
+"""The study quickstart is a study file, which holds the defaults of a study."""
 
 import dataclasses
 import re
@@ -45,9 +45,9 @@ def test_nobody_changes_the_defaults_of_others():
 
 
 @pytest.mark.parametrize("name", ["quickstrt", "paper", "none.toml"])
-def test_a_name_of_no_study_says_which_one_there_is(name, tmp_path, monkeypatch, capsys):
+def test_a_name_of_no_study_says_which_ones_there_are(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="the only built-in study is 'quickstart'"):
+    with pytest.raises(InputError, match=r"unknown study or study file .* There are: .*\bquickstart\b"):
         read_study_file(name)
     assert main(["run", "--dry-run", "--study", name]) == 2
     assert "quickstart" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -34,6 +34,7 @@ from dis_bench.reports.figures.series import SHOWN_SERIES
 from dis_bench.reports.figures.theme import theme, to_png
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
+from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations, describe_choice
 from dis_bench.reports.settings import Setting, list_stepless
@@ -67,7 +68,7 @@ class Image:
 
     Attributes:
         kind: ``tradeoff``, ``against-beta``, ``against-dial`` (a dial other than beta), ``agreement``,
-            ``reconstructions``, ``traversals``, ``scores-along`` or ``training``.
+            ``published``, ``reconstructions``, ``traversals``, ``scores-along`` or ``training``.
         path: the file's path, relative to the report.
         title, caption: the texts above and below it.
         alt: a description in words.
@@ -117,6 +118,7 @@ def plan_figures(
     quantities: list[Quantity],
     problems: list[str],
     most: int = MOST_CONFIGURATIONS,
+    reported: Sequence[Reported] = (),
 ) -> list[Plan]:
     """Plan the figures for which a setting has data, in the order of the page.
 
@@ -128,6 +130,7 @@ def plan_figures(
         quantities: those for which the setting has values.
         problems: receives a sentence for each file that cannot be read.
         most: the largest number of configurations with pictures and curves; files of the others are not read.
+        reported: published rows of the setting, for hollow marks against a dial.
     """
     lead = lead_score(quantities)
     labels = choose_configurations(table, lead, most)
@@ -135,7 +138,7 @@ def plan_figures(
     shown = [] if setting.steps is None else _first_seeds(setting, labels, problems)
     return [
         *_plan_tradeoff(setting, table, quantities),
-        *_plan_against_dials(setting, table, quantities),
+        *_plan_against_dials(setting, table, quantities, reported),
         *_plan_agreement(setting, quantities),
         *_plan_reconstructions(setting, shown, choice),
         *_plan_traversals(setting, shown),
@@ -192,19 +195,26 @@ def _join_words(names: list[str], last: str = "and") -> str:
     return f" {last} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
-def _plan_against_dials(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
+def _plan_against_dials(
+    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], reported: Sequence[Reported]
+) -> list[Plan]:
     """Plan one figure for each dial with at least two finished levels, beta first."""
     finished = table[table["n"] > 0]
     levels = finished[finished["dial"] != ""].groupby("dial")["level"].nunique()
     dials = sorted(levels.index[levels > 1], key=lambda dial: (dial != "beta", -levels[dial], dial))
     return [
-        _plan_against_dial(setting, table, quantities, str(dial), number)
+        _plan_against_dial(setting, table, quantities, str(dial), number, reported)
         for number, dial in enumerate(dials[:MOST_DIALS])
     ]
 
 
 def _plan_against_dial(
-    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], dial: str, number: int
+    setting: Setting,
+    table: pd.DataFrame,
+    quantities: list[Quantity],
+    dial: str,
+    number: int,
+    reported: Sequence[Reported],
 ) -> Plan:
     finished, lead, name = table[table["n"] > 0], lead_score(quantities), format_dial(dial)
     dashed = (finished["dial"] != dial).any()
@@ -224,11 +234,18 @@ def _plan_against_dial(
         )
         + _caption_lacking(finished, quantities)
         + _caption_grey(finished, lead)
-        + _caption_anchors(setting, quantities),
+        + _caption_anchors(setting, quantities)
+        + _caption_published(reported, dial),
         f"Curves of {', '.join(q.label for q in quantities)} against {dial}. "
         f"{_tell(table, quantities, lead)}{_tell_anchor(setting, lead)}",
-        lambda: draw_against_dial(setting, table, quantities, dial),
+        lambda: draw_against_dial(setting, table, quantities, dial, reported),
     )
+
+
+def _caption_published(reported: Sequence[Reported], dial: str) -> str:
+    if not any(dial in one.row.hyperparameters for one in reported):
+        return ""
+    return " Hollow marks are published figures, where the value behind them is known and within the axis."
 
 
 def _caption_dots(setting: Setting, table: pd.DataFrame, usual: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from dis_bench.plotting import Axes, Figure, Line2D
 from dis_bench.reports.along import ScoreCurve
 from dis_bench.reports.curves import Curve, describe_measure, list_measures
 from dis_bench.reports.figures.anchor_lines import draw_anchors
+from dis_bench.reports.figures.hollow import draw_along, find_along, list_handles
 from dis_bench.reports.figures.series import Series, split_series
-from dis_bench.reports.figures.theme import INK, OTHERS, lowest, panels, set_title
+from dis_bench.reports.figures.theme import INK, MUTED, OTHERS, lowest, panels, set_title
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
+from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
@@ -69,11 +72,16 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
 
 
 def draw_against_dial(
-    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], dial: str = "beta"
+    setting: Setting,
+    table: pd.DataFrame,
+    quantities: list[Quantity],
+    dial: str = "beta",
+    reported: Sequence[Reported] = (),
 ) -> Figure:
     """Draw each quantity against a dial.
 
-    The best configuration of a series without this dial is a dashed line with its spread as a band.
+    The best configuration of a series without this dial is a dashed line with its spread as a band. Published
+    rows of the models that have it are hollow marks, at values between the ends of the axis.
     """
     figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
     series, lead = split_series(setting, table, lead_score(quantities)), lead_score(quantities)
@@ -83,11 +91,13 @@ def draw_against_dial(
     ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
     across = [_dash(_reduce(others[number], lead)) for number in sorted(ranked)]
     scale = next(one.scale for one in along if one.scale is not None)
+    published = find_along(reported, along, dial)
     for panel, quantity in zip(axes, quantities, strict=True):
         for one in across:
             _draw_across(panel, one, quantity)
         for one in along:
             _draw_curve(panel, one, quantity, with_dots=has_dots(setting))
+        draw_along(panel, published, dial, quantity)
         set_title(panel, quantity.heading)
         panel.set_ylabel(quantity.unit)
         scale.label_axis(panel)
@@ -95,7 +105,7 @@ def draw_against_dial(
         draw_anchors(panel, setting.anchors.get(quantity.name), quantity)
     for panel in lowest(axes):
         panel.set_xlabel(scale.name)
-    _add_legend(figure, [*along, *across], [])
+    _add_legend(figure, [*along, *across], list_handles([one for one, _ in published], MUTED))
     return figure
 
 
