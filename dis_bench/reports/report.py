@@ -18,7 +18,7 @@ from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
-from dis_bench.reports.page import describe_cells, render_page
+from dis_bench.reports.page.render import describe_cells, render_page
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings

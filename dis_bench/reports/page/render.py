@@ -1,13 +1,9 @@
-"""The page: one self-contained HTML file that needs neither network nor scripts."""
+"""Rendering of the page: its sections, from the parts of a report."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.escape import for_html
 from dis_bench.records.cell import plain_name
 from dis_bench.records.columns import find_dial
 from dis_bench.records.schema import Record
@@ -17,6 +13,8 @@ from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
+from dis_bench.reports.page.data import describe_settings
+from dis_bench.reports.page.document import fill
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
@@ -32,7 +30,6 @@ from dis_bench.reports.tables import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from jinja2 import Template
 
 _NOTHING = "There is nothing to draw: no cell of this setting kept a curve, a picture or a score."
 _UNDRAWN = (
@@ -74,7 +71,9 @@ def render_page(
     for number, part in enumerate(parts):
         part["undrawn"] = _NOTHING if number in has_figures else _UNDRAWN
     failed = [row for setting in settings for row in _failed(setting)]
-    return _template().render(
+    return fill(
+        "page.html.j2",
+        {"settings": describe_settings(settings)},
         title=_title(settings),
         summary=describe_cells(records, settings),
         sections=parts,
@@ -88,34 +87,7 @@ def render_page(
         note=write_note(settings, quantities),
         version=__version__,
         split_spread=_split_spread,
-        **_style(),
     )
-
-
-def _style() -> dict[str, str]:
-    """Return the page's style, and a content policy that allows only it and pictures."""
-    from markupsafe import Markup
-
-    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-    return {"style": Markup(style), "policy": policy}
-
-
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=for_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
 
 
 def describe_cells(records: list[Record], settings: list[Setting]) -> str:
