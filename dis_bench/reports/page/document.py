@@ -20,8 +20,14 @@ _ROOM = Path(__file__).parent
 # The scripts of the page, one per subject, in the order in which they run.
 SCRIPTS = (
     "page.js",
+    "network.js",
+    "models.js",
     "play.js",
+    "knowledge.js",
 )
+
+# Those of a page that only plays.
+PLAY_SCRIPTS = SCRIPTS[:SCRIPTS.index("knowledge.js") + 1]
 
 
 def fill(template: str, data: Mapping[str, Any], scripts: Sequence[str] = SCRIPTS, **values: Any) -> str:

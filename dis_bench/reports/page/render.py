@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.printing import SPELL
 from dis_bench.records.cell import plain_name
 from dis_bench.records.columns import find_dial
 from dis_bench.records.schema import Record
@@ -14,7 +15,7 @@ from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.page.data import describe_settings
-from dis_bench.reports.page.document import fill
+from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
@@ -51,6 +52,7 @@ def render_page(
     images: list[list[Image]],
     caveats: list[str],
     records: list[Record],
+    play: dict[str, Any] | None = None,
 ) -> str:
     """Render the page as HTML.
 
@@ -59,6 +61,7 @@ def render_page(
         quantities: all measured quantities.
         caveats: sentences.
         records: for the provenance.
+        play: data to play with, see :class:`dis_bench.reports.play.gather.Play`.
     """
     from dis_bench.version import __version__
 
@@ -73,7 +76,7 @@ def render_page(
     failed = [row for setting in settings for row in _failed(setting)]
     return fill(
         "page.html.j2",
-        {"settings": describe_settings(settings)},
+        {"settings": describe_settings(settings), "play": play or {}},
         title=_title(settings),
         summary=describe_cells(records, settings),
         sections=parts,
@@ -88,6 +91,19 @@ def render_page(
         version=__version__,
         split_spread=_split_spread,
     )
+
+
+def render_play(data: dict[str, Any]) -> bytes:
+    """Render the page of one cell with its decoder, as a file.
+
+    Args:
+        data: from :attr:`dis_bench.reports.play.gather.Play.pages`.
+    """
+    from dis_bench.version import __version__
+
+    [cell] = data["cells"]
+    values = {"cell": cell, "frozen": FROZEN, "version": __version__}
+    return fill("play.html.j2", {"play": data}, PLAY_SCRIPTS, **values).encode(errors=SPELL)
 
 
 def describe_cells(records: list[Record], settings: list[Setting]) -> str:
