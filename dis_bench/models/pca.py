@@ -31,6 +31,7 @@ class PCA(Model):
     """Principal components of pixels, fitted on 10,000 images."""
 
     name = "pca"
+    baseline = True
     stackable = False
 
     def build(self, given: Given) -> Any:

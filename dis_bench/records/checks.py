@@ -327,6 +327,8 @@ def _check_declared(declared: Any) -> None:
         _check_table(f"declared {name}", declared.get(name, {}))
     _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
     _check_line("note", declared.get("model", {}).get("note", ""))
+    if not isinstance(declared.get("model", {}).get("baseline", False), bool):
+        raise Damaged("its declared baseline is neither true nor false")
     for metric, said in declared.get("metrics", {}).items():
         _check_keys(said, DeclaredMetric, f"declared {_shown(metric)}")
         for name in ("label", "short", "perfect"):

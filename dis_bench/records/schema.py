@@ -124,11 +124,18 @@ class DeclaredMetric(TypedDict):
     perfect: NotRequired[dict[str, float]]  # scores of a perfect code, if they are known beforehand
 
 
+class DeclaredModel(TypedDict):
+    """The declarations of a model to readers."""
+
+    note: str  # legends add it to the model's name
+    baseline: NotRequired[bool]  # whether it is there to be beaten; earlier records lack it
+
+
 class Declared(TypedDict, total=False):
     """The declarations of plug-ins to readers, so that a report does not need the plug-ins."""
 
     dataset: dict[str, str]  # caveat
-    model: dict[str, str]  # note: legends add it to the model's name
+    model: DeclaredModel
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 
 

@@ -155,7 +155,10 @@ def keep(trained: TrainedCell, folder: Path, record: Record, tell: Tell) -> Reco
         timing["images_per_second"] = cell.steps * cell.batch_size / trained.seconds
         record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
-    declared = {"dataset": {"caveat": dataset.caveat_of(dataset.source)}, "model": {"note": model.note}}
+    declared = {
+        "dataset": {"caveat": dataset.caveat_of(dataset.source)},
+        "model": {"note": model.note, "baseline": model.baseline},
+    }
     return {
         **record,
         "status": "done",
