@@ -196,8 +196,8 @@ class Model:
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
         needs: inputs from the dataset other than images: ``("factors",)``.
         note: text that legends of reports add in parentheses, if nothing of the model varies.
-        baseline: whether the model is there to be beaten: a score that it saturates tells no models apart, and
-            reports say so. Like ``note``, it is not inherited.
+        baseline: whether the model is there to be beaten: reports say which scores it saturates. Like
+            ``note``, it is not inherited.
         own_networks: whether the model builds networks that no family replaces; a study with another
             ``network`` than the default is then refused.
         reconstructs: whether ``decode`` returns the images that ``encode`` was given. False if it makes other

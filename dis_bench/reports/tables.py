@@ -251,12 +251,9 @@ def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
 def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]) -> str:
     """Write one booktabs table, with a block of rows per setting."""
     by_dial = has_other_dials(tables)
-    heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
-    heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+    heads = latex_headings(quantities, by_dial)
     lines = [
-        r"% Needs \usepackage{booktabs}.",
-        r"\begin{table*}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        LATEX_START,
         rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
         r"\toprule",
         _latex_row(heads),
@@ -269,14 +266,37 @@ def write_latex(settings: list[Setting], tables: list[pd.DataFrame], quantities:
             lines.append(_latex_row(texts))
         for texts in format_anchors(setting, quantities):
             lines.append(_latex_row([for_latex(text) for text in texts]))
+    return "\n".join([*lines, end_latex(any(setting.anchors for setting in settings))]) + "\n"
+
+
+LATEX_START = "\n".join(
+    [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+    ]
+)
+
+
+def latex_headings(quantities: list[Quantity], by_dial: bool = False) -> list[str]:
+    """Return the column heads of :func:`write_latex`."""
+    heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
+    return heads + [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+
+
+def end_latex(with_anchors: bool) -> str:
+    """Return the end of a LaTeX table, from the rule below its rows.
+
+    Args:
+        with_anchors: whether its last rows are a perfect code and noise.
+    """
     caption = (
         r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
     )
-    if any(setting.anchors for setting in settings):
+    if with_anchors:
         caption += f" {_ANCHOR_NOTE}"
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"])
 
 
 _LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}

@@ -24,6 +24,12 @@ SCRIPTS = (
     "models.js",
     "play.js",
     "knowledge.js",
+    "writing.js",
+    "comparing.js",
+    "marks.js",
+    "axes.js",
+    "plane.js",
+    "table.js",
 )
 
 # Those of a page that only plays.

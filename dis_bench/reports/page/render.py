@@ -14,10 +14,12 @@ from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
+from dis_bench.reports.page.comparison import describe_comparison
 from dis_bench.reports.page.data import describe_settings
 from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.quantities import DASH, Quantity
+from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.tables import (
@@ -76,7 +78,11 @@ def render_page(
     failed = [row for setting in settings for row in _failed(setting)]
     return fill(
         "page.html.j2",
-        {"settings": describe_settings(settings), "play": play or {}},
+        {
+            "settings": describe_settings(settings),
+            "comparison": describe_comparison(settings, tables, quantities),
+            "play": play or {},
+        },
         title=_title(settings),
         summary=describe_cells(records, settings),
         sections=parts,
@@ -163,6 +169,8 @@ def _section(
     by_dial: bool,
 ) -> dict[str, Any]:
     used, symbol = in_use(table, quantities), "" if by_dial else "β = "
+    saturated = name_saturated(compare_with_baselines(setting, table[table["n"] > 0], used))
+    marked = [False, False, False, *(quantity.name in saturated for quantity in used)]
     traversals = [image for image in images if image.kind == "traversals"]
     count, most = len(traversals), _OPEN_TRAVERSALS
     chosen = {round(i * (count - 1) / (most - 1)) for i in range(most)} if count > most else set(range(count))
@@ -177,7 +185,9 @@ def _section(
         "training": [image for image in images if image.kind in ("scores-along", "training")],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
-        "heads": [head for number, head in enumerate(headings(used, by_dial)) if number != 1],
+        "heads": list(
+            zip([head for n, head in enumerate(headings(used, by_dial)) if n != 1], marked, strict=True)
+        ),
         "rows": [
             (name, "" if dial == DASH else f"{symbol}{dial}", row)
             for (name, _), (dial, _), *row in format_rows(table, used, by_dial)
