@@ -6,7 +6,8 @@ const axes = (() => {
   function extent(values, share = 0.06) {
     const low = values.reduce((least, value) => Math.min(least, value), Infinity);
     const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
-    const room = (high - low || Math.abs(high) || 1) * share;
+    const isFlat = high - low <= 1e-6 * Math.max(Math.abs(high), Math.abs(low));
+    const room = (isFlat ? Math.abs(high) || 1 : high - low) * share;
     return [low - room, high + room];
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.escape import describe_rules, for_csv, for_latex, for_markdown
+from dis_bench.escape import describe_rules, for_latex, for_markdown
 from dis_bench.records.cell import plain_name
 from dis_bench.reports.figures.plots import choose_loss
 from dis_bench.reports.figures.theme import BetaScale
@@ -44,7 +44,7 @@ def describe_comparison(
 
     Returns:
         ``settings``, see :func:`_describe`; ``min_seeds``, from which the ordering rule speaks; ``latex``, the
-        first and last lines of a table; and ``escape``, the rules of :mod:`dis_bench.escape`.
+        first and last lines of a table, also with anchors; and ``escape``, the rules of :mod:`dis_bench.escape`.
     """
     by_dial = has_other_dials(tables)
     return {
@@ -53,7 +53,14 @@ def describe_comparison(
             for setting, table in zip(settings, tables, strict=True)
         ],
         "min_seeds": MIN_SEEDS,
-        "latex": {"start": LATEX_START, "end": end_latex(False), "end_anchors": end_latex(True)},
+        "latex": {
+            name: text.split("\n")
+            for name, text in (
+                ("start", LATEX_START),
+                ("end", end_latex(False)),
+                ("end_anchors", end_latex(True)),
+            )
+        },
         "escape": _spell_out(describe_rules()),
     }
 
@@ -113,7 +120,7 @@ def _describe_columns(
                 "perfect": anchor.perfect if anchor else None,
                 "noise": anchor.chance if anchor else None,
                 "saturated": saturated.get(quantity.name, ""),
-                "csv": [for_csv(f"{quantity.name}_{part}") for part in ("mean", "std", "n")],
+                "csv": [f"{quantity.name}_{part}" for part in ("mean", "std", "n")],
             }
         )
     heads, latex = headings(quantities, by_dial), latex_headings(quantities, by_dial)
@@ -146,7 +153,7 @@ def _describe_rows(table: pd.DataFrame, by_dial: bool) -> dict[str, list[Any]]:
         "failed": table["failed"].tolist(),
         "shade": _find_shades(table),
         "texts": [[text for text, _ in row] for row in format_rows(table, [], by_dial)],
-        "csv": [[for_csv(row), for_csv(dial), *numbers] for row, dial, *numbers in csv],
+        "csv": [list(row) for row in csv],
     }
 
 

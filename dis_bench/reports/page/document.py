@@ -28,6 +28,8 @@ SCRIPTS = (
     "comparing.js",
     "marks.js",
     "axes.js",
+    "points.js",
+    "tip.js",
     "plane.js",
     "table.js",
 )

@@ -89,7 +89,7 @@ const table = (() => {
   function valuesOfRow(setting, column, row, ranks) {
     if (column === RANK) return [ranks.has(row) ? String(ranks.get(row)) : null];
     const [name, dial, level, beta, norm, n] = setting.rows.csv[row];
-    const fixed = { series: [name], dial: [dial, number(level), number(beta)], beta_norm: [number(norm)], n: [String(n)] };
+    const fixed = { series: [writing.forCsv(name)], dial: [writing.forCsv(dial), number(level), number(beta)], beta_norm: [number(norm)], n: [String(n)] };
     if (!isQuantity(column)) return fixed[column.name];
     const one = comparing.sample(setting, column.name, row);
     return [number(one.mean), number(one.std), String(one.n)];
@@ -105,7 +105,7 @@ const table = (() => {
       return { text: column.name === "series" ? name : "", best: false };
     });
     const values = columns.flatMap((column) => {
-      if (column.name === "series") return [`${setting.rows.csv[row][0]}, ${name}`];
+      if (column.name === "series") return [writing.forCsv(`${setting.rows.csv[row][0]}, ${name}`)];
       const own = isQuantity(column) ? value(column) : null;
       return isQuantity(column) ? [number(own), null, own === null ? "0" : "1"] : column.csv.map(() => null);
     });

@@ -15,9 +15,10 @@ const writing = (() => {
     const sign = value < 0 || Object.is(value, -0) ? MINUS : "";
     if (size >= 1e21) return sign + BigInt(size) + (digits ? `.${"0".repeat(digits)}` : "");
     const halves = size * 2 ** (digits + 1); // odd only for such a number, and exact
-    const below = Math.floor(size * 10 ** digits);
-    const even = halves % 2 === 1 && below % 2 === 0;
-    return sign + (even ? below / 10 ** digits : size).toFixed(digits);
+    if (halves % 2 !== 1) return sign + size.toFixed(digits);
+    const below = (BigInt(halves) * 5n ** BigInt(digits) - 1n) / 2n;
+    const even = String(below % 2n ? below + 1n : below).padStart(digits + 1, "0");
+    return sign + (digits ? `${even.slice(0, -digits)}.${even.slice(-digits)}` : even);
   }
 
   function format(value, column) {
@@ -98,7 +99,7 @@ const writing = (() => {
 
   function writeLatex({ title, columns, lines, anchors }) {
     return [
-      frame.start,
+      ...frame.start,
       `\\begin{tabular}{l${"r".repeat(columns.length - 1)}}`,
       "\\toprule",
       latexLine(columns.map((column) => column.latex)),
@@ -107,16 +108,16 @@ const writing = (() => {
       ...lines.map(({ cells }) =>
         latexLine(cells.map(({ text, best }) => (best ? `\\textbf{${forLatex(text)}}` : forLatex(text))))),
       ...anchors.map((texts) => latexLine(texts.map(forLatex))),
-      anchors.length ? frame.end_anchors : frame.end,
+      ...(anchors.length ? frame.end_anchors : frame.end),
       "",
     ].join("\n");
   }
 
-  // Values are texts, or numbers that were formatted before; null is empty.
+  // The values are fields: numbers as formatFloat gives them, texts as forCsv does, null for none.
   function writeCsv({ columns, lines }) {
-    const rows = [columns.flatMap((column) => column.csv), ...lines.map(({ values }) => values)];
-    const texts = rows.map((row) => row.map((value) => (value === null ? "" : forCsv(value))));
-    return texts.map((row) => (row.length === 1 && !row[0] ? '""' : row.join(","))).join("\n") + "\n";
+    const heads = columns.flatMap((column) => column.csv.map(forCsv));
+    const rows = [heads, ...lines.map(({ values }) => values.map((value) => value ?? ""))];
+    return rows.map((row) => (row.length === 1 && !row[0] ? '""' : row.join(","))).join("\n") + "\n";
   }
 
   return {
