@@ -91,7 +91,7 @@ const comparing = (() => {
   function chooser(label) {
     if (settings.length < 2) return null;
     const options = settings.map((setting, number) => page.make("option", { value: number }, setting.title));
-    const select = page.make("select", { onchange: () => choose(Number(select.value)) }, options);
+    const select = page.make("select", { name: "setting", onchange: () => choose(Number(select.value)) }, options);
     listeners.push(() => { select.value = current; });
     return page.make("label", {}, page.make("span", {}, label), select);
   }

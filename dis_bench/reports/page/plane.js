@@ -253,7 +253,7 @@ const plane = (() => {
     const group = (name, some) => page.make("optgroup", { label: name }, some.map(option));
     const options = scores.length && others.length ? [group("scores", scores), group("other", others)] : columns.map(option);
     const change = () => onchange(columns.find((column) => column.name === control.value));
-    const control = page.make("select", { onchange: change }, options);
+    const control = page.make("select", { name: label, onchange: change }, options);
     return page.make("label", {}, page.make("span", {}, label), control);
   }
 

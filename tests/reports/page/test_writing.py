@@ -57,7 +57,9 @@ def test_texts_are_escaped_as_in_python(page, script, python):
 
 def test_lone_surrogates_are_escaped(page):
     codes = [0xD800, 0xDC41, 0xDFFF]
-    found = page.evaluate("(codes) => codes.map((code) => writing.forLatex(String.fromCharCode(code)))", codes)
+    found = page.evaluate(
+        "(codes) => codes.map((code) => writing.forLatex(String.fromCharCode(code)))", codes
+    )
     assert found == [for_latex(chr(code)) for code in codes]
 
 
