@@ -2,7 +2,7 @@
 
 import pytest
 
-from dis_bench.reports.headline import BASELINES, EACH_SCORE, MODELS, OTHER_DIALS, write_headlines
+from dis_bench.reports.headline import EACH_SCORE, MODELS, MOST_ANSWERS, OTHER_DIALS, write_headlines
 from dis_bench.reports.tables import in_use
 
 CLEAR = {1.0: [(20, 0.10), (21, 0.11), (22, 0.12)], 10.0: [(50, 0.30), (51, 0.31), (52, 0.32)]}
@@ -207,3 +207,30 @@ def test_many_series_are_told_of_the_best_ones_and_say_so(headlines, study):
         "Only 6 of 11 series are described here (the best by mean MIG, one of each model first); the "
         "table has all."
     )
+
+
+def test_each_model_with_a_dial_has_at_least_a_sentence(headlines, study):
+    for number in range(MOST_ANSWERS + 2):
+        mig = {(beta, seed): {"mig": 0.12 + number / 100} for beta in (1, 4) for seed in range(3)}
+        study(model=f"model{number}", betas=[1, 4], values=mig)
+    *_, last = headlines(model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: CLEAR[1.0]}))
+    assert last.series == OTHER_DIALS
+    assert last.sentences == [f"{WHEN}the dials of 3 more models have these effects."]
+    assert [sentence.partition(":")[0] for sentence in last.listed] == ["model1", "model0", "betavae"]
+    assert all(": raising β from 1 to 4 " in sentence for sentence in last.listed)
+
+
+def test_the_best_model_of_each_score_has_a_sentence(headlines, study):
+    study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
+    [answer] = [
+        one
+        for one in headlines(model="betavae", betas=[1, 10], values=values(CLEAR))
+        if one.series == EACH_SCORE
+    ]
+    assert answer.sentences[0].startswith(f"{WHEN}one model is separated from all others in ")
+    assert "MIG (betavae, β = 10)" in answer.sentences[0]
+    assert (
+        "MIG: betavae, β = 10 (0.310 ± 0.010, n = 3) is best, separated from the next, "
+        "vae (0.110 ± 0.010, n = 3)." in answer.listed
+    )
+    assert len(answer.listed) == 7  # six scores and reconstruction

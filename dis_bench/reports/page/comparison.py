@@ -43,8 +43,9 @@ def describe_comparison(
         quantities: all measured quantities.
 
     Returns:
-        ``settings``, see :func:`_describe`; ``min_seeds``, from which the ordering rule speaks; ``latex``, the
-        first and last lines of a table, also with anchors; and ``escape``, the rules of :mod:`dis_bench.escape`.
+        ``settings``, see :func:`_describe`; ``min_seeds``, from which the ordering rule judges; ``latex``,
+        the first and last lines of a table, without and with anchors; and ``escape``, the rules of
+        :mod:`dis_bench.escape`.
     """
     by_dial = has_other_dials(tables)
     return {

@@ -112,7 +112,9 @@ class _Gathering:
         self._play.files[f"play/{name}.webp"] = draw_animation(played.rows)
         self._place(entry, name, played, program)
 
-    def _decode(self, record: Record, pictures: Pictures, numbers: Any) -> tuple[Played, Program | None, str]:
+    def _decode(
+        self, record: Record, pictures: Pictures, numbers: Any
+    ) -> tuple[Played, Program | None, str]:
         """Decode a cell's latents, or take what it kept; say why a page cannot decode."""
         if weights.FILE not in record["files"]:
             return take_latents(pictures), None, NOT_KEPT

@@ -63,9 +63,7 @@ def decode_latents(trained: Trained, pictures: Pictures, low: Numbers, high: Num
     moved = codes[0].repeat(latents, STOPS, 1)
     for latent in range(latents):
         moved[latent, :, latent] = torch.linspace(float(low[latent]), float(high[latent]), STOPS)
-    rows = _to_bytes(trained.decode(moved.flatten(0, 1))).reshape(
-        latents, STOPS, *pictures.originals.shape[1:]
-    )
+    rows = _to_bytes(trained.decode(moved.flatten(0, 1))).reshape(latents, STOPS, *pictures.originals.shape[1:])
     return Played(pictures.originals, reconstructions, rows, low, high, kept[0], kept)
 
 

@@ -189,7 +189,8 @@ def test_models_can_be_hidden(page):
 
 def test_each_model_has_a_look_of_its_own_and_baselines_are_hollow(page):
     found = page.evaluate("""() => Array.from({ length: 72 }, (_, model) => {
-        const path = marks.path({ models: { [model]: { baseline: false } } }, model, 0, marks.outline(model, 0, 0, 6));
+        const setting = { models: { [model]: { baseline: false } } };
+        const path = marks.path(setting, model, 0, marks.outline(model, 0, 0, 6));
         return path.getAttribute("d") + path.style.getPropertyValue("--hue");
     })""")
     assert len(set(found)) == 72

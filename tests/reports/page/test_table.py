@@ -1,12 +1,15 @@
 """The table in a real browser: it sorts, filters, ranks, unfolds, selects, and copies what it shows."""
 
 import csv
+import html
 import io
 
 import pytest
 
 from dis_bench.reports.ordering import MIN_SEEDS, Sample, claims_best, compare
+from dis_bench.reports.quantities import DASH
 from dis_bench.reports.tables import format_rows
+from tests.reports.made_up import write_anchors
 from tests.reports.mixed import write_one
 from tests.reports.page.comparing import write_many, write_page
 
@@ -44,7 +47,9 @@ def sort(page, name, times=1):
 
 def means(page, head):
     return [
-        float(text.split("±")[0].replace("\N{MINUS SIGN}", "-")) for text in column(page, head) if text != "–"
+        float(text.split("±")[0].replace("\N{MINUS SIGN}", "-"))
+        for text in column(page, head)
+        if text != DASH
     ]
 
 
@@ -74,9 +79,9 @@ def test_a_head_sorts_best_first_then_worst_first_then_not(page):
     sort(page, "reconstruction")  # lower is better
     found = column(page, "recon. ↓")
     assert means(page, "recon. ↓") == sorted(means(page, "recon. ↓"))
-    assert found[-1] == "–"  # what has no value is last, in both directions
+    assert found[-1] == DASH  # what has no value is last, in both directions
     sort(page, "reconstruction")
-    assert column(page, "recon. ↓")[-1] == "–"
+    assert column(page, "recon. ↓")[-1] == DASH
     sort(page, "series", times=2)
     assert column(page, "model") == before[::-1]
 
@@ -99,13 +104,13 @@ def test_ranks_follow_the_ordering_rule(page, many, name, head, sign):
     for one in samples:
         changes = [compare(one, other) for other in samples]
         above = [change for change in changes if change.claimed and sign * change.difference > 0]
-        expected.append(str(1 + len(above)) if one.n >= MIN_SEEDS else "–")
+        expected.append(str(1 + len(above)) if one.n >= MIN_SEEDS else DASH)
     rows = page.evaluate(
         "[...document.querySelectorAll('.live tr[data-row]')].map((row) => +row.dataset.row)"
     )
     assert column(page, "rank") == [expected[row] for row in rows]
     assert len(set(expected)) > 2
-    assert "–" in expected
+    assert DASH in expected
     sort(page, "kl")  # no direction is better: sorted, without ranks
     assert "rank" not in texts(page, ".live thead th")
 
@@ -152,7 +157,7 @@ def test_a_row_unfolds_to_its_seeds(page, many):
     toggle.click()
     row = column(page, "model").index("few")
     assert column(page, "model")[row + 1 : row + 4] == ["seed 0", "seed 1", "seed 2 failed"]
-    assert column(page, "MIG ↑")[row + 1 : row + 4] == ["0.700", "0.710", "–"]
+    assert column(page, "MIG ↑")[row + 1 : row + 4] == ["0.700", "0.710", DASH]
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
     page.get_by_text("unfold or fold seeds").click()
     assert "seed 0" not in column(page, "model")
@@ -226,3 +231,17 @@ def test_many_rows_are_shown_on_request(tmp_path, open_page):
     assert page.evaluate("table.write('Markdown')").count("model") == 121  # all, and the head
     page.get_by_text("Show 20 more").click()
     assert page.locator(".live tbody tr").count() == 120
+
+
+def test_the_head_of_a_saturated_score_says_so(tmp_path, open_page):
+    root = write_many(tmp_path / "results", models=1)
+    write_anchors(root, {"betavae_score": (0.85, 0.3)})
+    path = write_page(root, tmp_path / "index.html").path
+    static = html.unescape(path.read_text("utf-8")).replace("\N{NO-BREAK SPACE}", " ")
+    assert 'score ↑ <span class="saturated">saturated</span></th>' in static
+    assert " is saturated by " in static
+    page = open_page(path)
+    assert page.locator(".live .saturated").count() == 1
+    assert page.locator(".live th:has([data-column=betavae_score])").inner_text().endswith("saturated")
+    page.locator("select[name=score]").select_option("betavae_score")
+    assert " is saturated by " in page.inner_text("#plane figcaption")
