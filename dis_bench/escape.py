@@ -23,6 +23,24 @@ _HIDDEN = re.compile(
 )
 
 
+def describe_rules() -> dict[str, Any]:
+    """Return the rules of this module as data, for a script that escapes as its functions do.
+
+    Returns:
+        ``hidden`` and ``formula``, regular expressions that Python and JavaScript read alike, the latter of
+        an apostrophe's place; ``markdown`` and ``latex`` by character; ``accents`` by Unicode's combining
+        character.
+    """
+    greek = {letter: rf"$\{name}$" for letter, name in _LATEX_GREEK.items()}
+    return {
+        "hidden": _HIDDEN.pattern,
+        "formula": _FORMULA.pattern,
+        "markdown": _MARKDOWN,
+        "latex": {**greek, **_LATEX},
+        "accents": _LATEX_ACCENTS,
+    }
+
+
 def visible(text: str) -> str:
     r"""Write invisible characters as Python escapes: ``\n``, ``\x1b``, ``\u202e``.
 

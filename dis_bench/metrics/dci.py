@@ -74,6 +74,9 @@ def dci(
         0.0 0.0 0.5
     """
     importances, accuracies = fit_importances(representation, train, test, estimator)
+    representation.importances["dci"] = importances
+    representation.keep_per_factor("dci_completeness", completeness_per_factor(importances))
+    representation.keep_per_factor("dci_informativeness", accuracies)
     return DCI(disentanglement(importances), completeness(importances), float(accuracies.mean()))
 
 

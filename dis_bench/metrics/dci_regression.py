@@ -99,7 +99,7 @@ def dci_lasso(
     fits = representation.shared(
         ("lasso", train, test, alpha), lambda: fit_factors(representation, train, test, fit)
     )
-    return score_fits(fits, least_r2)
+    return _score_and_keep(representation, "dci_lasso", fits, least_r2)
 
 
 @metric(
@@ -152,7 +152,7 @@ def dci_forest(
     fits = representation.shared(
         ("forest", train, test, trees), lambda: fit_factors(representation, train, test, fit)
     )
-    return score_fits(fits, least_r2)
+    return _score_and_keep(representation, "dci_forest", fits, least_r2)
 
 
 def fit_factors(
@@ -191,9 +191,21 @@ def score_fits(fits: Fits, least_r2: float) -> DCI:
 
     A factor has no importances and completeness 0 unless its R^2 exceeds ``least_r2``.
     """
-    importances = np.where(fits.r2 > least_r2, fits.importances, 0.0)
+    importances = _explain(fits, least_r2)
     completeness = float(completeness_per_factor(importances).mean())
     return DCI(disentanglement(importances), completeness, float(fits.r2.mean()))
+
+
+def _explain(fits: Fits, least_r2: float) -> Array:
+    return np.where(fits.r2 > least_r2, fits.importances, 0.0)
+
+
+def _score_and_keep(representation: Representation, metric: str, fits: Fits, least_r2: float) -> DCI:
+    """Compute DCI, and keep its importances and the scores of single factors."""
+    importances = representation.importances[metric] = _explain(fits, least_r2)
+    representation.keep_per_factor(f"{metric}_completeness", completeness_per_factor(importances))
+    representation.keep_per_factor(f"{metric}_informativeness", fits.r2)
+    return score_fits(fits, least_r2)
 
 
 def _fit_lasso(codes: Array, factor: Array, test_codes: Array, _: int, *, alpha: float) -> Regression:

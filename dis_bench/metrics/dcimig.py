@@ -39,7 +39,9 @@ def dcimig(representation: Representation, *, rows: int = 10_000, bins: int = 20
         [1.0, 1.0, 0.0]
     """
     gaps = largest_gaps(representation.mutual_information(bins, rows))
-    return float(gaps.sum() / representation.factor_entropies(rows).sum())
+    entropies = representation.factor_entropies(rows)
+    representation.keep_per_factor("dcimig", gaps / entropies)
+    return float(gaps.sum() / entropies.sum())
 
 
 def largest_gaps(information: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -74,6 +74,8 @@ def downstream(
 
     fits = [(n, k) for n in labels for k in range(factors.shape[1])]
     per_fit = np.reshape(map_threads(accuracy, fits, "downstream", "fit"), (len(labels), -1))
+    for n, accuracies in zip(labels, per_fit, strict=True):
+        representation.keep_per_factor(f"downstream_{n}", accuracies)
     return {str(n): float(mean) for n, mean in zip(labels, per_fit.mean(axis=1), strict=True)}
 
 

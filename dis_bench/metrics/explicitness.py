@@ -54,7 +54,10 @@ def explicitness(representation: Representation, *, train: int = 10_000, test: i
         scores = _predict(codes, training.factors[:, j], test_codes, representation.factor_sizes[j])
         return float(areas_under_curves(scores, testing.factors[:, j]).mean())
 
-    return float(np.mean(map_threads(area, judged, "explicitness", "factor")))
+    areas = np.array(map_threads(area, judged, "explicitness", "factor"))
+    if len(judged) == len(representation.factor_sizes):
+        representation.keep_per_factor("explicitness", areas)
+    return float(areas.mean())
 
 
 def areas_under_curves(scores: NDArray[np.float64], values: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -76,11 +76,11 @@ def infomec(
     ranges = np.ptp(representation.rows(rows).codes, axis=0)
     active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
     information = normalised_information(representation, rows, neighbours)[active]
-    return InfoMEC(
-        code_preference(information),
-        linear_information(representation, rows),
-        factor_preference(information),
+    explicitness = representation.keep_per_factor(
+        "infomec_explicitness", linear_information(representation, rows)
     )
+    representation.keep_per_factor("infomec_compactness", preference(information.T))
+    return InfoMEC(code_preference(information), float(explicitness.mean()), factor_preference(information))
 
 
 def code_preference(information: Information) -> float:
@@ -141,15 +141,15 @@ def normalised_information(representation: Representation, rows: int, neighbours
     return representation.shared(("neighbour information", rows, neighbours), estimate)
 
 
-def linear_information(representation: Representation, rows: int) -> float:
-    """Compute 1 - the relative log-loss of a linear classifier, averaged over factors.
+def linear_information(representation: Representation, rows: int) -> NDArray[np.float64]:
+    """Compute 1 - the relative log-loss of a linear classifier of each factor [F].
 
     The classifier is multinomial logistic regression on standardised codes, without penalty and with balanced
     classes. Its log-loss on the rows that it was fitted to is divided by the log-loss without any code, which
     is the logarithm of the number of classes, as they are balanced.
     """
 
-    def fit_all() -> float:
+    def fit_all() -> NDArray[np.float64]:
         from dis_bench.metrics.estimators.logistic import fit_logistic
 
         table = representation.rows(rows)
@@ -162,6 +162,6 @@ def linear_information(representation: Representation, rows: int) -> float:
             # The fit balances classes and the loss does not, so the loss can exceed that of knowing no code.
             return max(0.0, float(1 - log_loss / np.log(len(classes))))
 
-        return float(np.mean(map_threads(share, table.factors.T, "infomec", "factor")))
+        return np.array(map_threads(share, table.factors.T, "infomec", "factor"))
 
     return representation.shared(("linear information", rows), fit_all)

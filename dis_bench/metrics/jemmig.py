@@ -49,7 +49,7 @@ def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20
         representation.factor_entropies(rows),
     )
     largest = representation.factor_entropies(rows) + np.log(bins)
-    return float((1 - excess / largest).mean())
+    return float(representation.keep_per_factor("jemmig", 1 - excess / largest).mean())
 
 
 def joint_entropy_less_gap(

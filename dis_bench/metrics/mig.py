@@ -43,7 +43,8 @@ def mig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -
         [1.0, 1.0, 0.0]
     """
     information = representation.mutual_information(bins, rows)
-    return float(gap_per_factor(information, representation.factor_entropies(rows)).mean())
+    gaps = gap_per_factor(information, representation.factor_entropies(rows))
+    return float(representation.keep_per_factor("mig", gaps).mean())
 
 
 def gap_per_factor(

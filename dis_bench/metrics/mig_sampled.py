@@ -65,7 +65,8 @@ def mig_sampled(representation: Representation, *, rows: int = 10_000, samples: 
         0.0
     """
     information = posterior_information(representation, rows, samples)
-    return float(gap_per_factor(information, representation.factor_entropies(rows)).mean())
+    gaps = gap_per_factor(information, representation.factor_entropies(rows))
+    return float(representation.keep_per_factor("mig_sampled", gaps).mean())
 
 
 def posterior_information(representation: Representation, rows: int, samples: int) -> Array:

@@ -53,6 +53,8 @@ class Representation:
         seed: as given.
         allow_small: as given.
         small: the columns of the scores that were computed from fewer rows than their protocol needs.
+        per_factor: of scores that compare factors, one number for each factor [F], by column.
+        importances: how much each code counts for each factor [D, F], by metric.
 
     Args:
         codes: numbers [N, D], as an array or a torch tensor; NaN and infinity are refused.
@@ -92,6 +94,8 @@ class Representation:
         self.seed = None if seed is None else int(seed)
         self.allow_small = bool(allow_small)
         self.small: set[str] = set()
+        self.per_factor: dict[str, NDArray[np.float64]] = {}
+        self.importances: dict[str, NDArray[np.float64]] = {}
         self._shared: dict[Hashable, Any] = {}
 
         ranks, self.factor_sizes, self.kept_factors, self.dropped_factors = rank_factors(given_factors)
@@ -146,7 +150,18 @@ class Representation:
             if table is not None:
                 table.flags.writeable = False
         other.small, other._shared = set(), {}
+        other.per_factor, other.importances = {}, {}
         return other
+
+    def keep_per_factor(self, column: str, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Keep the scores of single factors [F] for reports, and return them.
+
+        Args:
+            column: the column of the score that summarises them: ``mig``, ``dci_completeness``.
+            scores: one number per factor.
+        """
+        self.per_factor[column] = scores
+        return scores
 
     def generator(self, purpose: str) -> np.random.Generator:
         """Return a random generator that depends only on the seed and on the purpose."""

@@ -55,7 +55,8 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
     if not live.any():
         return 0.0
     accuracies = accuracy_matrix(representation, train, test)[live]
-    return float(top_two_gap(accuracies, _accuracy_of_guessing(training, testing)).mean())
+    gaps = top_two_gap(accuracies, _accuracy_of_guessing(training, testing))
+    return float(representation.keep_per_factor("sap", gaps).mean())
 
 
 @metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True, label="SAP (continuous)")
@@ -85,7 +86,8 @@ def sap_continuous(representation: Representation, *, rows: int = 10_000) -> flo
         1.0
         0.0
     """
-    return float(top_two_gap(r2_matrix(representation.rows(rows))).mean())
+    gaps = top_two_gap(r2_matrix(representation.rows(rows)))
+    return float(representation.keep_per_factor("sap_continuous", gaps).mean())
 
 
 def accuracy_matrix(representation: Representation, train: int, test: int) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ class AEICA(AE):
     """
 
     name, dial = "ae_ica", "weight_decay"
+    baseline = True
 
     def build(self, given: Given) -> Any:
         """Build ``autoencoder``, and ``unmixing`` with a mean, a matrix and its inverse."""

@@ -22,6 +22,7 @@ class ICA(PCA):
     """
 
     name = "ica"
+    baseline = True
 
     def find_axes(self, project: Tensor, pixels: NDArray[np.floating]) -> Axes:
         """Find the mean, a projection to codes, and the lift back."""

@@ -199,6 +199,8 @@ class Model:
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
         needs: inputs from the dataset other than images: ``("factors",)``.
         note: text that legends of reports add in parentheses, if nothing of the model varies.
+        baseline: whether the model is there to be beaten: reports say which scores it saturates. Like
+            ``note``, it is not inherited.
         own_networks: whether the model builds networks that no family replaces; a study with another
             ``network`` than the default is then refused.
         reconstructs: whether ``decode`` returns the images that ``encode`` was given. False if it makes other
@@ -227,11 +229,14 @@ class Model:
     reconstructs: ClassVar[bool] = True
     stackable: ClassVar[bool] = True
     note: ClassVar[str] = ""
+    baseline: ClassVar[bool] = False
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         if "note" not in vars(cls):  # that of another objective would be wrong
             cls.note = ""
+        if "baseline" not in vars(cls):  # what extends a baseline may be meant to beat it
+            cls.baseline = False
 
     def __init__(self, **values: Any) -> None:
         declared = {h.name: h for h in self.hyperparameters}

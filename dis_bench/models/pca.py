@@ -41,6 +41,7 @@ class PCA(Model):
     """
 
     name = "pca"
+    baseline = True
     stackable = False
 
     def build(self, given: Given) -> Any:

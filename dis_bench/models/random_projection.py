@@ -22,6 +22,7 @@ class RandomProjection(PCA):
     """
 
     name = "random"
+    baseline = True
 
     def build(self, given: Given) -> Any:
         """Build the player, and draw its directions."""

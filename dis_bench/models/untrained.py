@@ -14,6 +14,7 @@ class Untrained(VAE):
     """VAE with its first weights: posterior means of networks that are never trained."""
 
     name = "untrained"
+    baseline = True
     hyperparameters = ()
     stackable = False
 

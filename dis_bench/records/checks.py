@@ -33,6 +33,7 @@ from dis_bench.records.schema import (
     KeptPlan,
     KeptRecord,
     Outdated,
+    PerFactor,
     PlannedCell,
     Rescored,
     ScoresAt,
@@ -104,6 +105,7 @@ def check_record(record: Any, folder: str) -> None:
         _check_text("dial", record["dial"])
     _check_evaluation(record)
     _check_scored(record, record["cell"])
+    _check_per_factor(record)
     _check_scores_at(record)
     _check_adapted(record)
     _check_declared(record.get("declared", {}))
@@ -385,6 +387,8 @@ def _check_declared(declared: Any) -> None:
         _check_table(f"declared {name}", declared.get(name, {}))
     _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
     _check_line("note", declared.get("model", {}).get("note", ""))
+    if not isinstance(declared.get("model", {}).get("baseline", False), bool):
+        raise Damaged("its declared baseline is neither true nor false")
     for metric, said in declared.get("metrics", {}).items():
         _check_keys(said, DeclaredMetric, f"declared {_shown(metric)}")
         for name in ("label", "short", "perfect"):
@@ -426,6 +430,28 @@ def _check_scored(scored: dict[str, Any], cell: dict[str, Any]) -> None:
         raise Damaged(f"its small is {_shown(scored['small'])}, not a list")
     for name in scored.get("small", []):
         _check_text("small", name)
+
+
+def _check_per_factor(record: dict[str, Any]) -> None:
+    """Check that all parts of scores are about the same factors."""
+    kept = record.get("per_factor", {})
+    _check_table("per_factor", kept)
+    _check_names("per_factor", kept, PerFactor.__annotations__)
+    for name, parts in kept.items():
+        _check_table(f"per_factor {name}", parts)
+        _check_plain(f"per_factor {name}", parts)
+    _check_names("per_factor scores", kept.get("scores", {}), record["scores"])
+    _check_names("per_factor importances", kept.get("importances", {}), record["protocol"])
+    rows = list(kept.get("scores", {}).values())
+    for metric, codes in kept.get("importances", {}).items():
+        if not isinstance(codes, list) or len(codes) != record["cell"]["latent_size"]:
+            raise Damaged(f"its importances of {_shown(metric)} are not a list of one row per latent")
+        rows += codes
+    if any(not isinstance(row, list) or len(row) != len(rows[0]) or not row for row in rows):
+        raise Damaged("its per_factor holds lists of different lengths")
+    for row in rows:
+        for value in row:
+            _check_number("per_factor", value)
 
 
 def _check_scores_at(record: dict[str, Any]) -> None:

@@ -114,6 +114,13 @@ class ScoresAt(TypedDict):
     small: list[str]  # scores from fewer rows than the protocol needs
 
 
+class PerFactor(TypedDict, total=False):
+    """Parts of scores: of each factor that varies, and of each code and factor."""
+
+    scores: dict[str, list[float]]  # by column, one number per factor
+    importances: dict[str, list[list[float]]]  # by metric, [latent_size][factors]
+
+
 class Rescored(TypedDict):
     """The run that added scores after the training."""
 
@@ -135,11 +142,18 @@ class DeclaredMetric(TypedDict):
     perfect: NotRequired[dict[str, float]]  # scores of a perfect code, if they are known beforehand
 
 
+class DeclaredModel(TypedDict):
+    """The declarations of a model to readers."""
+
+    note: str  # legends add it to the model's name
+    baseline: NotRequired[bool]  # whether it is there to be beaten; earlier records lack it
+
+
 class Declared(TypedDict, total=False):
     """The declarations of plug-ins to readers, so that a report does not need the plug-ins."""
 
     dataset: dict[str, str]  # caveat
-    model: dict[str, str]  # note: legends add it to the model's name
+    model: DeclaredModel
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 
 
@@ -170,6 +184,7 @@ class KeptRecord(TypedDict):
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
     unscored: dict[str, str]  # by metric, the reason why it gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
+    per_factor: NotRequired[PerFactor]  # parts of the scores, if metrics gave them
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     sources: NotRequired[

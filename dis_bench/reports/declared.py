@@ -31,6 +31,7 @@ class Declared:
         self._scores: dict[str, dict[str, Any]] = {}
         self._caveats: dict[tuple[str, str], str] = {}
         self._notes: dict[str, str] = {}
+        self._baselines: dict[str, bool] = {}
         for record in sorted(records, key=lambda record: record["created"]):
             kept, cell = record.get("declared", {}), record["cell"]
             for metric, said in kept.get("metrics", {}).items():
@@ -40,6 +41,8 @@ class Declared:
                 self._caveats[cell["dataset"], cell["source"]] = kept["dataset"].get("caveat", "")
             if "model" in kept:
                 self._notes[cell["model"]] = kept["model"].get("note", "")
+            if "baseline" in kept.get("model", {}):
+                self._baselines[cell["model"]] = kept["model"]["baseline"]
 
     def of_score(self, column: str) -> Mapping[str, Any] | None:
         """Return a score's declaration, possibly without its caveat; None if unknown."""
@@ -69,6 +72,16 @@ class Declared:
         if model in self._notes:
             return self._notes[model]
         return _ask("models", model, lambda plugin: plugin.note)
+
+    def is_baseline(self, model: str) -> bool:
+        """Return True if a model says that it is a baseline."""
+        if model in self._baselines:
+            return self._baselines[model]
+        plugin = _installed("models").get(model)
+        try:
+            return plugin is not None and getattr(plugin.load(), "baseline", False) is True
+        except InputError:
+            return False
 
 
 @cache

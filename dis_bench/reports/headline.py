@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dis_bench.records.cell import PUBLISHED_STEPS
+from dis_bench.reports.best import choose_best_rows, find_best_models, join_words, say_best_models
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.saturation import compare_with_baselines, say_baselines
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting, list_stepless
 
@@ -64,6 +66,8 @@ class Headline:
         betas: the smallest and largest value of the dial, for the columns of ``contrasts``; else empty.
         contrasts: every quantity at these two values.
         dial: the name of the dial for readers: ``β``, or the hyperparameter's name.
+        model: the model of the series; empty for other answers.
+        listed: further sentences, one per score or model, which the page lists below.
     """
 
     series: str
@@ -71,9 +75,14 @@ class Headline:
     betas: tuple[float, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     dial: str = "β"
+    model: str = ""
+    listed: tuple[str, ...] = ()
 
 
 MODELS = "Models compared"
+EACH_SCORE = "Best model of each score"
+BASELINES = "Baselines"
+OTHER_DIALS = "Other dials"
 
 
 def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Headline]:
@@ -85,9 +94,11 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         quantities: those for which the setting has values.
 
     Returns:
-        The comparison, if there are several models and any has several configurations; then at most
-        :data:`MOST_ANSWERS` series with at least two finished levels. Without either, one answer for the
-        setting as a whole.
+        The comparison, if there are several models and any has several configurations; the best model of each
+        score, if there are several models; which scores baselines saturate, if there are any; then at most
+        :data:`MOST_ANSWERS` series with at least two finished levels, and a sentence for each other model
+        with such a series. Without a comparison and a series, an answer for the setting as a whole comes
+        first.
     """
     finished = table[table["n"] > 0]
     if finished.empty:
@@ -95,10 +106,24 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         failed = "the only one" if count == 1 else f"all {count}"
         return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
     when = say_when(setting.steps)
+    whole, along = _write_answers(finished, quantities, list_stepless(setting))
+    several = finished["model_name"].nunique() > 1
+    best = find_best_models(finished, quantities) if several else []
+    against = compare_with_baselines(setting, finished, quantities) if several else []
+    answers = [
+        *whole,
+        *([_answer(EACH_SCORE, *say_best_models(best))] if best else []),
+        *([_answer(BASELINES, *say_baselines(against))] if against else []),
+        *along,
+    ]
     return [
         replace(answer, sentences=[f"{when}, {answer.sentences[0]}", *answer.sentences[1:]])
-        for answer in _write_answers(finished, quantities, list_stepless(setting))
+        for answer in answers
     ]
+
+
+def _answer(question: str, summary: str, listed: list[str]) -> Headline:
+    return Headline(question, [summary], listed=tuple(listed))
 
 
 def say_when(steps: int | None) -> str:
@@ -111,21 +136,55 @@ def say_when(steps: int | None) -> str:
     return f"After {steps:,}{published} steps"
 
 
-def _write_answers(finished: pd.DataFrame, quantities: list[Quantity], stepless: list[str]) -> list[Headline]:
-    """Write the answers, leaving out the number of steps from their first sentences."""
+def _write_answers(
+    finished: pd.DataFrame, quantities: list[Quantity], stepless: list[str]
+) -> tuple[list[Headline], list[Headline]]:
+    """Write the answers for the setting as a whole, and along its dials.
+
+    Their first sentences lack the number of steps.
+    """
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
-    told = sorted(rank_series(turned, lead)[:MOST_ANSWERS])
+    ranked = rank_series(turned, lead)
+    told = sorted(ranked[:MOST_ANSWERS])
     answers = [_contrast_levels(turned[number], quantities) for number in told]
-    if len(turned) > len(answers):
-        answers[-1].sentences.append(_count_left_out(len(turned), len(answers), lead))
+    rest = _contrast_briefly([turned[n] for n in ranked[MOST_ANSWERS:]], answers, quantities)
+    if len(turned) > len(answers) + len(rest):
+        answers[-1].sentences.append(_count_left_out(len(turned), len(answers) + len(rest), lead))
     compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
     if not turned and not (compared and finished["model_name"].duplicated().any()):
-        return [Headline("", _describe_without_dials(finished, quantities))]
+        return [Headline("", _describe_without_dials(finished, quantities))], []
     if compared and stepless:
         takes = "take" if len(stepless) > 1 else "takes"
-        compared.append(f"{_join(stepless)} {takes} no steps.")
-    return [Headline(MODELS, compared), *answers] if compared else answers
+        compared.append(f"{join_words(stepless)} {takes} no steps.")
+    if rest:
+        effects = (
+            "dial of 1 more model has this effect"
+            if len(rest) == 1
+            else (f"dials of {len(rest)} more models have these effects")
+        )
+        answers.append(_answer(OTHER_DIALS, f"the {effects}.", rest))
+    return [Headline(MODELS, compared)] if compared else [], answers
+
+
+def _contrast_briefly(
+    series: list[pd.DataFrame], answers: list[Headline], quantities: list[Quantity]
+) -> list[str]:
+    """Write a sentence for the best series of each model without an answer of its own.
+
+    Args:
+        series: the series without an answer, the best first.
+        answers: the answers that other series have.
+        quantities: as for :func:`write_headlines`.
+    """
+    known, sentences = {answer.model for answer in answers}, []
+    for rows in series:
+        model = str(rows["model_name"].iloc[0])
+        if model not in known:
+            known.add(model)
+            answer = _contrast_levels(rows, quantities)
+            sentences.append(f"{answer.series}: {answer.sentences[0]}")
+    return sentences
 
 
 def _count_left_out(count: int, told: int, lead: Quantity | None) -> str:
@@ -137,18 +196,20 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
     """Compare each model's best configuration by the leading score, if there is one."""
     if lead is None or not lead.better:
         return []
-    found = [find_best(rows, lead)[0] for _, rows in table.groupby("model_name", sort=False)]
-    best = table.loc[[row for row in found if row is not None]]
+    best = choose_best_rows(table, lead)
     if len(best) < 2:
         return []
-    order = best[f"{lead.name}_mean"].sort_values(ascending=lead.better == "lower").index
+    order = best.index
     told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], lead), lead)})" for row in order]
-    sentences = [_say_best_model(best, lead), f"The best {lead.label} of each model: {_join(told, '; ')}."]
+    sentences = [
+        _say_best_model(best, lead),
+        f"The best {lead.label} of each model: {join_words(told, '; ')}.",
+    ]
     losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].any()]
     for loss in losses:
         samples = [(best.loc[row, "label"], Sample.of(best.loc[row], loss)) for row in order]
         told = [f"{label} ({_value(sample, loss) if sample.n else 'none'})" for label, sample in samples]
-        sentences.append(f"Their reconstruction: {_join(told, '; ')}.")
+        sentences.append(f"Their reconstruction: {join_words(told, '; ')}.")
     fewest, most = table["model_name"].value_counts().agg(["min", "max"])
     if most > 1:
         counted = f"{most}" if fewest == most else f"{fewest} to {most}"
@@ -164,16 +225,11 @@ def _say_best_model(best: pd.DataFrame, lead: Quantity) -> str:
     value = _value(Sample.of(best.loc[top], lead), lead)
     if not rivals:
         return f"the best {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}."
-    names = _join([best.loc[row, "model_name"] for row in rivals])
+    names = join_words([best.loc[row, "model_name"] for row in rivals])
     return (
         f"the best mean of {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}, "
         f"but {names} {'is' if len(rivals) == 1 else 'are'} not separated from it: no ordering claimed."
     )
-
-
-def _join(words: list[str], separator: str = ", ", most: int = 8) -> str:
-    more = f"{separator}and {len(words) - most} more" if len(words) > most else ""
-    return separator.join(words[:most]) + more
 
 
 def lead_score(quantities: list[Quantity]) -> Quantity | None:
@@ -193,7 +249,8 @@ def _contrast_levels(rows: pd.DataFrame, quantities: list[Quantity]) -> Headline
             contrasts.append(Contrast(quantity, first, second, compare(first, second), best))
     levels, dial = (float(low["level"]), float(high["level"])), format_dial(low["dial"])
     sentences = _sentences(levels, contrasts, quantities, dial)
-    return Headline(str(low["series"]), sentences, levels, tuple(contrasts), dial)
+    model = str(low["model_name"])
+    return Headline(str(low["series"]), sentences, levels, tuple(contrasts), dial, model=model)
 
 
 def _sentences(

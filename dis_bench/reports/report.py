@@ -20,7 +20,8 @@ from dis_bench.reports.declared import Declared
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.figures.published import plan_published
 from dis_bench.reports.headline import Headline, write_headlines
-from dis_bench.reports.page import describe_cells, render_page
+from dis_bench.reports.page.render import describe_cells, render_page, render_play
+from dis_bench.reports.play.gather import gather_play
 from dis_bench.reports.published.reported import Reported, find_reported, name_unused
 from dis_bench.reports.published.source import read_sources
 from dis_bench.reports.quantities import Quantity, find_quantities
@@ -78,10 +79,12 @@ def build_report(folder: str | Path, published: Sequence[str | Path] = ()) -> Re
     total = sum(len(plan) for plan in plans)
     with bar(total=total, desc="report", unit="figure") as progress:
         images = [[_drawn(plan(), progress) for plan in some] for some in plans]
+    play = gather_play(settings, tables, used, records, problems)
     quantities += add_udr(settings, tables, problems)
     caveats = find_caveats(records, problems, anchors, settings) + name_unused(reported, sources)
-    page = render_page(settings, tables, quantities, headlines, images, caveats, records, reported)
+    page = render_page(settings, tables, quantities, headlines, images, caveats, records, reported, play.data)
     files = {image.path: image.png for some in images for image in some}
+    files |= play.files | {path: render_play(data) for path, data in play.pages.items()}
     files |= {
         "table.csv": write_csv(settings, tables, reported).encode(errors=SPELL),
         "table.md": write_markdown(settings, tables, quantities, reported).encode(errors=SPELL),

@@ -49,6 +49,7 @@ class Setting:
         anchors: by score, the scores of a perfect code and of noise on the same images with the same
             protocol, if they are known.
         notes: notes that legends add to the name of a model, by :func:`plain_name`.
+        baselines: the labels of the models that say that they are baselines.
         score_curves: scores during training, by the hash of their cell, for cells that have some.
     """
 
@@ -59,6 +60,7 @@ class Setting:
     cells: pd.DataFrame
     anchors: dict[str, Anchor] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
     score_curves: dict[str, ScoreCurve] = field(default_factory=dict)
 
     @property
@@ -91,7 +93,10 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         found = match_anchors(anchors or [], cell, protocol)
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
         cells, curves = _tabulate(part, names), gather_score_curves(part)
-        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, curves))
+        baselines = tuple(
+            sorted({_label(r["cell"], names) for r in part if declared.is_baseline(r["cell"]["model"])})
+        )
+        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, baselines, curves))
     return settings
 
 
@@ -264,5 +269,9 @@ def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.Da
     cells = tabulate(records)
     by_hash = {record["hash"]: record["cell"] for record in records}
     ordered = [by_hash[cell] for cell in cells["hash"]]
-    models = [names[cell["model"], str(cell.get("model_version", ""))] for cell in ordered]
+    models = [_label(cell, names) for cell in ordered]
     return name_cells(cells, models, [add_schedules(cell) for cell in ordered])
+
+
+def _label(cell: Mapping[str, Any], names: Mapping[tuple[str, str], str]) -> str:
+    return names[cell["model"], str(cell.get("model_version", ""))]

@@ -297,12 +297,9 @@ def write_latex(
 ) -> str:
     """Write one booktabs table, with a block of rows per setting; arguments as for write_csv."""
     by_dial = has_other_dials(tables)
-    heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
-    heads += [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+    heads = latex_headings(quantities, by_dial)
     lines = [
-        r"% Needs \usepackage{booktabs}.",
-        r"\begin{table*}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        LATEX_START,
         rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
         r"\toprule",
         _latex_row(heads),
@@ -317,16 +314,40 @@ def write_latex(
             lines.append(_latex_row([for_latex(text) for text in texts]))
         for texts in format_reported(published, quantities, by_dial):
             lines.append(_latex_row([rf"\emph{{{for_latex(text)}}}" for text in texts]))
+    return "\n".join([*lines, end_latex(any(s.anchors for s in settings), any(reported))]) + "\n"
+
+
+LATEX_START = "\n".join(
+    [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+    ]
+)
+
+
+def latex_headings(quantities: list[Quantity], by_dial: bool = False) -> list[str]:
+    """Return the column heads of :func:`write_latex`."""
+    heads = [r"model", "dial" if by_dial else r"$\beta$", r"$\beta_\mathrm{norm}$", r"$n$"]
+    return heads + [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
+
+
+def end_latex(with_anchors: bool, with_published: bool = False) -> str:
+    """Return the end of a LaTeX table, from the rule below its rows.
+
+    Args:
+        with_anchors: whether rows of a perfect code and noise are in it.
+        with_published: whether rows of published figures are in it.
+    """
     caption = (
         r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
     )
-    if any(setting.anchors for setting in settings):
+    if with_anchors:
         caption += f" {_ANCHOR_NOTE}"
-    if any(reported):
+    if with_published:
         caption += f" {PUBLISHED_NOTE}"
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"])
 
 
 _LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}

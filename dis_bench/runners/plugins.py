@@ -55,6 +55,8 @@ def _check_model(whose: str, model: Any) -> None:
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
     check_line(f"{whose}: note", model.note)
+    if not isinstance(model.baseline, bool):
+        raise InputError(f"{whose}: baseline must be True or False, but is {shown(model.baseline)}.")
     if not isinstance(model.needs, tuple) or not set(model.needs) <= set(NEEDS):
         raise InputError(f"{whose}: needs must be () or {NEEDS}, but is {shown(model.needs)}.")
     dial = vars(model).get("dial")  # an inherited dial may name a hyperparameter that the subclass lacks

@@ -167,7 +167,10 @@ def keep(
         timing["images_per_second"] = trained.steps * cell.batch_size / trained.seconds
         record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
-    declared = {"dataset": {"caveat": dataset.caveat_of(dataset.source)}, "model": {"note": model.note}}
+    declared = {
+        "dataset": {"caveat": dataset.caveat_of(dataset.source)},
+        "model": {"note": model.note, "baseline": model.baseline},
+    }
     return {
         **record,
         "status": "done",

@@ -11,6 +11,7 @@ from dis_bench.models import build_model
 from dis_bench.models.autoencoder import gaussian_kl
 from dis_bench.models.likelihoods import LIKELIHOODS, bernoulli, gaussian
 from dis_bench.models.model import Hyperparameter
+from dis_bench.models.pca import PCA
 from dis_bench.nn.precision import networks_in
 from dis_bench.runners import study
 
@@ -142,3 +143,12 @@ def test_terms_are_fp32_where_the_networks_run_in_bf16():
 def test_a_note_is_not_inherited():
     assert build_model("vae")[0].note
     assert build_model("untrained")[0].note == build_model("factorvae")[0].note == ""
+
+
+def test_being_a_baseline_is_not_inherited():
+    class Better(PCA):
+        name = "better"
+
+    assert PCA.baseline
+    assert not Better.baseline
+    assert not build_model("betavae")[0].baseline

@@ -413,7 +413,8 @@ def test_a_word_that_no_report_could_show_is_named(store, said):
 
 
 @pytest.mark.parametrize(
-    "declared", [[], {"dataset": "x"}, {"dataset": {"caveat": 3}}, {"model": {"note": "\n"}}]
+    "declared",
+    [[], {"dataset": "x"}, {"dataset": {"caveat": 3}}, {"model": {"note": "\n"}}, {"model": {"baseline": 1}}],
 )
 def test_declarations_that_are_none_are_named(store, declared):
     put_record(store, {**record_in(store), "declared": declared})

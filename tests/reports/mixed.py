@@ -48,17 +48,17 @@ def write_mixed(
     for model, (dial, levels) in (VALUES if values is None else values).items():
         for level in levels:
             for seed in range(seeds):
-                _write(root, model, {dial: level}, dial, seed, {"steps": steps}, pictures=pictures)
+                write_one(root, model, {dial: level}, dial, seed, {"steps": steps}, pictures=pictures)
     for seed in range(seeds):
         if pca:
-            _write(root, "pca", {}, None, seed, NO_BUDGET, lacks=("kl", "elbo"), pictures=pictures)
+            write_one(root, "pca", {}, None, seed, NO_BUDGET, lacks=("kl", "elbo"), pictures=pictures)
         if blind:
             lacks = ("kl", "elbo", "reconstruction", "mse")
-            _write(root, "blind", {}, None, seed, {"steps": steps}, lacks=lacks)
+            write_one(root, "blind", {}, None, seed, {"steps": steps}, lacks=lacks)
     return root
 
 
-def _write(
+def write_one(
     root: Path,
     model: str,
     hyperparameters: dict[str, float],
@@ -67,11 +67,16 @@ def _write(
     budget: dict[str, Any],
     lacks: tuple[str, ...] = (),
     pictures: bool = False,
+    dataset: str = "dsprites",
+    values: dict[str, float] | None = None,
+    protocol: dict[str, dict[str, Any]] | None = None,
+    failed: bool = False,
 ) -> None:
+    """Write one cell; ``values`` overrides measures and scores, ``lacks`` names measures that it has not."""
     cell = Cell(
-        dataset="dsprites",
+        dataset=dataset,
         source="rendered",
-        fingerprint="dsprites-rendered-f00d",
+        fingerprint=f"{dataset}-rendered-f00d",
         dataset_version="dis-bench 0.1.0",
         model=model,
         model_version="dis-bench 0.1.0",
@@ -84,13 +89,14 @@ def _write(
         seed=seed,
         **{"steps": 3000, "batch_size": 64, "lr": 5e-4, **budget},
     )
-    measures = make_values(next(iter(hyperparameters.values()), 2.0), seed, 1.0, model)
-    record = make_record(cell, measures, False, PROTOCOL) | {"environment": ENVIRONMENT, "dial": dial}
+    measures = make_values(next(iter(hyperparameters.values()), 2.0), seed, 1.0, model) | (values or {})
+    used = PROTOCOL if protocol is None else protocol
+    record = make_record(cell, measures, failed, used) | {"environment": ENVIRONMENT, "dial": dial}
     record["command"] = "dis-bench run --models betavae factorvae pca"
     record["evaluation"] = {n: value for n, value in record["evaluation"].items() if n not in lacks}
     kl = None if "kl" in lacks else kl_per_latent(measures)
-    if kl is None:
-        del record["evaluation"]["kl_per_latent"]
+    if kl is None or failed:
+        record["evaluation"].pop("kl_per_latent", None)
     with Store(root).new_folder(cell) as folder:
         if cell.steps:
             write_training(folder / "training.csv", measures, cell.steps, seed)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dis_bench.reports.headline import MODELS, write_headlines
+from dis_bench.reports.headline import EACH_SCORE, MODELS, MOST_ANSWERS, OTHER_DIALS, write_headlines
 from dis_bench.reports.tables import in_use
 
 CLEAR = {1.0: [(20, 0.10), (21, 0.11), (22, 0.12)], 10.0: [(50, 0.30), (51, 0.31), (52, 0.32)]}
@@ -102,7 +102,8 @@ def test_one_configuration_has_nothing_to_compare(headlines):
 
 def test_models_without_beta_are_compared_by_the_same_rule(headlines, study):
     study(betas=[None], model="vae", values={(None, s): {"mig": 0.9 + 0.01 * s} for s in range(3)})
-    [answer] = headlines(betas=[None], model="mine", values={(None, s): {"mig": 0.1} for s in range(3)})
+    answer, scores = headlines(betas=[None], model="mine", values={(None, s): {"mig": 0.1} for s in range(3)})
+    assert scores.series == EACH_SCORE
     assert answer.sentences[0].startswith(f"{WHEN}the best")
     assert "The best MIG is that of vae: 0.910 ± 0.010." in answer.sentences
 
@@ -119,6 +120,7 @@ def test_each_series_gets_its_own_answer(headlines, study):
     answers = headlines(model="betavae", betas=[1, 10])
     assert [(answer.series, answer.betas) for answer in answers] == [
         (MODELS, ()),
+        (EACH_SCORE, ()),
         ("betatcvae", (1, 4)),
         ("betavae", (1, 10)),
     ]
@@ -160,7 +162,7 @@ def test_a_dial_other_than_beta_gets_an_answer(headlines, study):
 def test_the_best_of_each_model_is_compared_by_the_ordering_rule(headlines, study):
     study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
     study(model="mine", betas=[None], others={"gamma": 5.0}, values=values({None: CLEAR[10.0]}))
-    comparison, *answers = headlines(
+    comparison, _, *answers = headlines(
         model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: NOISE[10.0]})
     )
     assert [answer.series for answer in answers] == ["betavae"]
@@ -177,7 +179,7 @@ def test_the_best_of_each_model_is_compared_by_the_ordering_rule(headlines, stud
 
 def test_a_model_that_is_separated_from_all_others_is_called_the_best(headlines, study):
     study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
-    comparison, _ = headlines(model="betavae", betas=[1, 10], values=values(CLEAR))
+    comparison, *_ = headlines(model="betavae", betas=[1, 10], values=values(CLEAR))
     assert (
         comparison.sentences[0]
         == f"{WHEN}the best MIG of 2 models is that of betavae, β = 10: 0.310 ± 0.010."
@@ -196,7 +198,7 @@ def test_many_series_are_told_of_the_best_ones_and_say_so(headlines, study):
     for gamma in range(2, 12):
         mig = {(beta, seed): {"mig": gamma / 100} for beta in (1, 4) for seed in range(3)}
         study(model="betatcvae", betas=[1, 4], others={"gamma": float(gamma)}, values=mig)
-    _, *answers = headlines(model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: CLEAR[1.0]}))
+    _, _, *answers = headlines(model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: CLEAR[1.0]}))
     assert [answer.series for answer in answers] == [
         *(f"betatcvae, gamma = {gamma}" for gamma in (7, 8, 9, 10, 11)),
         "betavae",
@@ -205,3 +207,30 @@ def test_many_series_are_told_of_the_best_ones_and_say_so(headlines, study):
         "Only 6 of 11 series are described here (the best by mean MIG, one of each model first); the "
         "table has all."
     )
+
+
+def test_each_model_with_a_dial_has_at_least_a_sentence(headlines, study):
+    for number in range(MOST_ANSWERS + 2):
+        mig = {(beta, seed): {"mig": 0.12 + number / 100} for beta in (1, 4) for seed in range(3)}
+        study(model=f"model{number}", betas=[1, 4], values=mig)
+    *_, last = headlines(model="betavae", betas=[1, 4], values=values({1: CLEAR[1.0], 4: CLEAR[1.0]}))
+    assert last.series == OTHER_DIALS
+    assert last.sentences == [f"{WHEN}the dials of 3 more models have these effects."]
+    assert [sentence.partition(":")[0] for sentence in last.listed] == ["model1", "model0", "betavae"]
+    assert all(": raising β from 1 to 4 " in sentence for sentence in last.listed)
+
+
+def test_the_best_model_of_each_score_has_a_sentence(headlines, study):
+    study(model="vae", betas=[None], values=values({None: CLEAR[1.0]}))
+    [answer] = [
+        one
+        for one in headlines(model="betavae", betas=[1, 10], values=values(CLEAR))
+        if one.series == EACH_SCORE
+    ]
+    assert answer.sentences[0].startswith(f"{WHEN}one model is separated from all others in ")
+    assert "MIG (betavae, β = 10)" in answer.sentences[0]
+    assert (
+        "MIG: betavae, β = 10 (0.310 ± 0.010, n = 3) is best, separated from the next, "
+        "vae (0.110 ± 0.010, n = 3)." in answer.listed
+    )
+    assert len(answer.listed) == 7  # six scores and reconstruction

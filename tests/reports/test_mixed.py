@@ -14,7 +14,7 @@ from dis_bench.reports.figures.plan import plan_figures
 from dis_bench.reports.figures.plots import choose_loss, draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import split_series
 from dis_bench.reports.figures.theme import theme, to_png
-from dis_bench.reports.headline import MODELS, write_headlines
+from dis_bench.reports.headline import BASELINES, EACH_SCORE, MODELS, write_headlines
 from dis_bench.reports.report import build_report
 from dis_bench.reports.tables import format_rows, has_other_dials, in_use, write_csv, write_markdown
 from tests.reports.figures.test_pictures import make
@@ -80,7 +80,7 @@ def test_cells_without_steps_have_a_setting_where_nothing_else_is(mixed, tmp_pat
 
 def test_each_model_is_answered_along_its_own_dial(mixed):
     answers = {answer.series: answer for answer in write_headlines(*mixed())}
-    assert [*answers] == [MODELS, "betavae", "factorvae"]
+    assert [*answers] == [MODELS, EACH_SCORE, BASELINES, "betavae", "factorvae"]
     assert "raising β from 1 to 16 " in answers["betavae"].sentences[0]
     assert "raising gamma from 1 to 40 " in answers["factorvae"].sentences[0]
     assert answers["factorvae"].dial == "gamma"

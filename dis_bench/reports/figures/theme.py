@@ -157,10 +157,14 @@ class BetaScale:
             return float(beta)
         return math.log10(beta) if beta > 0 else self._zero
 
+    def share(self, beta: float) -> float:
+        """Return where a beta is between the smallest (0) and the largest (1); 0.4 if all are equal."""
+        low, high = self.position(self.betas[0]), self.position(self.betas[-1])
+        return (self.position(beta) - low) / (high - low) if high > low else 0.4
+
     def colour(self, beta: float, hue: str = "") -> str:
         """Return the colour of a beta, from dark to light, or a shade of ``hue`` if given."""
-        low, high = self.position(self.betas[0]), self.position(self.betas[-1])
-        share = (self.position(beta) - low) / (high - low) if high > low else 0.4
+        share = self.share(beta)
         if not hue:
             return to_hex(_BETA_MAP(share))
         red, green, blue = (part * (1 - 0.6 * share) for part in to_rgb(hue))

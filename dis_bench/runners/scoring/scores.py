@@ -22,6 +22,8 @@ from dis_bench.runners.scoring.rows import ROWS, draw_rows
 
 SCORING_SEED = 0  # of the metrics' own draws, which are the same for every model
 
+_DIGITS = 6  # of parts of scores
+
 TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to be quick
 
 Protocol = dict[str, dict[str, Any]]
@@ -95,8 +97,8 @@ def score_cell(
     Errors are recorded rather than raised, so that they do not lose the training. The next run tries again.
 
     Args:
-        record: the record, which is not changed; the new one differs in ``scores``, ``protocol``,
-            ``unscored``, ``small`` and ``declared``.
+        record: the record, which is not changed; the new one differs in ``scores``, ``per_factor``,
+            ``protocol``, ``unscored``, ``small`` and ``declared``.
         arrays: codes, factors and log_variances.
         metrics: what to load for each name: the name itself, or ``path/file.py:name``.
         parameters: parameters that differ from the defaults, by metric.
@@ -130,6 +132,7 @@ def score_cell(
             record["unscored"][name] = _reason(error)
             continue
         _replace_scores(record, name, scores, _list_small(metric, scores, representation))
+        _replace_parts(record, name, scores, representation)
         record["protocol"].update(used)
         record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
         record["unscored"].pop(name, None)
@@ -144,6 +147,28 @@ def _replace_scores(
     kept = {c: value for c, value in record["scores"].items() if find_metric(c, names) != name}
     record["scores"] = kept | scores
     record["small"] = sorted({c for c in record.get("small", []) if find_metric(c, names) != name} | {*small})
+
+
+def _replace_parts(
+    record: dict[str, Any], name: str, scores: dict[str, float], representation: Representation
+) -> None:
+    """Replace the parts of a metric's scores, if it kept any that are finite."""
+    parts = record.get("per_factor", {})
+    before, importances = parts.get("scores", {}), {**parts.get("importances", {})}
+    names = {*record["protocol"], name}
+    kept = {column: values for column, values in before.items() if find_metric(column, names) != name}
+    for column in scores:
+        values = representation.per_factor.get(column)
+        if values is not None and np.isfinite(values).all():
+            kept[column] = np.round(values, _DIGITS).tolist()
+    importances.pop(name, None)
+    found = representation.importances.get(name)
+    if found is not None and np.isfinite(found).all():
+        importances[name] = np.round(found, _DIGITS).tolist()
+    given = {"scores": kept, "importances": importances}
+    given = {key: table for key, table in given.items() if table}
+    record.pop("per_factor", None)
+    record |= {"per_factor": given} if given else {}
 
 
 def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:

@@ -163,6 +163,7 @@ class Lined(Tiny):
 class Noted(BetaVAE):
     name = "noted"
     note = "as it was"
+    baseline = True
 
 @metric(label="Mine", higher_is_better=False, caveat=lambda data, given: f"{data}, {given['rows']} rows.")
 def mine(representation, *, rows=100):
@@ -180,7 +181,7 @@ def test_a_record_keeps_what_plug_ins_say_of_themselves(tmp_path):
     record = json.loads((Path(table["folder"][0]) / "record.json").read_text("utf-8"))
     assert record["declared"] == {
         "dataset": {"caveat": "Lines are thin."},
-        "model": {"note": "as it was"},
+        "model": {"note": "as it was", "baseline": True},
         "metrics": {
             "mine": {
                 "label": {"mine": "Mine"},
@@ -203,6 +204,7 @@ def test_a_record_keeps_what_plug_ins_say_of_themselves(tmp_path):
         ("Lined.caveat = 3", "dataset 'lined': caveat must be a text, or a text by source, but is 3"),
         ("Lined.caveat = {'rendered': 'a\\nb'}", "dataset 'lined': caveat must be one line of text"),
         ("Noted.note = None", "model 'noted': note must be one line of text"),
+        ("Noted.baseline = 'yes'", "model 'noted': baseline must be True or False, but is 'yes'"),
         (
             "mine.caveat = lambda dataset, given: 1 / 0",
             "the caveat of metric 'mine' fails for dataset 'lined'",

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dis_bench.reports import page as page_module
 from dis_bench.reports import write_report
 from dis_bench.reports.ordering import RULE
+from dis_bench.reports.page import render
+from dis_bench.reports.page.document import SCRIPTS
 from tests.reports.contrast import contrast
 from tests.reports.made_up import write_study
 
@@ -38,7 +39,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     def all(self, tag):
@@ -64,7 +65,10 @@ def test_nothing_is_fetched(page):
         for name, value in attributes.items():
             if name in ("src", "href", "srcset", "data", "action", "poster"):
                 assert value.startswith(("data:image/png;base64,", "#"))
-    assert not page.all("script")
+    assert [script.get("type", "") for script in page.all("script")] == [
+        "application/json",
+        *[""] * len(SCRIPTS),
+    ]
     assert not page.all("link")
     assert not page.all("iframe")
 
@@ -77,14 +81,19 @@ def test_the_style_fetches_nothing(report):
     assert "max-width" in style
 
 
-def test_a_browser_may_use_the_page_s_own_style_and_pictures_and_nothing_else(page, report):
+def digest(text):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_a_browser_may_use_the_page_s_own_style_scripts_and_pictures_and_nothing_else(page, report):
     [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     style = report.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    scripts = re.findall("<script>(.*?)</script>", report.read_text(encoding="utf-8"), re.S)
     assert policy.split("; ") == [
         "default-src 'none'",
         "img-src data:",
-        f"style-src 'sha256-{digest}'",
+        f"style-src {digest(style)}",
+        f"script-src {' '.join(map(digest, scripts))}",
         "base-uri 'none'",
         "form-action 'none'",
     ]
@@ -142,7 +151,7 @@ def test_landmarks_language_and_title(each):
     assert len(each.all("figcaption")) == len(each.all("figure")) == len(each.all("img"))
 
 
-STYLE = (Path(page_module.__file__).parent / "page.css").read_text(encoding="utf-8")
+STYLE = (Path(render.__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 def colours(scheme):
@@ -242,5 +251,6 @@ def test_what_users_write_cannot_become_markup(tmp_path):
     page = Page(content)
     assert command in page.text
     assert "<b>mine</b>, β = 4 reaches" in page.text
-    assert not page.all("script")
+    assert "alert(1)</script>" not in content
+    assert len(page.all("script")) == 1 + len(SCRIPTS)
     assert not page.all("b")

@@ -1,14 +1,11 @@
-"""The page: one self-contained HTML file that needs neither network nor scripts."""
+"""Rendering of the page: its sections, from the parts of a report."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.escape import for_html
+from dis_bench.printing import SPELL
 from dis_bench.records.cell import plain_name
 from dis_bench.records.columns import find_dial
 from dis_bench.records.schema import Record
@@ -18,9 +15,13 @@ from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
+from dis_bench.reports.page.comparison import describe_comparison
+from dis_bench.reports.page.data import describe_settings
+from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.published.reported import Reported, describe_reported, format_reported
 from dis_bench.reports.quantities import DASH, Quantity
+from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.tables import (
@@ -35,7 +36,6 @@ from dis_bench.reports.tables import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from jinja2 import Template
 
 _NOTHING = "There is nothing to draw: no cell of this setting kept a curve, a picture or a score."
 _UNDRAWN = (
@@ -58,6 +58,7 @@ def render_page(
     caveats: list[str],
     records: list[Record],
     reported: Sequence[Sequence[Reported]],
+    play: dict[str, Any] | None = None,
 ) -> str:
     """Render the page as HTML.
 
@@ -66,6 +67,7 @@ def render_page(
         quantities: all measured quantities.
         caveats: sentences.
         records: for the provenance.
+        play: data to play with, see :class:`dis_bench.reports.play.gather.Play`.
     """
     from dis_bench.version import __version__
 
@@ -80,7 +82,13 @@ def render_page(
     for number, part in enumerate(parts):
         part["undrawn"] = _NOTHING if number in has_figures else _UNDRAWN
     failed = [row for setting in settings for row in _failed(setting)]
-    return _template().render(
+    return fill(
+        "page.html.j2",
+        {
+            "settings": describe_settings(settings),
+            "comparison": describe_comparison(settings, tables, quantities),
+            "play": play or {},
+        },
         title=_title(settings),
         summary=describe_cells(records, settings),
         sections=parts,
@@ -95,34 +103,20 @@ def render_page(
         published_note=PUBLISHED_NOTE,
         version=__version__,
         split_spread=_split_spread,
-        **_style(),
     )
 
 
-def _style() -> dict[str, str]:
-    """Return the page's style, and a content policy that allows only it and pictures."""
-    from markupsafe import Markup
+def render_play(data: dict[str, Any]) -> bytes:
+    """Render the page of one cell with its decoder, as a file.
 
-    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-    return {"style": Markup(style), "policy": policy}
+    Args:
+        data: from :attr:`dis_bench.reports.play.gather.Play.pages`.
+    """
+    from dis_bench.version import __version__
 
-
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=for_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    [cell] = data["cells"]
+    values = {"cell": cell, "frozen": FROZEN, "version": __version__}
+    return fill("play.html.j2", {"play": data}, PLAY_SCRIPTS, **values).encode(errors=SPELL)
 
 
 def describe_cells(records: list[Record], settings: list[Setting]) -> str:
@@ -182,6 +176,8 @@ def _section(
     by_dial: bool,
 ) -> dict[str, Any]:
     used, symbol = in_use(table, quantities), "" if by_dial else "β = "
+    saturated = name_saturated(compare_with_baselines(setting, table[table["n"] > 0], used))
+    marked = [False, False, False, *(quantity.name in saturated for quantity in used)]
     traversals = [image for image in images if image.kind == "traversals"]
     count, most = len(traversals), _OPEN_TRAVERSALS
     chosen = {round(i * (count - 1) / (most - 1)) for i in range(most)} if count > most else set(range(count))
@@ -196,7 +192,9 @@ def _section(
         "training": [image for image in images if image.kind in ("scores-along", "training")],
         "traversals": [image for number, image in enumerate(traversals) if number in chosen],
         "folded": [image for number, image in enumerate(traversals) if number not in chosen],
-        "heads": [head for number, head in enumerate(headings(used, by_dial)) if number != 1],
+        "heads": list(
+            zip([head for n, head in enumerate(headings(used, by_dial)) if n != 1], marked, strict=True)
+        ),
         "rows": [
             (name, "" if dial == DASH else f"{symbol}{dial}", row)
             for (name, _), (dial, _), *row in format_rows(table, used, by_dial)

@@ -1,0 +1,2 @@
+"use strict";
+// What each latent knows.

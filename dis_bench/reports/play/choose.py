@@ -1,0 +1,77 @@
+"""Choice of the cells that a page plays with, the most interesting first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from dis_bench.reports.headline import lead_score
+from dis_bench.reports.ordering import find_best
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import choose_configurations, choose_settings
+from dis_bench.reports.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A page plays with at most this many cells, of all settings together.
+MOST_CELLS = 36
+
+
+class Chosen(NamedTuple):
+    """A cell to play with: the number of its setting, and its row of ``Setting.cells``."""
+
+    setting: int
+    cell: pd.Series
+
+
+def choose_cells(
+    settings: list[Setting], tables: list[pd.DataFrame], used: list[list[Quantity]]
+) -> list[Chosen]:
+    """Choose the cells to play with.
+
+    Args:
+        settings: all settings.
+        tables: of the same settings, from :func:`dis_bench.reports.tables.summarise`.
+        used: likewise, the quantities that they have.
+
+    Returns:
+        At most :data:`MOST_CELLS` finished cells. First those of the setting with most finished cells: the
+        best configuration by the leading score, the other end of its dial, then the others in the order of
+        the table. Of each configuration the lowest seed comes first; further seeds follow all of those.
+    """
+    numbers = sorted(choose_settings(settings), key=lambda number: -len(settings[number].done))
+    numbers = [number for number in numbers if settings[number].steps is not None]
+    most = max(2, MOST_CELLS // max(1, len(numbers)))
+    ranked = [
+        (seed, number, cell)
+        for number in numbers
+        for seed, cell in _rank(settings[number], tables[number], lead_score(used[number]), most)
+    ]
+    ranked.sort(key=lambda each: each[0])  # stable: by setting and configuration within a seed
+    return [Chosen(number, cell) for _, number, cell in ranked[:MOST_CELLS]]
+
+
+def _rank(
+    setting: Setting, table: pd.DataFrame, lead: Quantity | None, most: int
+) -> Iterator[tuple[int, pd.Series]]:
+    """Yield cells of the chosen configurations, each with the place of its seed."""
+    labels = choose_configurations(table, lead, most)
+    done = setting.done
+    for label in [*dict.fromkeys([*_find_ends(table, lead), *labels])][:most]:
+        cells = done[done["label"] == label].sort_values("seed")
+        yield from ((place, cell) for place, (_, cell) in enumerate(cells.iterrows()))
+
+
+def _find_ends(table: pd.DataFrame, lead: Quantity | None) -> list[str]:
+    """Return the best configuration, and the end of its series that is farther from it."""
+    finished = table[table["n"] > 0].reset_index(drop=True)
+    if lead is None or finished.empty:
+        return []
+    best = find_best(finished, lead)[0]
+    if best is None:
+        return []
+    series = finished[finished["series"] == finished.loc[best, "series"]]
+    place = series.index.get_loc(best)
+    end = series.index[0] if place > len(series) - 1 - place else series.index[-1]
+    return [str(finished.loc[row, "label"]) for row in (best, end)]

@@ -1,0 +1,68 @@
+"""What each latent of a cell knows of each factor, and which factors a code loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dis_bench.errors import InputError
+from dis_bench.metrics.representation import Representation
+from dis_bench.records.schema import Record
+from dis_bench.registry import installed
+
+# Of the mutual information that the page shows, whatever the study's metrics use.
+ROWS, BINS = 10_000, 20
+
+
+def describe_knowledge(
+    record: Record, arrays: Mapping[str, NDArray[Any]], problems: list[str]
+) -> dict[str, Any] | None:
+    """Describe what the latents of a cell know.
+
+    Args:
+        record: the cell's record.
+        arrays: its codes and factors; without them, nothing is known.
+        problems: receives a sentence if they cannot be compared.
+
+    Returns:
+        ``factors``, their names; ``information`` `[D, F]`, the mutual information of each latent and factor
+        as a share of the factor's entropy; None if a cell has no factors.
+    """
+    if "codes" not in arrays or "factors" not in arrays or not arrays["factors"].size:
+        return None
+    try:
+        table = Representation(arrays["codes"], arrays["factors"])
+    except InputError as error:
+        problems.append(f"{record['folder']} does not show what its latents know: {error}")
+        return None
+    rows = min(ROWS, len(table))
+    shares = table.mutual_information(BINS, rows) / table.factor_entropies(rows)
+    names = name_factors(record["cell"]["dataset"], arrays["factors"].shape[1])
+    return {
+        "factors": [names[place] for place in table.kept_factors],
+        "information": [[round(float(share), 3) for share in latent] for latent in shares],
+        "directions": _find_directions(table),
+    }
+
+
+def name_factors(dataset: str, count: int) -> list[str]:
+    """Name the factors of an installed dataset; number those of others."""
+    plugin = installed("datasets", dataset)
+    names: list[str] = []
+    if plugin is not None:
+        try:
+            names = [str(name) for name in plugin.load().grid.names]
+        except Exception:  # another author's class may have anything under these names
+            names = []
+    return names if len(names) == count else [f"factor {number + 1}" for number in range(count)]
+
+
+def _find_directions(table: Representation) -> list[list[int]]:
+    """Return whether each latent rises (1) or falls (-1) with each factor [D, F]."""
+    codes, factors = table.rows(min(ROWS, len(table)))
+    centred = codes - codes.mean(axis=0)
+    signs = np.sign(centred.T @ (factors - factors.mean(axis=0)))
+    return [[int(sign) for sign in latent] for latent in signs]

@@ -1,0 +1,49 @@
+"""Sheets: images of latents side by side, as small WebP files for a page to cut out."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+QUALITY = 60  # of lossy WebP; at 64 pixels its errors are fainter than those of the models
+_STEP_MS = 70  # of an animation
+
+Pixels = NDArray[np.uint8]
+
+
+def draw_sheet(rows: Pixels) -> bytes:
+    """Draw images [R, N, C, H, W] as a WebP of R rows and N columns, without gaps."""
+    return _to_webp([_tile(rows)])
+
+
+def draw_animation(rows: Pixels) -> bytes:
+    """Draw latents [D, N, C, H, W] side by side, as a WebP in which all run through N values.
+
+    It runs there and back, for ever.
+    """
+    count = rows.shape[1]
+    frames = [*range(count), *range(count - 2, 0, -1)]
+    return _to_webp([_tile(rows[None, :, frame]) for frame in frames])
+
+
+def to_uri(webp: bytes) -> str:
+    """Return a WebP as a data URI."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
+
+
+def _tile(rows: Pixels) -> Image.Image:
+    """Join images [R, N, C, H, W] into one of R rows and N columns."""
+    height, width = rows.shape[0] * rows.shape[3], rows.shape[1] * rows.shape[4]
+    pixels = rows.transpose(0, 3, 1, 4, 2).reshape(height, width, rows.shape[2])
+    return Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3))))
+
+
+def _to_webp(frames: list[Image.Image]) -> bytes:
+    content, first = io.BytesIO(), frames[0]
+    more = {"save_all": True, "append_images": frames[1:], "duration": _STEP_MS, "loop": 0}
+    first.save(content, "WEBP", quality=QUALITY, method=4, **(more if len(frames) > 1 else {}))
+    return content.getvalue()

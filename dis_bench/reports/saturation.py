@@ -1,0 +1,186 @@
+"""Saturation: scores whose top a baseline reaches, so that they tell no models apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dis_bench.reports.best import choose_best_rows, join_words, say_sample
+from dis_bench.reports.ordering import Sample, compare
+from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SATURATED = 0.95  # share of the way from noise to a perfect code from which a score is called saturated
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The ends of a score's scale, as far as they can be reached.
+
+    Attributes:
+        bottom, top: the scores of noise and of a perfect code; where they are unknown, the ends of the
+            declared range, the worse and the better one.
+        is_measured: True for the scores of noise and of a perfect code.
+    """
+
+    bottom: float
+    top: float
+    is_measured: bool
+
+    def share(self, value: float) -> float:
+        """Return how far a value is on the way from the bottom to the top."""
+        return (value - self.bottom) / (self.top - self.bottom)
+
+
+@dataclass(frozen=True)
+class AgainstBaselines:
+    """A score of baselines and of the other models.
+
+    Attributes:
+        score: the score.
+        ends: the ends of its scale; None if they are unknown.
+        baselines: the best configuration of each baseline and its values, the best first.
+        best: the best configuration of the other models and its values; None if there is none.
+        verdict: by the ordering rule, ``above`` if it is better than every baseline, ``below`` if the best
+            baseline is better than it, else empty.
+    """
+
+    score: Quantity
+    ends: Ends | None
+    baselines: list[tuple[str, Sample]]
+    best: tuple[str, Sample] | None
+    verdict: str
+
+    @property
+    def saturating(self) -> list[tuple[str, Sample]]:
+        """Return the baselines whose mean reaches the top."""
+        if self.ends is None:
+            return []
+        return [(label, s) for label, s in self.baselines if self.ends.share(s.mean) >= SATURATED]
+
+
+def compare_with_baselines(
+    setting: Setting, table: pd.DataFrame, quantities: list[Quantity]
+) -> list[AgainstBaselines]:
+    """Compare the models of a setting with its baselines, score by score.
+
+    Args:
+        setting: names its baselines, and has the scores of a perfect code and of noise.
+        table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
+        quantities: those for which the setting has values.
+
+    Returns:
+        An entry for each score that has a direction, and a value of a baseline.
+    """
+    is_baseline = table["model_name"].isin(setting.baselines)
+    found = []
+    for score in quantities:
+        if not (score.is_score and score.better):
+            continue
+        baselines = _list_best(table[is_baseline], score)
+        others = _list_best(table[~is_baseline], score)
+        if baselines:
+            best = others[0] if others else None
+            verdict = "" if best is None else _judge(best[1], [sample for _, sample in baselines], score)
+            found.append(AgainstBaselines(score, find_ends(setting, score), baselines, best, verdict))
+    return found
+
+
+def find_ends(setting: Setting, score: Quantity) -> Ends | None:
+    """Return the ends of a score's scale, or None if they are unknown or coincide."""
+    anchor, sign = setting.anchors.get(score.name), -1 if score.better == "lower" else 1
+    if anchor is not None and sign * (anchor.perfect - anchor.chance) > 0:
+        return Ends(anchor.chance, anchor.perfect, True)
+    if score.range is None or not all(map(math.isfinite, score.range)):
+        return None
+    worst, best = score.range[::sign]
+    return Ends(worst, best, False) if worst != best else None
+
+
+def _list_best(table: pd.DataFrame, score: Quantity) -> list[tuple[str, Sample]]:
+    rows = choose_best_rows(table, score)
+    return [(str(row["label"]), Sample.of(row, score)) for _, row in rows.iterrows()]
+
+
+def _judge(best: Sample, baselines: list[Sample], score: Quantity) -> str:
+    if all(_is_better(best, baseline, score) for baseline in baselines):
+        return "above"
+    return "below" if _is_better(baselines[0], best, score) else ""
+
+
+def _is_better(sample: Sample, other: Sample, score: Quantity) -> bool:
+    change = compare(other, sample)
+    return change.claimed and (change.difference > 0) == (score.better == "higher")
+
+
+def name_saturated(compared: list[AgainstBaselines]) -> dict[str, str]:
+    """Return the saturated scores by column, with the baselines that saturate them."""
+    return {
+        one.score.name: join_words([label for label, _ in one.saturating])
+        for one in compared
+        if one.saturating
+    }
+
+
+def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
+    """Say which scores baselines saturate, and in which no other model is separated from them.
+
+    Returns:
+        A summary that continues a sentence, and further sentences.
+    """
+    saturated = [one for one in compared if one.saturating]
+    known = [one for one in compared if one.ends is not None]
+    named = [one.score.label for one in saturated]
+    share = f"{SATURATED:.0%} of the way from noise to a perfect code"
+    if saturated:
+        verb = "is" if len(saturated) == 1 else "are"
+        summary = f"{join_words(named)} {verb} saturated: a baseline reaches {share}."
+    elif known:
+        summary = f"no baseline saturates a score: none reaches {share}."
+    else:
+        summary = "it is unknown whether a baseline saturates a score: none has a known scale."
+    return summary, [*map(_say_saturated, saturated), *_say_unbeaten(compared)]
+
+
+def _say_saturated(one: AgainstBaselines) -> str:
+    assert one.ends is not None
+    told = join_words(
+        [f"{label} ({say_sample(sample, one.score)})" for label, sample in one.saturating], "; "
+    )
+    bottom, top = one.score.format(one.ends.bottom), one.score.format(one.ends.top)
+    scale = (
+        f"noise scores {bottom} and a perfect code {top}"
+        if one.ends.is_measured
+        else f"its scale runs from {bottom} to {top}, and what a perfect code scores is unknown"
+    )
+    return f"{one.score.label} is saturated by {told}: {scale}. It says little about which model is better."
+
+
+def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
+    """Say in which scores the best of the other models is separated from the best baseline."""
+    above = [one.score.label for one in compared if one.verdict == "above"]
+    sentences = []
+    if above:
+        sentences.append(f"The best other model is separated above every baseline in {_list_words(above)}.")
+    for one in compared:
+        if one.best is not None and one.verdict != "above":
+            (label, sample), (other, others) = one.baselines[0], one.best
+            baseline, best = (
+                f"{name} ({say_sample(values, one.score)})"
+                for name, values in ((label, sample), (other, others))
+            )
+            sentences.append(
+                f"{one.score.label}: the baseline {baseline} is separated above the best other model, {best}."
+                if one.verdict == "below"
+                else f"{one.score.label}: the best other model, {best}, is not separated above every "
+                f"baseline; the best of these is {baseline}."
+            )
+    return sentences
+
+
+def _list_words(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

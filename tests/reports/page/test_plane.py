@@ -1,0 +1,264 @@
+"""The plane in a real browser: what is where, what pointing says, and what a click selects everywhere."""
+
+import math
+
+import pytest
+
+from tests.records.kept_store import put_encoder
+from tests.reports.mixed import write_one
+from tests.reports.page.comparing import write_many, write_page
+
+NUMBERS = {"left": "left", "top": "top"}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plane")
+    return write_page(write_many(folder / "results", models=3), folder / "index.html")
+
+
+@pytest.fixture
+def page(many, open_page):
+    return open_page(many.path)
+
+
+def means(page):
+    """Return the configurations on the plane, by label."""
+    found = page.evaluate("""() => {
+        const { setting, means } = plane.drawn();
+        return means.map((one) => ({ ...one, label: setting.rows.label[one.row] }));
+    }""")
+    return {one["label"]: one for one in found}
+
+
+def point_at(page, item):
+    """Move the pointer to a configuration or a cell, and return the text beside it."""
+    page.locator("svg.plane").scroll_into_view_if_needed()
+    left, top = page.evaluate(
+        """({ left, top }) => {
+            const frame = document.querySelector("svg.plane").getBoundingClientRect();
+            const zoom = frame.width / plane.drawn().width;
+            return [frame.x + left * zoom, frame.y + top * zoom];
+        }""",
+        {name: item[name] for name in NUMBERS},
+    )
+    page.mouse.move(left, top)
+    tip = page.locator(".tip")
+    return tip.inner_text() if tip.is_visible() else ""
+
+
+def value(table, label, name):
+    return float(table.set_index("label").loc[label, name])
+
+
+def test_configurations_lie_where_their_means_are(page, many):
+    [table] = many.tables
+    found = means(page)
+    assert set(found) == set(table["label"])
+    for label, one in found.items():
+        assert one["y"] == pytest.approx(value(table, label, "mig_mean"))
+    placed = [one for one in found.values() if one["x"] is not None]
+    by_loss, by_score = (sorted(placed, key=lambda one: one[name]) for name in ("x", "y"))
+    assert [one["left"] for one in by_loss] == sorted(one["left"] for one in placed)
+    assert [one["top"] for one in by_score] == sorted((one["top"] for one in placed), reverse=True)
+    blind = found["blind"]  # without a reconstruction, it is in the strip on the right
+    assert blind["x"] is None
+    assert blind["left"] > max(one["left"] for one in placed)
+    assert "without" in page.text_content("svg.plane")
+
+
+def test_the_front_has_what_no_other_beats(page, many):
+    [table] = many.tables
+    rows = table[table["reconstruction_mean"].notna()]
+    expected = {
+        row["label"]
+        for _, row in rows.iterrows()
+        if not (
+            (rows["reconstruction_mean"] < row["reconstruction_mean"]) & (rows["mig_mean"] > row["mig_mean"])
+        ).any()
+    }
+    found = page.evaluate("plane.drawn().front.map((one) => plane.drawn().setting.rows.label[one.row])")
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    assert f"the Pareto front, the configurations that no other beats in both means: {found[0]}" in (
+        page.inner_text("#plane figcaption")
+    )
+
+
+def test_pointing_says_name_scores_and_folder(page, many):
+    [table] = many.tables
+    text = point_at(page, means(page)["factorvae, gamma = 40"])
+    assert "factorvae, gamma = 40" in text
+    assert "mean of 3 seeds" in text
+    mean, std = (value(table, "factorvae, gamma = 40", f"mig_{part}") for part in ("mean", "std"))
+    assert f"{mean:.3f} ± {std:.3f}" in text
+    assert "SAP" in text
+    assert "dsprites-factorvae" in text
+    page.mouse.move(2, 2)
+    assert page.locator(".tip").is_hidden()
+
+
+def test_a_click_on_a_dot_selects_its_cell_everywhere(page):
+    cell = page.evaluate("""() => {
+        const { means, cells } = plane.drawn();
+        const far = (cell) => Math.min(...[...means, ...cells].filter((one) => one !== cell)
+            .map((one) => Math.hypot(one.left - cell.left, one.top - cell.top)));
+        return cells.reduce((best, one) => (far(one) > far(best) ? one : best));
+    }""")
+    known = page.evaluate("(cell) => page.data.settings[0].cells[cell]", cell["cell"])
+    text = point_at(page, cell)
+    assert f"seed {known['seed']}" in text
+    assert known["folder"] in text
+    page.mouse.down()
+    page.mouse.up()
+    assert page.evaluate("page.selected()") == known["hash"]
+    assert known["folder"] in page.inner_text(".readout")
+    row = page.locator(".live tr.selected")
+    assert row.get_attribute("data-row") == str(cell["row"])
+    assert page.locator(".ring.selected").count() == 2
+
+
+def test_a_selection_from_elsewhere_is_marked(page):
+    known = page.evaluate(
+        "page.data.settings[0].cells.find((cell) => cell.label === 'pca' && cell.seed === 1)"
+    )
+    page.evaluate("(hash) => page.select(hash)", known["hash"])
+    assert "pca, seed 1" in page.inner_text(".readout")
+    assert page.locator(".ring.selected").count() == 2
+    page.evaluate("page.select(null)")
+    assert page.locator(".ring.selected").count() == 0
+    assert page.locator(".live tr.selected").count() == 0
+
+
+def test_keys_go_from_one_to_the_next_and_select(page):
+    order = sorted(means(page).values(), key=lambda one: one["left"])
+    page.locator("svg.plane").focus()
+    page.keyboard.press("Home")
+    assert order[0]["label"] in page.inner_text(".tip")
+    page.keyboard.press("ArrowRight")
+    assert order[1]["label"] in page.inner_text(".tip")
+    assert f"{order[1]['label']}, mean of 3 seeds: " in page.inner_text(".readout")
+    page.keyboard.press("Enter")
+    selected = page.evaluate("page.data.settings[0].cells.find((cell) => cell.hash === page.selected())")
+    assert (selected["label"], selected["seed"]) == (order[1]["label"], 0)
+    page.keyboard.press("Escape")
+    assert page.locator(".tip").is_hidden()
+    page.keyboard.press("ArrowLeft")  # from the selected one
+    assert order[0]["label"] in page.inner_text(".tip")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    assert order[-1]["label"] in page.inner_text(".tip")
+
+
+def test_the_scale_can_be_full_or_normalised_where_that_is_known(page, many):
+    [table] = many.tables
+    page.get_by_label("normalised").check()
+    for label, one in means(page).items():
+        assert one["y"] == pytest.approx((value(table, label, "mig_mean") - 0.01) / (0.85 - 0.01))
+    assert "from noise 0 to perfect 1" in page.text_content("svg.plane")
+    page.get_by_label("full").check()
+    low, high = page.evaluate("plane.drawn().up.domain")
+    assert low <= 0 < 1 <= high
+    page.locator("select[name=score]").select_option("sap")  # which has no anchors here
+    assert page.get_by_label("normalised").is_disabled()
+    assert page.get_by_label("full").is_checked()
+    assert means(page)["pca"]["y"] == pytest.approx(value(table, "pca", "sap_mean"))
+    page.locator("select[name=score]").select_option("kl")
+    assert page.get_by_label("full").is_disabled()
+    assert page.get_by_label("fit").is_checked()
+    assert "pca" not in means(page)  # it has no KL
+    assert page.locator(".front").count() == 0  # no direction is better
+
+
+def test_the_loss_can_be_chosen(page, many):
+    page.locator("select[name=across]").select_option("mse")
+    assert means(page)["pca"]["x"] == pytest.approx(value(many.tables[0], "pca", "mse_mean"))
+
+
+def test_models_can_be_hidden(page):
+    assert page.locator(".legend .model").count() == 7
+    page.locator(".legend").get_by_text("factorvae").click()
+    assert not any("factorvae" in label for label in means(page))
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+    page.get_by_text("show all").click()
+    page.get_by_text("hide all").click()
+    assert means(page) == {}
+    page.get_by_text("show all").click()
+    assert len(means(page)) == 13
+
+
+def test_each_model_has_a_look_of_its_own_and_baselines_are_hollow(page):
+    found = page.evaluate("""() => Array.from({ length: 72 }, (_, model) => {
+        const setting = { models: { [model]: { baseline: false } } };
+        const path = marks.path(setting, model, 0, marks.outline(model, 0, 0, 6));
+        return path.getAttribute("d") + path.style.getPropertyValue("--hue");
+    })""")
+    assert len(set(found)) == 72
+    hollow = page.evaluate("""() => [...document.querySelectorAll(".legend .model")]
+        .filter((model) => model.querySelector(".hollow")).map((model) => model.textContent)""")
+    assert [name.split("baseline")[0] for name in hollow] == ["ica", "pca", "untrained"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_higher_dial_stands_out_more(many, open_page, scheme):
+    page = open_page(many.path, scheme=scheme)
+    light = page.evaluate("""() => {
+        const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+        return [0, 0.5, 1].map((shade) => {
+            const { setting } = plane.drawn();
+            const path = marks.path(setting, 0, shade, "M0 0h1v1z");
+            document.querySelector("svg.plane").append(path);
+            canvas.fillStyle = getComputedStyle(path).fill;
+            canvas.fillRect(0, 0, 1, 1);
+            return canvas.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((sum, part) => sum + part);
+        });
+    }""")
+    assert light == sorted(light, reverse=scheme == "light")
+    assert len(set(light)) == 3
+
+
+def test_the_plane_fits_a_phone(many, open_page):
+    page = open_page(many.path, width=400)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    point_at(page, means(page)["factorvae, gamma = 40"])
+    tip = page.locator(".tip").bounding_box()
+    assert tip["x"] >= 0
+    assert tip["x"] + tip["width"] <= 400
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.wait_for_function("plane.drawn().width > 500")
+
+
+def test_encoders_have_a_plane_of_their_own_without_reconstructions(tmp_path, open_page):
+    root = write_many(tmp_path / "results", models=1)
+    for model in ("mine.py:encode", "codes.npz"):
+        for seed in range(3):
+            put_encoder(root, model=model, seed=seed)
+    page = open_page(write_page(root, tmp_path / "index.html").path)
+    assert set(means(page)) == {"encode", "codes.npz"}
+    assert "a column per model" in page.text_content("svg.plane")
+    assert all(math.isfinite(one["left"]) and one["x"] is None for one in means(page).values())
+    trained = page.evaluate("page.data.settings[1].cells[0].hash")
+    page.evaluate("(hash) => page.select(hash)", trained)  # a selection goes to its setting, in both
+    assert "pca" in means(page)
+    assert page.locator("#table-live select[name=setting]").input_value() == "1"
+    page.locator("#table-live select[name=setting]").select_option("0")
+    assert set(means(page)) == {"encode", "codes.npz"}
+    assert page.locator("#plane select[name=setting]").input_value() == "0"
+
+
+def test_data_without_factors_have_other_quantities(tmp_path, open_page):
+    for beta in (1.0, 4.0):
+        for seed in range(3):
+            write_one(
+                tmp_path / "results", "betavae", {"beta": beta}, "beta", seed, {"steps": 3000}, protocol={}
+            )
+    page = open_page(write_page(tmp_path / "results", tmp_path / "index.html").path)
+    assert page.locator("select[name=score]").input_value() == "kl"
+    assert len(means(page)) == 2
+
+
+def test_nothing_finished_leaves_no_plane_but_a_table(tmp_path, open_page):
+    write_one(tmp_path / "results", "betavae", {"beta": 4.0}, "beta", 0, {"steps": 3000}, failed=True)
+    page = open_page(write_page(tmp_path / "results", tmp_path / "index.html").path)
+    assert page.locator("#plane").is_hidden()
+    assert page.locator(".live tbody tr").count() == 1
