@@ -159,7 +159,9 @@ class KeptRecord(TypedDict):
     protocol: dict[str, dict[str, Any]]  # version and parameters of each metric that gave a score
     unscored: dict[str, str]  # by metric, the reason why it gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
-    per_factor: NotRequired[PerFactor]  # parts of the scores, if metrics gave them; absent from earlier records
+    per_factor: NotRequired[
+        PerFactor
+    ]  # parts of the scores, if metrics gave them; absent from earlier records
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     timing: Timing  # seconds

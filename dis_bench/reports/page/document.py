@@ -27,7 +27,7 @@ SCRIPTS = (
 )
 
 # Those of a page that only plays.
-PLAY_SCRIPTS = SCRIPTS[:SCRIPTS.index("knowledge.js") + 1]
+PLAY_SCRIPTS = SCRIPTS[: SCRIPTS.index("knowledge.js") + 1]
 
 
 def fill(template: str, data: Mapping[str, Any], scripts: Sequence[str] = SCRIPTS, **values: Any) -> str:

@@ -69,7 +69,9 @@ def _watch(model: Model, networks: Any, codes: Tensor) -> tuple[list[Call], Tens
     for module in networks.modules():
         if type(module) in EXPORTERS and id(module) not in inner:
             inner |= {id(part) for part in module.modules() if part is not module}
-            hooks.append(module.register_forward_hook(lambda m, given, made: calls.append((m, given[0], made))))
+            hooks.append(
+                module.register_forward_hook(lambda m, given, made: calls.append((m, given[0], made)))
+            )
     try:
         logits = model.decode(networks, codes)
     finally:
@@ -196,9 +198,7 @@ def _export_styles(writer: _Writer, decoder: Any) -> None:
 EXPORTERS: dict[type[nn.Module], Callable[[_Writer, Any], None]] = {
     StyleDecoder: _export_styles,
     **dict.fromkeys((nn.Linear, Dense), lambda writer, layer: writer.dense(layer.weight, layer.bias)),
-    **dict.fromkeys(
-        (nn.Conv2d, nn.ConvTranspose2d, Convolution, TransposedConvolution), _export_convolution
-    ),
+    **dict.fromkeys((nn.Conv2d, nn.ConvTranspose2d, Convolution, TransposedConvolution), _export_convolution),
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), _export_batch_norm),
     nn.InstanceNorm2d: _export_instance_norm,
     nn.Unflatten: _export_unflatten,

@@ -69,7 +69,9 @@ def run(program: Program, codes: Tensor) -> Tensor:
 def _run_layer(layer: Layer, weights: Tensor, values: Tensor, style: Tensor) -> Tensor:
     op, size = layer["op"], layer.get("size", [])
     if op in ("dense", "style"):
-        made = F.linear(style if op == "style" else values, *_take(layer, weights, (size[1], size[0]), size[1]))
+        made = F.linear(
+            style if op == "style" else values, *_take(layer, weights, (size[1], size[0]), size[1])
+        )
         if op == "dense":
             return made
         scale, shift = made.relu()[:, :, None, None].chunk(2, dim=1)
