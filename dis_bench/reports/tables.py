@@ -228,7 +228,10 @@ def write_markdown(
     quantities: list[Quantity],
     reported: Sequence[Sequence[Reported]] = (),
 ) -> str:
-    """Write one table per setting, in GitHub's Markdown; arguments as for write_csv."""
+    """Write one table per setting, in GitHub's Markdown.
+
+    Arguments are those of :func:`write_csv`.
+    """
     lines, by_dial = [], has_other_dials(tables)
     for setting, table, published in zip(settings, tables, _fill(reported, settings), strict=True):
         used = in_use(table, quantities)
@@ -295,7 +298,10 @@ def write_latex(
     quantities: list[Quantity],
     reported: Sequence[Sequence[Reported]] = (),
 ) -> str:
-    """Write one booktabs table, with a block of rows per setting; arguments as for write_csv."""
+    """Write one booktabs table, with a block of rows per setting.
+
+    Arguments are those of :func:`write_csv`.
+    """
     by_dial = has_other_dials(tables)
     heads = latex_headings(quantities, by_dial)
     lines = [

@@ -19,7 +19,7 @@ _MARKERS = "Ds^vPX<>"
 
 
 def choose_looks(reported: Sequence[Reported]) -> dict[str, tuple[str, str]]:
-    """Choose a marker and a colour for each source; the first colour is left to measured means."""
+    """Choose a marker and a colour for each source; measured means have the first."""
     names = dict.fromkeys(one.source.name for one in reported)
     return {
         name: (_MARKERS[number % len(_MARKERS)], COLOURS[1 + number % (len(COLOURS) - 1)])
@@ -72,7 +72,7 @@ def list_handles(reported: Sequence[Reported], colour: str = "") -> list[Line2D]
 def find_along(
     reported: Sequence[Reported], along: Sequence[Series], dial: str
 ) -> list[tuple[Reported, Series]]:
-    """Find the published rows of a measured model, at a value of the dial between its ends.
+    """Find published rows of measured models, at a value within the dial's ends.
 
     Args:
         reported: published rows.
@@ -95,7 +95,7 @@ def _is_within(one: Reported, series: Series, dial: str) -> bool:
 
 
 def draw_along(panel: Axes, found: Sequence[tuple[Reported, Series]], dial: str, quantity: Quantity) -> None:
-    """Draw the rows of :func:`find_along` against the dial, in the colours of their models."""
+    """Draw the rows of :func:`find_along` in the colours of their models."""
     looks = choose_looks([one for one, _ in found])
     for one, series in found:
         figure = one.row.figures.get(quantity.name)

@@ -59,7 +59,9 @@ def plan_published(
 
 
 def draw_published(table: pd.DataFrame, scores: Sequence[Quantity], reported: Sequence[Reported]) -> Figure:
-    """Draw each score in a panel, with a lane for what was measured of a model and one for each source.
+    """Draw each score in a panel, with lanes of measured and published figures.
+
+    Each model has a lane of measured means, if it was measured, and one for each source.
 
     Args:
         table: from :func:`dis_bench.reports.tables.summarise`.
@@ -98,7 +100,7 @@ def draw_published(table: pd.DataFrame, scores: Sequence[Quantity], reported: Se
 def _sort_lanes(
     table: pd.DataFrame, score: Quantity, reported: Sequence[Reported]
 ) -> dict[str, dict[str, list[Published]]]:
-    """Sort figures by model, measured ones first, then by source; that of measured ones is empty."""
+    """Sort figures by model, and then by source, which is empty for measured ones."""
     lanes: dict[str, dict[str, list[Published]]] = {}
     finished = table[table[f"{score.name}_n"] > 0]
     for model, mean, std in finished[["model", f"{score.name}_mean", f"{score.name}_std"]].to_numpy():

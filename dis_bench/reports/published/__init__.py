@@ -1,1 +1,1 @@
-"""Published figures: one TOML file per source, read, matched and described, never measured here."""
+"""Published figures: a TOML file per source, checked, matched and described."""

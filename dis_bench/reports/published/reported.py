@@ -1,4 +1,4 @@
-"""Published figures beside measured ones: which rows belong to a setting, and what differs.
+"""Published figures beside measured ones: their rows in a setting, and what differs.
 
 Published rows never enter a summary table, from which means, orderings and answers come.
 """
@@ -38,7 +38,7 @@ class Reported:
 
     @property
     def chosen(self) -> str:
-        """What is known of its hyperparameters: ``β = 4``, or ``β one of 1, 2, 4``."""
+        """Known values of its hyperparameters: ``β = 4``, or ``β one of 1, 2, 4``."""
         known = [f"{format_dial(n)} = {format_value(v)}" for n, v in self.row.hyperparameters.items()]
         tried = [f"{format_dial(n)} one of {_list(some)}" for n, some in self.row.grid.items()]
         return "; ".join([*known, *tried])
@@ -47,7 +47,7 @@ class Reported:
 def find_reported(
     setting: Setting, sources: Iterable[Source], quantities: Sequence[Quantity]
 ) -> list[Reported]:
-    """Find the published rows on a setting's dataset that have a score that it has, too."""
+    """Find published rows on a setting's dataset, of scores that the setting has."""
     names, dataset = {quantity.name for quantity in quantities}, plain_name(setting.cell["dataset"])
     return [
         Reported(source, table, row)
@@ -93,7 +93,7 @@ def format_reported(
 
 
 def describe_reported(setting: Setting, reported: Sequence[Reported]) -> list[str]:
-    """Describe where published rows come from, and how they differ from a setting's cells.
+    """Describe the sources of published rows, and how they differ from a setting.
 
     Returns:
         For each source a text about it, then one for each of its tables.
@@ -110,7 +110,7 @@ def describe_reported(setting: Setting, reported: Sequence[Reported]) -> list[st
 
 
 def describe_source(source: Source) -> str:
-    """Return a source's title, where it was read, and what is unlike ours in all of it."""
+    """Return a source's title, where it was read, and what all of it has unlike ours."""
     arxiv = f", arXiv {source.arxiv}" if source.arxiv else ""
     hand = "Second-hand: read in" if source.second_hand else "Read in"
     return " ".join([f"[{source.name}] {source.title}{arxiv}. {hand} {source.read}.", *source.differences])
@@ -140,7 +140,7 @@ _UNSAID = " (which of them is not said)"
 
 
 def _compare_budgets(setting: Setting, table: Table) -> list[str]:
-    """Say in which known options a table differs from a setting, and which are unknown."""
+    """Say which options of a table differ from a setting's, and which are unknown."""
     here = {key: setting.cell[key] for key in BUDGET if key in setting.cell}  # an encoder's has few
     differing = [
         f"{_WORDS[key]} {format_value(there)} (here {format_value(here[key])})"

@@ -127,10 +127,13 @@ def find_sources() -> dict[str, Path]:
 
 
 def read_sources(given: Iterable[str | Path]) -> list[Source]:
-    """Read several sources, each once; arguments and errors as for :func:`read_source`.
+    """Read several sources, each once.
+
+    Args:
+        given: names or files, as for :func:`read_source`.
 
     Raises:
-        InputError: two of them have the same name.
+        InputError: one of them cannot be read, or two of them have the same name.
     """
     sources = [read_source(one) for one in dict.fromkeys(given)]
     names = [source.name for source in sources]
@@ -235,7 +238,7 @@ def _read_row(values: Any, scores: dict[str, tuple[str, float]], spread: str, n:
 
 
 def _read_figure(name: str, scale: float, given: Any, spread: str) -> Figure:
-    """Read a number, a number with its spread, or a number with the two ends of a range."""
+    """Read a number, alone, with its spread, or with the two ends of a range."""
     numbers: list[Any] = given if isinstance(given, list) else [given]
     allowed = (1,) if spread == NO_SPREAD else (1, 3) if spread == RANGE else (1, 2)
     finite = all(
