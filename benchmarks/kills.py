@@ -56,7 +56,7 @@ COUNTED, TINY, SMALL = (
     ROOT / place for place in ("benchmarks/counted.py", "tests/tiny.py", "tests/models/small.py")
 )
 STEPLESS = "fitted"
-MOMENTS = ("training.csv", "checkpoint.pt", "weights.pt", "codes.npz", "pictures.npz", "record.json")
+MOMENTS = ("training.csv", "checkpoint.pt", "weights.safetensors", "codes.npz", "pictures.npz", "record.json")
 END_SECONDS = 300  # in which a killed command and its workers must end
 WAYS = ("kill -9, command", "kill -9, worker", "power cut", "SIGTERM", "closed terminal", "memory", "disk")
 
@@ -464,6 +464,9 @@ def main() -> int:
             place = Place(Path(scratch, str(number)))
             way = options.ways[number % len(options.ways)]
             rows.append(kill_once(way, study, place, cells, wanted, rng, seconds))
+            tqdm.write(
+                f"{way}, {rows[-1]['moment']}: {'a fault' if is_fault(rows[-1]) else 'survived'}", sys.stderr
+            )
             if is_fault(rows[-1]):
                 print((place.root / "log").read_text("utf-8", "replace")[-3000:], file=sys.stderr)
             shutil.rmtree(place.root)
