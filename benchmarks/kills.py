@@ -124,7 +124,7 @@ class Command:
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()
+                fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
                 if int(fields[3]) == self.pid and fields[0] != "Z":
                     found.append(int(stat.parent.name))
         return found
@@ -304,18 +304,18 @@ def limit_memory(command: Command, group: Path | None) -> str:
                 (group / "cgroup.procs").write_text(str(pid))
         used = sum(_resident(pid) for pid in command.members())
         # Pages that were counted before stay with the group that they came from.
-        counted = int((group / "memory.usage_in_bytes").read_text())
+        counted = int((group / "memory.usage_in_bytes").read_text("utf-8"))
         (group / "memory.limit_in_bytes").write_text(str(counted + (2 << 20)))
         return f"control group, {used >> 20} MB resident"
     for pid in command.workers() or command.members():
-        size = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        size = int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[0]) * resource.getpagesize()
         resource.prlimit(pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
     return "RLIMIT_AS"
 
 
 def _resident(pid: int) -> int:
     with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+        return int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]) * resource.getpagesize()
     return 0
 
 
