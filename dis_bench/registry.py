@@ -95,14 +95,19 @@ def plugins(kind: str) -> dict[str, Plugin]:
     """
     assert kind in KINDS, kind
     found: dict[str, Plugin] = {}
+    origins: dict[int, str] = {}  # by package: each look at its name parses its metadata
     for entry in importlib.metadata.entry_points(group=f"dis_bench.{kind}"):
-        dist = entry.dist
-        origin = f"{dist.name} {dist.version}" if dist else "unknown package"
-        plugin = Plugin(kind, entry.name, entry.value, origin)
+        if id(entry.dist) not in origins:
+            origins[id(entry.dist)] = _describe_package(entry.dist)
+        plugin = Plugin(kind, entry.name, entry.value, origins[id(entry.dist)])
         other = found.setdefault(entry.name, plugin)
         if other.target != plugin.target:
             raise clash(kind, entry.name, other, plugin)
     return dict(sorted(found.items()))
+
+
+def _describe_package(package: importlib.metadata.Distribution | None) -> str:
+    return f"{package.name} {package.version}" if package else "unknown package"
 
 
 def installed(kind: str, name: str) -> Plugin | None:

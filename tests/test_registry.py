@@ -121,7 +121,7 @@ def test_what_a_file_defines_travels_to_a_new_process(model_file):
 @pytest.mark.parametrize(
     ("kind", "name", "sentence"),
     [
-        ("models", "betavea", "unknown model 'betavea': did you mean 'betavae'? There are: ae,"),
+        ("models", "betavea", "unknown model 'betavea': did you mean 'betavae'? There are: adagvae,"),
         ("metrics", "migg", "did you mean 'mig'?"),
         ("models", "no/such/file.py:Mine", "there is no file"),
         ("models", "no_such_module:Mine", "cannot be imported: ModuleNotFoundError"),

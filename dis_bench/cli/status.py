@@ -80,7 +80,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
     }
     for title, lines in lists.items():
         if lines:
-            yield f"\n{title}:"
+            yield from ("", f"{title}:")
             shown = lines if everything else lines[:MOST_LINES]
             yield from (f"  {line}" for line in shown)
             if len(lines) > len(shown):
@@ -91,13 +91,14 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
 def _describe_time(status: Status) -> Iterator[str]:
     if not (status.left or status.stopped or status.failed or status.running):
         return
+    yield ""
     if status.seconds is None:
-        yield "\ntime to go: unknown until a cell is done or has a row in its log."
+        yield "time to go: unknown until a cell is done or has a row in its log."
     elif status.running:
         count = len(status.running)
-        yield f"\ntime to go: about {_duration(status.seconds)}, with {count} at a time as now."
+        yield f"time to go: about {_duration(status.seconds)}, with {count} at a time as now."
     else:
-        yield f"\ntime to go: about {_duration(status.seconds)} of one worker; nothing runs now."
+        yield f"time to go: about {_duration(status.seconds)} of one worker; nothing runs now."
     if status.failed:
         yield "The same command runs the failed cells again, and the time includes that."
 

@@ -76,6 +76,10 @@ class Cell:
     lr_schedule: str = ""
     early_stop: int = 0
 
+    def __hash__(self) -> int:
+        # With the values of hyperparameters: in a grid of thousands, cells would otherwise all collide.
+        return hash((self.dataset, self.model, self.seed, frozenset(self.given.items())))
+
     @property
     def adapts(self) -> bool:
         """True if held-out images decide about rates or the end; it is trained alone."""

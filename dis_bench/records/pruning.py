@@ -13,6 +13,7 @@ from dis_bench.records import claims
 from dis_bench.records.claims import ClaimLost
 from dis_bench.records.durable import remove
 from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.weights import EARLIER_FILE as EARLIER_WEIGHTS
 from dis_bench.records.weights import FILE as WEIGHTS
 
 
@@ -103,7 +104,7 @@ def _find_unfinished(store: Store) -> list[Path]:
 
 
 def _find_weights(store: Store) -> list[Path]:
-    return sorted(store.cells.glob(f"[!.]*/{WEIGHTS}"))
+    return sorted(path for name in (WEIGHTS, EARLIER_WEIGHTS) for path in store.cells.glob(f"[!.]*/{name}"))
 
 
 def _remove(store: Store, path: Path) -> bool:

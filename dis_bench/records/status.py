@@ -184,13 +184,15 @@ class _Costs:
         self._means = {kind: sum(some) / len(some) for kind, some in found.items()}
 
     def of(self, kind: Kind) -> float | None:
-        """Return the mean of this kind, else by the steps of all; None without any."""
+        """Return the mean of this kind, else by the steps of others; None without any."""
         if kind in self._means:
             return self._means[kind]
-        steps = sum(steps for _, _, steps in self._means)
-        if not steps:
-            return sum(self._means.values()) / len(self._means) if self._means else None
-        return kind[2] * sum(self._means.values()) / steps
+        alike = {other: mean for other, mean in self._means.items() if bool(other[2]) == bool(kind[2])}
+        if not alike:
+            return None if kind[2] else 0.0  # a model without steps takes seconds
+        return sum(alike.values()) * (
+            kind[2] / sum(steps for _, _, steps in alike) if kind[2] else 1 / len(alike)
+        )
 
 
 def _spent(record: Mapping[str, Any]) -> float | None:

@@ -60,6 +60,15 @@ def test_every_field_changes_the_hash():
     assert len(hashes | {CELL.hash}) == len(CHANGES) + 1
 
 
+def test_cells_of_a_grid_do_not_collide_in_dictionaries():
+    # Else each look at one of 10,000 cells compares it with thousands of others.
+    cells = [dataclasses.replace(CELL, hyperparameters={"beta": float(beta)}) for beta in range(1000)]
+    assert len({hash(cell) for cell in cells}) > 990
+    again = dataclasses.replace(CELL, hyperparameters={"beta": 7})
+    assert hash(again) == hash(cells[7])
+    assert again == cells[7]
+
+
 def test_the_hash_is_stable(monkeypatch):
     # A new value here means that every finished cell of every user counts as not done: raise RECIPE instead.
     monkeypatch.setattr("dis_bench.records.cell.RECIPE", 1)
