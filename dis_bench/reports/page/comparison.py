@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import describe_rules, for_latex, for_markdown
@@ -11,6 +12,7 @@ from dis_bench.reports.figures.plots import choose_loss
 from dis_bench.reports.figures.theme import BetaScale
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import MIN_SEEDS
+from dis_bench.reports.published.reported import Reported, format_reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.settings import Setting
@@ -33,7 +35,10 @@ _CSV = (("series",), ("dial", "dial_value", "beta"), ("beta_norm",), ("n",))
 
 
 def describe_comparison(
-    settings: list[Setting], tables: list[pd.DataFrame], quantities: list[Quantity]
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    quantities: list[Quantity],
+    reported: Sequence[Sequence[Reported]] = (),
 ) -> dict[str, Any]:
     """Describe the configurations of each setting, for the plane and the table of the page.
 
@@ -41,25 +46,29 @@ def describe_comparison(
         settings: in the order of :func:`dis_bench.reports.page.data.describe_settings`.
         tables: from :func:`dis_bench.reports.tables.summarise`, one per setting.
         quantities: all measured quantities.
+        reported: published rows of each setting; none if empty.
 
     Returns:
-        ``settings``, see :func:`_describe`; ``min_seeds``, from which the ordering rule judges; ``latex``,
-        the first and last lines of a table, without and with anchors; and ``escape``, the rules of
-        :mod:`dis_bench.escape`.
+        ``settings``, see :func:`_describe`, with ``published``, the texts of published rows; ``min_seeds``,
+        from which the ordering rule judges; ``latex``, the first and last lines of a table, without and with
+        anchors; and ``escape``, the rules of :mod:`dis_bench.escape`.
     """
     by_dial = has_other_dials(tables)
     return {
         "settings": [
             _describe(setting, table, in_use(table, quantities), by_dial)
-            for setting, table in zip(settings, tables, strict=True)
+            | {"published": format_reported(published, in_use(table, quantities), by_dial)}
+            for setting, table, published in zip(
+                settings, tables, reported or [()] * len(settings), strict=True
+            )
         ],
         "min_seeds": MIN_SEEDS,
         "latex": {
             name: text.split("\n")
             for name, text in (
                 ("start", LATEX_START),
-                ("end", end_latex(False)),
-                ("end_anchors", end_latex(True)),
+                ("end", end_latex(False, any(reported))),
+                ("end_anchors", end_latex(True, any(reported))),
             )
         },
         "escape": _spell_out(describe_rules()),

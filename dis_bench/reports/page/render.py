@@ -57,21 +57,22 @@ def render_page(
     images: list[list[Image]],
     caveats: list[str],
     records: list[Record],
-    reported: Sequence[Sequence[Reported]],
+    reported: Sequence[Sequence[Reported]] = (),
     play: dict[str, Any] | None = None,
 ) -> str:
     """Render the page as HTML.
 
     Args:
-        settings, tables, headlines, images, reported: one entry per setting.
+        settings, tables, headlines, images: one entry per setting.
         quantities: all measured quantities.
         caveats: sentences.
         records: for the provenance.
+        reported: published rows of each setting; none if empty.
         play: data to play with, see :class:`dis_bench.reports.play.gather.Play`.
     """
     from dis_bench.version import __version__
 
-    by_dial = has_other_dials(tables)
+    by_dial, reported = has_other_dials(tables), reported or [()] * len(settings)
     parts = [
         _section(setting, table, quantities, answers, drawn, by_dial)
         for setting, table, answers, drawn in zip(settings, tables, headlines, images, strict=True)
@@ -86,7 +87,7 @@ def render_page(
         "page.html.j2",
         {
             "settings": describe_settings(settings),
-            "comparison": describe_comparison(settings, tables, quantities),
+            "comparison": describe_comparison(settings, tables, quantities, reported),
             "play": play or {},
         },
         title=_title(settings),

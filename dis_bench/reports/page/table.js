@@ -67,7 +67,9 @@ const table = (() => {
     const fixed = setting.columns.map((column) => column.name);
     const anchors = setting.anchors.map((texts) => columns.map((column) =>
       column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
-    return { setting, title: setting.latex_title, columns, lines, anchors, rows, ranks, sorted };
+    const published = setting.published.map((texts) => columns.map((column) =>
+      column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
+    return { setting, title: setting.latex_title, columns, lines, anchors, published, rows, ranks, sorted };
   }
 
   function lineOfRow(setting, columns, row, ranks, best) {
@@ -126,7 +128,7 @@ const table = (() => {
     const body = page.make("tbody", {}, shown.lines.map((line) => drawLine(shown, line)));
     const foot = shown.anchors.map((texts) => page.make("tr", { class: "anchor" },
       texts.map((text, place) => page.make(place ? "td" : "th", place ? {} : { scope: "row" }, text))));
-    body.append(...foot);
+    body.append(...foot, ...shown.published.map(drawPublished));
     const head = page.make("thead", {}, page.make("tr", {}, shown.columns.map(drawHead)));
     scroll.setAttribute("aria-label", `Table: ${setting.title}`);
     scroll.replaceChildren(page.make("table", { class: "values live" }, head, body));
@@ -135,6 +137,16 @@ const table = (() => {
       onclick: () => { state.most = Infinity; draw(); } }, `Show ${hidden.toLocaleString("en")} more`)] : []));
     status.textContent = describe(shown);
     showSelected();
+  }
+
+  // A published row below all others: it is not sorted, ranked, filtered or selected.
+  function drawPublished(texts) {
+    const parts = texts.map((text, place) => {
+      const [figure, spread] = text.split(" ± ");
+      return page.make(place ? "td" : "th", place ? {} : { scope: "row" }, figure,
+        spread ? page.make("small", {}, `± ${spread}`) : null);
+    });
+    return page.make("tr", { class: "published" }, parts);
   }
 
   function describe({ setting, rows, ranks, sorted }) {

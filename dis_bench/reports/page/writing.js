@@ -76,19 +76,21 @@ const writing = (() => {
   }
 
   // The writers take a table as it is shown: its columns, the lines below the heads, each a list of
-  // { text, best } and the values of its columns in table.csv, and the texts of the anchors.
+  // { text, best } and the values of its columns in table.csv, and the texts of the anchors and of
+  // published rows, which are no part of the CSV.
 
   function markdownLine(texts) {
     return `| ${texts.join(" | ")} |`;
   }
 
-  function writeMarkdown({ columns, lines, anchors }) {
+  function writeMarkdown({ columns, lines, anchors, published = [] }) {
     return [
       markdownLine(columns.map((column) => column.markdown)),
       markdownLine(columns.map((_, number) => (number ? "--:" : ":--"))),
       ...lines.map(({ cells }) =>
         markdownLine(cells.map(({ text, best }) => (best ? `**${forMarkdown(text)}**` : forMarkdown(text))))),
       ...anchors.map((texts) => markdownLine(texts.map(forMarkdown))),
+      ...published.map((texts) => markdownLine(texts.map((text) => `*${forMarkdown(text)}*`))),
       "",
     ].join("\n");
   }
@@ -97,7 +99,7 @@ const writing = (() => {
     return `${texts.join(" & ")} \\\\`;
   }
 
-  function writeLatex({ title, columns, lines, anchors }) {
+  function writeLatex({ title, columns, lines, anchors, published = [] }) {
     return [
       ...frame.start,
       `\\begin{tabular}{l${"r".repeat(columns.length - 1)}}`,
@@ -108,6 +110,7 @@ const writing = (() => {
       ...lines.map(({ cells }) =>
         latexLine(cells.map(({ text, best }) => (best ? `\\textbf{${forLatex(text)}}` : forLatex(text))))),
       ...anchors.map((texts) => latexLine(texts.map(forLatex))),
+      ...published.map((texts) => latexLine(texts.map((text) => `\\emph{${forLatex(text)}}`))),
       ...(anchors.length ? frame.end_anchors : frame.end),
       "",
     ].join("\n");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import write_headlines
 from dis_bench.reports.page.render import render_page
+from dis_bench.reports.published.reported import find_reported
+from dis_bench.reports.published.source import read_source
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise
@@ -58,8 +61,8 @@ def write_many(root: Path, *, models: int = 3, seeds: int = 3, **options: Any) -
     return root
 
 
-def write_page(root: Path, path: Path) -> Written:
-    """Write the page of a result folder without figures."""
+def write_page(root: Path, path: Path, published: Sequence[str] = ()) -> Written:
+    """Write the page of a result folder without figures, with published figures of these sources."""
     records, problems = read_records(root)
     quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
     settings = split_settings(records, gather_anchors(root, problems))
@@ -69,7 +72,10 @@ def write_page(root: Path, path: Path) -> Written:
         for setting, table in zip(settings, tables, strict=True)
     ]
     images: list[list[Any]] = [[] for _ in settings]
+    sources = [read_source(name) for name in published]
+    reported = [find_reported(setting, sources, quantities) for setting in settings]
     path.write_text(
-        render_page(settings, tables, quantities, headlines, images, problems, records), encoding="utf-8"
+        render_page(settings, tables, quantities, headlines, images, problems, records, reported),
+        encoding="utf-8",
     )
     return Written(path, settings, tables, quantities)

@@ -245,3 +245,22 @@ def test_the_head_of_a_saturated_score_says_so(tmp_path, open_page):
     assert page.locator(".live th:has([data-column=betavae_score])").inner_text().endswith("saturated")
     page.locator("select[name=score]").select_option("betavae_score")
     assert " is saturated by " in page.inner_text("#plane figcaption")
+
+
+def test_published_rows_stay_at_the_foot_and_are_copied_as_such(tmp_path, open_page):
+    root = write_many(tmp_path / "results", models=2, seeds=3)
+    page = open_page(write_page(root, tmp_path / "index.html", ["cfasl2024"]).path)
+    names = ["β-VAE", "β-TCVAE", "ControlVAE", "CLG-VAE", "CFASL"]
+    expected = [f"{name} [cfasl2024]" for name in names]
+    assert texts(page, ".live .published th") == expected
+    assert page.get_by_text("Sampled codes are scored, also in evaluation").is_visible()
+    sort(page, "mig")
+    page.get_by_label("filter").fill("betavae")
+    rows = page.locator(".live tbody tr")
+    assert texts(page, ".live tbody th")[-5:] == expected
+    assert page.locator(".live .published").last.locator("td").first.inner_text() == DASH  # it has no rank
+    assert rows.count() == 3 + 2 + 5
+    assert page.locator(".live .published .best").count() == 0
+    assert r"| *CFASL \[cfasl2024\]* |" in copied(page, "Markdown")
+    assert r"\emph{CFASL " in copied(page, "LaTeX")
+    assert "cfasl2024" not in copied(page, "CSV")

@@ -141,7 +141,7 @@ def test_names_of_a_file_stay_text(tmp_path):
     files = build_report(folder, [mine]).files
     page = files["index.html"].decode()
     assert "&lt;script&gt; [mine]" in page
-    assert "<script" not in page
+    assert "<script> [mine]" not in page
     assert "<b>T" not in page
     assert "'=1+1" in files["table.csv"].decode()
     assert r"\|x\|" in files["table.md"].decode()
