@@ -35,9 +35,18 @@ def page(report, open_page):
     return settle(open_page(report))
 
 
+def wait_until(page, expression):
+    """Wait until an expression is true; playwright's own way needs eval, which the page's policy forbids."""
+    for _ in range(1200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise TimeoutError(expression)
+
+
 def settle(page):
     """Wait until all panels have drawn the present pose."""
-    page.wait_for_function("play.panels.every((p) => p.canvas.width === 64 && p.frame === null)")
+    wait_until(page, "play.panels.every((p) => p.canvas.width === 64 && p.frame === null)")
     return page
 
 
@@ -140,7 +149,7 @@ def test_interpolation_ends_where_it_should(page):
         assert_shows_what_torch_decodes(page)
     page.get_by_role("slider", name="Between the two images").fill("0")
     page.get_by_role("button", name="Go there").click()
-    page.wait_for_function("play.state.share === 1")
+    wait_until(page, "play.state.share === 1")
     assert find_shown(page)[1][0].tolist() == pytest.approx(codes[6])
     assert_shows_what_torch_decodes(page)
 
@@ -183,7 +192,7 @@ def test_play_animates_until_it_is_stopped(page):
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     latent = page.evaluate("play.panels[0].model.order[0]")
-    page.wait_for_function(f"play.panels[0].pose.code[{latent}] > play.panels[0].origin[{latent}] + 0.3")
+    wait_until(page, f"play.panels[0].pose.code[{latent}] > play.panels[0].origin[{latent}] + 0.3")
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
     assert np.abs(read_image(page) - still).max() > 1
