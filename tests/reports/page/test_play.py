@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dis_bench.reports import write_report
+from tests.reports.contrast import contrast
 from tests.reports.made_up import LATENTS, write_study
 from tests.reports.play.played import make_trained, write_played
 
@@ -295,3 +296,44 @@ def test_an_animation_runs_through_every_latent(report):
     with Image.open(paths[0]) as animation:
         assert animation.size == (64 * LATENTS, 64)
         assert animation.n_frames == 20
+
+
+AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_axe_finds_nothing_serious(report, open_page, width, scheme):
+    page = settle(open_page(report, width=width, scheme=scheme))
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# The colours of an element, as sRGB in hexadecimal, whatever space they were mixed in.
+COLOURS = """(element) => {
+    const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const { color, backgroundColor } = getComputedStyle(element);
+    return [color, backgroundColor].map((colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        return "#" + parts.map((part) => part.toString(16).padStart(2, "0")).join("");
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_numbers_stand_out_from_every_shade(report, open_page, scheme, share):
+    page = settle(open_page(report, scheme=scheme))
+    cell = page.locator("#knowledge td:not(.strip)").first
+    cell.evaluate(f"(element) => element.style.setProperty('--share', {share})")
+    assert contrast(*cell.evaluate(COLOURS)) >= 4.5
+
+
+def test_paper_has_the_images_and_no_controls(report, open_page):
+    page = settle(open_page(report))
+    page.emulate_media(media="print")
+    assert page.locator("#play .controls").is_hidden()
+    assert page.locator("#play canvas.decoded").first.is_visible()
