@@ -254,8 +254,8 @@ def test_what_latents_know_is_shown_with_their_traversals(page):
         float(text) for text in table.locator("tbody tr").first.locator("td:not(.strip)").all_inner_texts()
     ]
     assert first == pytest.approx(cell["knows"]["importances"]["dci"][order[0]], abs=0.006)
-    lost = page.locator("#knowledge table").last
-    assert lost.locator("tbody td").all_inner_texts() == ["0.10", "0.20", "0.00", "0.40", "0.50"]
+    lost = page.locator("#knowledge tbody.scores td")
+    assert lost.all_inner_texts() == ["0.10", "0.20", "0.00", "0.40", "0.50"]
     width = page.evaluate("document.querySelector('canvas.strip').width")
     assert width == 7 * 64
 
