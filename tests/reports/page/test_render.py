@@ -176,7 +176,9 @@ def test_every_text_stands_out_from_its_ground(scheme, ground, text):
 def test_every_colour_of_the_page_has_a_light_and_a_dark_value():
     after = STYLE.partition("* { box-sizing")[2]
     assert not re.findall(r"#[0-9a-f]{3,6}\b(?!\w)", re.sub(r"#caveats", "", after))
-    assert set(re.findall(r"var\(--(\w+)\)", after)) <= {*colours("dark"), "shade", "ground", "room", "text"}
+    others = {"shade", "veil", "ground", "room", "text"}
+    by_scripts = {"share", "hue"}
+    assert set(re.findall(r"var\(--(\w+)\b", after)) <= {*colours("dark"), *others, *by_scripts}
     dark = STYLE.partition("prefers-color-scheme: dark")[2].partition("* { box-sizing")[0]
     assert ".plot, .picture { background: #ffffff" in dark  # pictures are drawn on white
 
