@@ -60,6 +60,8 @@ MOST_CURVES = 10
 # A setting has a figure for at most this many of its dials, beta first.
 MOST_DIALS = 3
 _LONGEST_LABEL = 60
+# Figures that show images of the data, of which every pixel counts.
+_OF_PIXELS = ("reconstructions", "traversals")
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ class Image:
 
     @property
     def source(self) -> str:
-        """The same pixels as WebP in a data URI: the page needs no other file, and stays small."""
-        return f"data:image/webp;base64,{base64.b64encode(to_webp(self.png)).decode()}"
+        """The image as WebP in a data URI: the page needs no other file, and stays small."""
+        webp = to_webp(self.png, exact=self.kind in _OF_PIXELS)
+        return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
     @property
     def size(self) -> tuple[int, int]:

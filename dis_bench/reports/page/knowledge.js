@@ -15,11 +15,9 @@ const knowledge = (() => {
   const measures = make("select", { "aria-label": "Measure", onchange: () => { measure = measures.value; fill(); } });
   const title = make("strong", {});
   const table = make("table", { class: "matrix" });
-  const lost = make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Scores of single factors" });
   section.append(
     make("p", { class: "choice" }, title, make("label", {}, "Shade: ", measures)),
-    make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "What each latent knows" }, table),
-    lost);
+    make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "What each latent knows" }, table));
 
   function show(hash) {
     const found = known.find((one) => one.cell.hash === hash);
@@ -33,7 +31,6 @@ const knowledge = (() => {
     measure = names.includes(measure) ? measure : INFORMATION;
     measures.value = measure;
     fill();
-    fillLost();
   }
 
   function fill() {
@@ -50,25 +47,23 @@ const knowledge = (() => {
         make("th", { scope: "row" }, `z${latent}`, nats), make("td", { class: "strip" }, strip),
         matrix[latent].map((value) => shade(make("td", {}, value.toFixed(2)), value)));
     });
-    table.replaceChildren(make("thead", {}, head), make("tbody", {}, rows));
+    table.replaceChildren(make("thead", {}, head), make("tbody", {}, rows), ...listScores(knows));
+  }
+
+  // The scores of which the means are in the table of results: a factor that is lost has a low one.
+  function listScores({ scores, factors }) {
+    const rows = Object.entries(scores).map(([name, values]) =>
+      make("tr", {}, make("th", { scope: "row", colspan: 2 }, name),
+        values.map((value) => shade(make("td", {}, value.toFixed(2)), value))));
+    if (rows.length === 0) return [];
+    const title = make("th", { scope: "rowgroup", colspan: 2 + factors.length }, "scores of single factors");
+    return [make("tbody", { class: "scores" }, make("tr", {}, title), rows)];
   }
 
   function shade(cell, value) {
     cell.style.setProperty("--share", Math.max(0, Math.min(1, value)));
     cell.classList.toggle("strong", value > 0.5);
     return cell;
-  }
-
-  // The scores of which the means are in the table: a factor that is lost has a low one.
-  function fillLost() {
-    const { scores, factors } = model.cell.knows, names = Object.keys(scores);
-    lost.hidden = names.length === 0;
-    if (lost.hidden) return;
-    lost.replaceChildren(make("table", { class: "matrix" },
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "score of a single factor"),
-        factors.map((name) => make("th", { scope: "col" }, name)))),
-      make("tbody", {}, names.map((name) => make("tr", {}, make("th", { scope: "row" }, name),
-        scores[name].map((value) => shade(make("td", {}, value.toFixed(2)), value)))))));
   }
 
   // Draw the images of a latent side by side, when the browser has time for it.

@@ -23,7 +23,8 @@ const play = (() => {
       this.models = make("select", { "aria-label": `Model ${number + 1}`, onchange: () => this.choose() });
       this.seeds = make("select", { "aria-label": `Seed of model ${number + 1}`, onchange: () => this.choose() });
       this.element = make("div", { class: "panel" },
-        make("p", { class: "choice" }, this.models, " ", this.seeds), this.canvas, this.note, this.sliders);
+        make("p", { class: "choice", hidden: models.all.length === 1 }, this.models, " ", this.seeds),
+        this.canvas, this.note, this.sliders);
       for (const [title, labels] of listLabels()) {
         const options = labels.map((label) => make("option", { value: `${title}\n${label}` }, label));
         this.models.append(...(listLabels().size > 1 ? [make("optgroup", { label: title }, options)] : options));

@@ -10,9 +10,10 @@ import numpy as np
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.records import codes, weights
+from dis_bench.records import codes
 from dis_bench.records.pictures import Pictures, read_pictures
 from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.weights import find_weights
 from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.play.choose import Chosen, choose_cells
@@ -114,7 +115,8 @@ class _Gathering:
 
     def _decode(self, record: Record, pictures: Pictures, numbers: Any) -> tuple[Played, Program | None, str]:
         """Decode a cell's latents, or take what it kept; say why a page cannot decode."""
-        if weights.FILE not in record["files"]:
+        file = find_weights(record["folder"])
+        if file not in record["files"]:
             return take_latents(pictures), None, NOT_KEPT
         from dis_bench.reports.play.export import NotExported, export_decoder
         from dis_bench.reports.play.models import NotRebuilt, rebuild
@@ -124,7 +126,7 @@ class _Gathering:
         except FileNotFoundError:
             return take_latents(pictures), None, NOT_KEPT
         except Damaged as error:
-            path = Path(record["folder"]) / weights.FILE
+            path = Path(record["folder"]) / file
             self._problems.append(f"{path} cannot be read ({error}); it is played from its pictures.")
             return take_latents(pictures), None, "its weights cannot be read"
         except NotRebuilt as error:

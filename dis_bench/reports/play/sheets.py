@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-QUALITY = 60  # of lossy WebP; at 64 pixels its errors are fainter than those of the models
+QUALITY = 50  # of lossy WebP; at 64 pixels its errors are fainter than those of the models
 _STEP_MS = 70  # of an animation
 
 Pixels = NDArray[np.uint8]

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dis_bench.reports import write_report
+from tests.reports.contrast import contrast
 from tests.reports.made_up import LATENTS, write_study
 from tests.reports.play.played import make_trained, write_played
 
@@ -35,9 +36,18 @@ def page(report, open_page):
     return settle(open_page(report))
 
 
+def wait_until(page, expression):
+    """Wait until an expression is true; playwright's own way needs eval, which the page's policy forbids."""
+    for _ in range(1200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise TimeoutError(expression)
+
+
 def settle(page):
     """Wait until all panels have drawn the present pose."""
-    page.wait_for_function("play.panels.every((p) => p.canvas.width === 64 && p.frame === null)")
+    wait_until(page, "play.panels.every((p) => p.canvas.width === 64 && p.frame === null)")
     return page
 
 
@@ -140,7 +150,7 @@ def test_interpolation_ends_where_it_should(page):
         assert_shows_what_torch_decodes(page)
     page.get_by_role("slider", name="Between the two images").fill("0")
     page.get_by_role("button", name="Go there").click()
-    page.wait_for_function("play.state.share === 1")
+    wait_until(page, "play.state.share === 1")
     assert find_shown(page)[1][0].tolist() == pytest.approx(codes[6])
     assert_shows_what_torch_decodes(page)
 
@@ -183,7 +193,7 @@ def test_play_animates_until_it_is_stopped(page):
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     latent = page.evaluate("play.panels[0].model.order[0]")
-    page.wait_for_function(f"play.panels[0].pose.code[{latent}] > play.panels[0].origin[{latent}] + 0.3")
+    wait_until(page, f"play.panels[0].pose.code[{latent}] > play.panels[0].origin[{latent}] + 0.3")
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
     assert np.abs(read_image(page) - still).max() > 1
@@ -244,8 +254,8 @@ def test_what_latents_know_is_shown_with_their_traversals(page):
         float(text) for text in table.locator("tbody tr").first.locator("td:not(.strip)").all_inner_texts()
     ]
     assert first == pytest.approx(cell["knows"]["importances"]["dci"][order[0]], abs=0.006)
-    lost = page.locator("#knowledge table").last
-    assert lost.locator("tbody td").all_inner_texts() == ["0.10", "0.20", "0.00", "0.40", "0.50"]
+    lost = page.locator("#knowledge tbody.scores td")
+    assert lost.all_inner_texts() == ["0.10", "0.20", "0.00", "0.40", "0.50"]
     width = page.evaluate("document.querySelector('canvas.strip').width")
     assert width == 7 * 64
 
@@ -286,3 +296,44 @@ def test_an_animation_runs_through_every_latent(report):
     with Image.open(paths[0]) as animation:
         assert animation.size == (64 * LATENTS, 64)
         assert animation.n_frames == 20
+
+
+AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_axe_finds_nothing_serious(report, open_page, width, scheme):
+    page = settle(open_page(report, width=width, scheme=scheme))
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# The colours of an element, as sRGB in hexadecimal, whatever space they were mixed in.
+COLOURS = """(element) => {
+    const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const { color, backgroundColor } = getComputedStyle(element);
+    return [color, backgroundColor].map((colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        return "#" + parts.map((part) => part.toString(16).padStart(2, "0")).join("");
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_numbers_stand_out_from_every_shade(report, open_page, scheme, share):
+    page = settle(open_page(report, scheme=scheme))
+    cell = page.locator("#knowledge td:not(.strip)").first
+    cell.evaluate(f"(element) => element.style.setProperty('--share', {share})")
+    assert contrast(*cell.evaluate(COLOURS)) >= 4.5
+
+
+def test_paper_has_the_images_and_no_controls(report, open_page):
+    page = settle(open_page(report))
+    page.emulate_media(media="print")
+    assert page.locator("#play .controls").is_hidden()
+    assert page.locator("#play canvas.decoded").first.is_visible()
