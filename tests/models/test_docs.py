@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dis_bench.metrics import find_metrics
 from dis_bench.models.labels import QUALITIES
 from dis_bench.models.pairs import LAWS
 from dis_bench.models.vae import VAE
@@ -67,6 +68,11 @@ def test_every_law_of_pairs_has_a_row():
 
 def test_every_quality_of_labels_has_a_row():
     assert dict(re.findall(r"^\| `(.*?)` \| (.*) \|$", SECTIONS["Labels"], re.M)) == QUALITIES
+
+
+def test_the_metrics_that_leave_pixels_out_are_told():
+    told = set(re.findall(r"`(\w+)`", SECTIONS["Pixels as codes"])) - {"raw"}
+    assert told == {name for name, one in find_metrics(given=["log_variances"]).items() if one.widest}
 
 
 def test_which_models_have_free_bits_is_told():
