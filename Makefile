@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint model-pages clean
 
 demo: $(VENV)/installed
 	$(BIN)/dis-bench run --models betavae --betas 1 4 10
@@ -19,6 +19,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+model-pages: $(VENV)/installed
+	$(BIN)/python docs/model_pages.py # docs/models/NAME.md, from the code and the figures
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -122,6 +122,19 @@ def test_training_is_measured(tmp_path):
 
 
 @pytest.mark.slow
+def test_steps_of_models_are_measured_beside_each_other(tmp_path):
+    options = ("--models", "factorvae", "adagvae", "pca", "--rounds", 1, "--steps", 1, "--batch", 8)
+    run("zoo.py", *options, "--precision", "fp32", "--json", tmp_path / "zoo.json")
+    figures = json.loads((tmp_path / "zoo.json").read_text())
+    rows = {row["model"]: row for row in figures["rows"]}
+    assert {"betavae", "factorvae", "adagvae", "critic alone", "second encoding"} < set(rows)
+    assert "pca" not in rows  # takes no steps
+    assert rows["betavae"]["in units of betavae"] == 1
+    parts = sum(rows[name]["ms"] for name in ("betavae", "second encoding", "critic alone"))
+    assert figures["factorvae in units of its parts"] == pytest.approx(rows["factorvae"]["ms"] / parts)
+
+
+@pytest.mark.slow
 def test_a_step_is_taken_apart(tmp_path):
     kernels = pytest.importorskip("dis_bench.nn.kernels")
     if not kernels.HAS_FLOAT32:

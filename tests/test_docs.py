@@ -23,7 +23,7 @@ from dis_bench.reports.published.source import SPREADS, find_sources, read_sourc
 from dis_bench.runners.named import find_studies, read_about
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 METRICS = find_metrics(given=["log_variances"])
 
 

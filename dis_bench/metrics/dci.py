@@ -11,7 +11,7 @@ from dis_bench.errors import unknown
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation, Rows
+from dis_bench.metrics.representation import MOST_CODES, Representation, Rows
 
 if TYPE_CHECKING:
     from dis_bench.metrics.estimators.boosting import BoostedFit
@@ -36,6 +36,7 @@ class DCI(NamedTuple):
     version=2,
     label="DCI",
     short={key: f"DCI {key[0].upper()}" for key in DCI._fields},
+    widest=MOST_CODES,
 )
 def dci(
     representation: Representation, *, train: int = 10_000, test: int = 5_000, estimator: str = "fast"

@@ -17,7 +17,7 @@ from dis_bench.metrics.dci import DCI, completeness_per_factor, disentanglement
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.representation import MOST_CODES, Representation
 
 DEPTHS = (2, 4, 8, 16)  # maximum depths of a forest's trees, tried in this order
 HELD_BACK = 0.1  # share of the training rows that is held out to choose the depth
@@ -107,6 +107,7 @@ def dci_lasso(
     source="Eastwood and Williams 2018, section 2, with random forests",
     values_are_numbers=True,
     label="DCI (forests)",
+    widest=MOST_CODES,
 )
 def dci_forest(
     representation: Representation,

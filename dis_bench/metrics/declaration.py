@@ -32,6 +32,7 @@ class Declaring(Protocol):
     leads: bool
     perfect: Mapping[str, float]
     is_plain: bool
+    widest: int | None
 
     @property
     def summary(self) -> str: ...
@@ -51,6 +52,11 @@ def check_declaration(metric: Declaring) -> None:
     if not isinstance(metric.leads, bool):
         raise InputError(
             f"leads of metric '{metric.name}' must be True or False, but {shown(metric.leads)} was given."
+        )
+    if metric.widest is not None and (type(metric.widest) is not int or metric.widest < 1):
+        raise InputError(
+            f"widest of metric '{metric.name}' must be a whole number from 1 up or None, but "
+            f"{shown(metric.widest)} was given."
         )
     _check_perfect(metric)
 

@@ -11,10 +11,10 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.representation import MOST_CODES, Representation
 
 
-@metric(keys=None, source="Locatello et al. 2019, but for the penalty")
+@metric(keys=None, source="Locatello et al. 2019, but for the penalty", widest=MOST_CODES)
 def downstream(
     representation: Representation,
     *,

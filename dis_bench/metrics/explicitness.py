@@ -9,10 +9,13 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.representation import MOST_CODES, Representation
 
 
-@metric(source="Ridgeway and Mozer 2018, section 3; classifier and sizes of disentanglement_lib")
+@metric(
+    source="Ridgeway and Mozer 2018, section 3; classifier and sizes of disentanglement_lib",
+    widest=MOST_CODES,
+)
 def explicitness(representation: Representation, *, train: int = 10_000, test: int = 5_000) -> float:
     """Measure how well a linear classifier ranks images by each value of a factor.
 

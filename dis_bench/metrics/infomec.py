@@ -11,7 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation
+from dis_bench.metrics.representation import MOST_CODES, Representation
 
 Information = NDArray[np.float64]
 
@@ -29,6 +29,7 @@ class InfoMEC(NamedTuple):
     source="Hsu et al. 2023, for continuous codes",
     version=2,
     label={key: f"Info{key[0].upper()}" for key in InfoMEC._fields},
+    widest=MOST_CODES,
 )
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05

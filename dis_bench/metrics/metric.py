@@ -74,6 +74,8 @@ class Metric:
             parameters that returns it, empty if there is nothing to say.
         leads: whether reports name it in their first sentence.
         perfect: score of a perfect code under the default parameters by dataset, where it is known.
+        widest: most codes for which a study lets it score pixels, if its time grows fast with them; None
+            scores any number.
         is_plain: whether it wraps a plain function of arrays, which declares neither range nor direction.
     """
 
@@ -94,6 +96,7 @@ class Metric:
     leads: bool = False
     perfect: Mapping[str, float] = field(default_factory=dict)
     is_plain: bool = False
+    widest: int | None = None
 
     def __post_init__(self) -> None:
         check_declaration(self)
@@ -257,6 +260,7 @@ def metric(
     caveat: Caveat = "",
     leads: bool = False,
     perfect: Mapping[str, float] | None = None,
+    widest: int | None = None,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Declare a function ``f(representation, *, parameter=default, ...)`` a metric.
 
@@ -281,6 +285,7 @@ def metric(
         leads: whether reports name it in their first sentence; of several, the first one.
         perfect: score of a perfect code under the default parameters by dataset, if it is known to be below
             the top of the range; reports show it until it is measured.
+        widest: most codes for which a study lets it score pixels, if its time grows fast with them.
 
     Returns:
         A decorator that turns the function into a :class:`Metric`.
@@ -305,7 +310,7 @@ def metric(
         defaults = read_defaults(function, name, ("representation",))
         about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
         shown_as = (label, short, caveat, leads, {} if perfect is None else perfect)
-        return Metric(function, name, defaults, *about, *shown_as)
+        return Metric(function, name, defaults, *about, *shown_as, widest=widest)
 
     return declare
 

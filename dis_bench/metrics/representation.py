@@ -28,6 +28,7 @@ T = TypeVar("T")
 Codes = NDArray[np.float64]
 Factors = NDArray[np.int64]
 
+MOST_CODES = 1_000  # for metrics that fit models to each code, or compare all pairs of them
 MOST_BINS = 1_000  # two codes then have a million pairs of bins
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation, Rows
+from dis_bench.metrics.representation import MOST_CODES, Representation, Rows
 
 
 @metric(
@@ -16,6 +16,7 @@ from dis_bench.metrics.representation import Representation, Rows
     version=2,
     label="SAP",
     perfect={"dsprites": 0.245},
+    widest=MOST_CODES,
 )
 def sap(representation: Representation, *, train: int = 10_000, test: int = 5_000) -> float:
     """Compute the gap in accuracy between the two codes that best classify a factor.

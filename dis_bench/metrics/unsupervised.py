@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dis_bench.bars import bar
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import Representation, information_of
+from dis_bench.metrics.representation import MOST_CODES, Representation, information_of
 
 # Smallest eigenvalue of a correlation matrix. With codes in float32, smaller ones are as good as 0.
 LEAST_EIGENVALUE = 1e-12
@@ -30,7 +30,13 @@ class Moments(NamedTuple):
     correlations: NDArray[np.float64]
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="Gaussian total correlation")
+@metric(
+    range=INFINITE,
+    higher_is_better=False,
+    source=SOURCE,
+    label="Gaussian total correlation",
+    widest=MOST_CODES,
+)
 def gaussian_total_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the total correlation of a Gaussian with the codes' covariance, in nats.
 
@@ -67,7 +73,13 @@ def gaussian_total_correlation(representation: Representation, *, rows: int = 10
     return max(0.0, float(-np.log(eigenvalues).sum() / 2))
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="Gaussian Wasserstein correlation")
+@metric(
+    range=INFINITE,
+    higher_is_better=False,
+    source=SOURCE,
+    label="Gaussian Wasserstein correlation",
+    widest=MOST_CODES,
+)
 def gaussian_wasserstein_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the squared Wasserstein distance of Gaussian codes from independence.
 
@@ -106,6 +118,7 @@ def gaussian_wasserstein_correlation(representation: Representation, *, rows: in
     higher_is_better=False,
     source=SOURCE,
     label="normalised Gaussian Wasserstein correlation",
+    widest=MOST_CODES,
 )
 def gaussian_wasserstein_correlation_norm(representation: Representation, *, rows: int = 10_000) -> float:
     """Divide the Wasserstein correlation by the sum of the codes' variances.
@@ -137,7 +150,9 @@ def gaussian_wasserstein_correlation_norm(representation: Representation, *, row
     return _wasserstein_share(_moments(representation, rows))
 
 
-@metric(range=INFINITE, higher_is_better=False, source=SOURCE, label="mutual information score")
+@metric(
+    range=INFINITE, higher_is_better=False, source=SOURCE, label="mutual information score", widest=MOST_CODES
+)
 def mutual_info_score(
     representation: Representation, *, rows: int = 10_000, bins: int = 20, count_dead: bool = True
 ) -> float:

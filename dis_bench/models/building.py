@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
@@ -63,6 +64,11 @@ def build_model(
         networks = model.build(given)
         given.initialise()
     return model, networks
+
+
+def count_codes(model: Model, latents: int, image_shape: tuple[int, ...]) -> int:
+    """Return the numbers in a code of a model: latents, or pixels and channels."""
+    return math.prod(image_shape) if model.has_wide_codes else latents
 
 
 def takes_steps(networks: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dis_bench.models.model import Adam, Hyperparameter, Model, Step
 
@@ -23,7 +23,8 @@ class InfoGAN(Model):
     latent, and of five numbers of noise. The critic tells them from real images, and reads the code back; its
     reading is the representation. Both players minimise weight * error / 2 in addition to the loss of the
     GAN, where the error is that of the reading, squared and summed over latents. The loss of the generator is
-    -log of the critic's probability that its images are real.
+    -log of the critic's probability that its images are real. Their code moves the generator twice with each
+    batch; here each player moves once.
 
     It has networks of its own, for images of 64x64 pixels, and learning rates of its own: 0.001 for the
     generator, 0.002 for the critic. As published, there are five latents. It does not reconstruct images;
@@ -31,7 +32,7 @@ class InfoGAN(Model):
     """
 
     name, dial = "infogan", "weight"
-    hyperparameters = (
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (
         Hyperparameter("weight", 0.05, "of the error of codes that are read back; 0 is the GAN", low=0.0),
     )
     stackable = False  # torch's spectral norm has no rule for vmap

@@ -205,6 +205,9 @@ class Model:
             ``network`` than the default is then refused.
         reconstructs: whether ``decode`` returns the images that ``encode`` was given. False if it makes other
             images with the same codes: then a record has no reconstruction, and its pictures are samples.
+        has_wide_codes: whether codes have as many numbers as images, instead of ``latent_size``. Then nothing
+            in a cell is drawn or trained, a study has one of it, its codes are not kept, and only metrics
+            that take so many codes score it.
         stackable: whether cells may be trained as one on a GPU, which turns float hyperparameters into
             tensors; False for a step that draws random numbers of its own, or has an ``if`` on a value.
 
@@ -227,6 +230,7 @@ class Model:
     needs: ClassVar[tuple[str, ...]] = ()
     own_networks: ClassVar[bool] = False
     reconstructs: ClassVar[bool] = True
+    has_wide_codes: ClassVar[bool] = False
     stackable: ClassVar[bool] = True
     note: ClassVar[str] = ""
     baseline: ClassVar[bool] = False
@@ -312,7 +316,8 @@ class Model:
 
         Returns:
             Codes [B, D], which are the posterior means if there is a posterior, and the posterior's
-            log-variances [B, D] or None.
+            log-variances [B, D] or None. D is the number of latents, or that of pixels and channels with
+            :attr:`has_wide_codes`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define encode(self, networks, images)")
 

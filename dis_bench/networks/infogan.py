@@ -69,6 +69,18 @@ def build_head(outputs: int, hidden: int | None = None) -> nn.Module:
     return _normalise(_initialise(nn.Sequential(*layers)))
 
 
+def build_contrast(image_shape: Shape, codes: int) -> nn.Module:
+    """Build a network from two images [B, 2 * C, 64, 64] to a logit per code [B, codes].
+
+    Its last layer is not normalised, as in the authors' code.
+    """
+    from torch import nn
+
+    channels, height, width = image_shape
+    trunk = build_trunk((2 * channels, height, width))
+    return nn.Sequential(*trunk.children(), *_initialise(nn.Sequential(nn.Linear(FEATURES, codes))))
+
+
 def _check_size(image_shape: Shape) -> None:
     if tuple(image_shape[1:]) != (64, 64):
         size = "x".join(map(str, image_shape[1:]))

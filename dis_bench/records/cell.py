@@ -37,7 +37,8 @@ class Cell:
         model: the model as the user named it.
         model_version: version of the model's code.
         hyperparameters: the objective's own, by name.
-        network, likelihood, latent_size: the architecture; the network as the user named it.
+        network, likelihood, latent_size: the architecture; the network as the user named it, and a
+            latent_size of 0 for a model whose codes are as wide as images.
         steps, batch_size, lr: the budget, 0 each for a model that takes no steps; the optimiser is Adam
             (0.9, 0.999, 1e-8).
         precision: ``fp32``, ``tf32`` or ``bf16``.

@@ -59,7 +59,8 @@ def read_codes(
     record = record or find_record(folder, file)
     layout = {name: LAYOUT[name] for name in names or LAYOUT}
     content = read_file(folder, file, record)
-    return unpack(content, layout, {"latents": record["cell"]["latent_size"]}, optional=("log_variances",))
+    latents = record["cell"]["latent_size"]
+    return unpack(content, layout, {"latents": latents} if latents else {}, optional=("log_variances",))
 
 
 def has_codes(folder: Path, record: Record) -> bool:

@@ -42,7 +42,7 @@ class CellIdentity(TypedDict):
     network: NotRequired[str]  # architecture of encoder and decoder, as the user named it
     network_version: NotRequired[str]  # of the code of a network that is not dis-bench's own
     likelihood: NotRequired[str]  # bernoulli or gaussian
-    latent_size: int  # number of latents
+    latent_size: int  # number of latents; 0 if codes are as wide as images
     steps: NotRequired[int]  # of the optimiser; 0 for a model without weights to train
     batch_size: NotRequired[int]  # images per step; 0 without steps
     lr: NotRequired[float]  # learning rate; 0 without steps

@@ -2,7 +2,8 @@
 
 The cells of a *setting* differ in model, hyperparameters and seed, and in nothing else. A different dataset,
 source, network, budget or metric protocol makes a different setting, so that no mean, curve or ordering mixes
-them. The cells of a model that takes no steps belong to every setting that they agree with otherwise.
+them. The cells of a model that takes no steps belong to every setting that they agree with otherwise; those
+whose codes are as wide as images have no number of latents to agree in.
 """
 
 from __future__ import annotations
@@ -113,13 +114,28 @@ def _group(records: list[Record]) -> list[list[Record]]:
     groups = defaultdict(list)
     for group in trained.values():
         groups[canonical(_without_budget(group[0]))].append(group)
-    for record in records:
-        if not is_trained(record["cell"]):
-            alike = groups[canonical(_without_budget(record))]
+    stepless = [record for record in records if not is_trained(record["cell"])]
+    for record in sorted(stepless, key=_is_wide):  # wide ones last, which join any width
+        if _is_wide(record):
+            narrow = canonical(_without_latents(record))
+            found = [some for some in groups.values() if canonical(_without_latents(some[0][0])) == narrow]
+        else:
+            found = []
+        found = found or [groups[canonical(_without_budget(record))]]
+        for alike in found:
             alike += [] if alike else [[]]
             for group in alike:
                 group.append(record)
     return [group for alike in groups.values() for group in alike]
+
+
+def _is_wide(record: Record) -> bool:
+    """Return whether a cell's codes are as wide as images, whatever the study's number of latents is."""
+    return record["cell"].get("latent_size") == 0
+
+
+def _without_latents(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in _without_budget(record).items() if name != "latent_size"}
 
 
 def is_trained(cell: Mapping[str, Any]) -> bool:
@@ -133,6 +149,14 @@ def list_stepless(setting: Setting) -> list[str]:
         return []
     done = setting.done
     return [str(name) for name in done.loc[done["steps"] == 0, "model_name"].unique()]
+
+
+def list_wide(setting: Setting) -> list[str]:
+    """List the models of a setting whose codes are as wide as images, by label."""
+    cells = setting.cells
+    if "latent_size" not in cells:
+        return []
+    return [str(name) for name in cells.loc[cells["latent_size"] == 0, "model_name"].unique()]
 
 
 # Keys of settings that a model without steps lacks, whatever the study's are.

@@ -23,7 +23,7 @@ from dis_bench.reports.published.reported import (
     tabulate_reported,
 )
 from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
-from dis_bench.reports.settings import SHARED, Setting, list_stepless, split_settings
+from dis_bench.reports.settings import SHARED, Setting, list_stepless, list_wide, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,14 +129,13 @@ def write_csv(
         part = table.drop(columns=["label", "model_name", "series"])
         part = part.rename(columns={"row": "series", "level": "dial_value"})
         for position, name in enumerate(SHARED):
-            shared, stepless = setting.cell.get(name), NO_BUDGET.get(name)
-            part.insert(
-                position,
-                name,
-                shared
-                if stepless is None
-                else [stepless if model in without_steps else shared for model in table["model_name"]],
-            )
+            shared, exempt = setting.cell.get(name), {}
+            if name in NO_BUDGET:
+                exempt = dict.fromkeys(without_steps, NO_BUDGET[name])
+            elif name == "latent_size":
+                exempt = dict.fromkeys(list_wide(setting), 0)
+            values = [exempt.get(model, shared) for model in table["model_name"]]
+            part.insert(position, name, values if exempt else shared)
         part.insert(0, "setting", setting.title)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)

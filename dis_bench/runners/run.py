@@ -299,7 +299,8 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
             scores_only = has_codes(store.folder(cell), record)
             jobs.append(Job(cell, scores_only=scores_only, before=before))
         if record is not None and record["status"] == "done" and (not jobs or jobs[-1].cell != cell):
-            lacking.update(list_lacking(store.folder(cell), record, plan.keep))
+            parts = [part for part in plan.keep if part != "codes" or cell.latent_size]
+            lacking.update(list_lacking(store.folder(cell), record, parts))
     if lacking:
         warnings.warn(_describe_lacking(lacking), stacklevel=2)
     more = [f"{len(problems) - MOST_WARNINGS} more records cannot be read."]

@@ -137,7 +137,7 @@ def keep(
         folder: folder to write to.
         record: the record of a cell before training.
         tell: called with each stage.
-        parts: parts to keep once the cell is scored.
+        parts: parts to keep once the cell is scored; never codes that are as wide as images.
 
     Raises:
         Exception: the training failed.
@@ -146,6 +146,8 @@ def keep(
     if trained.failure is not None:
         raise trained.failure
     cell = trained.trainee.cell
+    if trained.trainee.model.has_wide_codes:
+        parts = [part for part in parts if part != "codes"]
     with computing("fp32", cell.kernels):
         if "weights" in parts:
             write_weights(folder, trained.trainee.networks.state_dict())

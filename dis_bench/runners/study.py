@@ -250,6 +250,7 @@ class Study:
     ) -> tuple[Cell, ...]:
         budget, steps = BUDGETS[self.budget], self._count_steps()
         seeds = list_seeds(budget.seeds if self.seeds is None else self.seeds)
+        wide = {name for name, plugin in models.items() if plugin.load().has_wide_codes}
         [network] = networks.values()
         count = len(seeds) * len(datasets) * sum(map(len, grids.values()))
         if count > MOST_CELLS:
@@ -273,17 +274,18 @@ class Study:
                 network=network.name,
                 network_version="" if network.is_ours else network.version,
                 likelihood=self.likelihood,
-                latent_size=self.latent_size,
+                latent_size=0 if name in wide else self.latent_size,
                 **budgets[name],
                 precision=precision,
                 kernels=kernels,
-                seed=seed,
+                seed=0 if name in wide else seed,
                 holdout=float(self.holdout),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
             for seed in seeds
             for dataset_name, dataset in datasets.items()
             for name in models
+            if name not in wide or seed == seeds[0]
             for ends, schedules in map(split_schedules, grids[name])
         )
 
@@ -351,7 +353,7 @@ class Study:
             True if it has weights to train.
         """
         from dis_bench.models import build_model
-        from dis_bench.models.building import takes_steps
+        from dis_bench.models.building import count_codes, takes_steps
 
         whose = f"model '{plugin.name}'"
         with blaming(f"{whose} cannot be built for dataset '{name}'"):
@@ -364,7 +366,8 @@ class Study:
                 **hyperparameters,
             )
         images = max(family.least_batch, min(2, self.batch_size))
-        try_model(whose, model, networks, dataset, self.latent_size, images, family.name)
+        latents = count_codes(model, self.latent_size, dataset.image_shape)
+        try_model(whose, model, networks, dataset, latents, images, family.name)
         is_trained = takes_steps(networks)
         if is_trained and (self.lr_schedule or self.early_stop):
             check_adaptation(whose, model, networks, self.latent_size)

@@ -1,11 +1,15 @@
 """FactorVAE's two gradients equal those of code that detaches and freezes by hand."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from dis_bench.models import build_model
 from dis_bench.models.draws import Draws
+from dis_bench.networks.critics import factorvae_critic
+from dis_bench.neutral import own_streams
 
 
 def drawn(model, seed=0, batch=6, latents=4):
@@ -91,6 +95,51 @@ def test_the_critic_is_as_published():
 def test_the_critic_has_an_adam_of_its_own():
     model, _ = build_model("factorvae")
     assert model.optimisers()["critic"].betas == (0.5, 0.9)
+
+
+def test_a_permutation_keeps_the_values_of_each_latent_and_changes_their_pairs():
+    batch = drawn(build_model("factorvae")[0], batch=64, latents=4)
+    codes = torch.randn(64, 4)
+    shuffled = codes.gather(0, batch["orders"])
+    assert torch.equal(shuffled.sort(0).values, codes.sort(0).values)
+    assert not (shuffled[:, None] == codes).all(2).any(1).all()  # rows are not those of images
+    assert len({tuple(order.tolist()) for order in batch["orders"].T}) == 4  # each latent has its own
+
+
+def learn_to_tell(correlation, steps=60):
+    """Train a critic on a pair of Gaussian latents; return its total correlation and last losses."""
+    torch.manual_seed(0)
+    critic, generator = factorvae_critic(2), torch.Generator().manual_seed(1)
+    adam = torch.optim.Adam(critic.parameters(), lr=3e-4, betas=(0.5, 0.9))
+
+    def draw(count):
+        first, other = torch.randn(2, count, generator=generator)
+        return torch.stack([first, correlation * first + (1 - correlation**2) ** 0.5 * other], 1)
+
+    losses = []
+    for _ in range(steps):
+        product = draw(128)
+        product[:, 1] = product[torch.randperm(128, generator=generator), 1]
+        told = torch.cat([critic(draw(128)), critic(product)])
+        loss = F.cross_entropy(told, torch.arange(2).repeat_interleave(128))
+        losses.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    with torch.no_grad():
+        told = critic(draw(4000))
+    return (told[:, 0] - told[:, 1]).mean().item(), sum(losses[-10:]) / 10
+
+
+@pytest.mark.slow
+def test_a_trained_critic_knows_the_total_correlation_of_gaussian_codes():
+    with own_streams(0):
+        independent, loss = learn_to_tell(0.0)
+        assert abs(independent) < 0.05
+        assert loss == pytest.approx(math.log(2), abs=0.01)
+        dependent, loss = learn_to_tell(0.9)
+    assert dependent == pytest.approx(-0.5 * math.log(1 - 0.9**2), abs=0.45)  # 0.8304
+    assert loss < 0.55
 
 
 def test_a_fresh_critic_knows_nothing():

@@ -89,6 +89,20 @@ def test_without_weight_it_is_a_gan(game):
     assert not any(gradient.any() for gradient in torch.autograd.grad(step.losses["critic"], unread))
 
 
+def test_the_bound_on_information_is_the_entropy_of_codes_less_what_reading_lacks(game):
+    model, networks, batch = game
+    error = model.step(networks, batch).measures["code_error"].item()
+    read = networks.critic.reader(
+        networks.critic.trunk(networks.generator(torch.cat([batch["codes"], batch["noise"]], 1)).sigmoid())
+    )
+    log_likelihood = torch.distributions.Normal(read, 1.0).log_prob(batch["codes"]).sum(1).mean().item()
+    entropy = 5 * math.log(2)  # of codes that are uniform from -1 to 1
+    bound = entropy + log_likelihood
+    assert bound == pytest.approx(entropy - error - 2.5 * math.log(2 * math.pi))
+    assert error >= 0
+    assert bound <= entropy
+
+
 def test_codes_are_read_and_noise_is_not(game):
     model, networks, _ = game
     codes, log_variances = model.encode(networks, torch.rand(3, 1, 64, 64, dtype=torch.float64))

@@ -4,7 +4,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
-from dis_bench.models.infovae import KERNELS, squared_mmd
+from dis_bench.models.infovae import KERNELS, similarities, squared_mmd
 from tests.models.reference import CODES, KL, MEAN, PRIOR, TOLERANCE, loss_of, terms
 
 OF = terms(reconstruction=3.0, prior=PRIOR)
@@ -21,6 +21,17 @@ def test_it_is_that_of_samples_and_not_of_means():
     assert loss_of("infovae", OF, alpha=1.0, lambda_mmd=1.0) == pytest.approx(
         3 + MMD["gaussian"], **TOLERANCE
     )
+
+
+def test_without_the_diagonal_the_kernel_gives_the_unbiased_statistic_which_may_be_negative():
+    def mean_of_others(ones):
+        within = similarities(ones, ones, "gaussian")
+        return (within.sum() - within.diagonal().sum()) / (len(ones) * (len(ones) - 1))
+
+    unbiased = (
+        mean_of_others(CODES) + mean_of_others(PRIOR) - 2 * similarities(CODES, PRIOR, "gaussian").mean()
+    )
+    assert unbiased.item() == pytest.approx(-0.1278359374, **TOLERANCE)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

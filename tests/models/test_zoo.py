@@ -19,7 +19,7 @@ from tests.runners.training.test_checkpoints import through_a_file, train_until
 from tests.tiny import Tiny
 
 ZOO = {name: plugin.load() for name, plugin in registry.plugins("models").items() if plugin.is_ours}
-WITHOUT_STEPS = ("ica", "pca", "random", "untrained")
+WITHOUT_STEPS = ("ica", "pca", "random", "raw", "untrained")
 TRAINED = [name for name in ZOO if name not in WITHOUT_STEPS]
 STACKABLE = [name for name in TRAINED if ZOO[name].stackable]
 WEIGHT_DECAY = ("ae", "ae_ica", "qlae")  # decides an optimiser, which cells of a stack share
@@ -38,7 +38,7 @@ def test_declarations_are_whole(name):
     assert model.dial is None or model.dial in declared
     assert all(h.parse(h.default) == h.default for h in declared.values())
     assert all(len(h.grid) == len(set(h.grid)) for h in declared.values())
-    assert name in ("pca", "untrained") or re.search(r"\b(19|20)\d\d\b", model.__doc__), (
+    assert name in ("pca", "raw", "untrained") or re.search(r"\b(19|20)\d\d\b", model.__doc__), (
         "a paper with its year"
     )
 
@@ -49,10 +49,10 @@ def test_codes_and_images_have_their_shapes(name, tmp_path):
     with torch.no_grad():
         codes, log_variances = one.model.encode(one.networks, one.images(6))
         logits = one.model.decode(one.networks, codes)
-    assert codes.shape == (6, LATENTS)
+    assert codes.shape == (6, 4096 if name == "raw" else LATENTS)
     assert codes.isfinite().all()
     assert log_variances is None or log_variances.shape == codes.shape
-    assert logits.shape == (6, 1, 64, 64)
+    assert logits is None if name == "raw" else logits.shape == (6, 1, 64, 64)
     assert one.is_trained_by_steps == (name in TRAINED)
 
 
@@ -66,7 +66,7 @@ def test_a_study_of_all_of_them_can_be_planned():
 # The gradient of ControlVAE takes beta for a constant, though it follows the KL. The critic of FactorVAE has
 # too many kinks; its gradients are compared with published code in test_factorvae.py. The spectral norms of
 # InfoGAN are iterated further in each pass. DC-IGN takes inactive latents for constants.
-NO_DERIVATIVES = ("controlvae", "dcign", "factorvae", "s2_factorvae", "infogan")
+NO_DERIVATIVES = ("controlvae", "dcign", "factorvae", "s2_factorvae", "infogan", "infogan_cr")
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINED if name not in NO_DERIVATIVES])
@@ -124,7 +124,7 @@ def pair_of(name):
 
 
 def test_all_but_those_with_a_spectral_norm_can_be_stacked():
-    assert set(TRAINED) - set(STACKABLE) == {"infogan"}
+    assert set(TRAINED) - set(STACKABLE) == {"infogan", "infogan_cr"}
 
 
 @pytest.mark.parametrize("name", STACKABLE)

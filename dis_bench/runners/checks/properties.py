@@ -22,6 +22,7 @@ from dis_bench.findings import (
     expecting_no_change_of_state,
     relative_distance,
 )
+from dis_bench.models.building import count_codes
 from dis_bench.models.model import Hyperparameter
 from dis_bench.runners.checks.trial import (
     FEW_STEPS,
@@ -57,10 +58,11 @@ def gives_codes_and_images(trial: ModelTrial) -> str:
     Scores read the codes; reports draw the images.
     """
     trainee, whose = trial.prepare(), f"model '{trial.name}'"
+    latents = count_codes(trainee.model, LATENTS, trainee.dataset.image_shape)
     for count in (1, IMAGES):
         with torch.no_grad():
             try:
-                try_codes(whose, trainee.model, trainee.networks.eval(), trainee.images(count), LATENTS)
+                try_codes(whose, trainee.model, trainee.networks.eval(), trainee.images(count), latents)
             except InputError as error:
                 raise Broken(str(error)) from None
     given = trial.encode(trainee, trainee.images(IMAGES))

@@ -38,7 +38,7 @@ def keep_anchors(plan: Plan, metrics: Collection[str], store: Store) -> None:
 
 def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[dict[str, Any]]:
     """List the inputs of the anchors without a valid file."""
-    widths = {(cell.dataset, cell.latent_size) for cell in plan.cells}
+    widths = {(cell.dataset, cell.latent_size) for cell in plan.cells if cell.latent_size}
     lacking = []
     for dataset, latent_size in sorted(widths):
         for metric, used in plan.protocols[dataset].items():

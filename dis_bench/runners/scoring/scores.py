@@ -27,6 +27,7 @@ _DIGITS = 6  # of parts of scores
 TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough to be quick
 
 Protocol = dict[str, dict[str, Any]]
+Parameters = Mapping[str, Mapping[str, Any]]
 
 
 def check_scoring(
@@ -123,6 +124,9 @@ def score_cell(
         try:
             [metric] = find_metrics([specification]).values()
             given = {name: parameters.get(name, {})}
+            if _is_too_wide(record, metric, representation):
+                _leave_out(record, metric, given, representation)
+                continue
             scores = metric.scores(representation, **given[name])
             own = add_columns(own, name, scores)
             used = protocol([metric], given, len(representation) if allow_small else None)
@@ -137,6 +141,24 @@ def score_cell(
         record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
         record["unscored"].pop(name, None)
     return record
+
+
+def _is_too_wide(record: Mapping[str, Any], metric: Metric, representation: Representation) -> bool:
+    """Return whether codes are as wide as images, and a metric does not take so many."""
+    is_wide = record["cell"].get("latent_size") == 0
+    return is_wide and metric.widest is not None and representation.codes.shape[1] > metric.widest
+
+
+def _leave_out(
+    record: dict[str, Any], metric: Metric, given: Parameters, representation: Representation
+) -> None:
+    """Record why a metric gives no score, with its protocol, so that no later run tries again."""
+    rows = len(representation) if representation.allow_small else None
+    record["protocol"].update(protocol([metric], given, rows))
+    record["unscored"][metric.name] = (
+        f"it takes at most {metric.widest:,} codes in a study, since its time grows fast with them, but "
+        f"there are {representation.codes.shape[1]:,}"
+    )
 
 
 def _replace_scores(
