@@ -450,13 +450,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=50, metavar="N")
-    parser.add_argument("--short", action="store_true", help="ten kills of a small study")
+    parser.add_argument("--kills", type=int, metavar="N", help="(default: 50, or 10 of a small study)")
+    parser.add_argument("--short", action="store_true", help="a small study")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="in turn (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     study = Study(40, 1, (1,), 0.002) if options.short else Study(400, 1, (1, 4), 0.01)
-    kills = 10 if options.short else options.kills
+    kills = options.kills or (10 if options.short else 50)
     rng, rows = random.Random(options.seed), []
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
         wanted, cells, seconds = run_undisturbed(study, Place(Path(scratch, "whole")))
