@@ -70,12 +70,14 @@ class Study:
         seeds: of each model.
         betas: of the model with one player.
         minutes: between checkpoints.
+        workers: numbers of workers to choose from, where the way to kill leaves a choice.
     """
 
     steps: int
     seeds: int
     betas: tuple[int, ...]
     minutes: float
+    workers: tuple[int, ...]
 
     def words(self, out: Path, workers: int) -> list[str]:
         """Return the command line."""
@@ -391,7 +393,7 @@ def kill_once(
     seconds: float,
 ) -> dict[str, Any]:
     """Kill a study once, run the same command again, and report how it went."""
-    workers = 1 if way == "kill -9, worker" else rng.choice([0, 0, 1])
+    workers = 1 if way == "kill -9, worker" else rng.choice(study.workers)
     words = study.words(place.out, workers)
     log = place.root / "log"
     with prepared(way, place) as means:
@@ -450,13 +452,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=50, metavar="N")
-    parser.add_argument("--short", action="store_true", help="ten kills of a small study")
+    parser.add_argument("--kills", type=int, metavar="N", help="(default: 50, or 10 of a small study)")
+    parser.add_argument("--short", action="store_true", help="a small study")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="in turn (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
-    study = Study(40, 1, (1,), 0.002) if options.short else Study(400, 1, (1, 4), 0.01)
-    kills = 10 if options.short else options.kills
+    small, large = Study(40, 1, (1,), 0.002, (0,)), Study(400, 1, (1, 4), 0.01, (0, 0, 1))
+    study = small if options.short else large
+    kills = options.kills or (10 if options.short else 50)
     rng, rows = random.Random(options.seed), []
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
         wanted, cells, seconds = run_undisturbed(study, Place(Path(scratch, "whole")))
