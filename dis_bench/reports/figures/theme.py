@@ -85,6 +85,15 @@ def to_png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
+def to_webp(png: bytes) -> bytes:
+    """Return the pixels of a PNG file as lossless WebP, of about a third of its size."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(content, "WEBP", lossless=True, method=2)
+    return content.getvalue()
+
+
 def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
     """Create a figure of small multiples, as wide as the page.
 
@@ -158,7 +167,7 @@ class BetaScale:
         return math.log10(beta) if beta > 0 else self._zero
 
     def share(self, beta: float) -> float:
-        """Return where a beta is between the smallest (0) and the largest (1); 0.4 if all are equal."""
+        """Return the place of a beta from the smallest, 0, to the largest, 1; alone 0.4."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
         return (self.position(beta) - low) / (high - low) if high > low else 0.4
 

@@ -71,7 +71,7 @@ const models = (() => {
       const image = new ImageData(this.width, this.height);
       for (let p = 0; p < this.width * this.height; p++) {
         for (let c = 0; c < 3; c++) {
-          image.data[4 * p + c] = 255 * values[p * this.channels + (this.channels < 3 ? 0 : c)] + 0.5;
+          image.data[4 * p + c] = 255 * values[p * this.channels + (this.channels < 3 ? 0 : c)];
         }
         image.data[4 * p + 3] = 255;
       }

@@ -15,7 +15,7 @@ const play = (() => {
   // A panel: one model, its image, its sliders. Its pose is what the image shows; its origin is the code
   // that sliders started from.
   class Panel {
-    constructor(number, model) {
+    constructor(number) {
       this.number = number;
       this.canvas = make("canvas", { class: "decoded", role: "img" });
       this.note = make("p", { class: "note" });
@@ -28,7 +28,6 @@ const play = (() => {
         const options = labels.map((label) => make("option", { value: `${title}\n${label}` }, label));
         this.models.append(...(listLabels().size > 1 ? [make("optgroup", { label: title }, options)] : options));
       }
-      this.show(model);
     }
 
     choose() {
@@ -48,6 +47,7 @@ const play = (() => {
       this.makeSliders();
       this.start(true);
       if (this.number === 0) fillThumbs(model);
+      enable();
       await model.load();
       this.draw();
     }
@@ -261,7 +261,7 @@ const play = (() => {
     });
     for (const panel of panels) {
       const { model } = panel;
-      if (!model.isLive || model.cell.kl === null) continue;
+      if (!canSample(model)) continue;
       const code = [];
       model.order.forEach((latent, rank) => { code[latent] = model.clip(latent, draws[rank]); });
       panel.setCode(code);
@@ -278,6 +278,17 @@ const play = (() => {
       group.append(make("label", {}, input, canvas));
     }
     return group;
+  }
+
+  // A decoder with a prior, which is known where there is a KL.
+  function canSample(model) {
+    return model.isLive && model.cell.kl !== null;
+  }
+
+  // Offer only what one of the models can do.
+  function enable() {
+    sampler.disabled = !panels.some(({ model }) => model && canSample(model));
+    blender.disabled = between.disabled = !panels.some(({ model }) => model?.cell.codes);
   }
 
   async function fillThumbs(model) {
@@ -305,7 +316,7 @@ const play = (() => {
   const home = make("button", { type: "button", onclick: () => { stop(); setShare(0); } }, "Start over");
 
   const shown = (page.data.play.shown ?? []).map(models.find).filter(Boolean);
-  const panels = (shown.length ? shown : models.all.slice(0, 2)).map((model, number) => new Panel(number, model));
+  const panels = (shown.length ? shown : models.all.slice(0, 2)).map((_, number) => new Panel(number));
   const stepper = panels.length > 1 ? make("label", { class: "switch" }, inStep, " In step") : null;
   section.append(
     make("div", { class: "controls" },
@@ -315,6 +326,7 @@ const play = (() => {
       make("div", { class: "buttons" }, walker, sampler, home, stepper)),
     make("div", { class: "panels" }, panels.map((panel) => panel.element)));
 
+  panels.forEach((panel, number) => panel.show(shown[number] ?? models.all[number]));
   page.onSelect((hash, by) => {
     const model = models.find(hash);
     if (model && !panels.includes(by)) {

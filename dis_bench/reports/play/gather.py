@@ -74,7 +74,7 @@ def gather_play(
     play = Play({"frozen": FROZEN, "originals": [], "cells": []})
     gathering = _Gathering(play, problems)
     for one in bar(chosen, "play", unit="model"):
-        gathering.add(one, settings[one.setting], lead_score(used[one.setting]), by_hash[one.cell["hash"]])
+        gathering.add(one, settings[one.setting], used[one.setting], by_hash[one.cell["hash"]])
     # The best and the other end of its dial come first, if both could be rebuilt.
     play.data["shown"] = [entry["hash"] for entry in play.data["cells"][:LIVE]]
     order = {hash_: place for place, hash_ in enumerate(h for s in settings for h in s.cells["hash"])}
@@ -89,7 +89,7 @@ class _Gathering:
         self._play, self._problems = play, problems
         self._live, self._bytes = 0, 0
 
-    def add(self, one: Chosen, setting: Setting, lead: Quantity | None, record: Record) -> None:
+    def add(self, one: Chosen, setting: Setting, used: list[Quantity], record: Record) -> None:
         """Add a cell, if it keeps pictures."""
         pictures = _read(read_pictures, record, [])  # the figures say so if they cannot be read
         if pictures is None:
@@ -101,12 +101,12 @@ class _Gathering:
             "setting": setting.slug,
             "label": str(one.cell["label"]),
             "seed": int(one.cell["seed"]),
-            "score": _write_score(one.cell, lead),
+            "score": _write_score(one.cell, lead_score(used)),
             "kl": None if pictures.kl_per_latent is None else _round(pictures.kl_per_latent, 4),
             "why": why,
             **_describe(played),
             "originals": self._keep_originals(played),
-            "knows": describe_knowledge(record, arrays, self._problems),
+            "knows": describe_knowledge(record, arrays, used, self._problems),
         }
         name = Path(record["folder"]).name
         self._play.files[f"play/{name}.webp"] = draw_animation(played.rows)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.records.pictures import Pictures
-from dis_bench.reports.play.models import Trained
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dis_bench.reports.play.models import Trained
 
 STOPS = 21  # values of each latent on a sheet
 REACH = 3.0  # of a latent with a unit Gaussian prior, in both directions
@@ -89,6 +94,6 @@ def find_reach(pictures: Pictures, codes: Numbers | None) -> tuple[Numbers, Numb
     return low, np.where(high > low, high, low + 1)
 
 
-def _to_bytes(images: object) -> Pixels:
-    pixels: Pixels = (images * 255).round().byte().numpy()  # type: ignore[operator]
+def _to_bytes(images: Tensor) -> Pixels:
+    pixels: Pixels = (images * 255).round().byte().numpy()
     return pixels

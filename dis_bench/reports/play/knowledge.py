@@ -12,24 +12,28 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.schema import Record
 from dis_bench.registry import installed
+from dis_bench.reports.quantities import Quantity
 
 # Of the mutual information that the page shows, whatever the study's metrics use.
 ROWS, BINS = 10_000, 20
 
 
 def describe_knowledge(
-    record: Record, arrays: Mapping[str, NDArray[Any]], problems: list[str]
+    record: Record, arrays: Mapping[str, NDArray[Any]], quantities: list[Quantity], problems: list[str]
 ) -> dict[str, Any] | None:
     """Describe what the latents of a cell know.
 
     Args:
         record: the cell's record.
         arrays: its codes and factors; without them, nothing is known.
+        quantities: the quantities of its setting, for the labels of scores.
         problems: receives a sentence if they cannot be compared.
 
     Returns:
         ``factors``, their names; ``information`` `[D, F]`, the mutual information of each latent and factor
-        as a share of the factor's entropy; None if a cell has no factors.
+        as a share of the factor's entropy; ``directions`` `[D, F]`, 1 where a latent rises with a factor and
+        -1 where it falls; ``importances`` `[D, F]` by metric, and ``scores`` `[F]` by label, as recorded.
+        None if a cell has no factors.
     """
     if "codes" not in arrays or "factors" not in arrays or not arrays["factors"].size:
         return None
@@ -43,9 +47,32 @@ def describe_knowledge(
     names = name_factors(record["cell"]["dataset"], arrays["factors"].shape[1])
     return {
         "factors": [names[place] for place in table.kept_factors],
-        "information": [[round(float(share), 3) for share in latent] for latent in shares],
+        "information": [_round(latent) for latent in shares.tolist()],
         "directions": _find_directions(table),
+        **_read_parts(record, quantities, len(table.kept_factors)),
     }
+
+
+def _read_parts(record: Record, quantities: list[Quantity], factors: int) -> dict[str, Any]:
+    """Read importances by metric and scores by label, if they are about as many factors."""
+    parts = record.get("per_factor", {})
+    importances, scores = parts.get("importances", {}), parts.get("scores", {})
+    return {
+        "importances": {
+            metric: [_round(latent) for latent in latents]
+            for metric, latents in importances.items()
+            if len(latents[0]) == factors
+        },
+        "scores": {
+            quantity.label: _round(scores[quantity.name])
+            for quantity in quantities
+            if len(scores.get(quantity.name, ())) == factors
+        },
+    }
+
+
+def _round(values: list[float]) -> list[float]:
+    return [round(value, 3) for value in values]
 
 
 def name_factors(dataset: str, count: int) -> list[str]:

@@ -1,0 +1,297 @@
+"""Play, in a real browser: sliders, images to start from, what lies between, and two models in step."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dis_bench.reports import write_report
+from tests.reports.made_up import LATENTS, write_study
+from tests.reports.play.played import make_trained, write_played
+
+PIXELS = """(number) => {
+    const { canvas } = play.panels[number], copy = document.createElement("canvas");
+    [copy.width, copy.height] = [canvas.width, canvas.height];
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    return [...context.getImageData(0, 0, copy.width, copy.height).data];
+}"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = write_played(tmp_path_factory.mktemp("played"))
+    return write_report(folder / ".", tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def page(report, open_page):
+    return settle(open_page(report))
+
+
+def wait_until(page, expression):
+    """Wait until an expression is true; playwright's own way needs eval, which the page's policy forbids."""
+    for _ in range(1200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise TimeoutError(expression)
+
+
+def settle(page):
+    """Wait until all panels have drawn the present pose."""
+    wait_until(page, "play.panels.every((p) => p.canvas.width === 64 && p.frame === null)")
+    return page
+
+
+def read_image(page, number=0):
+    """Return what a panel shows, [64, 64] in 0 to 255."""
+    settle(page)
+    return np.array(page.evaluate(PIXELS, number), dtype=float).reshape(64, 64, 4)[..., 0]
+
+
+def find_shown(page, number=0):
+    """Return the model of a panel, rebuilt, with the code that it shows."""
+    panel = f"play.panels[{number}]"
+    label, seed = page.evaluate(f"[{panel}.model.cell.label, {panel}.model.cell.seed]")
+    trained = make_trained(float(label.rpartition("= ")[2]), seed)
+    return trained, torch.tensor([page.evaluate(f"[...{panel}.pose.code]")])
+
+
+def assert_shows_what_torch_decodes(page, number=0):
+    trained, code = find_shown(page, number)
+    expected = trained.decode(code)[0, 0].numpy() * 255
+    assert np.abs(read_image(page, number) - expected).max() <= 0.5 + 255e-3  # rounding, and 16-bit weights
+
+
+def drag(page, latent, value, number=0):
+    """Set a slider, as dragging it does."""
+    page.locator(f"#latent-{number}-{latent}").fill(str(value))
+    settle(page)
+
+
+def choose_model(page, number, label):
+    page.locator(".panel select").nth(2 * number).select_option(label=label)
+    settle(page)
+
+
+def test_the_best_model_and_the_other_end_of_its_dial_are_live(page):
+    shown = page.evaluate("play.panels.map((p) => [p.model.cell.label, p.model.cell.seed, p.model.isLive])")
+    assert shown == [["betavae, β = 10", 0, True], ["betavae, β = 1", 0, True]]
+    assert page.evaluate("models.all.length") == 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_slider_changes_pixels_as_torch_does(report, open_page, scheme):
+    page = settle(open_page(report, scheme=scheme))
+    assert_shows_what_torch_decodes(page)
+    before, latent = read_image(page), page.evaluate("play.panels[0].model.order[0]")
+    drag(page, latent, 2.4)
+    _, code = find_shown(page)
+    assert float(code[0, latent]) == pytest.approx(2.4, abs=0.02)
+    assert np.abs(read_image(page) - before).max() > 5
+    assert_shows_what_torch_decodes(page)
+
+
+def test_the_keyboard_moves_a_latent(page):
+    latent = page.evaluate("play.panels[0].model.order[0]")
+    before = page.evaluate(f"play.panels[0].pose.code[{latent}]")
+    page.locator(f"#latent-0-{latent}").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate(f"play.panels[0].pose.code[{latent}]") > before + 0.1
+    assert_shows_what_torch_decodes(page)
+
+
+def test_latents_are_sorted_by_kl_and_frozen_ones_are_grey(page):
+    kl = page.evaluate("play.panels[0].model.cell.kl")
+    labels = page.locator(".panel").nth(0).locator(".latent label").all_inner_texts()
+    shown = [kl[int(label.removeprefix("z"))] for label in labels]
+    assert len(shown) == LATENTS
+    assert shown == sorted(kl, reverse=True)
+    frozen = page.locator(".panel").nth(0).locator(".latent.frozen").count()
+    assert frozen == sum(nats < 0.01 for nats in kl) > 0
+
+
+def test_an_image_to_start_from_is_encoded_and_decoded_by_both(page):
+    page.get_by_role("radio", name="image 5").first.check()
+    for number in (0, 1):
+        trained, code = find_shown(page, number)
+        codes = page.evaluate(f"play.panels[{number}].model.cell.codes")
+        assert code.tolist()[0] == pytest.approx(codes[4])
+        assert_shows_what_torch_decodes(page, number)
+        original = strip_of_originals(page)[4]
+        encoded = trained.encode(torch.from_numpy(original)[None, None].float() / 255)
+        assert np.abs(encoded.numpy() - codes[4]).max() < 0.05  # the strip is lossy
+
+
+def strip_of_originals(page):
+    uri = page.evaluate("models.originals[0]")
+    strip = np.array(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L"))
+    return strip.reshape(64, -1, 64).transpose(1, 0, 2)
+
+
+def test_interpolation_ends_where_it_should(page):
+    codes = np.array(page.evaluate("play.panels[0].model.cell.codes"))
+    page.get_by_role("radio", name="image 3").first.check()
+    page.get_by_role("radio", name="image 7").last.check()
+    assert find_shown(page)[1][0].tolist() == pytest.approx(codes[6])
+    for share in (0, 0.5, 1):
+        page.get_by_role("slider", name="Between the two images").fill(str(share))
+        expected = (1 - share) * codes[2] + share * codes[6]
+        assert find_shown(page)[1][0].tolist() == pytest.approx(expected, abs=1e-6)
+        assert_shows_what_torch_decodes(page)
+    page.get_by_role("slider", name="Between the two images").fill("0")
+    page.get_by_role("button", name="Go there").click()
+    wait_until(page, "play.state.share === 1")
+    assert find_shown(page)[1][0].tolist() == pytest.approx(codes[6])
+    assert_shows_what_torch_decodes(page)
+
+
+def test_the_second_model_moves_in_step(page):
+    latent = page.evaluate(
+        "play.panels[0].model.cell.knows.information.map((row) => Math.max(...row) > 0.2)"
+    ).index(True)
+    partner, turn = page.evaluate(f"play.findPartner(play.panels[0].model, {latent}, play.panels[1].model)")
+    before = read_image(page, 1)
+    start = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
+    drag(page, latent, 1.5)
+    moved = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
+    assert moved[1] - start[1] == pytest.approx(turn * (moved[0] - start[0]))
+    assert np.abs(read_image(page, 1) - before).max() > 1
+    factors = page.evaluate(
+        "play.panels.map((p) => p.model.cell.knows.information.map((row) => row.indexOf(Math.max(...row))))"
+    )
+    assert factors[0][latent] == factors[1][partner]
+
+    page.get_by_role("checkbox", name="In step").uncheck()
+    before = read_image(page, 1)
+    drag(page, latent, -1.5)
+    assert (read_image(page, 1) == before).all()
+
+
+def test_samples_come_from_the_prior(page):
+    drawn = []
+    for _ in range(40):
+        page.get_by_role("button", name="Sample from the prior").click()
+        drawn += page.evaluate("[...play.panels[0].pose.code]")
+    assert abs(np.mean(drawn)) < 0.2
+    assert 0.8 < np.std(drawn) < 1.2
+    assert_shows_what_torch_decodes(page, 0)
+    assert_shows_what_torch_decodes(page, 1)
+
+
+def test_play_animates_until_it_is_stopped(page):
+    button, still = page.get_by_role("button", name="Play"), read_image(page)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    latent = page.evaluate("play.panels[0].model.order[0]")
+    wait_until(page, f"play.panels[0].pose.code[{latent}] > play.panels[0].origin[{latent}] + 0.3")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert np.abs(read_image(page) - still).max() > 1
+    held = read_image(page)
+    page.wait_for_timeout(150)
+    assert (read_image(page) == held).all()
+    page.get_by_role("button", name="Start over").click()
+    assert (read_image(page) == still).all()
+
+
+def test_another_model_shows_its_sheet_and_leads_to_its_decoder(page, report, open_page):
+    choose_model(page, 0, "betavae, β = 4")
+    assert not page.evaluate("play.panels[0].model.isLive")
+    trained = make_trained(4.0, 0)
+    cell = page.evaluate("play.panels[0].model.cell")
+    latent = page.evaluate("play.panels[0].model.order[0]")
+    drag(page, latent, cell["high"][latent])
+    code = torch.tensor([cell["base"]])
+    code[0, latent] = cell["high"][latent]
+    expected = 255 * trained.decode(code)[0, 0].numpy()
+    assert np.abs(read_image(page) - expected).mean() < 6  # lossy WebP
+    link = page.locator(".panel").nth(0).locator(".note a").get_attribute("href")
+
+    alone = settle(open_page(report.parent / link))
+    assert alone.evaluate("play.panels.length") == 1
+    drag(alone, latent, 1.0)
+    assert_shows_what_torch_decodes(alone)
+
+
+def test_a_selection_made_elsewhere_is_followed(page):
+    hash_ = page.evaluate(
+        "models.all.find((m) => m.cell.label === 'betavae, β = 4' && m.cell.seed === 1).cell.hash"
+    )
+    page.evaluate(f"page.select('{hash_}')")
+    settle(page)
+    assert page.evaluate("play.panels[0].model.cell.hash") == hash_
+    assert page.locator(".panel select").nth(1).input_value() == "1"
+    assert "β = 4, seed 1" in page.locator("#knowledge strong").inner_text()
+
+
+def test_what_latents_know_is_shown_with_their_traversals(page):
+    cell = page.evaluate("play.panels[0].model.cell")
+    table = page.locator("#knowledge table").first
+    assert table.locator("thead th").all_inner_texts()[2:] == [
+        "shape",
+        "scale",
+        "orientation",
+        "posX",
+        "posY",
+    ]
+    order = page.evaluate("play.panels[0].model.order")
+    first = [
+        float(text) for text in table.locator("tbody tr").first.locator("td:not(.strip)").all_inner_texts()
+    ]
+    assert first == pytest.approx(cell["knows"]["information"][order[0]], abs=0.006)
+    page.get_by_label("Measure").select_option(label="importance (dci)")
+    first = [
+        float(text) for text in table.locator("tbody tr").first.locator("td:not(.strip)").all_inner_texts()
+    ]
+    assert first == pytest.approx(cell["knows"]["importances"]["dci"][order[0]], abs=0.006)
+    lost = page.locator("#knowledge table").last
+    assert lost.locator("tbody td").all_inner_texts() == ["0.10", "0.20", "0.00", "0.40", "0.50"]
+    width = page.evaluate("document.querySelector('canvas.strip').width")
+    assert width == 7 * 64
+
+
+def test_without_weights_it_plays_from_pictures_and_says_why(tmp_path, open_page):
+    page = settle(open_page(write_report(write_study(tmp_path, betas=[1, 4], seeds=[0]))))
+    assert page.evaluate("play.panels.map((p) => p.model.isLive)") == [False, False]
+    assert "as its weights were not kept" in page.locator(".note").first.inner_text()
+    before, latent = read_image(page), page.evaluate("play.panels[0].model.order[0]")
+    drag(page, latent, 3)
+    assert np.abs(read_image(page) - before).max() > 20
+    assert page.get_by_role("button", name="Sample from the prior").is_disabled()
+
+
+def test_without_pictures_there_is_nothing_to_play(tmp_path, open_page):
+    page = open_page(write_report(write_study(tmp_path, betas=[4], seeds=[0], pictures=False)))
+    assert page.locator("#play").is_hidden()
+    assert page.locator('a[href="#play"]').is_hidden()
+
+
+def test_nothing_of_it_is_seen_without_scripts(report, open_page):
+    page = open_page(report, scripts=False)
+    assert page.locator("#play").is_hidden()
+    [alone] = list(Path(report.parent, "play").glob("*beta4-seed0*.html"))
+    assert "each latent runs through its values" in open_page(alone, scripts=False).inner_text("main")
+
+
+def test_pages_of_cells_are_escaped_and_whole(report):
+    for path in (report.parent / "play").glob("*.html"):
+        data = json.loads(re.search('id="data">(.*?)</script>', path.read_text("utf-8"), re.S)[1])
+        assert list(data) == ["play"]
+        assert len(data["play"]["cells"]) == 1
+
+
+def test_an_animation_runs_through_every_latent(report):
+    paths = sorted((report.parent / "play").glob("*.webp"))
+    assert len(paths) == 6
+    with Image.open(paths[0]) as animation:
+        assert animation.size == (64 * LATENTS, 64)
+        assert animation.n_frames == 20
