@@ -24,7 +24,7 @@ _HIDDEN = re.compile(
 
 
 def describe_rules() -> dict[str, Any]:
-    """Return the rules of this module as data, for a script that escapes as its functions do.
+    """Return the rules of this module as data, for scripts that escape alike.
 
     Returns:
         ``hidden`` and ``formula``, regular expressions that Python and JavaScript read alike, the latter of

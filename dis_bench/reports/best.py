@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """The best configuration of a model: the model, the configuration, and its values over seeds."""
+    """The best configuration of a model, with its values over seeds."""
 
     model: str
     label: str
@@ -59,7 +59,7 @@ def find_best_models(table: pd.DataFrame, quantities: list[Quantity]) -> list[Be
 
 
 def choose_best_rows(table: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
-    """Return the best configuration of each model that has a value, the best model first."""
+    """Return the best configuration of each model with a value, the best first."""
     found = [find_best(rows, quantity)[0] for _, rows in table.groupby("model_name", sort=False)]
     rows = table.loc[[row for row in found if row is not None]]
     return rows.sort_values(f"{quantity.name}_mean", ascending=quantity.better == "lower", kind="stable")

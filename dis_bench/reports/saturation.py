@@ -127,7 +127,7 @@ def name_saturated(compared: list[AgainstBaselines]) -> dict[str, str]:
 
 
 def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
-    """Say which scores baselines saturate, and in which no other model is separated from them.
+    """Say which scores baselines saturate, and in which no model is above them.
 
     Returns:
         A summary that continues a sentence, and further sentences.
@@ -161,7 +161,7 @@ def _say_saturated(one: AgainstBaselines) -> str:
 
 
 def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
-    """Say in which scores the best of the other models is separated from the best baseline."""
+    """Say in which scores the best other model is above every baseline."""
     above = [one.score.label for one in compared if one.verdict == "above"]
     sentences = []
     if above:

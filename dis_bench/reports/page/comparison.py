@@ -40,7 +40,7 @@ def describe_comparison(
     quantities: list[Quantity],
     reported: Sequence[Sequence[Reported]] = (),
 ) -> dict[str, Any]:
-    """Describe the configurations of each setting, for the plane and the table of the page.
+    """Describe the configurations of each setting for the plane and the table.
 
     Args:
         settings: in the order of :func:`dis_bench.reports.page.data.describe_settings`.
@@ -168,7 +168,7 @@ def _describe_rows(table: pd.DataFrame, by_dial: bool) -> dict[str, list[Any]]:
 
 
 def _find_shades(table: pd.DataFrame) -> list[float]:
-    """Return how dark each configuration is drawn, from 0 to 1 along the dial of its model."""
+    """Return how dark each configuration is drawn, from 0 to 1 along its dial."""
     scales = {dial: BetaScale(rows["level"]) for dial, rows in table[table["dial"] != ""].groupby("dial")}
     return [
         round(scales[dial].share(level), 3) if dial in scales and len(scales[dial].betas) > 1 else 0.0

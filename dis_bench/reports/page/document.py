@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ROOM = Path(__file__).parent
 
+STYLES = ("page.css", "compare.css")
+
 # The scripts of the page, one per subject, in the order in which they run.
 SCRIPTS = (
     "page.js",
@@ -28,10 +30,10 @@ SCRIPTS = (
     "comparing.js",
     "marks.js",
     "axes.js",
+    "table.js",
     "points.js",
     "tip.js",
     "plane.js",
-    "table.js",
 )
 
 # Those of a page that only plays.
@@ -52,7 +54,8 @@ def fill(template: str, data: Mapping[str, Any], scripts: Sequence[str] = SCRIPT
     """
     from markupsafe import Markup
 
-    style, texts = _read("page.css"), [_read(name) for name in scripts]
+    style = "\n".join(map(_read, STYLES))
+    texts = [_read(name) for name in scripts]
     digests = " ".join(map(_digest, texts))
     policy = (
         f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {digests}; "

@@ -38,7 +38,8 @@ const marks = (() => {
   // Give an element a model's colour, at a shade from 0 to 1.
   function colour(element, model, shade = 0) {
     element.style.setProperty("--hue", `var(--hue${model % HUES})`);
-    element.style.setProperty("--share", `${Math.round(60 * shade)}%`);
+    element.style.setProperty("--share", `${Math.round(50 * shade)}%`);
+    element.dataset.model = model;
     return element;
   }
 

@@ -285,7 +285,13 @@ const plane = (() => {
     scales.replaceChildren(...["fit", "full", "normalised"].map(option));
   }
 
-  // The models; pressing one hides it, or shows it again.
+  // Dim the marks of all models but one; null dims none.
+  function light(number) {
+    svg.classList.toggle("dimmed", number !== null);
+    for (const part of svg.querySelectorAll("[data-model]")) part.classList.toggle("lit", Number(part.dataset.model) === number);
+  }
+
+  // The models; pressing one hides it, or shows it again, and pointing at one dims the others.
   function buildLegend(setting) {
     const buttons = setting.models.map((model, number) => {
       const shades = setting.rows.shade.filter((_, row) => setting.rows.model[row] === number);
@@ -294,7 +300,7 @@ const plane = (() => {
       const button = page.make("button", { type: "button", class: "bare model", "aria-pressed": "true", onclick: () => {
         if (!choice.hidden.delete(number)) choice.hidden.add(number);
         update();
-      } }, marks.swatch(setting, number, ends), model.name, note ? page.make("small", {}, note) : null);
+      }, onpointerenter: () => light(number), onpointerleave: () => light(null), onfocus: () => light(number), onblur: () => light(null) }, marks.swatch(setting, number, ends), model.name, note ? page.make("small", {}, note) : null);
       return button;
     });
     const all = page.make("button", { type: "button", class: "bare all", onclick: () => {

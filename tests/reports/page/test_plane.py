@@ -180,8 +180,15 @@ def test_models_can_be_hidden(page):
     page.locator(".legend").get_by_text("factorvae").click()
     assert not any("factorvae" in label for label in means(page))
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+    assert page.locator(".plane .lit").count() == 0
     page.get_by_text("show all").click()
+    page.locator(".legend").get_by_text("dipvae1").hover()
+    assert page.locator(".plane.dimmed .lit").count() >= 3
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.plane .mark:not(.lit)')).opacity") == "0.12"
+    )
     page.get_by_text("hide all").click()
+    assert page.locator(".plane.dimmed").count() == 0
     assert means(page) == {}
     page.get_by_text("show all").click()
     assert len(means(page)) == 13
@@ -226,6 +233,20 @@ def test_the_plane_fits_a_phone(many, open_page):
     assert tip["x"] + tip["width"] <= 400
     page.set_viewport_size({"width": 900, "height": 800})
     page.wait_for_function("plane.drawn().width > 500")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_axe_finds_nothing_serious(many, open_page, width, scheme):
+    page = open_page(many.path, width=width, scheme=scheme, bypass_csp=True)  # as axe is a script
+    page.locator(".live [data-column=mig]").click()
+    page.locator(".toggle").first.click()
+    page.locator(".picker summary").click()
+    page.locator(".legend .model").first.click()
+    page.locator(".live .name").nth(1).click()
+    found = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run(page)
+    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
 
 
 def test_encoders_have_a_plane_of_their_own_without_reconstructions(tmp_path, open_page):

@@ -214,7 +214,8 @@ def test_alternative_text_tells_the_numbers_in_beta_order(page):
 
 
 def test_answer_first_then_pictures_tables_caveats_provenance(page):
-    sections = [attributes["id"] for attributes in page.all("section") if "class" not in attributes]
+    unfolded = [section for section in page.all("section") if not {"class", "hidden"} & set(section)]
+    sections = [attributes["id"] for attributes in unfolded]
     assert sections == ["answer", "pictures", "table", "caveats", "provenance"]
     assert page.text.index("300,000 steps, raising β from 1 to 10 costs") < page.text.index(
         "Originals and reconstructions"

@@ -26,7 +26,7 @@ NASTY = [
     "see www.example.org and WWW.x, not awww.x, éwww.y or _www.z",
     "a & b_c {d} ~ \\ ^ | $x$ <b>",
     "e\u0301 o\u0308 \u1e69 ß Ł",
-    "β = 4 ± \u22121 \u2013 — · \u00d7 ↑ ↓",
+    "β = 4 ± \N{MINUS SIGN}1 \N{EN DASH} \N{EM DASH} · \N{MULTIPLICATION SIGN} ↑ ↓",
     "[x]* (y)",
 ]
 
