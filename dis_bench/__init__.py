@@ -34,6 +34,7 @@ _API = {
     "report": "dis_bench.reports.writing",
     "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
+    "score_encoder": "dis_bench.runners.encoders",
     "udr": "dis_bench.metrics.udr",
 }
 
@@ -48,6 +49,7 @@ __all__ = [
     "report",
     "run",
     "score",
+    "score_encoder",
     "udr",
 ]
 

@@ -36,6 +36,7 @@ class DCI(NamedTuple):
     version=2,
     label="DCI",
     short={key: f"DCI {key[0].upper()}" for key in DCI._fields},
+    slow=True,
 )
 def dci(
     representation: Representation, *, train: int = 10_000, test: int = 5_000, estimator: str = "fast"

@@ -107,6 +107,7 @@ def dci_lasso(
     source="Eastwood and Williams 2018, section 2, with random forests",
     values_are_numbers=True,
     label="DCI (forests)",
+    slow=True,
 )
 def dci_forest(
     representation: Representation,

@@ -14,7 +14,7 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(keys=None, source="Locatello et al. 2019, but for the penalty")
+@metric(keys=None, source="Locatello et al. 2019, but for the penalty", slow=True)
 def downstream(
     representation: Representation,
     *,

@@ -29,6 +29,7 @@ class InfoMEC(NamedTuple):
     source="Hsu et al. 2023, for continuous codes",
     version=2,
     label={key: f"Info{key[0].upper()}" for key in InfoMEC._fields},
+    slow=True,
 )
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
@@ -75,6 +76,7 @@ def infomec(
         raise InputError(f"inactive must be from 0 to below 1, but {inactive} was given.")
     ranges = np.ptp(representation.rows(rows).codes, axis=0)
     active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
+    representation.count_codes("infomec", np.flatnonzero(active))
     information = normalised_information(representation, rows, neighbours)[active]
     explicitness = representation.keep_per_factor(
         "infomec_explicitness", linear_information(representation, rows)

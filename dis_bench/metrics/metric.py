@@ -74,6 +74,7 @@ class Metric:
             parameters that returns it, empty if there is nothing to say.
         leads: whether reports name it in their first sentence.
         perfect: score of a perfect code under the default parameters by dataset, where it is known.
+        slow: whether `dis-bench score` leaves it out unless it is named.
         is_plain: whether it wraps a plain function of arrays, which declares neither range nor direction.
     """
 
@@ -93,6 +94,7 @@ class Metric:
     caveat: Caveat = ""
     leads: bool = False
     perfect: Mapping[str, float] = field(default_factory=dict)
+    slow: bool = False
     is_plain: bool = False
 
     def __post_init__(self) -> None:
@@ -257,6 +259,7 @@ def metric(
     caveat: Caveat = "",
     leads: bool = False,
     perfect: Mapping[str, float] | None = None,
+    slow: bool = False,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Declare a function ``f(representation, *, parameter=default, ...)`` a metric.
 
@@ -281,6 +284,8 @@ def metric(
         leads: whether reports name it in their first sentence; of several, the first one.
         perfect: score of a perfect code under the default parameters by dataset, if it is known to be below
             the top of the range; reports show it until it is measured.
+        slow: whether `dis-bench score` leaves it out unless it is named; all others together cost under 5 CPU
+            seconds for 15,000 rows of ten codes.
 
     Returns:
         A decorator that turns the function into a :class:`Metric`.
@@ -305,7 +310,7 @@ def metric(
         defaults = read_defaults(function, name, ("representation",))
         about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
         shown_as = (label, short, caveat, leads, {} if perfect is None else perfect)
-        return Metric(function, name, defaults, *about, *shown_as)
+        return Metric(function, name, defaults, *about, *shown_as, slow)
 
     return declare
 
