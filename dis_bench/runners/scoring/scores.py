@@ -138,8 +138,8 @@ def score_cell(
         record["unscored"].pop(name, None)
     dropped = representation.list_mostly_dropped()
     before = {name: count for name, count in record.get("left_out", {}).items() if name not in metrics}
-    if dropped or before:
-        record["left_out"] = {**before, **dropped}
+    record.pop("left_out", None)
+    record |= {"left_out": {**before, **dropped}} if dropped or before else {}
     return record
 
 
