@@ -118,7 +118,9 @@ def _read(folder: str | Path) -> list[Record]:
 def _match(
     first: list[Record], second: list[Record]
 ) -> tuple[list[tuple[Record, Record]], list[list[Record]]]:
-    """Pair equal cells, then cells that differ in code and arithmetic alone, if they are unique.
+    """Pair equal cells, then those that differ only in code and arithmetic.
+
+    A cell that agrees with several others is left out of the second step.
 
     Returns:
         The pairs, and the cells of each side that have no partner.

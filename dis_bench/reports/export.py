@@ -91,7 +91,7 @@ def _read(cell: Path) -> Record:
 
 
 def _read_weights(cell: Path, record: Record) -> bytes:
-    """Return the weights of a cell as a safetensors file, also those of earlier versions."""
+    """Return the weights of a cell, also of an earlier version, as safetensors."""
     name = find_weights(cell)
     try:
         if name == WEIGHTS:

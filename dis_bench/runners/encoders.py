@@ -1,4 +1,4 @@
-"""Score encoders that were trained elsewhere, as cells of a result folder beside those of studies."""
+"""Score encoders that were trained elsewhere, as cells of a result folder."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Scoring:
 @names_missing_packages
 def score_encoder(
     encoder: Callable[[Any], Any] | Sequence[Callable[[Any], Any]],
-    dataset: Any = "dsprites",
+    dataset: Any,
     *,
     name: str,
     out: str | Path = "results",
@@ -71,7 +71,7 @@ def score_encoder(
     data_dir: str | Path | None = None,
     allow_small: bool = False,
 ) -> Any:
-    """Score an encoder that was trained elsewhere, as a row of a result folder's reports.
+    """Score an encoder that was trained elsewhere, as a row of reports.
 
     Args:
         encoder: takes uint8 images [B, C, H, W], and returns codes [B, D] or a tuple of means and
@@ -326,7 +326,7 @@ def _read_back(store: Store, cell: EncoderCell) -> Record:
 
 
 def add_anchors(out: str | Path, records: Sequence[Record], loaded: Dataset | None, scoring: Scoring) -> None:
-    """Keep the scores of a perfect code and of noise beside encoders, if a folder lacks them."""
+    """Keep the scores of a perfect code and of noise that a folder lacks."""
     if loaded is None:
         return
     cells: Any = tuple(_Width(record["cell"]["dataset"], record["cell"]["latent_size"]) for record in records)

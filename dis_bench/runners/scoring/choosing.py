@@ -13,7 +13,7 @@ ALL = "all"
 
 
 def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -> list[str]:
-    """Choose what to score with: the named metrics, those of a result folder, or the fast ones.
+    """Choose the named metrics, those of a result folder, or the fast ones.
 
     Args:
         given: names; ``all`` alone stands for all built-in ones. None names none.

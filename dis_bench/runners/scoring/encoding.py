@@ -128,7 +128,7 @@ def _taking_bytes(encode: Callable[[Any], Any], dataset: Dataset) -> Iterator[Ca
 
 
 def _encode(encode: Callable[[Any], Any], images: Any) -> tuple[Any, ...]:
-    """Encode images [B, C, H, W] to codes, or to codes and log-variances, not checked yet."""
+    """Encode images to codes, or to codes and log-variances, not checked yet."""
     with blaming(f"the encoder failed on {list(images.shape)} images"):
         codes = encode(images)
     if codes is None:
