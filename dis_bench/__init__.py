@@ -28,12 +28,15 @@ _API = {
     "InputError": "dis_bench.errors",
     "Study": "dis_bench.runners.study",
     "build_model": "dis_bench.models",
+    "compare": "dis_bench.reports.compare",
+    "export": "dis_bench.reports.export",
     "load": "dis_bench.runners.trained.loading",
     "load_dataset": "dis_bench.datasets",
     "read_results": "dis_bench.records.table",
     "report": "dis_bench.reports.writing",
     "run": "dis_bench.runners.run",
     "score": "dis_bench.metrics",
+    "score_encoder": "dis_bench.runners.encoders",
     "udr": "dis_bench.metrics.udr",
 }
 
@@ -42,12 +45,15 @@ __all__ = [
     "Study",
     "__version__",
     "build_model",
+    "compare",
+    "export",
     "load",
     "load_dataset",
     "read_results",
     "report",
     "run",
     "score",
+    "score_encoder",
     "udr",
 ]
 

@@ -165,7 +165,7 @@ def find(kind: str, name: Any) -> Plugin:
 
 
 def _find_target(kind: str, given: Any) -> str:
-    """Return the target of a class or function: its module's, its file's, or an extract's.
+    """Return the target of a class or function: in its module, file or extract.
 
     Raises:
         InputError: it is neither, or no other process could import it.

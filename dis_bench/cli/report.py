@@ -11,6 +11,7 @@ EXAMPLES = """\
 examples:
   dis-bench report                          report on results/ in results/report/index.html
   dis-bench report results/paper            another result folder
+  dis-bench report results results/paper    several as one, in report/
   dis-bench report --out /tmp/report        write elsewhere
   dis-bench report --published cfasl2024    with published figures beside the measured ones
 """
@@ -28,9 +29,11 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "folder", nargs="?", default="results", metavar="DIR", help="result folder (default: results)"
+        "folders", nargs="*", default=["results"], metavar="DIR", help="result folders (default: results)"
     )
-    parser.add_argument("--out", metavar="DIR", help="where to write (default: DIR/report)")
+    parser.add_argument(
+        "--out", metavar="DIR", help="where to write (default: DIR/report; report, for several folders)"
+    )
     parser.add_argument(
         "--published",
         nargs="+",
@@ -45,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
     """Write the report, and print its location and main findings."""
     from dis_bench.reports.writing import make_report
 
-    report, index = make_report(args.folder, args.out, args.published)
+    report, index = make_report(args.folders, args.out, args.published)
     print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
+from dis_bench.escape import visible
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dis_bench.runners.scoring.encoding import Encoded
+
+Parameters = Mapping[str, Mapping[str, Any]]
+
+ALL = "all"  # of the metrics
+DATASET = "dsprites"  # if an encoder is given without one
+WIDTH = 100  # of a card, in characters
 
 EXAMPLES = """\
 examples:
   dis-bench score codes.npz                                    arrays `codes` [N, D] and `factors` [N, F]
   dis-bench score codes.npz --metrics mig dci --bootstrap 100  with intervals over rows
+  dis-bench score codes.npz --metrics all                      the slow ones too: dci, dci_forest, ...
   dis-bench score codes.npz --allow-small                      with fewer rows than 15,000; marked
   dis-bench score codes.npz --no-anchors                       in half the time, without perfect and chance
   dis-bench score codes.npz --metrics mig dci --set mig.bins=40 dci.estimator=sklearn
   dis-bench score --encoder my_model.py:encode --dataset shapes3d
+  dis-bench score --encoder my_model.py:encode --out results --name mine       a row in the folder's reports
+  dis-bench score --encoder a.py:encode b.py:encode --out results --name mine  two seeds of one encoder
 
-An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D]. A torch.nn.Module
-gets floats in [0, 1] instead, in evaluation mode.
+An encoder takes images, a uint8 torch tensor [B, C, H, W], and returns codes [B, D], or a tuple of means and
+log-variances. A torch.nn.Module gets floats in [0, 1] instead, in evaluation mode.
 """
 
 
@@ -32,10 +49,15 @@ def add_parser(subparsers: Any) -> None:
         description="Score codes against ground-truth factors: an npz file, or an encoder on a dataset.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("file", nargs="?", metavar="FILE.npz", help="arrays codes [N, D] and factors [N, F]")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE.npz", help="arrays codes [N, D] and factors [N, F]; one per seed"
+    )
     encoder = parser.add_argument_group("an encoder instead of a file")
     encoder.add_argument(
-        "--encoder", metavar="FILE.py:NAME", help="a callable: images [B, C, H, W] to codes [B, D]"
+        "--encoder",
+        nargs="+",
+        metavar="FILE.py:NAME",
+        help="a callable: images [B, C, H, W] to codes [B, D]; one per seed",
     )
     encoder.add_argument("--dataset", metavar="NAME", help="the dataset to encode (default: dsprites)")
     encoder.add_argument(
@@ -45,7 +67,10 @@ def add_parser(subparsers: Any) -> None:
     encoder.add_argument("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
     scoring = parser.add_argument_group("scoring")
     scoring.add_argument(
-        "--metrics", nargs="+", metavar="NAME", help="metrics to compute (default: all installed)"
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        help="or all (default: those of the records in DIR, else the fast ones, under 5 CPU s)",
     )
     scoring.add_argument(
         "--set",
@@ -61,47 +86,145 @@ def add_parser(subparsers: Any) -> None:
     scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
     scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
     scoring.add_argument("--no-anchors", action="store_true", help="score the codes only, in half the time")
-    scoring.add_argument("--out", metavar="FILE.csv", help="write the table here as well; must not exist")
+    scoring.add_argument(
+        "--out",
+        metavar="FILE.csv|DIR",
+        help="write the table into a new file as well, or records into a result folder",
+    )
+    records = parser.add_argument_group("a row in the reports of a result folder")
+    records.add_argument(
+        "--name", metavar="NAME", help="its name in tables (default: the function's or file's)"
+    )
+    records.add_argument(
+        "--seeds", nargs="+", type=int, metavar="N", help="seed of each encoder's training (default: 0 1 ...)"
+    )
+    records.add_argument(
+        "--replace", action="store_true", help="move other codes of this name and seed to superseded/"
+    )
     parser.set_defaults(execute=execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print one line per score: value, interval, perfect and chance anchors, range."""
-    _check(args)
-    from dis_bench.metrics import Representation, find_metrics
-    from dis_bench.metrics.score_card import make_card
+    """Print a score per line with its anchors, or add records to a result folder."""
+    folder = args.out if args.out is not None and not args.out.endswith(".csv") else None
+    _check(args, folder)
+    from dis_bench.metrics import find_metrics
+    from dis_bench.runners.scoring.choosing import choose_metrics
     from dis_bench.runners.settings import parse_settings, resolve_settings
 
-    metrics = find_metrics(args.metrics, given=[] if args.encoder else ["log_variances"])
+    chosen = choose_metrics(args.metrics, folder)
+    metrics = find_metrics(chosen)
     parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
-    for metric in metrics.values():  # report it before an encoder runs
-        if args.encoder and metric.needs:
-            raise InputError(
-                f"{metric.name} needs {metric.needs[0]}, which an encoder does not return: save them beside "
-                "codes and factors, and give the file."
-            )
-    used = {name: metric.resolve(parameters.get(name, {})) for name, metric in metrics.items()}
-    arrays = _read(args, used)
-    representation = Representation(**arrays, seed=args.seed, allow_small=args.allow_small)
+    specifications = dict(zip(metrics, chosen, strict=True))
+    if folder is None:
+        return _print_card(args, specifications, parameters)
+    return _add_records(args, folder, specifications, parameters)
+
+
+def _print_card(args: argparse.Namespace, chosen: dict[str, str], parameters: Parameters) -> int:
+    from dis_bench.metrics import Representation, find_metrics, resolve_parameters
+    from dis_bench.metrics.score_card import make_card
+
+    metrics = find_metrics(chosen.values())
+    arrays = _encode(args, resolve_parameters(metrics, parameters)) if args.encoder else _read(args.files)
+    if len(arrays) > 1:
+        raise InputError("several encoders require --out DIR, a result folder for their records.")
+    representation = Representation(**arrays[0], seed=args.seed, allow_small=args.allow_small)
+    there = representation.list_given()
+    lacking = [name for name, metric in metrics.items() if not {*metric.needs} <= {*there}]
+    if lacking and args.encoder and args.metrics not in (None, [ALL]):
+        which = "which an encoder returns beside its codes, as a tuple (means, log_variances)"
+        raise InputError(f"{lacking[0]} needs log_variances, {which}.")
+    if args.metrics in (None, [ALL]):  # those that can be computed
+        chosen = {name: given for name, given in chosen.items() if name not in lacking}
     card = make_card(
-        representation, args.metrics, parameters, bootstrap=args.bootstrap, anchors=not args.no_anchors
+        representation,
+        chosen.values(),
+        {name: given for name, given in parameters.items() if name in chosen},
+        bootstrap=args.bootstrap,
+        anchors=not args.no_anchors,
     )
     print(card.text)
+    if args.metrics is None:
+        others = [name for name in find_metrics(given=representation.list_given()) if name not in chosen]
+        left_out = f"Left out, as they take longer: {', '.join(others)}; --metrics all adds them."
+        print(textwrap.fill(left_out, WIDTH))
     if args.out is not None:
         with open(args.out, "x", encoding="utf-8") as file:
             card.table.to_csv(file)
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
+def _add_records(
+    args: argparse.Namespace, folder: str, chosen: dict[str, str], parameters: Parameters
+) -> int:
+    """Write a record for each encoder, and print its scores."""
+    from dis_bench.datasets import load_dataset
+    from dis_bench.metrics import find_metrics, resolve_parameters
+    from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
+    from dis_bench.runners.scoring.encoding import Encoded
+
+    dataset = None
+    if args.encoder or args.dataset is not None:
+        dataset = load_dataset(args.dataset or DATASET, source=args.source, data_dir=args.data_dir)
+    used = resolve_parameters(find_metrics(chosen.values()), parameters)
+    arrays = _encode(args, used) if args.encoder else _read(args.files)
+    encoded = [Encoded(one["codes"], one["factors"], one.get("log_variances")) for one in arrays]
+    if dataset is not None and args.files:
+        for one in encoded:
+            match_rows(one, dataset)
+    named = (args.encoder or args.files)[0]
+    default = named.rpartition(":")[2] if args.encoder else Path(named).stem
+    cells = begin_encoders(default if args.name is None else args.name, args.seeds, len(encoded))
+    records = []
+    for (name, seed), one in zip(cells, encoded, strict=True):
+        able = {n: given for n, given in chosen.items() if _can_score(given, one)}
+        scoring = Scoring(
+            able if args.metrics in (None, [ALL]) else chosen, parameters, args.allow_small, _typed()
+        )
+        label = args.dataset or (DATASET if args.encoder else "codes")
+        records.append(add_encoder(folder, label, dataset, name, seed, one, scoring, args.replace))
+        print("\n".join(map(visible, _describe(records[-1]))))
+    if not args.no_anchors:
+        add_anchors(folder, records, dataset, scoring)
+    print(visible(f"Next: dis-bench report {shlex.quote(folder)}"))
+    return 1 if any(record["unscored"] for record in records) else 0
+
+
+def _can_score(metric: str, encoded: Encoded) -> bool:
+    from dis_bench.metrics import find_metrics
+
+    [found] = find_metrics([metric]).values()
+    return encoded.log_variances is not None or not found.needs
+
+
+def _describe(record: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines on a record: its scores, those that are missing, and notes."""
+    who = f"{record['cell']['model']} seed={record['cell']['seed']}"
+    yield f"{who}: {', '.join(f'{name} {value:.3f}' for name, value in record['scores'].items())}"
+    for metric, reason in record["unscored"].items():
+        yield f"{who} has no {metric}: {reason}"
+    for metric, count in record.get("left_out", {}).items():
+        yield f"{metric} leaves out {count} of {record['cell']['latent_size']} codes, which hardly vary."
+
+
+def _typed() -> str:
+    """Return the command line as it was typed, for records."""
+    from dis_bench.printing import as_utf8
+
+    text: str = as_utf8(shlex.join(["dis-bench", *sys.argv[1:]]))
+    return text
+
+
+def _check(args: argparse.Namespace, folder: str | None) -> None:
     from dis_bench.paths import check_path
 
-    if (args.file is None) == (args.encoder is None):
+    if bool(args.files) == bool(args.encoder):
         raise InputError(
             "give either a file, `dis-bench score codes.npz`, or --encoder file.py:name; one of the two."
         )
-    for name in ("dataset", "source", "data_dir", "rows"):
-        if args.file is not None and getattr(args, name) is not None:
+    for name in ("source", "data_dir", "rows") if folder else ("dataset", "source", "data_dir", "rows"):
+        if args.files and getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} requires --encoder, but a file was given.")
     for name, least in (("rows", 2), ("seed", 0), ("bootstrap", 0)):
         value = getattr(args, name)
@@ -111,6 +234,26 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--bootstrap must be 0, for no intervals, or at least 2, but 1 was given.")
     if args.data_dir is not None:
         check_path("--data-dir", args.data_dir)
+    if folder is None:
+        _check_table(args)
+        return
+    for name in ("rows", "seed", "bootstrap"):
+        if getattr(args, name):
+            raise InputError(
+                f"--{name} was given, but records in '{folder}' are scored as those of studies; leave it "
+                "out, or write a table with --out FILE.csv."
+            )
+
+
+def _check_table(args: argparse.Namespace) -> None:
+    """Check the options of a card, which may be written as a table."""
+    from dis_bench.paths import check_path
+
+    for name in ("name", "seeds", "replace"):
+        if getattr(args, name):
+            raise InputError(f"--{name} requires --out DIR, a result folder.")
+    if len(args.files or args.encoder) > 1:
+        raise InputError("several encoders require --out DIR, a result folder for their records.")
     if args.out is not None:
         out = check_path("--out", args.out)
         if out.exists() or out.is_symlink():
@@ -119,26 +262,28 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"there is no folder '{out.parent}' to write '{out}' into.")
 
 
-def _read(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Return the arrays to score.
+def _read(files: list[str]) -> list[dict[str, np.ndarray]]:
+    from dis_bench.runners.scoring.encoding import read_codes
 
-    With an encoder, too few rows for a protocol raise InputError before it runs.
+    return [read_codes(file) for file in files]
+
+
+def _encode(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> list[dict[str, np.ndarray]]:
+    """Encode the dataset with each encoder; return its arrays to score.
+
+    Too few rows for a protocol raise InputError before anything runs.
     """
-    from dis_bench.metrics.protocols import check_rows
-    from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
-
-    if args.file is not None:
-        return read_codes(args.file)
     from dis_bench.datasets import load_dataset
+    from dis_bench.metrics.protocols import check_rows
     from dis_bench.runners.plugins import check_dataset, check_images
+    from dis_bench.runners.scoring.encoding import encode_dataset, load_encoders
     from dis_bench.runners.scoring.rows import ROWS
 
-    encode = load_encoder(args.encoder)
-    name = "dsprites" if args.dataset is None else args.dataset
+    encoders = [encoder for name in args.encoder for encoder in load_encoders(name)]
+    name = args.dataset or DATASET
     dataset = load_dataset(name, source=args.source, data_dir=args.data_dir)
     check_dataset(name, dataset)
     check_images(name, dataset)
-    rows = min(args.rows or ROWS, len(dataset))
-    check_rows(protocols, rows, args.allow_small)
-    codes, factors = encode_dataset(encode, dataset, args.rows or ROWS)
-    return {"codes": codes, "factors": factors}
+    check_rows(protocols, min(args.rows or ROWS, len(dataset)), args.allow_small)
+    encoded = [encode_dataset(encoder, dataset, args.rows or ROWS) for encoder in encoders]
+    return [{n: array for n, array in one._asdict().items() if array is not None} for one in encoded]

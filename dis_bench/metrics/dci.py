@@ -37,6 +37,7 @@ class DCI(NamedTuple):
     label="DCI",
     short={key: f"DCI {key[0].upper()}" for key in DCI._fields},
     widest=MOST_CODES,
+    slow=True,
 )
 def dci(
     representation: Representation, *, train: int = 10_000, test: int = 5_000, estimator: str = "fast"

@@ -108,6 +108,7 @@ def dci_lasso(
     values_are_numbers=True,
     label="DCI (forests)",
     widest=MOST_CODES,
+    slow=True,
 )
 def dci_forest(
     representation: Representation,

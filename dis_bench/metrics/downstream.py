@@ -14,7 +14,7 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import MOST_CODES, Representation
 
 
-@metric(keys=None, source="Locatello et al. 2019, but for the penalty", widest=MOST_CODES)
+@metric(keys=None, source="Locatello et al. 2019, but for the penalty", widest=MOST_CODES, slow=True)
 def downstream(
     representation: Representation,
     *,

@@ -68,6 +68,7 @@ def factorvae_score(
         raise InputError("train_votes and test_votes must be at least 1, and batch at least 2.")
     deviations = representation.rows(rows).codes.std(axis=0, ddof=1)
     kept = np.flatnonzero(representation.live_codes(rows) & (deviations >= prune_std))
+    representation.count_codes("factorvae_score", kept)
     if kept.size == 0:
         return 0.0
     within, shared_factors = draw_points(

@@ -30,6 +30,7 @@ class InfoMEC(NamedTuple):
     version=2,
     label={key: f"Info{key[0].upper()}" for key in InfoMEC._fields},
     widest=MOST_CODES,
+    slow=True,
 )
 def infomec(
     representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
@@ -76,6 +77,7 @@ def infomec(
         raise InputError(f"inactive must be from 0 to below 1, but {inactive} was given.")
     ranges = np.ptp(representation.rows(rows).codes, axis=0)
     active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
+    representation.count_codes("infomec", np.flatnonzero(active))
     information = normalised_information(representation, rows, neighbours)[active]
     explicitness = representation.keep_per_factor(
         "infomec_explicitness", linear_information(representation, rows)

@@ -49,6 +49,7 @@ def irs(
     check_bins(bins)
     table = representation.rows(rows)
     live = representation.live_codes(rows)
+    representation.count_codes("irs", np.flatnonzero(live))
     if not live.any():
         return 0.0
     live_rows = Rows(_as_computed(table.codes[:, live]), table.factors)

@@ -26,6 +26,7 @@ NEXT_TO_NOTHING = -600.0  # lower log-densities are raised to this
     needs=("log_variances",),
     source="Chen et al. 2018, section 4 and its estimator of entropies",
     label="MIG (posterior)",
+    slow=True,
 )
 def mig_sampled(representation: Representation, *, rows: int = 10_000, samples: int = 10_000) -> float:
     """Compute the gap in mutual information between a factor's two best posteriors.

@@ -41,6 +41,7 @@ def mig_sup(
     """
     deviations = representation.rows(rows).codes.std(axis=0)
     counted = representation.live_codes(rows) & (deviations >= prune_std)
+    representation.count_codes("mig_sup", np.flatnonzero(counted))
     if not counted.any():
         return 0.0
     shares = representation.mutual_information(bins, rows) / representation.factor_entropies(rows)

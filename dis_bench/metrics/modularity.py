@@ -47,6 +47,7 @@ def modularity(
     information = np.where(live[:, None], representation.mutual_information(bins, rows), 0.0)
     scores = modularity_per_code(information)
     counted = scores if count_dead else scores[live]
+    representation.count_codes("modularity", np.flatnonzero(live | count_dead))
     return float(counted.mean()) if counted.size else 0.0
 
 

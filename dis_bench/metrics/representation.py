@@ -56,6 +56,7 @@ class Representation:
         small: the columns of the scores that were computed from fewer rows than their protocol needs.
         per_factor: of scores that compare factors, one number for each factor [F], by column.
         importances: how much each code counts for each factor [D, F], by metric.
+        counted: the codes that each metric counted, for metrics that leave out codes of little variance.
 
     Args:
         codes: numbers [N, D], as an array or a torch tensor; NaN and infinity are refused.
@@ -97,6 +98,7 @@ class Representation:
         self.small: set[str] = set()
         self.per_factor: dict[str, NDArray[np.float64]] = {}
         self.importances: dict[str, NDArray[np.float64]] = {}
+        self.counted: dict[str, tuple[int, ...]] = {}
         self._shared: dict[Hashable, Any] = {}
 
         ranks, self.factor_sizes, self.kept_factors, self.dropped_factors = rank_factors(given_factors)
@@ -150,7 +152,7 @@ class Representation:
         for table in (codes, factors, log_variances):
             if table is not None:
                 table.flags.writeable = False
-        other.small, other._shared = set(), {}
+        other.small, other.counted, other._shared = set(), {}, {}
         other.per_factor, other.importances = {}, {}
         return other
 
@@ -163,6 +165,16 @@ class Representation:
         """
         self.per_factor[column] = scores
         return scores
+
+    def count_codes(self, metric: str, codes: NDArray[np.integer]) -> None:
+        """Note the codes [n] that a metric counts, for readers of its score."""
+        self.counted[metric] = tuple(codes.tolist())
+
+    def list_mostly_dropped(self) -> dict[str, int]:
+        """Return the number of codes left out, for metrics that leave out most of them."""
+        width = self.codes.shape[1]
+        dropped = {metric: width - len(codes) for metric, codes in self.counted.items()}
+        return {metric: count for metric, count in dropped.items() if 2 * count > width}
 
     def generator(self, purpose: str) -> np.random.Generator:
         """Return a random generator that depends only on the seed and on the purpose."""

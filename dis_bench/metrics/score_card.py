@@ -99,7 +99,15 @@ def make_card(
     table.index.name = "name"
     changed = dict(zip((metric.name for metric in of_score), table["changed"], strict=True))
     head = [_describe(representation), *_write_changed(changed)]
-    text = "\n".join([*head, "", *_write_rows(table), "", *_write_notes(table, failures)])
+    dropped = [
+        f"{name} leaves out {count} of {representation.codes.shape[1]} codes, which hardly vary."
+        for name, count in representation.list_mostly_dropped().items()
+    ]
+    notes = [
+        *_write_notes(table, failures),
+        *(line for note in dropped for line in textwrap.wrap(note, WIDTH)),
+    ]
+    text = "\n".join([*head, "", *_write_rows(table), "", *notes])
     return Card(table, text)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dis_bench.records.schema import ENCODER
+
 LONGEST_FOLDER = 100  # characters, and bytes: with any prefix and suffix a name still fits in 143
 
 # Steps per cell in Locatello et al. 2019 (table 1); reports compare every other budget with it.
@@ -20,6 +22,8 @@ NO_BUDGET: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
 # Raise it whenever the same settings would give different numbers: finished cells then count as not done.
 RECIPE = 3
 
+
+EXTERNAL = "external"  # the source of factors, and the version of models, that are not known here
 
 # Fields that the identity leaves out if they are empty.
 _OPTIONAL = ("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop")
@@ -118,11 +122,61 @@ class Cell:
 
         It ends in the hash, is shortened before the hash if it is too long, and is valid on every system.
         """
-        readable = re.sub(r"[^A-Za-z0-9.]+", "-", self.label.replace("=", "")).lstrip(".-")
-        if readable.partition(".")[0].lower() in _DEVICES:
-            readable = f"x-{readable}"
-        room = LONGEST_FOLDER - len(self.hash) - 1
-        return f"{readable[:room].rstrip('.-')}-{self.hash}"
+        return _name_folder(self.label, self.hash)
+
+
+@dataclass(frozen=True)
+class EncoderCell:
+    """A cell of an encoder that was trained elsewhere; its codes determine the result.
+
+    Attributes:
+        dataset: the dataset whose images were encoded, as the user named it.
+        source: ``rendered`` or ``official``; ``external`` if only codes and factors are known.
+        fingerprint: of the dataset's pixels, or of external factors.
+        dataset_version: version of the dataset's code; empty for external factors.
+        model: the encoder's name.
+        latent_size: number of codes.
+        seed: distinguishes trainings of one encoder.
+        codes: SHA-256 of codes and log-variances.
+    """
+
+    dataset: str
+    source: str
+    fingerprint: str
+    dataset_version: str
+    model: str
+    latent_size: int
+    seed: int
+    codes: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that determines the result, as plain values."""
+        fixed = {"kind": ENCODER, "model_version": EXTERNAL, "hyperparameters": {}, "recipe": RECIPE}
+        return {**asdict(self), **fixed}
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that differ if the identity does."""
+        return hash_identity(self.identity)
+
+    @property
+    def label(self) -> str:
+        """The cell in words: ``dsprites mine seed=0``."""
+        return f"{plain_name(self.dataset)} {plain_name(self.model)} seed={self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """A readable folder name that ends in the hash, as for :class:`Cell`."""
+        return _name_folder(self.label, self.hash)
+
+
+def _name_folder(label: str, cell_hash: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", label.replace("=", "")).lstrip(".-")
+    if readable.partition(".")[0].lower() in _DEVICES:
+        readable = f"x-{readable}"
+    room = LONGEST_FOLDER - len(cell_hash) - 1
+    return f"{readable[:room].rstrip('.-')}-{cell_hash}"
 
 
 # Windows reserves these names for devices, with any extension.

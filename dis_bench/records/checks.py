@@ -109,6 +109,9 @@ def check_record(record: Any, folder: str) -> None:
     _check_scores_at(record)
     _check_adapted(record)
     _check_declared(record.get("declared", {}))
+    _check_table("left_out", record.get("left_out", {}))
+    for metric, count in record.get("left_out", {}).items():
+        _check_whole(f"left_out of {_shown(metric)}", count)
     _check_table("sources", record.get("sources", {}))
     for kind, sources in record.get("sources", {}).items():
         _check_texts(f"sources of {_shown(kind)}", sources)
@@ -228,6 +231,7 @@ def check_cell(cell: Any) -> None:
 # Keys that a cell that was trained here may lack.
 _OPTIONAL = {
     "kind",
+    "codes",
     "network_version",
     "holdout",
     "score_at",

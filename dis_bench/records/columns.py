@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 # Keys of a cell's identity that tables do not show, although its hash covers them.
 _UNSHOWN = (
-    *("kind", "dataset_version", "model_version", "network_version"),
+    *("kind", "codes", "dataset_version", "model_version", "network_version"),
     *("hyperparameters", "schedules", "optimiser", "recipe", "score_at"),
 )
 KL_PER_LATENT = "kl_per_latent"  # becomes the columns kl_0, kl_1, ...

@@ -77,8 +77,8 @@ def _write_next(folder: Path, content: bytes) -> None:
         return
 
 
-def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
-    """Read the newest record of every cell in a result folder.
+def read_records(*paths: str | Path) -> tuple[list[Record], list[str]]:
+    """Read the newest record of every cell in result folders.
 
     Returns:
         The records, and a sentence for each that is invalid or a copy of another.
@@ -86,6 +86,14 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     Raises:
         InputError: there is no such folder, or it holds no results.
     """
+    read = [found for path in paths for found in _read_folder(path)]
+    problems = describe_unreadable([failure for _, failures in read for failure in failures])
+    records = _leave_out_copies([record for record, _ in read if record is not None], problems)
+    return _leave_out_clashes(records, problems), problems
+
+
+def _read_folder(path: str | Path) -> list[tuple[Record | None, list[Unreadable]]]:
+    """Read the cells of a result folder, each with the failures of its records."""
     root = check_path("the result folder", path)
     if root.exists() and not root.is_dir():
         raise InputError(
@@ -94,14 +102,11 @@ def read_records(path: str | Path) -> tuple[list[Record], list[str]]:
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
     read = [_find_newest(folder) for folder in find_cells(root)]
-    problems = describe_unreadable([failure for _, failures in read for failure in failures])
-    records = _leave_out_copies([record for record, _ in read if record is not None], problems)
-    records = _leave_out_clashes(records, problems)
-    if not records and not problems:
+    if not read:
         raise InputError(
             f"the folder '{root}' holds no results; create some with `dis-bench run --out {root}`."
         )
-    return records, problems
+    return read
 
 
 def read_newest(folder: Path, problems: list[str]) -> Record | None:

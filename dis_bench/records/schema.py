@@ -54,6 +54,7 @@ class CellIdentity(TypedDict):
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
     score_at: NotRequired[list[int]]  # training steps after which codes are scored too, if there are any
     schedules: NotRequired[dict[str, str]]  # of hyperparameters, whose values above are the end values
+    codes: NotRequired[str]  # SHA-256 of the codes of an encoder
     seed: int  # of weights, batches and noise; distinguishes trainings of one encoder
     optimiser: NotRequired[str]  # adam
     recipe: int  # raised when the same settings would give different numbers
@@ -185,6 +186,7 @@ class KeptRecord(TypedDict):
     unscored: dict[str, str]  # by metric, the reason why it gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     per_factor: NotRequired[PerFactor]  # parts of the scores, if metrics gave them
+    left_out: NotRequired[dict[str, int]]  # codes that a metric left out, where they are most
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     sources: NotRequired[

@@ -22,7 +22,7 @@ from dis_bench.errors import InputError, Option
 from dis_bench.paths import check_path
 from dis_bench.records import claims
 from dis_bench.records.anchors import FOLDER
-from dis_bench.records.cell import Cell
+from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
 from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
 from dis_bench.records.record import find_time, read_newest
@@ -69,11 +69,11 @@ class Store:
                 f"the output folder '{self.root}' cannot be written: {refusal}; give another one with --out."
             )
 
-    def folder(self, cell: Cell) -> Path:
+    def folder(self, cell: Cell | EncoderCell) -> Path:
         """Return the folder in which a cell's results are, or will be."""
         return self.cells / cell.folder
 
-    def find(self, cell: Cell, problems: list[str] | None = None) -> Record | None:
+    def find(self, cell: Cell | EncoderCell, problems: list[str] | None = None) -> Record | None:
         """Return the newest valid record of a cell, or None.
 
         Args:
@@ -83,7 +83,7 @@ class Store:
         folder = self.folder(cell)
         return read_newest(folder, [] if problems is None else problems) if folder.is_dir() else None
 
-    def claim(self, cell: Cell) -> Claim | None:
+    def claim(self, cell: Cell | EncoderCell) -> Claim | None:
         """Claim a cell to train or score it; return None if another live run has it.
 
         If an owner that ended had finished the cell, its folder is moved into place first. The claimed folder
@@ -108,7 +108,7 @@ class Store:
         return None
 
     @contextmanager
-    def new_folder(self, cell: Cell) -> Iterator[Path]:
+    def new_folder(self, cell: Cell | EncoderCell) -> Iterator[Path]:
         """Yield a folder to fill, which becomes the cell's when the block succeeds.
 
         The folder that was there before moves to ``superseded/``. If the block fails, nothing changes.

@@ -1,4 +1,4 @@
-"""The file weights.safetensors: the tensors of a cell's trained networks, and nothing else.
+"""The file weights.safetensors: the tensors of a cell's trained networks.
 
 The format holds names, shapes and numbers, so that reading it runs no code and unpickles nothing.
 """

@@ -51,6 +51,7 @@ def find_caveats(
         *_limit(dict.fromkeys(problems), "records or files that cannot be read"),
         *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
+        *_left_out(records),
         *_changed_protocols(settings),
         *_seeds(settings),
         *_budgets(settings),
@@ -101,6 +102,17 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
         count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         named = _some([names[cell] for cell in cells])
         yield f"{metric} gave no score of {count}: {named}. Reason: {reason.rstrip('.')}."
+
+
+def _left_out(records: list[Record]) -> Iterator[str]:
+    """Yield the metrics that leave out most codes of some cells."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        cell = record["cell"]
+        for metric, count in record.get("left_out", {}).items():
+            found[metric].append(f"{plain_name(cell['model'])} ({count} of {cell['latent_size']})")
+    for metric, cells in found.items():
+        yield f"{metric} leaves out most codes of {_some(list(dict.fromkeys(cells)))}, which hardly vary."
 
 
 def _small(records: list[Record]) -> Iterator[str]:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Folders = str | Path | Sequence[str | Path]
+
+
 @dataclass(frozen=True)
 class Report:
     """A report that has not been written yet.
@@ -54,22 +57,25 @@ class Report:
 
 
 @neutral(warn=True)
-def build_report(folder: str | Path, published: Sequence[str | Path] = ()) -> Report:
-    """Read a result folder and build all files of its report in memory.
+def build_report(folder: Folders, published: Sequence[str | Path] = ()) -> Report:
+    """Read result folders and build all files of their report in memory.
+
+    A cell that is in several folders counts once.
 
     Args:
-        folder: the result folder.
+        folder: the result folder, or a list of several.
         published: sources of published figures to show, by name or file.
 
     Raises:
         InputError: there is no such folder, or it contains no readable results, or a source cannot be read.
     """
     sources = read_sources(published)
-    records, problems = read_records(folder)
+    folders = [folder] if isinstance(folder, (str, Path)) else [*folder]
+    records, problems = read_records(*folders)
     if not records:
-        raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
+        raise InputError(f"the folder '{folders[0]}' holds no readable results: {problems[0]}")
     quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
-    anchors = gather_anchors(folder, problems)
+    anchors = [anchor for folder in folders for anchor in gather_anchors(folder, problems)]
     settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]
     used = [in_use(table, quantities) for table in tables]

@@ -3,7 +3,8 @@
 The cells of a *setting* differ in model, hyperparameters and seed, and in nothing else. A different dataset,
 source, network, budget or metric protocol makes a different setting, so that no mean, curve or ordering mixes
 them. The cells of a model that takes no steps belong to every setting that they agree with otherwise; those
-whose codes are as wide as images have no number of latents to agree in.
+whose codes are as wide as images have no number of latents to agree in. An encoder that was trained elsewhere
+belongs to every setting of the same images.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # These may differ within a setting.
-_VARIED = ("model", "model_version", "hyperparameters", "schedules", "seed")
+_VARIED = ("model", "model_version", "hyperparameters", "schedules", "seed", "codes")
 _ARITHMETIC = ("precision", "kernels")  # affects the last digits; titles name it only if it differs
 
 # The columns that all cells of a setting share, for tables of several settings.
@@ -107,6 +108,8 @@ def _group(records: list[Record]) -> list[list[Record]]:
     Cells that took no steps have no budget to differ in: they join every group that agrees in the rest,
     behind its trained cells, and form groups of their own only where there is none.
     """
+    encoders = [record for record in records if "kind" in record["cell"]]
+    records = [record for record in records if "kind" not in record["cell"]]
     trained: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if is_trained(record["cell"]):
@@ -126,7 +129,21 @@ def _group(records: list[Record]) -> list[list[Record]]:
             alike += [] if alike else [[]]
             for group in alike:
                 group.append(record)
-    return [group for alike in groups.values() for group in alike]
+    return _add_encoders([group for alike in groups.values() for group in alike], encoders)
+
+
+def _add_encoders(groups: list[list[Record]], encoders: list[Record]) -> list[list[Record]]:
+    """Add encoders to all groups of the same images, or else to groups of their own."""
+    own: dict[str, list[Record]] = defaultdict(list)
+    for record in encoders:
+        beside = [group for group in groups if _images(group[0]) == _images(record)]
+        for group in beside or [own[canonical(_shared(record))]]:
+            group.append(record)
+    return groups + [group for group in own.values() if group]
+
+
+def _images(record: Record) -> list[Any]:
+    return [record["cell"][name] for name in ("dataset", "source", "fingerprint")]
 
 
 def _is_wide(record: Record) -> bool:

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from dis_bench.reports.report import Report
 
 
+Folders = str | Path | Sequence[str | Path]
+
 FRAME = 800  # CSS pixels, the height of a page in a notebook
 
 
 def write_report(
-    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+    folder: Folders, out: str | Path | None = None, published: Sequence[str | Path] = ()
 ) -> Path:
-    """Write the report of a result folder.
+    """Write the report of a result folder, or of several as one.
 
     It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html``. Nothing is
     trained, and no image is encoded. A report replaces the files of an earlier one, and nothing else.
 
     Args:
-        folder: the ``--out`` folder of one or more runs.
-        out: the folder to write to; ``folder/report`` if None.
+        folder: the ``--out`` folder of one or more runs, or a list of such folders.
+        out: the folder to write to; if None ``folder/report``, or ``report`` for several folders.
         published: sources of published figures to show beside measured ones: names (``dis-bench list
             published``), or paths of TOML files of the same form.
 
@@ -45,13 +47,13 @@ def write_report(
 
 
 def report(
-    folder: str | Path = "results", out: str | Path | None = None, published: Sequence[str | Path] = ()
+    *folders: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
 ) -> WrittenReport:
-    """Write the report of a result folder, which a notebook then shows.
+    """Write the report of result folders, which a notebook then shows.
 
     Args:
-        folder: the ``--out`` folder of one or more runs.
-        out: the folder to write to; ``folder/report`` if None.
+        folders: the ``--out`` folders of runs; ``results`` by default.
+        out: the folder to write to; if None ``FOLDER/report``, or ``report`` for several folders.
         published: sources of published figures, as in :func:`write_report`.
 
     Returns:
@@ -60,7 +62,7 @@ def report(
     Raises:
         InputError: there are no results, or the report cannot be written there.
     """
-    built, path = make_report(folder, out, published)
+    built, path = make_report(folders or ("results",), out, published)
     return WrittenReport(path, built.summary)
 
 
@@ -87,20 +89,23 @@ class WrittenReport:
 
 
 def make_report(
-    folder: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+    folder: Folders, out: str | Path | None = None, published: Sequence[str | Path] = ()
 ) -> tuple[Report, Path]:
     """Build a report and write it; arguments and errors as in :func:`write_report`.
 
     Returns:
         The report, and the path of its ``index.html``.
     """
-    with temporary_files_in(folder if out is None else out):
+    given = [folder] if isinstance(folder, (str, Path)) else list(folder)
+    with temporary_files_in(given[0] if out is None else out):
         from dis_bench.reports.report import build_report
 
-        folder = check_path("the result folder", folder)
-        out = folder / "report" if out is None else check_path("the report's folder", out)
+        folders = [check_path("the result folder", one) for one in given]
+        default = folders[0] / "report" if len(folders) == 1 else Path("report")
+        out = default if out is None else check_path("the report's folder", out)
         check_folder(out)
-        sweep(Store(folder))
-        report = build_report(folder, published)
+        for one in folders:
+            sweep(Store(one))
+        report = build_report(folders, published)
         publish(out, report.files)
         return report, out / "index.html"

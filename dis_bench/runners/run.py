@@ -310,7 +310,7 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
 
 
 def _describe_lacking(lacking: Counter[str]) -> str:
-    """Return a sentence on the parts that finished cells lack, although they are wanted."""
+    """Return a sentence on the wanted parts that finished cells lack."""
     counts = [
         f"{count:,} finished cell{'s have' if count > 1 else ' has'} no {part}"
         for part, count in lacking.items()

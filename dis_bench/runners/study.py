@@ -478,7 +478,7 @@ def _describe_code(plugins: Sequence[Plugin], given: Sequence[tuple[str, Any]]) 
 
 
 def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield the sources of classes and functions that no package installs, by kind and name."""
+    """Yield sources of classes and functions that were given, by kind and name."""
     for kind, some in given:
         for one in some:
             plugin = None if isinstance(one, str) else registry.find(kind, one)

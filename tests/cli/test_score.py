@@ -172,7 +172,7 @@ def flat(images): return np.zeros(len(images))
 def nothing(images): return None
 def ragged(images): return [[1.0], [1.0, 2.0]]
 def ends(images): raise SystemExit(3)
-def both(images): return images.flatten(1) * 1.0, images.flatten(1) * 0.0
+def both(images): return (images.flatten(1) * 1.0,) * 3
 def lazy(images): return (image for image in images)
 network = torch.nn.Linear(3, 2)
 def words(images): return np.full((len(images), 2), "a")
@@ -197,7 +197,7 @@ class Model: pass
         ("encoder.py:nothing", "but it returned None"),
         ("encoder.py:ragged", "rows of different lengths were given"),
         ("encoder.py:ends", "the encoder failed on [256, 1, 64, 64] images: SystemExit: 3."),
-        ("encoder.py:both", "returned a tuple of 2: wrap it"),
+        ("encoder.py:both", "returned a tuple of 3: wrap it"),
         ("encoder.py:lazy", "but it returned an array of object"),
         ("encoder.py:Failing()", "unknown attribute"),
         ("encoder.py:network", "failed on [256, 1, 64, 64] images: RuntimeError"),

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from dis_bench.runners.scoring.rows import ROWS, draw_rows
 BATCH = 256
 
 
-def load_encoder(name: str) -> Callable[[Any], Any]:
-    """Load the encoder named by ``path/file.py:function`` or ``module:function``.
+def load_encoders(name: str) -> list[Callable[[Any], Any]]:
+    """Load the encoders named by ``path/file.py:function`` or ``module:function``.
+
+    A list of encoders, such as one for each seed, is loaded as several.
 
     Raises:
         InputError: it cannot be found, or is not callable.
@@ -32,28 +34,53 @@ def load_encoder(name: str) -> Callable[[Any], Any]:
             f"an encoder is named as file.py:function or module:function, but '{name}' was given."
         )
     encoder = import_target("encoder", name)
+    several = list(encoder) if isinstance(encoder, (list, tuple)) else [encoder]
+    if not several:
+        raise InputError(f"the list of encoders '{name}' is empty.")
+    for one in several:
+        check_encoder(f"the encoder '{name}'", one)
+    return several
+
+
+def check_encoder(what: str, encoder: Any) -> None:
+    """Check that an encoder can be called.
+
+    Raises:
+        InputError: it cannot, or is a class.
+    """
     if not callable(encoder):
-        raise InputError(f"the encoder '{name}' cannot be called: it is a {type(encoder).__name__}.")
+        raise InputError(f"{what} cannot be called: it is a {type(encoder).__name__}.")
     if isinstance(encoder, type):
-        raise InputError(f"the encoder '{name}' is a class: name a function, or an instance of the class.")
-    return encoder
+        raise InputError(f"{what} is a class: name a function, or an instance of the class.")
+
+
+class Encoded(NamedTuple):
+    """An encoded sample of a dataset.
+
+    Attributes:
+        codes: [N, D].
+        factors: classes int64 [N, F] of the same rows.
+        log_variances: of the posteriors [N, D], if the encoder gives them.
+    """
+
+    codes: np.ndarray
+    factors: np.ndarray
+    log_variances: np.ndarray | None
 
 
 def encode_dataset(
     encode: Callable[[Any], Any], dataset: Dataset, rows: int = ROWS, batch: int = BATCH
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Encoded:
     """Encode a random sample of a dataset, once, for all metrics.
 
     Args:
         encode: takes a uint8 tensor [B, C, H, W] with the dataset's own pixel values, and returns codes
-            [B, D] as a tensor or an array. A ``torch.nn.Module`` takes floats in [0, 1] instead, on its
-            device and in its precision; it runs in evaluation mode, and its former mode is restored.
+            [B, D] as a tensor or an array, or a tuple of means and log-variances [B, D]. A
+            ``torch.nn.Module`` takes floats in [0, 1] instead, on its device and in its precision; it runs in
+            evaluation mode, and its former mode is restored.
         dataset: the dataset to encode.
         rows: size of the sample, drawn with seed 0 without replacement: the rows on which runs are scored.
         batch: images per call.
-
-    Returns:
-        Codes [N, D] and factor classes int64 [N, F].
 
     Raises:
         InputError: the encoder fails, or returns something other than finite numbers [B, D].
@@ -62,15 +89,21 @@ def encode_dataset(
 
     indices = draw_rows(dataset, rows)
     codes: list[np.ndarray] = []
+    log_variances: list[np.ndarray] = []
     progress = bar(total=len(indices), desc="encode", unit="image", leave=True)
     with torch.no_grad(), progress, _taking_bytes(encode, dataset) as take:
         for some in torch.from_numpy(indices).split(batch):
-            codes.append(_encode(take, dataset.images(some)))
-            _check(codes[-1], some, codes[0])
+            images = dataset.images(some)
+            both = _encode(take, images)
+            for parts, part in zip((codes, log_variances), both, strict=False):
+                parts.append(read_array("codes of the encoder", part))
+                _check(parts[-1], some, codes[0])
+            if log_variances and len(log_variances) != len(codes):
+                raise InputError("the encoder must return log-variances for all images, or for none.")
             progress.update(len(some))
     with blaming("the dataset cannot give its factors"):
         factors = np.asarray(dataset.factors(indices))
-    return np.concatenate(codes), factors
+    return Encoded(np.concatenate(codes), factors, np.concatenate(log_variances) if log_variances else None)
 
 
 @contextmanager
@@ -94,18 +127,20 @@ def _taking_bytes(encode: Callable[[Any], Any], dataset: Dataset) -> Iterator[Ca
             module.training = training
 
 
-def _encode(encode: Callable[[Any], Any], images: Any) -> np.ndarray:
-    """Encode images [B, C, H, W] to an array, whose shape is not checked yet."""
+def _encode(encode: Callable[[Any], Any], images: Any) -> tuple[Any, ...]:
+    """Encode images to codes, or to codes and log-variances, not checked yet."""
     with blaming(f"the encoder failed on {list(images.shape)} images"):
         codes = encode(images)
     if codes is None:
         raise InputError("the encoder must return codes, but it returned None.")
+    if isinstance(codes, tuple) and len(codes) == 2 and all(np.ndim(part) == 2 for part in codes):
+        return codes
     if isinstance(codes, tuple) and len(codes) != len(images):
         raise InputError(
-            f"the encoder must return codes alone, but it returned a tuple of {len(codes)}: wrap it in a "
-            "function that picks one of them."
+            "the encoder must return codes, or a tuple of means and log-variances [B, D], but it returned a "
+            f"tuple of {len(codes)}: wrap it in a function that picks from them."
         )
-    return read_array("codes of the encoder", codes)
+    return (codes,)
 
 
 def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:

@@ -99,7 +99,7 @@ def score_cell(
 
     Args:
         record: the record, which is not changed; the new one differs in ``scores``, ``per_factor``,
-            ``protocol``, ``unscored``, ``small`` and ``declared``.
+            ``protocol``, ``unscored``, ``small``, ``left_out`` and ``declared``.
         arrays: codes, factors and log_variances.
         metrics: what to load for each name: the name itself, or ``path/file.py:name``.
         parameters: parameters that differ from the defaults, by metric.
@@ -140,6 +140,10 @@ def score_cell(
         record["protocol"].update(used)
         record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
         record["unscored"].pop(name, None)
+    dropped = representation.list_mostly_dropped()
+    before = {name: count for name, count in record.get("left_out", {}).items() if name not in metrics}
+    record.pop("left_out", None)
+    record |= {"left_out": {**before, **dropped}} if dropped or before else {}
     return record
 
 

@@ -1,4 +1,4 @@
-"""Sliders of a notebook: each latent's traversal as a strip of images, and a little JavaScript.
+"""Sliders of a notebook: a strip of images for each latent, and a little JavaScript.
 
 The strips are computed once, so the page needs no kernel, no network and no widgets: it also works in an
 exported notebook.

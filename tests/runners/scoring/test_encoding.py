@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.runners.scoring.encoding import encode_dataset, load_encoder, read_codes
+from dis_bench.runners.scoring.encoding import encode_dataset, load_encoders, read_codes
 from dis_bench.runners.scoring.rows import draw_rows
 from tests.tiny import Tiny
 
@@ -15,14 +15,14 @@ def brightness(images):
 
 
 def test_codes_stand_beside_the_factors_of_their_images():
-    codes, factors = encode_dataset(brightness, Tiny())
+    codes, factors, _ = encode_dataset(brightness, Tiny())
     assert codes.shape == (256, 1)
     assert np.array_equal(codes[:, 0], (6 + 4 * factors[:, 2]) ** 2 / 64**2)
     assert np.array_equal(np.sort(Tiny.grid.indices(factors)), np.arange(256))
 
 
 def test_rows_are_those_on_which_runs_are_scored():
-    _, factors = encode_dataset(brightness, Tiny(), rows=40)
+    _, factors, _ = encode_dataset(brightness, Tiny(), rows=40)
     assert np.array_equal(Tiny.grid.indices(factors), draw_rows(Tiny(), 40))
 
 
@@ -33,7 +33,7 @@ def test_every_image_is_encoded_once_in_batches_with_the_pixels_of_the_dataset()
         seen.append(images)
         return images.flatten(1)[:, :2]
 
-    codes, _ = encode_dataset(encode, Tiny(), rows=100, batch=32)
+    codes, _, _ = encode_dataset(encode, Tiny(), rows=100, batch=32)
     assert [len(images) for images in seen] == [32, 32, 32, 4]
     assert {images.dtype for images in seen} == {torch.uint8}
     assert torch.equal(torch.cat(seen), Tiny().images(draw_rows(Tiny(), 100)))
@@ -51,7 +51,7 @@ def test_every_image_is_encoded_once_in_batches_with_the_pixels_of_the_dataset()
     ],
 )
 def test_arrays_tensors_and_lists(convert):
-    codes, factors = encode_dataset(lambda images: convert(brightness(images)), Tiny(), rows=20)
+    codes, factors, _ = encode_dataset(lambda images: convert(brightness(images)), Tiny(), rows=20)
     expected = (6 + 4 * factors[:, 2]) ** 2 / 64**2
     assert codes[:, 0] == pytest.approx(expected, rel=0.005)
     assert codes.dtype.kind == "f"
@@ -81,9 +81,12 @@ def test_a_value_that_is_not_finite_is_told_by_image():
 
 
 def test_an_encoder_by_module_and_by_file(tmp_path):
-    assert load_encoder(f"{__name__}:brightness") is brightness
-    (tmp_path / "model.py").write_text("encode = len\n")
-    assert load_encoder(f"{tmp_path / 'model.py'}:encode") is len
+    assert load_encoders(f"{__name__}:brightness") == [brightness]
+    (tmp_path / "model.py").write_text("encode = len\nseeds = [len, abs]\nnone = []\n")
+    assert load_encoders(f"{tmp_path / 'model.py'}:encode") == [len]
+    assert load_encoders(f"{tmp_path / 'model.py'}:seeds") == [len, abs]
+    with pytest.raises(InputError, match=r"the list of encoders .* is empty"):
+        load_encoders(f"{tmp_path / 'model.py'}:none")
 
 
 def test_read_codes_gives_the_arrays_that_are_there(tmp_path):
@@ -121,7 +124,7 @@ class Bytes(Tiny):
 def test_a_network_takes_floats_and_is_left_as_it_was(dataset, kind):
     network = Network(kind)
     network.noise.eval()
-    codes, factors = encode_dataset(network, dataset, rows=20)
+    codes, factors, _ = encode_dataset(network, dataset, rows=20)
     assert codes[:, 0] == pytest.approx((6 + 4 * factors[:, 2]) ** 2 / 64**2, rel=1e-5)
     assert set(network.seen) == {(kind, 1.0, False, False)}
     assert (network.training, network.noise.training) == (True, False)

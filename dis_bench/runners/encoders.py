@@ -1,0 +1,374 @@
+"""Score encoders that were trained elsewhere, as cells of a result folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dis_bench import registry
+from dis_bench.bars import bar
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.errors import InputError, check_line, shown
+from dis_bench.metrics import Representation, find_metrics, protocol, resolve_parameters
+from dis_bench.metrics.inputs import check_count
+from dis_bench.metrics.protocols import check_rows
+from dis_bench.neutral import neutral
+from dis_bench.records.cell import EXTERNAL, EncoderCell
+from dis_bench.records.checks import MOST_LATENTS, check_cell, check_column
+from dis_bench.records.codes import read_codes, write_codes
+from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.schema import SCHEMA, Damaged, Record
+from dis_bench.records.store import Store
+from dis_bench.requirements import names_missing_packages
+from dis_bench.runners.device import describe_environment
+from dis_bench.runners.job import lacking_scores
+from dis_bench.runners.plan import Plan
+from dis_bench.runners.plugins import check_dataset, check_images
+from dis_bench.runners.scoring.anchors import keep_anchors
+from dis_bench.runners.scoring.choosing import choose_metrics
+from dis_bench.runners.scoring.encoding import Encoded, check_encoder, encode_dataset
+from dis_bench.runners.scoring.rows import ROWS, draw_rows
+from dis_bench.runners.scoring.scores import score_cell
+from dis_bench.runners.study_code import StudyCode
+
+_SCORED = ("scores", "protocol", "unscored")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The choices of scoring.
+
+    Attributes:
+        metrics: specifications by name.
+        parameters: parameters that differ from the defaults, by metric.
+        allow_small: whether protocols are reduced to the rows that there are.
+        command: the command that the user typed, for the record.
+    """
+
+    metrics: Mapping[str, str]
+    parameters: Mapping[str, Mapping[str, Any]]
+    allow_small: bool
+    command: str
+
+
+@names_missing_packages
+def score_encoder(
+    encoder: Callable[[Any], Any] | Sequence[Callable[[Any], Any]],
+    dataset: Any,
+    *,
+    name: str,
+    out: str | Path = "results",
+    seeds: Sequence[int] | None = None,
+    metrics: Iterable[str] | None = None,
+    source: str | None = None,
+    data_dir: str | Path | None = None,
+    allow_small: bool = False,
+) -> Any:
+    """Score an encoder that was trained elsewhere, as a row of reports.
+
+    Args:
+        encoder: takes uint8 images [B, C, H, W], and returns codes [B, D] or a tuple of means and
+            log-variances; a ``torch.nn.Module`` gets floats in [0, 1]. Several may be given, one for each
+            seed.
+        dataset: name or class of the dataset to encode.
+        name: the encoder's name in tables.
+        out: the result folder.
+        seeds: seed of each encoder's training; by default 0, 1, ...
+        metrics: names; by default those of the records in ``out``, or else the fast ones.
+        source, data_dir: as for :func:`dis_bench.load_dataset`.
+        allow_small: score even if a protocol needs more rows than there are.
+
+    Returns:
+        The table of :func:`dis_bench.read_results` with a row for each seed.
+
+    Raises:
+        InputError: input that cannot be encoded or scored, or other codes of the same name and seed.
+    """
+    from dis_bench.datasets import load_dataset
+    from dis_bench.records.table import tabulate
+
+    encoders: list[Any] = list(encoder) if isinstance(encoder, (list, tuple)) else [encoder]
+    for one in encoders:
+        check_encoder("the encoder", one)
+    loaded = load_dataset(dataset, source=source, data_dir=data_dir)
+    chosen = {one: one for one in choose_metrics(metrics, out)}
+    scoring = Scoring(chosen, {}, allow_small, f"dis_bench.score_encoder(name={name!r})")
+    cells = begin_encoders(name, seeds, len(encoders))
+    encoded = encode_all(encoders, loaded.name, loaded, scoring)
+    records = [
+        add_encoder(out, dataset, loaded, who, seed, one, scoring)
+        for (who, seed), one in zip(cells, encoded, strict=True)
+    ]
+    add_anchors(out, records, loaded, scoring)
+    return tabulate(records)
+
+
+def begin_encoders(name: str, seeds: Sequence[int] | None, count: int) -> list[tuple[str, int]]:
+    """Return name and seed of each encoder, after checks.
+
+    Raises:
+        InputError: the name cannot be shown, or the seeds are not one for each encoder.
+    """
+    check_line("the name of an encoder", name, most=100)
+    if not name.strip() or ":" in name or "/" in name:
+        raise InputError(
+            f"an encoder's name must be a text without ':' and '/', but {shown(name)} was given."
+        )
+    given = list(range(count)) if seeds is None else list(seeds)
+    for seed in given:
+        check_count("each seed", seed, least=0)
+    if len(given) != count or len(set(given)) != count:
+        raise InputError(f"each encoder needs a seed of its own, but {count} have the seeds {shown(given)}.")
+    return [(name, seed) for seed in given]
+
+
+def encode_all(
+    encoders: Sequence[Callable[[Any], Any]], name: str, dataset: Dataset, scoring: Scoring
+) -> list[Encoded]:
+    """Encode the rows that studies score with each encoder, after checks.
+
+    Raises:
+        InputError: the dataset has too few rows for a protocol, or an encoder fails.
+    """
+    check_dataset(name, dataset)
+    check_images(name, dataset)
+    found = find_metrics(scoring.metrics.values())
+    check_rows(resolve_parameters(found, scoring.parameters), min(ROWS, len(dataset)), scoring.allow_small)
+    return [encode_dataset(encoder, dataset) for encoder in encoders]
+
+
+@neutral()
+def add_encoder(
+    out: str | Path,
+    dataset: Any,
+    loaded: Dataset | None,
+    name: str,
+    seed: int,
+    encoded: Encoded,
+    scoring: Scoring,
+    replace: bool = False,
+) -> Record:
+    """Score codes, and write them as a cell of a result folder; return its record.
+
+    A cell of the same codes is only completed: scores that it has are not computed again.
+
+    Args:
+        out: the result folder, created if it is missing.
+        dataset: name or class of the dataset; a label for codes of an unknown one.
+        loaded: the dataset; None if only codes and factors are known.
+        name: name of the encoder.
+        seed: of its training.
+        encoded: the codes; their rows are those that studies score, if the dataset is known.
+        scoring: how to score them.
+        replace: move other codes of the same name and seed to ``superseded/``.
+
+    Raises:
+        InputError: codes that cannot be scored, or other codes of the same name and seed.
+    """
+    codes = np.asarray(encoded.codes, np.float32)
+    variances = None if encoded.log_variances is None else np.asarray(encoded.log_variances, np.float32)
+    Representation(codes, encoded.factors, log_variances=variances)  # refuses what cannot be scored
+    cell = _identify(dataset, loaded, name, seed, codes, variances, encoded.factors)
+    _check(cell, scoring)
+    store = Store(out)
+    store.check_writable()
+    before = store.find(cell)
+    others = _find_others(store, cell)
+    if others and before is None and not replace:
+        raise InputError(
+            f"'{out}' has other codes of encoder '{name}' with seed {seed}; give another name or seed, or "
+            "--replace, which moves the old ones to superseded/."
+        )
+    used = protocol(
+        find_metrics(scoring.metrics.values()).values(),
+        scoring.parameters,
+        len(codes) if scoring.allow_small else None,
+    )
+    if before is not None:
+        return _complete(store, cell, before, used, scoring)
+    record = _begin(cell, scoring)
+    arrays = {"codes": codes, "factors": encoded.factors, "log_variances": variances}
+    record = _score(record, arrays, dict(scoring.metrics), scoring)
+    with store.new_folder(cell) as folder:
+        write_codes(folder, codes, encoded.factors, variances)
+        write_record(folder, record, replace=True)
+    _supersede(store, others)
+    return _read_back(store, cell)
+
+
+def _identify(
+    dataset: Any,
+    loaded: Dataset | None,
+    name: str,
+    seed: int,
+    codes: np.ndarray,
+    variances: np.ndarray | None,
+    factors: np.ndarray,
+) -> EncoderCell:
+    content = hashlib.sha256(np.ascontiguousarray(codes).tobytes())
+    content.update(b"" if variances is None else np.ascontiguousarray(variances).tobytes())
+    if loaded is None:
+        digest = hashlib.sha256(np.ascontiguousarray(factors, np.int64).tobytes()).hexdigest()[:16]
+        source, fingerprint, version = EXTERNAL, f"factors:{digest}", EXTERNAL
+    else:
+        plugin = registry.find("datasets", dataset)
+        dataset, version = plugin.name, plugin.version
+        source, fingerprint = loaded.source, loaded.fingerprint
+    return EncoderCell(
+        dataset,
+        source,
+        fingerprint,
+        version,
+        name,
+        codes.shape[1],
+        seed,
+        content.hexdigest(),
+    )
+
+
+def _check(cell: EncoderCell, scoring: Scoring) -> None:
+    """Check, before it is scored, that readers will accept the record."""
+    if cell.latent_size > MOST_LATENTS:
+        raise InputError(f"there may be {MOST_LATENTS:,} codes at most, but {cell.latent_size:,} were given.")
+    try:
+        check_cell(cell.identity)
+        for metric in scoring.metrics:
+            check_column("metric", metric)
+    except Damaged as error:
+        raise InputError(f"no record can hold encoder '{cell.model}': {error}.") from None
+
+
+def _find_others(store: Store, cell: EncoderCell) -> list[Record]:
+    """List the records of other codes of the same encoder, seed and dataset."""
+    if not store.cells.is_dir() or not any(store.cells.iterdir()):
+        return []
+    same = ("kind", "dataset", "source", "fingerprint", "model", "seed")
+    wanted = {name: cell.identity[name] for name in same}
+    return [
+        record
+        for record in read_records(store.root)[0]
+        if {name: record["cell"].get(name) for name in same} == wanted and record["hash"] != cell.hash
+    ]
+
+
+def _supersede(store: Store, records: Sequence[Record]) -> None:
+    """Move replaced cells aside; nothing is deleted."""
+    aside = store.root / "superseded"
+    for record in records:
+        aside.mkdir(exist_ok=True)
+        folder = Path(record["folder"])
+        folder.rename(aside / f"{folder.name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}")
+
+
+def _begin(cell: EncoderCell, scoring: Scoring) -> Record:
+    return {
+        "schema": SCHEMA,
+        "status": "done",
+        "hash": cell.hash,
+        "cell": cell.identity,
+        "beta_norm": None,
+        "dial": None,
+        "evaluation": {},
+        "scores": {},
+        "protocol": {},
+        "unscored": {},
+        "small": [],
+        "timing": {},
+        "failure": None,
+        "environment": describe_environment("cpu", "fp32", "torch"),
+        "command": scoring.command,
+        "created": _now(),
+    }
+
+
+def _score(record: Record, arrays: Mapping[str, Any], metrics: dict[str, str], scoring: Scoring) -> Record:
+    """Return a record with the scores of metrics; those that fail are named in it."""
+    start = time.perf_counter()
+    with bar(total=len(metrics), desc="score", unit="metric") as progress:
+        given = (record, arrays, metrics, scoring.parameters, scoring.allow_small)
+        record = score_cell(*given, lambda _: progress.update())
+    seconds = record["timing"].get("score_seconds", 0.0) + time.perf_counter() - start
+    return {**record, "timing": {**record["timing"], "score_seconds": seconds}}
+
+
+def _complete(
+    store: Store, cell: EncoderCell, before: Record, used: dict[str, dict[str, Any]], scoring: Scoring
+) -> Record:
+    """Add the scores that a cell lacks in a further record, if there are any."""
+    lacking = lacking_scores(before, used)
+    if not lacking:
+        return before
+    record = {name: value for name, value in before.items() if name != "folder"}
+    arrays = read_codes(store.folder(cell), record=before)
+    record = _score(record, arrays, {name: scoring.metrics[name] for name in lacking}, scoring)
+    if any(record[name] != before[name] for name in _SCORED):
+        record["rescored"] = {
+            "command": scoring.command,
+            "environment": describe_environment("cpu", "fp32", "torch"),
+            "created": _now(),
+        }
+        write_record(store.folder(cell), record)
+    return _read_back(store, cell)
+
+
+def _read_back(store: Store, cell: EncoderCell) -> Record:
+    problems: list[str] = []
+    record = read_newest(store.folder(cell), problems)
+    assert record is not None, problems
+    return record
+
+
+def add_anchors(out: str | Path, records: Sequence[Record], loaded: Dataset | None, scoring: Scoring) -> None:
+    """Keep the scores of a perfect code and of noise that a folder lacks."""
+    if loaded is None:
+        return
+    cells: Any = tuple(_Width(record["cell"]["dataset"], record["cell"]["latent_size"]) for record in records)
+    used = {name: record["protocol"][name] for record in records for name in record["protocol"]}
+    wanted = {name: specification for name, specification in scoring.metrics.items() if name in used}
+    plan = Plan(
+        cells=cells,
+        datasets={cell.dataset: loaded for cell in cells},
+        models={},
+        networks={},
+        metrics=dict(wanted),
+        device="cpu",
+        code=StudyCode(),
+        parameters={name: dict(given) for name, given in scoring.parameters.items()},
+        allow_small=scoring.allow_small,
+        protocols={cell.dataset: {name: used[name] for name in wanted} for cell in cells},
+    )
+    keep_anchors(plan, wanted, Store(out))
+
+
+@dataclass(frozen=True)
+class _Width:
+    """The part of a cell on which its anchors depend."""
+
+    dataset: str
+    latent_size: int
+
+
+def match_rows(encoded: Encoded, dataset: Dataset) -> None:
+    """Check that a file's factors are those of the rows that studies score, in order.
+
+    Raises:
+        InputError: they are not, so that the scores would not be comparable.
+    """
+    wanted = np.asarray(dataset.factors(draw_rows(dataset)))
+    given = np.asarray(encoded.factors)
+    if given.shape != wanted.shape or not np.array_equal(given, wanted):
+        raise InputError(
+            f"the file's factors {list(given.shape)} are not those {list(wanted.shape)} of the images of "
+            f"dataset '{dataset.name}' that studies score: leave out --dataset, and it gets its own table."
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

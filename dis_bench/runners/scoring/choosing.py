@@ -1,0 +1,30 @@
+"""Choose the metrics of `dis-bench score`, if none are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dis_bench.metrics import find_metrics
+from dis_bench.records.record import read_records
+from dis_bench.records.schema import Record
+
+ALL = "all"
+
+
+def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -> list[str]:
+    """Choose the named metrics, those of a result folder, or the fast ones.
+
+    Args:
+        given: names; ``all`` alone stands for all built-in ones. None names none.
+        out: the result folder, which may not exist yet; None without one.
+    """
+    installed = find_metrics(given=["log_variances"])
+    if given is not None:
+        named = list(given)
+        return list(installed) if named == [ALL] else named
+    records: list[Record] = []
+    if out is not None and (Path(out) / "cells").is_dir() and any((Path(out) / "cells").iterdir()):
+        records, _ = read_records(out)
+    names = [name for name in installed if any(name in record["protocol"] for record in records)]
+    return names or [name for name, metric in installed.items() if not metric.slow]
