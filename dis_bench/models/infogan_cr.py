@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InfoGANCR(InfoGAN):
-    """InfoGAN whose codes must change images in ways that are easy to tell apart (Lin et al. 2020).
+    """InfoGAN whose codes change images in ways that are easy to tell apart (Lin et al. 2020).
 
     The generator also makes pairs of images that share one code, drawn at random, and the noise; all other
     codes differ. A second critic sees both images and says which code they share. It minimises its
@@ -37,7 +37,7 @@ class InfoGANCR(InfoGAN):
     share: float
 
     def build(self, given: Given) -> Any:
-        """Build the players of InfoGAN, and ``contrast`` from two images to a logit per code."""
+        """Build the players of InfoGAN, and ``contrast``, which sees pairs of images."""
         from dis_bench.networks.infogan import build_contrast
 
         players = super().build(given)
@@ -45,12 +45,12 @@ class InfoGANCR(InfoGAN):
         return players
 
     def optimisers(self) -> dict[str, Adam]:
-        """Return the optimisers of InfoGAN, and that of its critic for the second critic."""
+        """Return the optimisers of InfoGAN; its critic's serves the second critic too."""
         adams = super().optimisers()
         return {**adams, "contrast": adams["critic"]}
 
     def draw(self, draws: Draws) -> dict[str, Tensor]:
-        """Draw what InfoGAN draws, and codes [B, D] of pairs, which share one each, and noise."""
+        """Draw what InfoGAN draws, and codes and noise of pairs that share one code."""
         import torch
         from torch.nn.functional import one_hot
 

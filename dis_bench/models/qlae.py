@@ -57,7 +57,7 @@ class QLAE(AE):
         return players
 
     def optimisers(self) -> dict[str, Adam]:
-        """Return Adam with weight decay for the networks; gradients of both players are clipped."""
+        """Return Adam with weight decay for the networks, and clipping for both players."""
         return {
             "autoencoder": Adam(weight_decay=self.weight_decay, clip_value=self.clip),
             "codebook": Adam(clip_value=self.clip),

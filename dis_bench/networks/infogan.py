@@ -70,7 +70,7 @@ def build_head(outputs: int, hidden: int | None = None) -> nn.Module:
 
 
 def build_contrast(image_shape: Shape, codes: int) -> nn.Module:
-    """Build a network from two images [B, 2 * C, 64, 64] to a logit per code [B, codes].
+    """Build a network from pairs of images [B, 2 * C, 64, 64] to logits [B, codes].
 
     Its last layer is not normalised, as in the authors' code.
     """

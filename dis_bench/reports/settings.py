@@ -147,7 +147,7 @@ def _images(record: Record) -> list[Any]:
 
 
 def _is_wide(record: Record) -> bool:
-    """Return whether a cell's codes are as wide as images, whatever the study's number of latents is."""
+    """Return whether a cell's codes are as wide as images."""
     return record["cell"].get("latent_size") == 0
 
 

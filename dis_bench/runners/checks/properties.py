@@ -429,7 +429,7 @@ def _prepare_if_allowed(trial: ModelTrial, values: dict[str, Any]) -> Trainee | 
 
 
 def _move_in_a_stack(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any]]]) -> float:
-    """Return how far cells end from where each ends alone, the largest of their deviations."""
+    """Return the largest distance of cells trained together from themselves alone."""
     try:
         stack = trial.train_together([_without_fit(trial.prepare(seed, **values)) for seed, values in cells])
     except Broken as fault:

@@ -156,7 +156,7 @@ def _is_too_wide(record: Mapping[str, Any], metric: Metric, representation: Repr
 def _leave_out(
     record: dict[str, Any], metric: Metric, given: Parameters, representation: Representation
 ) -> None:
-    """Record why a metric gives no score, with its protocol, so that no later run tries again."""
+    """Record why a metric gives no score, with its protocol: no later run tries again."""
     rows = len(representation) if representation.allow_small else None
     record["protocol"].update(protocol([metric], given, rows))
     record["unscored"][metric.name] = (

@@ -12,7 +12,7 @@ TINY = 1e-6  # as in torch.nn.utils.clip_grad_norm_; avoids a division by zero
 
 @torch.no_grad()
 def clip_values(weights: Sequence[Tensor], most: float) -> None:
-    """Clamp each element of gradients in place to at most a limit on either side of zero."""
+    """Clamp each element of gradients in place to a limit on either side of zero."""
     for weight in weights:
         if weight.grad is not None:
             weight.grad.clamp_(-most, most)
