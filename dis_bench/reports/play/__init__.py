@@ -1,1 +1,1 @@
-"""Play: what a browser needs to decode, or to show, the images of latents that readers choose."""
+"""Play: everything with which a browser decodes, or shows, images of chosen latents."""

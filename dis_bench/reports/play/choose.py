@@ -64,7 +64,7 @@ def _rank(
 
 
 def _find_ends(table: pd.DataFrame, lead: Quantity | None) -> list[str]:
-    """Return the best configuration, and the end of its series that is farther from it."""
+    """Return the best configuration, and the farther end of its series."""
     finished = table[table["n"] > 0].reset_index(drop=True)
     if lead is None or finished.empty:
         return []

@@ -92,7 +92,7 @@ def _watch(model: Model, networks: Any, codes: Tensor) -> tuple[list[Call], Tens
 def _find_entrance(
     model: Model, networks: Any, calls: list[Call], codes: Tensor
 ) -> tuple[Tensor, Tensor | None] | None:
-    """Return weight [N, D] and bias [N] of the affine map from codes to the first layer.
+    """Return the affine map from codes to the first layer: weight [N, D], bias [N].
 
     None if the first layer receives the codes themselves.
     """

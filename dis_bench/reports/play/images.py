@@ -1,4 +1,4 @@
-"""The images of one cell to play with: originals, reconstructions, and sheets of its latents."""
+"""The images of one cell to play with: originals, reconstructions, and its latents."""
 
 from __future__ import annotations
 

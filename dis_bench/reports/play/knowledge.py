@@ -54,7 +54,7 @@ def describe_knowledge(
 
 
 def _read_parts(record: Record, quantities: list[Quantity], factors: int) -> dict[str, Any]:
-    """Read importances by metric and scores by label, if they are about as many factors."""
+    """Read importances by metric and scores by label, if they fit the factors."""
     parts = record.get("per_factor", {})
     importances, scores = parts.get("importances", {}), parts.get("scores", {})
     return {

@@ -1,4 +1,4 @@
-"""Trained models, rebuilt from what a cell keeps: its record names them, its weights fill them."""
+"""Trained models, rebuilt from the record and the weights that a cell keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decoder as a short list of layers over one array of weights, which any language can run."""
+"""A decoder as a short list of layers over one array of weights, for any language."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Program:
     weights: NDArray[np.float16]
 
     def describe(self) -> dict[str, Any]:
-        """Return the program as plain values, with the weights' bytes (little-endian) as base64."""
+        """Return the program as plain values, with little-endian weights in base64."""
         encoded = base64.b64encode(self.weights.astype("<f2").tobytes()).decode()
         return {"layers": self.layers, "weights": encoded}
 

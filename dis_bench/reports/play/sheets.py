@@ -21,9 +21,9 @@ def draw_sheet(rows: Pixels) -> bytes:
 
 
 def draw_animation(rows: Pixels) -> bytes:
-    """Draw latents [D, N, C, H, W] side by side, as a WebP in which all run through values.
+    """Draw latents [D, N, C, H, W] side by side as an animated WebP.
 
-    It shows every second of the N values, there and back, for ever.
+    All run through every second of the N values, there and back, for ever.
     """
     there = [*range(0, rows.shape[1], 2)]
     frames = [*there, *there[-2:0:-1]]

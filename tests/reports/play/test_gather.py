@@ -10,7 +10,7 @@ from dis_bench.reports.play.choose import choose_cells
 from dis_bench.reports.play.gather import gather_play
 from dis_bench.reports.play.knowledge import name_factors
 from tests.reports.made_up import reseal, write_study
-from tests.reports.play.played import fill_cell, write_played
+from tests.reports.play.played import fill_cell, make_codes, write_played
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,19 @@ def test_what_latents_know_names_factors_that_vary(four, play_of):
     assert np.array(knows["information"])[:4].max(axis=1).min() > 0.3  # each of these is a factor
     assert list(knows["importances"]) == ["dci"]
     assert len(knows["scores"]) == 1
+
+
+def test_codes_without_factors_are_played_and_know_nothing(tmp_path, play_of):
+    def change(folder):
+        codes, _ = make_codes(0)
+        np.savez_compressed(folder / "codes.npz", codes=codes.astype("<f4"))
+        reseal(folder)
+
+    play, problems = play_of(copy_cell(tmp_path, change))
+    [cell] = play.data["cells"]
+    assert "program" in cell
+    assert cell["knows"] is None
+    assert problems == []
 
 
 def test_factors_of_unknown_datasets_are_numbered():
