@@ -131,7 +131,7 @@ def folder(tmp_path_factory):
 
 
 WORKS = (
-    ["score", "codes.npz", "--allow-small", "--out", "all.csv"],
+    ["score", "codes.npz", "--allow-small", "--metrics", "all", "--out", "all.csv"],
     ["score", "codes.npz", "--allow-small", "--metrics", "mig", "--bootstrap", "3", "--no-anchors"],
     ["list", "metrics"],
     ["list", "models"],
