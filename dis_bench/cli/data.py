@@ -63,22 +63,26 @@ def execute(args: argparse.Namespace) -> int:
 def _fetch(args: argparse.Namespace) -> None:
     from dis_bench.datasets import download
 
-    archive = _find_archive(args.name)
-    path, is_new = download.fetch(archive, args.data_dir)
-    print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
-    print(f"Licence of the data: {archive.licence}.")
+    found = _find_archives(args.name)
+    for archive in found:
+        path, is_new = download.fetch(archive, args.data_dir)
+        print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
+    print(f"Licence of the data: {found[0].licence}.")
 
 
 def _verify(args: argparse.Namespace) -> None:
     from dis_bench.datasets import archives
 
-    archive = _find_archive(args.name)
-    path = archives.find(archive, args.data_dir)
-    if path is None:
-        raise archives.missing(archive, args.data_dir)
-    archives.verify(archive, path)
-    digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
-    print(f"{path}: verified ({digests}).")
+    for archive in _find_archives(args.name):
+        path = archives.find(archive, args.data_dir)
+        if path is None:
+            raise archives.missing(archive, args.data_dir)
+        if not archive.digests:
+            print(f"{path}: there, but cannot be verified, since no digest of it is published.")
+            continue
+        archives.verify(archive, path)
+        digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
+        print(f"{path}: verified ({digests}).")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -100,13 +104,14 @@ def _show(args: argparse.Namespace) -> None:
     print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
 
 
-def _find_archive(name: str) -> Archive:
+def _find_archives(name: str) -> tuple[Archive, ...]:
     from dis_bench.datasets.archives import Archive
 
     dataset = registry.find("datasets", name).load()
     with blaming(f"dataset '{name}' cannot be used"):
-        archive = getattr(dataset, "archive", None)
+        found = dataset.list_archives() if hasattr(dataset, "list_archives") else ()
         sources = getattr(dataset, "sources", ())
-    if not isinstance(archive, Archive):
+        is_valid = bool(found) and all(isinstance(one, Archive) for one in found)
+    if not is_valid:
         raise InputError(f"dataset '{name}' has no archive to download: its sources are {shown(sources)}.")
-    return archive
+    return tuple(found)

@@ -36,6 +36,7 @@ class CellIdentity(TypedDict):
     source: str  # rendered, official or external
     fingerprint: str  # of the dataset's pixels
     dataset_version: str  # of the dataset's code
+    dataset_parameters: NotRequired[str]  # values that are not the dataset's defaults: image_size=32
     model: str  # as the user named it
     model_version: str  # of the model's code
     hyperparameters: dict[str, float | bool | str]  # the objective's own, by name
@@ -211,6 +212,7 @@ class KeptAnchor(TypedDict):
     schema: int  # version of this layout
     dataset: str  # as in the cells
     grid: list[int]  # number of values of each factor
+    labels: NotRequired[str]  # fingerprint of the factors, if they are labels instead of a grid
     rows: int  # number of scored images
     latent_size: int  # width of the noise
     seed: int  # of the metrics' draws

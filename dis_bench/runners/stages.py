@@ -170,7 +170,7 @@ def keep(
         record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
     declared = {
-        "dataset": {"caveat": dataset.caveat_of(dataset.source)},
+        "dataset": {"caveat": dataset.own_caveat},
         "model": {"note": model.note, "baseline": model.baseline},
     }
     return {

@@ -27,6 +27,8 @@ FAULTS = {
     "Shorter": {"has an image for each combination", "refuses indices out of range"},
     "OtherOrder": {"has an image for each combination"},
     "HidesSize": {"shows every factor"},
+    "Unlabelled": set(),
+    "ForgetsLabels": {"knows the labels of its images"},
     "SameValueTwice": {"names the values of its factors"},
     "NegativeFromTheEnd": {"refuses indices out of range"},
     "RandomFingerprint": {"has a fingerprint of its pixels"},
