@@ -18,6 +18,9 @@ examples:
   dis-bench data fetch dsprites                        the authors' archive, about 26 MB
   dis-bench data fetch shapes3d --data-dir /data       268 MB
   dis-bench data verify shapes3d --data-dir /data      is that file the authors'?
+  dis-bench data list                                  what there is, what is on this machine, and where
+  dis-bench data fetch mnist                           four files, 12 MB
+  dis-bench data show folder:photos                    a sample of your own images
   dis-bench data show shapes3d --source official --out faces.png
 
 Archives are stored in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
@@ -34,6 +37,10 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    text = "list datasets: images, factors, sources, files, what is on this machine and where"
+    action = actions.add_parser("list", help=text, description=f"{text}.", epilog=EXAMPLES)
+    action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
+    action.set_defaults(act=_list)
     texts = {
         _fetch: "download the authors' archive, unless it is there; resumes a broken download",
         _verify: "read the authors' archive again and compare its digests",
@@ -58,6 +65,13 @@ def execute(args: argparse.Namespace) -> int:
         check_path("--data-dir", args.data_dir)
     args.act(args)
     return 0
+
+
+def _list(args: argparse.Namespace) -> None:
+    from dis_bench.datasets.inventory import describe_datasets
+
+    for number, lines in enumerate(describe_datasets(args.data_dir)):
+        print("\n".join([*([""] if number else []), *lines]))
 
 
 def _fetch(args: argparse.Namespace) -> None:
@@ -101,7 +115,8 @@ def _show(args: argparse.Namespace) -> None:
     check_images(args.name, dataset)
     path = draw_picture(dataset, out)
     renamed = f" ('{out}' already exists)" if path != out else ""
-    print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
+    what = "a row per factor" if dataset.known_factors is not None else "a sample"
+    print(f"{path}{renamed}: {dataset.name} ({dataset.source}), {what}.")
 
 
 def _find_archives(name: str) -> tuple[Archive, ...]:

@@ -13,6 +13,8 @@ SCHEMA = 2
 # A record in memory: the keys of KeptRecord, and the ``folder`` that it was read from.
 Record = dict[str, Any]
 
+LACKS_FACTORS = "it needs factors"  # the beginning of the reason for scores that a dataset cannot have
+
 ENCODER = "encoder"  # the kind of a cell that was trained elsewhere
 
 

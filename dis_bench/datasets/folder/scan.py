@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dis_bench.datasets.photos import Unusable
+from dis_bench.datasets.photos import Unusable, decoding, is_grey
 from dis_bench.errors import InputError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp")
@@ -36,8 +36,21 @@ class Scan:
     packed: tuple[str, ...]
     state: str
 
-    def read(self, name: str) -> bytes | Unusable:
-        """Return the content of an image file, or the reason why it cannot be read."""
+    @property
+    def place(self) -> str:
+        """The path of the folder."""
+        return str(self.root)
+
+    def list_names(self) -> tuple[str, ...]:
+        """Return the names of the images, in order."""
+        return self.files
+
+    def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
+        """Yield name and content of each image, in order, or the reason why it cannot be read."""
+        for name in self.files:
+            yield name, self._read(name)
+
+    def _read(self, name: str) -> bytes | Unusable:
         path = self.root / name
         try:
             if not stat.S_ISREG(path.stat().st_mode):
@@ -45,6 +58,25 @@ class Scan:
             return path.read_bytes()
         except OSError as error:
             return Unusable(f"it cannot be read: {error.strerror or error}")
+
+    def has_colours(self) -> bool:
+        """Return whether any image has colours, as far as the headers say."""
+        with decoding():
+            return not all(_is_grey(self.root / name) for name in self.files)
+
+    def is_unchanged(self) -> bool:
+        """Return whether names, sizes and times of change are still the same."""
+        return scan(self.root).state == self.state
+
+
+def _is_grey(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return True
+        with path.open("rb") as file:
+            return is_grey(file)
+    except (Unusable, OSError):  # which reading it again will report
+        return True
 
 
 def scan(root: Path) -> Scan:

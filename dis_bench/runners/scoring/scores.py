@@ -17,7 +17,7 @@ from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.checks import check_scores
 from dis_bench.records.columns import find_metric
-from dis_bench.records.schema import Damaged
+from dis_bench.records.schema import LACKS_FACTORS, Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
 SCORING_SEED = 0  # of the metrics' own draws, which are the same for every model
@@ -34,7 +34,7 @@ def list_unscorable(name: str, dataset: Dataset, metrics: Mapping[str, Metric]) 
     """List the metrics that a dataset has no factors for, with the reason."""
     if dataset.known_factors is not None:
         return {}
-    reason = f"it needs factors, but dataset '{name}' has {NO_FACTORS}"
+    reason = f"{LACKS_FACTORS}, but dataset '{name}' has {NO_FACTORS}"
     return {own: reason for own, metric in metrics.items() if metric.reads_factors}
 
 

@@ -1,4 +1,4 @@
-"""A cache of its own for each test, and a folder of images that are told apart by their grey."""
+"""A folder of images that are told apart by their grey, and an empty cache for each test."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,8 @@ from PIL import Image
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Return the folder of converted images."""
-    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
-    return tmp_path / "cache" / "dis-bench" / "images"
+def empty_cache(cache):
+    """Use a cache that is empty."""
 
 
 @pytest.fixture

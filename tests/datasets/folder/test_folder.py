@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from dis_bench.cli.main import main
+from dis_bench.datasets import conversion as module
 from dis_bench.datasets import load_dataset, photos, stored
-from dis_bench.datasets.folder import dataset as module
 from dis_bench.errors import InputError
 from dis_bench.runners.datasets import describe_parameters
 from dis_bench.runners.study import Study
@@ -133,7 +133,7 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(photos, monkeypatch, 
         return made
 
     monkeypatch.setattr(module, "write_squares", change)
-    with pytest.raises(InputError, match="changed while it was read: give the command again"):
+    with pytest.raises(InputError, match="photos' changed while it was read: give the command again"):
         load(photos)
     assert list(cache.iterdir()) == []
     monkeypatch.undo()
