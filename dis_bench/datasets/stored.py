@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import numpy as np
 
 from dis_bench.bars import bar
+from dis_bench.cores import count_cores
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.photos import Square, Unusable, decoding, read_square
 from dis_bench.datasets.pixel_file import HEADER, PixelFile
@@ -24,6 +25,7 @@ from dis_bench.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+LARGEST = 256  # pixels to a side of an image, as many as a record keeps of a picture
 RESIDENT = 256 << 20  # bytes of images up to which a device keeps all of them
 BLOCK = 256  # images that are decoded at the same time, at most
 THREADS = 4
@@ -138,7 +140,7 @@ def _decode(
             return error
 
     left = iter(contents)
-    with ThreadPoolExecutor(max(1, min(THREADS, len(os.sched_getaffinity(0))))) as pool, decoding():
+    with ThreadPoolExecutor(min(THREADS, count_cores())) as pool, decoding():
         while block := list(itertools.islice(left, BLOCK)):
             found = pool.map(decode, [content for _, content in block])
             for (name, content), pixels in zip(block, found, strict=True):

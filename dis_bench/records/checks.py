@@ -391,6 +391,8 @@ def _check_declared(declared: Any) -> None:
     for name in Declared.__annotations__:
         _check_table(f"declared {name}", declared.get(name, {}))
     _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
+    for name in _check_list("declared factors", declared.get("dataset", {}).get("factors", [])):
+        _check_line("name of a factor", name)
     _check_line("note", declared.get("model", {}).get("note", ""))
     if not isinstance(declared.get("model", {}).get("baseline", False), bool):
         raise Damaged("its declared baseline is neither true nor false")

@@ -156,7 +156,7 @@ class DeclaredModel(TypedDict):
 class Declared(TypedDict, total=False):
     """The declarations of plug-ins to readers, so that a report does not need the plug-ins."""
 
-    dataset: dict[str, str]  # caveat
+    dataset: dict[str, Any]  # caveat; the names of factors, if they are labels instead of a grid
     model: DeclaredModel
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 

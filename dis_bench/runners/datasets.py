@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from dis_bench import registry
@@ -21,15 +19,15 @@ Found = Plugin | Dataset
 Declared = dict[str, dict[str, Parameter]]
 
 
-def find_datasets(given: Sequence[str | Dataset]) -> list[Found]:
-    """Find datasets by their names; leave objects as they are.
+def find_datasets(given: Sequence[str | type[Dataset] | Dataset]) -> list[Found]:
+    """Find datasets by their names or classes; leave objects as they are.
 
     Raises:
         InputError: there is no such dataset.
     """
     found: dict[Any, Found] = {}
     for one in given:
-        dataset = registry.find("datasets", one) if isinstance(one, str) else one
+        dataset = one if isinstance(one, Dataset) else registry.find("datasets", one)
         key = (dataset.target, dataset.argument) if isinstance(dataset, Plugin) else id(dataset)
         found.setdefault(key, dataset)
     return [*found.values()]
@@ -152,19 +150,10 @@ def _describe_object(dataset: Dataset) -> Plugin:
     """Return the plug-in behind a dataset that was given as an object.
 
     Raises:
-        InputError: its class is in no file, so that no record could say which code drew the images.
+        InputError: no other process could import its class, so that no record could say what drew the images.
     """
     kind = type(dataset)
-    module, name = kind.__module__, kind.__qualname__
-    if module.partition(".")[0] == "dis_bench":
-        return Plugin("datasets", dataset.name, f"{module}:{name}", "an object", [kind])
-    try:
-        file = inspect.getsourcefile(kind)
-    except (OSError, TypeError):  # a class of a notebook
-        file = None
-    if file is None or not Path(file).is_file() or "." in name:
-        raise InputError(
-            f"the class {name} of dataset {shown(getattr(dataset, 'name', None))} is in no file: write it to "
-            "one, and give file.py:Class."
-        )
-    return dataclasses.replace(registry.find("datasets", f"{file}:{name}"), name=dataset.name)
+    if kind.__module__.partition(".")[0] == "dis_bench":
+        target = f"{kind.__module__}:{kind.__qualname__}"
+        return Plugin("datasets", dataset.name, target, "an object", [kind])
+    return dataclasses.replace(registry.find("datasets", kind), name=dataset.name)

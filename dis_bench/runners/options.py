@@ -17,7 +17,7 @@ MOST = {
     "batch_size": 100_000,
     "latent_size": 4_096,
     "early_stop": 1_000_000_000,
-    "image_size": 1_024,
+    "image_size": 256,
 }
 MOST_CELLS = 100_000
 MOST_WORKERS = 10_000

@@ -13,7 +13,7 @@ from dis_bench.datasets.conversion import Wanted, convert, hash_texts
 from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.datasets.members import Members
-from dis_bench.datasets.stored import StoredImages
+from dis_bench.datasets.stored import LARGEST, StoredImages
 from dis_bench.errors import InputError, shown
 from dis_bench.parameters import Parameter
 
@@ -55,7 +55,7 @@ class CelebA(StoredImages):
     sources = ("official", "own")
     archives = (IMAGES, ATTRIBUTES)
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=1024),
+        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=LARGEST),
         Parameter("crop", 0, "side of the square cut out of the middle; 0 for the largest", low=0, high=178),
     )
 

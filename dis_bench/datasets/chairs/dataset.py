@@ -14,7 +14,7 @@ from dis_bench.datasets.conversion import Wanted, convert, hash_texts
 from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.datasets.members import Members
-from dis_bench.datasets.stored import StoredImages
+from dis_bench.datasets.stored import LARGEST, StoredImages
 from dis_bench.errors import InputError, shown
 from dis_bench.parameters import Parameter
 
@@ -44,7 +44,7 @@ class Chairs(StoredImages):
         page="https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",
     )
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=1024),
+        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=LARGEST),
         Parameter("crop", 0, "side of the square cut out of the middle; 0 for the whole", low=0, high=600),
         Parameter("color", "rgb", "channels", words=("grey", "rgb")),
     )

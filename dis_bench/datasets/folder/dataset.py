@@ -9,7 +9,7 @@ from dis_bench.datasets.conversion import Wanted, convert, hash_texts
 from dis_bench.datasets.folder.scan import PACKED, Scan, scan
 from dis_bench.datasets.folder.table import find_table, read_folders, read_table
 from dis_bench.datasets.labels import Labels
-from dis_bench.datasets.stored import StoredImages
+from dis_bench.datasets.stored import LARGEST, StoredImages
 from dis_bench.datasets.titles import check_title
 from dis_bench.errors import InputError, shown
 from dis_bench.parameters import Parameter
@@ -41,7 +41,7 @@ class Folder(StoredImages):
     contents = ("those in the folder, resized to --image-size", "columns of labels.csv, if there is one")
     sources = ("files",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=1024),
+        Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=LARGEST),
         Parameter(
             "crop", 0, "side of the square cut out of the middle; 0 for the largest", low=0, high=65_535
         ),
