@@ -24,7 +24,7 @@ FILES = [
 # Studies that a page cites, after whose authors a network is called; the base class that a refusal advises;
 # and random and folder, everybody's words long before they were those of a model and a dataset.
 EXCEPTIONS = re.compile(
-    r"Locatello et al\. \d{4}|dis_bench\.models\.vae\.VAE|a VAE's terms|\b(random|folders?)\b", re.I
+    r"Locatello et al\. \d{4}|dis_bench\.models\.vae\.VAE|a VAE's terms|\brandom\b|folder", re.I
 )
 
 

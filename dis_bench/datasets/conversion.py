@@ -1,4 +1,4 @@
-"""Collections of image files, converted once to squares in a pixel file of the user's cache.
+"""Collections of image files, converted once to squares in the user's cache.
 
 A note per collection and settings says which pixel file has its squares, and which state of the collection
 they are of. Pixel files are named by what they hold and never change, so that a study that runs keeps its
@@ -38,7 +38,7 @@ class Collection(Protocol):
         """Return the names of the images, in order."""
 
     def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
-        """Yield name and content of each image, in order, or the reason why it cannot be read."""
+        """Yield name and content of each image in order, or why it cannot be read."""
 
     def has_colours(self) -> bool:
         """Return whether any image has colours, as far as the headers say."""

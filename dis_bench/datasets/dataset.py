@@ -1,4 +1,4 @@
-"""The dataset contract: an image at each index, with a grid of factors, labels, or neither."""
+"""The dataset contract: images by index, with a grid of factors, labels, or neither."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def describe_contents(dataset: Any) -> tuple[str, str]:
 
 
 def describe_datasets(data_dir: str | Path | None = None) -> Iterator[list[str]]:
-    """Yield the lines that describe each installed dataset, and then the cache of converted images.
+    """Yield the lines that describe each installed dataset, and then the cache.
 
     Nothing is read but the metadata of files. A plug-in that cannot be imported is listed with the reason.
 

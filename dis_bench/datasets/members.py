@@ -79,7 +79,7 @@ class Members:
         return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
     def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
-        """Yield name and content of each image, in order, or the reason why it cannot be read."""
+        """Yield name and content of each image in order, or why it cannot be read."""
         if self._is_zip:
             with zipfile.ZipFile(self.path) as archive:
                 for name in self.list_names():

@@ -58,7 +58,7 @@ def pillow_version() -> str:
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Let Pillow raise what is wrong and keep silent about the rest, in all threads of a block."""
+    """Make Pillow raise errors and suppress its warnings, in all threads of a block."""
     from PIL import ImageFile
 
     before = ImageFile.LOAD_TRUNCATED_IMAGES

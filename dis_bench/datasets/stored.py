@@ -74,7 +74,7 @@ class Squares:
 
 
 def cache_directory() -> Path:
-    """Return the folder of converted images in the user's cache; create it if it is missing.
+    """Return the folder of converted images in the user's cache, which exists then.
 
     Raises:
         InputError: it cannot be created, or is not writable.

@@ -1,4 +1,4 @@
-"""Titles: names that users give to datasets of their own, as tables and file names show them."""
+"""Titles: names that users give to datasets of their own."""
 
 from __future__ import annotations
 

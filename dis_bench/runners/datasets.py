@@ -1,4 +1,4 @@
-"""The datasets of a study: found by name or given as objects, and made with their parameters."""
+"""The datasets of a study: found by name or given as objects, with their parameters."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences to read before the study starts: unwatched code, and scores left empty."""
+        """Sentences to read before a study starts: unwatched code, scores left empty."""
         left_empty = [
             f"{', '.join(reasons)} {'are' if len(reasons) > 1 else 'is'} left empty for dataset '{name}', "
             f"which has {NO_FACTORS}."

@@ -1,4 +1,4 @@
-"""Settings by ``name.key``: hyperparameters of models, parameters of metrics and of datasets."""
+"""Settings by ``name.key``, of models, metrics and datasets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def resolve_settings(
     metrics: Mapping[str, Metric],
     datasets: Mapping[str, Mapping[str, Parameter]] = MappingProxyType({}),
 ) -> Settings:
-    """Assign settings to models, metrics and datasets, and check those of metrics and datasets.
+    """Assign settings to models, metrics and datasets, and check all but the first.
 
     Args:
         settings: a value, or a list of values, by ``name.key``. A text is read as after ``--set``: commas

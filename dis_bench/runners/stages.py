@@ -188,7 +188,7 @@ def keep(
 
 
 def _name_labels(dataset: Dataset) -> dict[str, Any]:
-    """Return the names of the factors of a dataset without a grid, which its class does not know."""
+    """Return the names of the labels of a dataset, which its class does not know."""
     if dataset.grid is not None or dataset.labels is None:
         return {}
     return {"factors": list(dataset.labels.names)}

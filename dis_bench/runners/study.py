@@ -490,8 +490,10 @@ def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str,
     """Yield sources of classes and functions that were given, by kind and name."""
     for kind, some in given:
         for one in some:
-            plugin = None if isinstance(one, str) else registry.find(kind, one)
-            if plugin is not None and registry.installed(kind, plugin.name) is None:
+            if isinstance(one, str):
+                continue
+            plugin = registry.find(kind, one if callable(one) else type(one))  # or an instance of a dataset
+            if not plugin.is_ours and registry.installed(kind, plugin.name) is None:
                 source = registry.read_source(plugin)
                 if source and len(source) <= LONGEST_SOURCE:
                     yield (kind, plugin.name), source

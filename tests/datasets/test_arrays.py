@@ -182,7 +182,9 @@ def test_objects_that_no_record_could_describe_are_refused():
         scope | {"__name__": "elsewhere"},
         scope,
     )
-    with pytest.raises(InputError, match="the class Own of dataset 'own' is in no file: write it to one"):
+    with pytest.raises(
+        InputError, match=r"the source of 'Own' cannot be found: put it into a file and give 'file\.py:Own'"
+    ):
         Study(datasets=[scope["Own"]()], metrics=[]).plan()
 
 

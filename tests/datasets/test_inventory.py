@@ -69,6 +69,6 @@ def test_a_broken_plug_in_is_listed_with_its_reason(listed, monkeypatch):
 def test_list_datasets_has_their_parameters(capsys):
     assert main(["list", "datasets"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "skip_unreadable = false: whether to leave out images that cannot be used" in out
+    assert "skip_unreadable = false: whether to leave out unusable images" in out
     assert "color = auto: channels; auto is grey if all images are; one of auto, grey, rgb" in out
     assert "70,000 images 1x32x32; factors: digit 10 (a label)" in out

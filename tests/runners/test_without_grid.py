@@ -186,7 +186,7 @@ def test_a_parameter_changes_the_images_and_the_hash_only_if_it_is_set(tmp_path)
             {"image_size": 64, "settings": {"turned.image_size": 32}},
             "image_size 64 was given, and setting 'turned.image_size' 32: give one of the two.",
         ),
-        ({"datasets": [3]}, "datasets must be a list of names or datasets, but 3 is in it."),
+        ({"datasets": [3]}, "datasets must be a list of names, classes or datasets, but 3 is in it."),
     ],
 )
 def test_parameters_that_fit_nothing_are_refused(options, sentence):

@@ -132,7 +132,7 @@ def shows_every_factor(trial: DatasetTrial) -> str:
 
 
 def knows_the_labels_of_its_images(trial: DatasetTrial) -> str:
-    """Check that each image has one class of each label, whichever images are asked for.
+    """Check that each image has one class of each label, in whatever batch.
 
     Scores compare codes with the labels of the same images.
     """

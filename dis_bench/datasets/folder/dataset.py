@@ -49,7 +49,7 @@ class Folder(StoredImages):
         Parameter(
             "labels", "auto", "source of labels; auto is labels.csv", words=("auto", "none", "folders")
         ),
-        Parameter("skip_unreadable", False, "whether to leave out images that cannot be used"),
+        Parameter("skip_unreadable", False, "whether to leave out unusable images"),
         Parameter("title", "", "name of the dataset in tables; by default one of its fingerprint"),
     )
 

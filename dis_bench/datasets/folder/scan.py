@@ -46,7 +46,7 @@ class Scan:
         return self.files
 
     def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
-        """Yield name and content of each image, in order, or the reason why it cannot be read."""
+        """Yield name and content of each image in order, or why it cannot be read."""
         for name in self.files:
             yield name, self._read(name)
 

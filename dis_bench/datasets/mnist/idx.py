@@ -1,4 +1,4 @@
-"""Reader of IDX files: arrays of bytes behind a big-endian header, packed with gzip or not."""
+"""Reader of IDX files: arrays of bytes behind a big-endian header, packed or not."""
 
 from __future__ import annotations
 
