@@ -129,7 +129,7 @@ def write_squares(
 def _decode(
     contents: Iterable[tuple[str, bytes | Unusable]], square: Square
 ) -> Iterator[tuple[str, bytes, np.ndarray | Unusable]]:
-    """Yield name, content and pixels of each image, in order; decoding uses some threads."""
+    """Yield name, content and pixels of each image in order, decoded by some threads."""
 
     def decode(content: bytes | Unusable) -> np.ndarray | Unusable:
         if isinstance(content, Unusable):
