@@ -188,7 +188,7 @@ def _verify(archive: Archive, path: Path, data_dir: str | Path | None) -> None:
         raise InputError(str(error).rstrip("."), *own) from None
 
 
-_OWN = "Read from files that need not be the official ones: nothing verified them."
+_OWN = "{} was read from files that need not be the official ones: nothing verified them."
 
 
 class MNIST(_IDXImages):
@@ -199,7 +199,7 @@ class MNIST(_IDXImages):
 
     name = "mnist"
     contents = ("70,000 images 1x32x32", "digit 10 (a label)")
-    caveat: ClassVar[dict[str, str]] = {"own": _OWN}
+    caveat: ClassVar[dict[str, str]] = {"own": _OWN.format("MNIST")}
     classes = Factor("digit", 10, tuple(range(10)), "categorical")
     files = list_files(
         "mnist",
@@ -240,7 +240,7 @@ class FashionMNIST(_IDXImages):
 
     name = "fashionmnist"
     contents = ("70,000 images 1x32x32", "kind 10 (a label)")
-    caveat: ClassVar[dict[str, str]] = {"own": _OWN}
+    caveat: ClassVar[dict[str, str]] = {"own": _OWN.format("FashionMNIST")}
     classes = Factor(
         "kind",
         10,
