@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import os
 import shutil
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
 LARGEST = 256  # pixels to a side of an image, as many as a record keeps of a picture
 RESIDENT = 256 << 20  # bytes of images up to which a device keeps all of them
-BLOCK = 256  # images that are decoded at the same time, at most
+BLOCK = 256  # images that wait for a thread, at most
+BLOCK_BYTES = 32 << 20  # of their files
 THREADS = 4
 
 
@@ -139,12 +139,25 @@ def _decode(
         except Unusable as error:
             return error
 
-    left = iter(contents)
     with ThreadPoolExecutor(min(THREADS, count_cores())) as pool, decoding():
-        while block := list(itertools.islice(left, BLOCK)):
+        for block in group(contents):
             found = pool.map(decode, [content for _, content in block])
             for (name, content), pixels in zip(block, found, strict=True):
                 yield name, content if isinstance(content, bytes) else b"", pixels
+
+
+def group(contents: Iterable[tuple[str, bytes | Unusable]]) -> Iterator[list[tuple[str, bytes | Unusable]]]:
+    """Group images into blocks of bounded number and size."""
+    block: list[tuple[str, bytes | Unusable]] = []
+    size = 0
+    for name, content in contents:
+        block.append((name, content))
+        size += len(content) if isinstance(content, bytes) else 0
+        if len(block) == BLOCK or size >= BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def check_room(folder: Path, needed: int, what: str) -> None:

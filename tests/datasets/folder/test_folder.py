@@ -303,6 +303,14 @@ def test_check_passes(photos, capsys):
     assert "5 images have 2 labels: Labels(shade 4, animal 2)" in out
 
 
+def test_the_memory_of_a_conversion_is_bounded(monkeypatch):
+    monkeypatch.setattr(stored, "BLOCK_BYTES", 100)
+    sizes = [60, 60, 300, 10, 10, 10]
+    blocks = list(stored.group([(str(number), bytes(size)) for number, size in enumerate(sizes)]))
+    assert [[len(content) for _, content in block] for block in blocks] == [[60, 60], [300], [10, 10, 10]]
+    assert [len(block) for block in stored.group([("x", b"")] * 600)] == [256, 256, 88]
+
+
 def test_the_rule_has_a_version():
     assert photos_rule() == "upright, middle square, Lanczos; 1"
 
