@@ -77,7 +77,7 @@ def _round(values: list[float]) -> list[float]:
 
 
 def name_factors(dataset: str, count: int, said: Sequence[str] = ()) -> list[str]:
-    """Name factors as the record or the installed dataset does; number those of others."""
+    """Name factors as record or installed dataset do; number those of others."""
     plugin = installed("datasets", dataset)
     names = list(said)
     if plugin is not None and not names:
