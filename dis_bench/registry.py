@@ -1,17 +1,19 @@
 """Plug-ins: datasets, networks, models and metrics, found by name.
 
-Wherever a name is expected, it can take one of three forms:
+Wherever a name is expected, it can take one of these forms:
 
 - ``betavae``: an entry point in the group ``dis_bench.models`` (or ``.datasets``, ``.networks``,
   ``.metrics``) of any installed package; our own are declared in the same way, in setup.cfg;
 - ``my_package.models:MyVAE``: an attribute of an importable module;
-- ``path/to/file.py:MyVAE``: an attribute of a file.
+- ``path/to/file.py:MyVAE``: an attribute of a file;
+- ``folder:PATH``, for datasets: an installed one that declares ``takes_path``, and its path.
 
 Nothing is imported before it is needed: listing the names does not import torch.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 import inspect
@@ -43,6 +45,7 @@ class Plugin:
         name: the name that users type and tables show.
         target: ``module:attribute`` or ``path/file.py:attribute``.
         origin: its source, for display: ``dis-bench 0.1.0``, or the file's path.
+        argument: PATH, if the user named it as ``name:PATH``.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Plugin:
     target: str
     origin: str
     _loaded: list[Any] = field(default_factory=list, compare=False, repr=False)
+    argument: str | None = None
 
     def load(self) -> Any:
         """Import the plug-in, once, and return its class or function."""
@@ -127,8 +131,9 @@ def find(kind: str, name: Any) -> Plugin:
 
     Args:
         kind: one of :data:`KINDS`.
-        name: an installed name, ``module:attribute`` or ``path/file.py:attribute``; or a class or function,
-            which worker processes import from its module, or from the source of a notebook or script.
+        name: an installed name, ``name:PATH``, ``module:attribute`` or ``path/file.py:attribute``; or a class
+            or function, which worker processes import from its module, or from the source of a notebook or
+            script.
 
     Raises:
         InputError: there is no such plug-in, its file or attribute is missing, it cannot be imported, or an
@@ -144,6 +149,9 @@ def find(kind: str, name: Any) -> Plugin:
             raise unknown(_one(kind), name, there)
         return there[name]
 
+    scheme, _, place = name.partition(":")
+    if scheme in there and getattr(there[scheme].load(), "takes_path", False):
+        return dataclasses.replace(there[scheme], argument=place)
     path, _, attribute = name.rpartition(":")
     is_file = path.endswith(".py")
     check_path(f"the path of a {_one(kind)}", path)

@@ -21,6 +21,7 @@ OTHERS = (
     "jinja2",
     "markupsafe",
     "matplotlib",
+    "pillow",
     "pooch",
     "requests",
     "safetensors",
@@ -29,7 +30,7 @@ OTHERS = (
     "tqdm",
     "urllib3",
 )
-IMPORTED_AS = {"scikit-learn": "sklearn"}  # if the import name differs
+IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}  # if the import name differs
 
 
 def lacks(error: BaseException) -> str | None:

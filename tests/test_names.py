@@ -22,8 +22,10 @@ FILES = [
     if path.is_file() and "__pycache__" not in path.parts
 ]
 # Studies that a page cites, after whose authors a network is called; the base class that a refusal advises;
-# and random, Python's and NumPy's word long before it was a model's.
-EXCEPTIONS = re.compile(r"Locatello et al\. \d{4}|dis_bench\.models\.vae\.VAE|a VAE's terms|\brandom\b", re.I)
+# and random and folder, everybody's words long before they were those of a model and a dataset.
+EXCEPTIONS = re.compile(
+    r"Locatello et al\. \d{4}|dis_bench\.models\.vae\.VAE|a VAE's terms|\brandom\b|folder", re.I
+)
 
 
 @cache

@@ -18,6 +18,9 @@ examples:
   dis-bench data fetch dsprites                        the authors' archive, about 26 MB
   dis-bench data fetch shapes3d --data-dir /data       268 MB
   dis-bench data verify shapes3d --data-dir /data      is that file the authors'?
+  dis-bench data list                                  what there is, what is on this machine, and where
+  dis-bench data fetch mnist                           four files, 12 MB
+  dis-bench data show folder:photos                    a sample of your own images
   dis-bench data show shapes3d --source official --out faces.png
 
 Archives are stored in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
@@ -34,6 +37,10 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    text = "list datasets: images, factors, sources, files, what is on this machine and where"
+    action = actions.add_parser("list", help=text, description=f"{text}.", epilog=EXAMPLES)
+    action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
+    action.set_defaults(act=_list)
     texts = {
         _fetch: "download the authors' archive, unless it is there; resumes a broken download",
         _verify: "read the authors' archive again and compare its digests",
@@ -60,25 +67,36 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
+def _list(args: argparse.Namespace) -> None:
+    from dis_bench.datasets.inventory import describe_datasets
+
+    for number, lines in enumerate(describe_datasets(args.data_dir)):
+        print("\n".join([*([""] if number else []), *lines]))
+
+
 def _fetch(args: argparse.Namespace) -> None:
     from dis_bench.datasets import download
 
-    archive = _find_archive(args.name)
-    path, is_new = download.fetch(archive, args.data_dir)
-    print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
-    print(f"Licence of the data: {archive.licence}.")
+    found = _find_archives(args.name)
+    for archive in found:
+        path, is_new = download.fetch(archive, args.data_dir)
+        print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
+    print(f"Licence of the data: {found[0].licence}.")
 
 
 def _verify(args: argparse.Namespace) -> None:
     from dis_bench.datasets import archives
 
-    archive = _find_archive(args.name)
-    path = archives.find(archive, args.data_dir)
-    if path is None:
-        raise archives.missing(archive, args.data_dir)
-    archives.verify(archive, path)
-    digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
-    print(f"{path}: verified ({digests}).")
+    for archive in _find_archives(args.name):
+        path = archives.find(archive, args.data_dir)
+        if path is None:
+            raise archives.missing(archive, args.data_dir)
+        if not archive.digests:
+            print(f"{path}: there, but cannot be verified, since no digest of it is published.")
+            continue
+        archives.verify(archive, path)
+        digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())
+        print(f"{path}: verified ({digests}).")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -97,16 +115,18 @@ def _show(args: argparse.Namespace) -> None:
     check_images(args.name, dataset)
     path = draw_picture(dataset, out)
     renamed = f" ('{out}' already exists)" if path != out else ""
-    print(f"{path}{renamed}: {dataset.name} ({dataset.source}), a row per factor.")
+    what = "a row per factor" if dataset.known_factors is not None else "a sample"
+    print(f"{path}{renamed}: {dataset.name} ({dataset.source}), {what}.")
 
 
-def _find_archive(name: str) -> Archive:
+def _find_archives(name: str) -> tuple[Archive, ...]:
     from dis_bench.datasets.archives import Archive
 
     dataset = registry.find("datasets", name).load()
     with blaming(f"dataset '{name}' cannot be used"):
-        archive = getattr(dataset, "archive", None)
+        found = dataset.list_archives() if hasattr(dataset, "list_archives") else ()
         sources = getattr(dataset, "sources", ())
-    if not isinstance(archive, Archive):
+        is_valid = bool(found) and all(isinstance(one, Archive) for one in found)
+    if not is_valid:
         raise InputError(f"dataset '{name}' has no archive to download: its sources are {shown(sources)}.")
-    return archive
+    return tuple(found)

@@ -12,6 +12,7 @@ from dis_bench.errors import InputError, blaming, unknown
 
 if TYPE_CHECKING:
     from dis_bench.models.model import Hyperparameter
+    from dis_bench.parameters import Parameter
 
 EXAMPLES = """\
 examples:
@@ -144,6 +145,14 @@ def _describe_hyperparameter(hyperparameter: Hyperparameter, dial: str | None) -
     return f"{h.name} = {_number(h.default)}: {h.summary}{''.join(f'; {note}' for note in notes)}"
 
 
+def _describe_parameter(parameter: Parameter) -> str:
+    """Describe a parameter of a dataset."""
+    words = f"; one of {', '.join(parameter.words)}" if parameter.words else ""
+    default = str(parameter.default)
+    shown = default.lower() if isinstance(parameter.default, bool) else default or "(empty)"
+    return f"{parameter.name} = {shown}: {parameter.summary}{words}"
+
+
 def _number(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
@@ -169,11 +178,12 @@ def _list_facts(kind: str, name: str, plugin: Any) -> list[str]:
             f"images: {describe_sizes(networks.sizes)}",
             *([f"batches: {networks.least_batch} images or more"] if networks.least_batch > 1 else []),
         ]
-    sizes = zip(plugin.grid.names, plugin.grid.sizes, strict=True)
-    factors = ", ".join(f"{name} {size}" for name, size in sizes)
-    shape = "x".join(str(n) for n in plugin.image_shape)
+    from dis_bench.datasets.inventory import describe_contents
+
+    images, factors = describe_contents(plugin)
     return [
         summary,
         f"source = {' | '.join(plugin.sources)}",
-        f"{len(plugin.grid):,} images {shape}; factors: {factors}",
+        f"{images}; factors: {factors}",
+        *(_describe_parameter(parameter) for parameter in getattr(plugin, "parameters", ())),
     ]

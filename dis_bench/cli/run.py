@@ -66,14 +66,14 @@ def _add_grid(group: Any) -> None:
         nargs="+",
         action="extend",
         metavar="NAME.KEY=V1,V2",
-        help="values or schedules of a model's hyperparameter, or a metric's parameter",
+        help="values or schedules of a model's hyperparameter; a parameter of a metric or dataset",
     )
     add(
         "--grid",
         metavar="defaults|published",
         help="values of hyperparameters where none are set (default: defaults)",
     )
-    add("--datasets", nargs="+", metavar="NAME", help="dsprites, shapes3d, ... (default: dsprites)")
+    add("--datasets", nargs="+", metavar="NAME", help="dsprites, mnist, folder:PATH, ... (default: dsprites)")
     add(
         "--seeds",
         metavar="N|A-B|A,B",
@@ -110,6 +110,7 @@ def _add_data(group: Any) -> None:
     add = group.add_argument
     add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
     add("--data-dir", metavar="DIR", help="where official files are")
+    add("--image-size", type=_whole, metavar="N", help="pixels, for data that is resized (default: 64)")
     add("--metrics", nargs="+", metavar="NAME", help="or none (default: betavae_score mig sap dci)")
     add("--allow-small", action="store_true", help="score datasets with fewer images than published; marked")
     add(
@@ -269,8 +270,8 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
     ]
     print("\n".join(map(visible, describe_plan(listed, verbose=verbose))))
     print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
-    if plan.code.warning:
-        print(f"dis-bench: {plan.code.warning}", file=sys.stderr)
+    for sentence in plan.warnings:
+        print(f"dis-bench: {sentence}", file=sys.stderr)
     if jobs:
         try:
             cost = estimate(plan, jobs, workers=options.get("workers"))

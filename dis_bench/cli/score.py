@@ -283,6 +283,11 @@ def _encode(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> l
     name = args.dataset or DATASET
     dataset = load_dataset(name, source=args.source, data_dir=args.data_dir)
     check_dataset(name, dataset)
+    if dataset.known_factors is None:
+        raise InputError(
+            f"dataset '{name}' has no factors to score codes against: a study (`dis-bench run`) scores its "
+            "codes alone."
+        )
     check_images(name, dataset)
     check_rows(protocols, min(args.rows or ROWS, len(dataset)), args.allow_small)
     encoded = [encode_dataset(encoder, dataset, args.rows or ROWS) for encoder in encoders]

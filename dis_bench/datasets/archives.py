@@ -27,13 +27,17 @@ class Archive:
         file: the file's name.
         urls: its download locations, in the order in which to try them.
         digests: the expected digests by algorithm: any that hashlib knows, or ``git-blob-sha1`` (git's object
-            name of the file). The first one identifies the pixels in fingerprints.
+            name of the file). The first one identifies the pixels in fingerprints. Empty if none is
+            published: such a file is found, but neither fetched nor verified.
         licence: the licence of the data.
         size: in bytes; None if no trustworthy source states it.
         at_most: an upper bound on an unknown size, in bytes, at which a download stops.
+        folders: folders in the data directory that may hold it, apart from the directory itself; a download
+            goes to the first. Empty if it may be in any, as for a file whose name no other dataset uses.
+        page: address of the page to get it from by hand, if it cannot be fetched.
 
     Raises:
-        InputError: it has urls, but neither a size nor a bound.
+        InputError: it has urls, but neither a size nor a bound, or no digest.
     """
 
     dataset: str
@@ -43,12 +47,16 @@ class Archive:
     licence: str
     size: int | None = None
     at_most: int | None = None
+    folders: tuple[str, ...] = ()
+    page: str = ""
 
     def __post_init__(self) -> None:
         if self.urls and not (self.size or self.at_most):
             raise InputError(
                 f"archive '{self.file}' has urls, but neither size nor at_most: a download must have a limit."
             )
+        if self.urls and not self.digests:
+            raise InputError(f"archive '{self.file}' has urls, but no digest by which to verify a download.")
 
     @property
     def limit(self) -> int:
@@ -75,18 +83,31 @@ def data_directory(data_dir: str | Path | None = None) -> Path:
 def find(archive: Archive, data_dir: str | Path | None = None) -> Path | None:
     """Return the archive's file in the data directory or a folder in it, or None."""
     directory = data_directory(data_dir)
-    places = [directory / archive.file, *sorted(directory.glob(f"*/{archive.file}"))]
+    if archive.folders:
+        places = [directory / folder / archive.file for folder in (*archive.folders, ".")]
+    else:
+        places = [directory / archive.file, *sorted(directory.glob(f"*/{archive.file}"))]
     return next((place for place in places if place.is_file()), None)
+
+
+def find_target(archive: Archive, data_dir: str | Path | None = None) -> Path:
+    """Return the path to which a download of the archive goes."""
+    return data_directory(data_dir).joinpath(*archive.folders[:1], archive.file)
 
 
 def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
     """Return the error for a missing archive: where it was expected, and what to do."""
     return InputError(
-        f"{archive.file} is not in '{data_directory(data_dir)}': run `dis-bench data fetch "
-        f"{archive.dataset}`, or give the directory that holds it with ",
+        f"{archive.file} is not in '{data_directory(data_dir)}': {_advise(archive)}, or give the directory "
+        "that holds it with ",
         Option("data_dir", "DIR"),
         f" or {ENVIRONMENT}.",
     )
+
+
+def _advise(archive: Archive) -> str:
+    """Say how to get a file."""
+    return f"get it from {archive.page}" if archive.page else f"run `dis-bench data fetch {archive.dataset}`"
 
 
 def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
@@ -117,8 +138,7 @@ def verify(archive: Archive, path: Path) -> None:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from error
     if difference is not None:
         raise InputError(
-            f"'{path}' is not the official archive: {difference}; "
-            f"delete it and run `dis-bench data fetch {archive.dataset}`."
+            f"'{path}' is not the official archive: {difference}; delete it and {_advise(archive)}."
         )
     remember(archive, path)
 

@@ -1,4 +1,4 @@
-"""The dataset contract: a grid of factors, and an image at each index of it."""
+"""The dataset contract: images by index, with a grid of factors, labels, or neither."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dis_bench.datasets.grid import FactorGrid
-from dis_bench.errors import unknown
+from dis_bench.datasets.grid import FactorGrid, check_indices
+from dis_bench.datasets.labels import Labels
+from dis_bench.errors import InputError, unknown
 from dis_bench.neutral import neutral
+from dis_bench.parameters import Parameter, Value
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -21,44 +23,66 @@ if TYPE_CHECKING:
     from dis_bench.datasets.archives import Archive
 
 
+NO_FACTORS = "neither a grid nor labels"  # the reason, wherever factors are needed
+
+
 def hash_constants(constants: Any) -> str:
     """Return the fingerprint of drawn images: a hash of the constants behind them."""
     return "drawn:" + hashlib.sha256(json.dumps(constants).encode()).hexdigest()[:16]
 
 
 class Dataset:
-    """Images and their generative factors.
+    """Images, with their generative factors if they are known.
 
     A plug-in subclasses this, sets the class attributes and defines :meth:`draw`; the tables that it uses
     while drawing come from :meth:`build`. docs/datasets.md walks through an example.
 
+    The factors of a dataset are a :attr:`grid`, of which every combination has an image; or :attr:`labels`,
+    in any proportion; or unknown. A dataset without a grid sets :attr:`count`.
+
     Args:
         source: one of :attr:`sources`; by default the first.
         data_dir: the directory that a source which reads files searches.
+        values: declared :attr:`parameters` by name; the others take their defaults.
 
     Attributes:
         name: the name that users type and tables show.
         summary: the first line of the class's docstring.
-        grid: the factors. A factor of size 1 stays in the grid; scores and sweeps leave it out.
+        grid: the factors, or None. A factor of size 1 stays in the grid; scores and sweeps leave it out.
+        labels: the classes of each image if there is no grid, or None.
+        count: number of images; that of the grid by default.
         image_shape: (C, H, W).
         pixel_max: the value of a white pixel: 1 if pixels are bits, 255 if they are bytes.
+        parameters: what ``--set dataset.name=value`` can change; each becomes an attribute of the instance.
+        takes_path: whether users name it with a path, as in ``folder:PATH``; it is then given as ``path``.
+        contents: for lists, the images and the factors in words if there is no grid.
         sources: the possible sources of the pixels, the default first.
         archive: the authors' file, if there is one to fetch.
+        archives: the authors' files, if there are several.
         reference: factor classes of a typical image, around which ``dis-bench data show`` sweeps; by default
             the middle class of every factor.
         caveat: one line that a reader of results must know, or one by source.
         source: the source of this instance's pixels.
         fingerprint: a short text that changes if the pixels may have changed for a reason other than the
-            code, such as a different file; set it on the class, or in ``__init__``.
+            code or a parameter, such as a different file; set it on the class, or in ``__init__``.
+
+    Raises:
+        InputError: there is no such source or parameter, or its value is not allowed.
     """
 
-    name: ClassVar[str]
+    name: str
     summary: ClassVar[str]
-    grid: ClassVar[FactorGrid]
-    image_shape: ClassVar[tuple[int, int, int]]
-    pixel_max: ClassVar[int] = 255
+    grid: FactorGrid | None = None
+    labels: Labels | None = None
+    count: int
+    image_shape: tuple[int, int, int]
+    pixel_max: int = 255
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    takes_path: ClassVar[bool] = False
+    contents: ClassVar[tuple[str, str]] = ("images", "none")
     sources: ClassVar[tuple[str, ...]] = ("rendered",)
     archive: ClassVar[Archive | None] = None
+    archives: ClassVar[tuple[Archive, ...]] = ()
     reference: ClassVar[tuple[int, ...] | None] = None
     caveat: ClassVar[str | Mapping[str, str]] = ""
     fingerprint: str
@@ -67,7 +91,7 @@ class Dataset:
         super().__init_subclass__(**keywords)
         cls.summary = (cls.__doc__ or "").strip().partition("\n")[0]
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         source = self.sources[0] if source is None else source
         if source not in self.sources:
             raise unknown(f"source of dataset '{self.name}'", source, self.sources)
@@ -75,6 +99,36 @@ class Dataset:
         self.data_dir = data_dir
         self.device: str | torch.device = "cpu"
         self._tables: dict[str, torch.Tensor] | None = None
+        declared = {parameter.name: parameter for parameter in self.parameters}
+        for name in values:
+            if name not in declared:
+                raise unknown(f"parameter of dataset '{self.name}'", name, declared)
+        self.values = {
+            name: parameter.parse(values.get(name, parameter.default)) for name, parameter in declared.items()
+        }
+        for name, value in self.values.items():
+            setattr(self, name, value)
+
+    @property
+    def chosen(self) -> dict[str, Value]:
+        """Values of parameters that are not at their default."""
+        defaults = {parameter.name: parameter.default for parameter in self.parameters}
+        return {name: value for name, value in self.values.items() if value != defaults[name]}
+
+    @property
+    def known_factors(self) -> FactorGrid | Labels | None:
+        """The grid, else the labels, else None."""
+        return self.labels if self.grid is None else self.grid
+
+    @classmethod
+    def list_archives(cls) -> tuple[Archive, ...]:
+        """List the authors' files."""
+        return cls.archives or (() if cls.archive is None else (cls.archive,))
+
+    @property
+    def own_caveat(self) -> str:
+        """The caveat of this instance, which may know more than its source."""
+        return self.caveat_of(self.source)
 
     @classmethod
     def caveat_of(cls, source: str) -> str:
@@ -89,7 +143,7 @@ class Dataset:
         return {}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
-        """Draw the images at the given indices of the grid.
+        """Draw the images at the given indices.
 
         Args:
             indices: int64 ``[B]``, in range, on this dataset's device.
@@ -109,7 +163,7 @@ class Dataset:
     @names_missing_packages
     @neutral()
     def images(self, indices: Any) -> torch.Tensor:
-        """Return the images at the given indices of the grid.
+        """Return the images at the given indices.
 
         Args:
             indices: ``[B]`` integers; a tensor, a numpy array or a list.
@@ -127,19 +181,31 @@ class Dataset:
 
         indices = torch.as_tensor(indices)
         if indices.device.type == "cpu":
-            self.grid.factors(indices)
+            check_indices(indices, self.count if self.grid is None else len(self.grid))
         return self.draw(indices.to(self.device, torch.int64))
 
     def indices(self, factors: Any) -> Any:
-        """Return the index of each row of factor classes; see :meth:`FactorGrid.indices`."""
+        """Return the index of each row of factor classes; see :meth:`FactorGrid.indices`.
+
+        Raises:
+            InputError: as there, or the dataset has no grid.
+        """
+        if self.grid is None:
+            raise InputError(f"dataset '{self.name}' has no image for each combination of factors.")
         return self.grid.indices(factors)
 
     def factors(self, indices: Any) -> Any:
-        """Return the factor classes at each index; see :meth:`FactorGrid.factors`."""
-        return self.grid.factors(indices)
+        """Return the factor classes at each index; see :meth:`FactorGrid.factors`.
+
+        Raises:
+            InputError: as there, or the dataset has no factors.
+        """
+        if self.known_factors is None:
+            raise InputError(f"dataset '{self.name}' has no factors: {NO_FACTORS}.")
+        return self.known_factors.factors(indices)
 
     def __len__(self) -> int:
-        return len(self.grid)
+        return self.count if self.grid is None else len(self.grid)
 
     def to(self, device: str | torch.device) -> Self:
         """Move the tables, and all later images, to a device; return this dataset."""
@@ -170,4 +236,5 @@ class Dataset:
         return vars(self) | {"_tables": shared or None}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(source={self.source!r}, {self.grid})"
+        about = self.known_factors or f"{len(self)} images without factors"
+        return f"{type(self).__name__}(source={self.source!r}, {about})"

@@ -46,13 +46,15 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
         Its path, and True if it was downloaded by this call.
 
     Raises:
-        InputError: a file of that name exists but is not the archive, no mirror delivered it, or it cannot be
-            written.
+        InputError: a file of that name exists but is not the archive, no mirror delivered it, there is none,
+            or it cannot be written.
     """
-    directory = archives.data_directory(data_dir)
-    target = directory / archive.file
+    target = archives.find_target(archive, data_dir)
+    directory = target.parent
     try:
         found = archives.find(archive, data_dir)
+        if found is None and archive.page:
+            raise archives.missing(archive, data_dir)
         if found is None:
             directory.mkdir(parents=True, exist_ok=True)
             with Part(target) as part:

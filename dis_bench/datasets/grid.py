@@ -97,14 +97,7 @@ class FactorGrid:
         Raises:
             InputError: the indices are not integers, do not have exactly one axis, or are out of range.
         """
-        indices = _integers(indices, "indices")
-        if indices.ndim != 1:
-            raise InputError(f"indices must have one axis [B], but shape {list(indices.shape)} was given.")
-        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
-            raise InputError(
-                f"indices must be from 0 to {len(self) - 1}, but {int(indices.min())} to "
-                f"{int(indices.max())} were given."
-            )
+        indices = check_indices(indices, len(self))
         return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
 
     def indices(self, factors: Integers) -> Integers:
@@ -135,6 +128,27 @@ class FactorGrid:
                 f"but {int(factors[row, column])} was given in row {row}."
             )
         return (factors * _beside(factors, self.strides)).sum(1)
+
+
+def check_indices(indices: Any, count: int) -> Any:
+    """Convert indices of images to int64, as an array or on their device as a tensor.
+
+    Args:
+        indices: ``[B]``, a numpy array (or list) or a torch tensor.
+        count: number of images.
+
+    Raises:
+        InputError: they are not integers, do not have exactly one axis, or are out of range.
+    """
+    indices = _integers(indices, "indices")
+    if indices.ndim != 1:
+        raise InputError(f"indices must have one axis [B], but shape {list(indices.shape)} was given.")
+    if len(indices) and not 0 <= indices.min() <= indices.max() < count:
+        raise InputError(
+            f"indices must be from 0 to {count - 1}, but {int(indices.min())} to {int(indices.max())} were "
+            "given."
+        )
+    return indices
 
 
 def _is_tensor(numbers: Any) -> bool:

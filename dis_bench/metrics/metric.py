@@ -64,6 +64,7 @@ class Metric:
         source: paper and equation.
         version: changes whenever the same input gives other numbers.
         needs: inputs beside codes and factors that it reads: ``("log_variances",)``.
+        reads_factors: False for a metric that looks at codes alone, and scores images without factors too.
         values_are_numbers: whether it treats factor values as numbers, even if they are names.
         draws_rows: whether it draws from all available rows; its score is marked if a small table is allowed
             and has fewer rows than a study's.
@@ -99,6 +100,7 @@ class Metric:
     slow: bool = False
     is_plain: bool = False
     widest: int | None = None
+    reads_factors: bool = True
 
     def __post_init__(self) -> None:
         check_declaration(self)
@@ -134,7 +136,7 @@ class Metric:
 
         Args:
             codes: numbers [N, D], or a :class:`Representation`, which has its own factors and options.
-            factors: whole numbers [N, F].
+            factors: whole numbers [N, F]; a metric that looks at codes alone needs none.
             seed: seed of the shuffle of the rows and of all draws; 0 by default; None keeps the given order.
             allow_small: score even if the protocol needs more rows than there are; False by default.
             parameters: parameters of the protocol that differ from the defaults, and the inputs that the
@@ -176,7 +178,7 @@ class Metric:
         """Make a representation of arrays, or return the given one, which must be alone."""
         options = {name: value for name, value in options.items() if value is not NOT_GIVEN}
         if not isinstance(codes, Representation):
-            if factors is None:
+            if factors is None and self.reads_factors:
                 raise InputError(f"{self.name} needs factors beside the codes: {self.name}(codes, factors).")
             return Representation(codes, factors, **options)
         more = [*(["factors"] if factors is not None else []), *options]
@@ -216,6 +218,8 @@ class Metric:
 
     def check_needs(self, representation: Representation) -> None:
         """Raise InputError if the representation lacks an input that the metric needs."""
+        if self.reads_factors and not representation.has_factors:
+            raise InputError(f"{self.name} needs factors, but this representation has none.")
         for name in self.needs:
             if getattr(representation, name) is None:
                 raise InputError(
@@ -264,6 +268,7 @@ def metric(
     perfect: Mapping[str, float] | None = None,
     widest: int | None = None,
     slow: bool = False,
+    reads_factors: bool = True,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Declare a function ``f(representation, *, parameter=default, ...)`` a metric.
 
@@ -291,6 +296,7 @@ def metric(
         widest: most codes for which a study lets it score pixels, if its time grows fast with them.
         slow: whether `dis-bench score` leaves it out unless it is named; all others together cost under 5 CPU
             seconds for 15,000 rows of ten codes.
+        reads_factors: False for a metric that looks at codes alone, and scores images without factors too.
 
     Returns:
         A decorator that turns the function into a :class:`Metric`.
@@ -315,7 +321,9 @@ def metric(
         defaults = read_defaults(function, name, ("representation",))
         about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
         shown_as = (label, short, caveat, leads, {} if perfect is None else perfect)
-        return Metric(function, name, defaults, *about, *shown_as, slow, widest=widest)
+        return Metric(
+            function, name, defaults, *about, *shown_as, slow, widest=widest, reads_factors=reads_factors
+        )
 
     return declare
 

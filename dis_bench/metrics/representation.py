@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.inputs import (
+    RankedFactors,
     check_codes,
     check_count,
     check_factors,
@@ -51,6 +52,7 @@ class Representation:
         factor_sizes: int64 [F], the number of values of each factor that occur.
         kept_factors: int64 [F], the column of each factor in the given table.
         dropped_factors: the columns that have a single value; no metric sees them.
+        has_factors: False if they are unknown; ``factors`` is then [N, 0].
         seed: as given.
         allow_small: as given.
         small: the columns of the scores that were computed from fewer rows than their protocol needs.
@@ -60,7 +62,8 @@ class Representation:
 
     Args:
         codes: numbers [N, D], as an array or a torch tensor; NaN and infinity are refused.
-        factors: whole numbers [N, F], the class of each factor.
+        factors: whole numbers [N, F], the class of each factor; None if they are unknown, which leaves only
+            metrics that look at codes alone.
         log_variances: numbers [N, D]: if the codes are means of Gaussian posteriors, the logarithms of their
             variances. Most metrics do not need them.
         seed: seed of the shuffle of the rows, which makes the split of sorted input fair, and of whatever
@@ -82,7 +85,7 @@ class Representation:
     def __init__(
         self,
         codes: ArrayLike,
-        factors: ArrayLike,
+        factors: ArrayLike | None,
         *,
         log_variances: ArrayLike | None = None,
         seed: int | None = 0,
@@ -101,7 +104,9 @@ class Representation:
         self.counted: dict[str, tuple[int, ...]] = {}
         self._shared: dict[Hashable, Any] = {}
 
-        ranks, self.factor_sizes, self.kept_factors, self.dropped_factors = rank_factors(given_factors)
+        self.has_factors = given_factors.shape[1] > 0
+        ranked = rank_factors(given_factors) if self.has_factors else _rank_none(given_factors)
+        ranks, self.factor_sizes, self.kept_factors, self.dropped_factors = ranked
         order = slice(None) if seed is None else self.generator("rows").permutation(len(given_codes))
         self.codes: Codes = given_codes[order]
         self.factors: Factors = ranks[order]
@@ -317,9 +322,16 @@ def information_of(joint: NDArray[np.float64]) -> float:
     return max(0.0, float((joint[positive] * np.log(joint[positive] / independent[positive])).sum()))
 
 
-def _check_pair(codes: ArrayLike, factors: ArrayLike) -> tuple[Codes, NDArray[Any]]:
+def _rank_none(factors: NDArray[Any]) -> RankedFactors:
+    """Return ranks [N, 0] of no factors."""
+    none = np.empty(0, dtype=np.int64)
+    return RankedFactors(factors.astype(np.int64), none, none, ())
+
+
+def _check_pair(codes: ArrayLike, factors: ArrayLike | None) -> tuple[Codes, NDArray[Any]]:
     """Check codes and factors: tables with the same number of rows, at least 2."""
-    table, classes = check_codes(codes), check_factors(factors)
+    table = check_codes(codes)
+    classes = np.empty((len(table), 0), dtype=np.int64) if factors is None else check_factors(factors)
     if len(table) != len(classes):
         raise InputError(
             f"codes and factors must both have one row per image, but there are {len(table)} rows of codes "

@@ -36,6 +36,7 @@ class Moments(NamedTuple):
     source=SOURCE,
     label="Gaussian total correlation",
     widest=MOST_CODES,
+    reads_factors=False,
 )
 def gaussian_total_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the total correlation of a Gaussian with the codes' covariance, in nats.
@@ -79,6 +80,7 @@ def gaussian_total_correlation(representation: Representation, *, rows: int = 10
     source=SOURCE,
     label="Gaussian Wasserstein correlation",
     widest=MOST_CODES,
+    reads_factors=False,
 )
 def gaussian_wasserstein_correlation(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the squared Wasserstein distance of Gaussian codes from independence.
@@ -119,6 +121,7 @@ def gaussian_wasserstein_correlation(representation: Representation, *, rows: in
     source=SOURCE,
     label="normalised Gaussian Wasserstein correlation",
     widest=MOST_CODES,
+    reads_factors=False,
 )
 def gaussian_wasserstein_correlation_norm(representation: Representation, *, rows: int = 10_000) -> float:
     """Divide the Wasserstein correlation by the sum of the codes' variances.
@@ -151,7 +154,12 @@ def gaussian_wasserstein_correlation_norm(representation: Representation, *, row
 
 
 @metric(
-    range=INFINITE, higher_is_better=False, source=SOURCE, label="mutual information score", widest=MOST_CODES
+    range=INFINITE,
+    higher_is_better=False,
+    source=SOURCE,
+    label="mutual information score",
+    widest=MOST_CODES,
+    reads_factors=False,
 )
 def mutual_info_score(
     representation: Representation, *, rows: int = 10_000, bins: int = 20, count_dead: bool = True

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dis_bench.errors import InputError
 from dis_bench.models.labels import make_labels
-from dis_bench.models.partners import Grid, Varying, draw_partners, list_varying
+from dis_bench.models.partners import Factors, Grid, Varying, draw_partners, list_varying
 
 LABELS = 1  # in the seed of a labelled set, apart from that of batches
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
@@ -69,7 +69,7 @@ class Draws:
         latents: number of latents D.
         seed: seed of all draws.
         keeps: returns True for each index [N] of an image to train on; None trains on all images.
-        grid: of the dataset's factors; None where it has none.
+        grid: the dataset's factors: a grid, or labels, by which no pairs can be drawn; None without factors.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Draws:
         seed: int,
         keeps: Callable[[np.ndarray], np.ndarray] | None = None,
         *,
-        grid: Grid | None = None,
+        grid: Factors | None = None,
     ) -> None:
         self.count = images
         self.keeps = keeps
@@ -120,7 +120,7 @@ class Draws:
         Raises:
             InputError: an unknown law, one that the dataset's factors do not allow, or no pair to train on.
         """
-        grid, places = self._factors, self.varying.places
+        grid, places = self._find_grid(), self.varying.places
         images = np.empty((2, self.batch_size), dtype=np.int64)
         lacking = np.arange(self.batch_size)
         for _ in range(MOST_TRIES):
@@ -140,9 +140,9 @@ class Draws:
         The factor is drawn uniformly, and so are its values; the other factors are those of one image.
 
         Raises:
-            InputError: no two such images are left to train on.
+            InputError: the dataset has no grid, or no two such images are left to train on.
         """
-        grid, varying = self._factors, self.varying
+        grid, varying = self._find_grid(), self.varying
         number = int(self._batches.integers(len(varying.places)))
         place, size = varying.places[number], varying.sizes[number]
         for _ in range(MOST_TRIES):
@@ -194,10 +194,18 @@ class Draws:
         return list_varying(self._factors)
 
     @property
-    def _factors(self) -> Grid:
+    def _factors(self) -> Factors:
         if self._grid is None:
             raise InputError("pairs and labels need factors, but this dataset has none.")
         return self._grid
+
+    def _find_grid(self) -> Grid:
+        """Return factors of which each combination has an image."""
+        if isinstance(self._factors, Grid):
+            return self._factors
+        raise InputError(
+            "pairs need an image for each combination of factors, but this dataset has labels alone."
+        )
 
     def _draw_images(self, count: int) -> np.ndarray:
         """Draw indices int64 [count] of images to train on."""

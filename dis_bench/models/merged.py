@@ -23,7 +23,7 @@ class MergedVAE(BetaVAE):
     those of merged posteriors; ``encode``, and so all that is scored and recorded, sees single images.
     """
 
-    needs = ("factors",)
+    needs = ("grid",)
 
     def merge(self, mean: Tensor, logvar: Tensor, batch: dict[str, Tensor]) -> Posterior:
         """Merge the posteriors of a batch: means and log-variances, of the same shape."""

@@ -19,14 +19,13 @@ This module does not import torch: plug-ins that import it only in their methods
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from dis_bench.errors import InputError, shown, unknown
+from dis_bench.errors import unknown
 from dis_bench.models.schedules import Schedule, read_schedule
-from dis_bench.printing import as_utf8
+from dis_bench.parameters import Parameter, Value
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,17 +34,8 @@ if TYPE_CHECKING:
     from dis_bench.models.given import Given
 
 
-_KINDS: dict[type, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-}
-LARGEST_WHOLE = 2**63 - 1
-
-
 @dataclass(frozen=True)
-class Hyperparameter:
+class Hyperparameter(Parameter):
     """A number, switch or word of an objective that a study can vary.
 
     Attributes:
@@ -60,59 +50,18 @@ class Hyperparameter:
             cells; at the default, the model must train as if it did not exist.
     """
 
-    name: str
-    default: float | int | bool | str
-    summary: str
-    low: float | None = None
-    high: float | None = None
-    words: tuple[str, ...] = ()
-    grid: tuple[float | int | bool | str, ...] = ()
+    WORD = "hyperparameter"
+
+    grid: tuple[Value, ...] = ()
     optional: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise InputError(f"a hyperparameter's name must be a Python name, but is {shown(self.name)}.")
-        if not isinstance(self.default, tuple(_KINDS)):
-            raise InputError(
-                f"the default of hyperparameter '{self.name}' must be a number, a text, True or False, "
-                f"but is {shown(self.default)}."
-            )
-        for bound in (self.low, self.high):
-            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
-                raise InputError(
-                    f"the bounds of hyperparameter '{self.name}' must be numbers, but {shown(bound)} is one."
-                )
-        for what, given in (("words", self.words), ("grid", self.grid)):
-            if not isinstance(given, tuple):
-                raise InputError(
-                    f"the {what} of hyperparameter '{self.name}' must be a tuple, but is {shown(given)}."
-                )
+        super().__post_init__()
+        self._check_tuple("grid", self.grid)
         for value in self.grid:
             self.parse(value)
 
-    def parse(self, given: Any) -> float | int | bool | str:
-        """Convert a text or a value to this hyperparameter's type.
-
-        Raises:
-            InputError: it does not have that type, is not finite, or is out of bounds.
-        """
-        value = self._convert(given)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{self.name} must be finite, but {shown(given)} was given.")
-        if isinstance(value, str) and as_utf8(value) != value:
-            raise InputError(f"{self.name} must be text in UTF-8, but {shown(value)} was given.")
-        if self.words and value not in self.words:
-            raise unknown(self.name, str(value), self.words)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            below = self.low is not None and value < self.low
-            above = self.high is not None and value > self.high
-            if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
-                raise InputError(f"{self.name} must be below 2^63, but {shown(given)} was given.")
-            if below or above:
-                raise InputError(f"{self.name} must be {self._bounds()}, but {shown(given)} was given.")
-        return value
-
-    def read(self, given: Any) -> float | int | bool | str | Schedule:
+    def read(self, given: Any) -> Value | Schedule:
         """Return a value of this hyperparameter or, if it is a float, a schedule.
 
         Raises:
@@ -126,30 +75,6 @@ class Hyperparameter:
         for value in (read.start, read.end):  # no other value is outside of these
             self.parse(value)
         return read
-
-    def _convert(self, given: Any) -> float | int | bool | str:
-        kind = self._kind
-        try:
-            if kind is bool:
-                return {"true": True, "false": False, "1": True, "0": False}[str(given).lower()]
-            if isinstance(given, str) or kind is not str:
-                value = kind(given)
-                # int(1.5) would change 1.5, and True is not a number.
-                wrong = isinstance(given, bool) or (kind is int and value != given)
-                if isinstance(given, str) or not wrong:
-                    return value
-        except (TypeError, ValueError, OverflowError, KeyError):
-            pass
-        raise InputError(f"{self.name} must be {_KINDS[kind]}, but {shown(given)} was given.")
-
-    @property
-    def _kind(self) -> type:
-        return next(kind for kind in _KINDS if isinstance(self.default, kind))
-
-    def _bounds(self) -> str:
-        if self.low is not None and self.high is not None:
-            return f"from {self.low:g} to {self.high:g}"
-        return f"at least {self.low:g}" if self.low is not None else f"at most {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -197,7 +122,8 @@ class Model:
         name: the name that users type and tables show.
         hyperparameters: the values that a study can vary; each becomes an attribute of the instance.
         dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
-        needs: inputs from the dataset other than images: ``("factors",)``.
+        needs: inputs from the dataset other than images: ``("factors",)``, which may be labels, or
+            ``("grid",)``, an image for each combination of factors.
         note: text that legends of reports add in parentheses, if nothing of the model varies.
         baseline: whether the model is there to be beaten: reports say which scores it saturates. Like
             ``note``, it is not inherited.

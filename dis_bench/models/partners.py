@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from dis_bench.errors import InputError, unknown
 Classes = np.ndarray  # int64 [B, F], of factors that vary
 
 
-class Grid(Protocol):
-    """The grid of a dataset, as draws see it."""
+class Factors(Protocol):
+    """The factors of a dataset, as draws see them: a grid, or labels."""
 
     sizes: tuple[int, ...]
 
@@ -23,12 +23,17 @@ class Grid(Protocol):
     def factors(self, indices: Any) -> Any:
         """Return the factor classes [B, F] at indices [B]."""
 
+
+@runtime_checkable
+class Grid(Factors, Protocol):
+    """The grid of a dataset, of which each combination of classes has an image."""
+
     def indices(self, factors: Any) -> Any:
         """Return the indices [B] of factor classes [B, F]."""
 
 
 class Varying(NamedTuple):
-    """The factors of a grid that take more than one value.
+    """The factors that take more than one value.
 
     Attributes:
         places: among all factors, int64 [V].
@@ -41,8 +46,8 @@ class Varying(NamedTuple):
     ordered: np.ndarray
 
 
-def list_varying(grid: Grid) -> Varying:
-    """List the factors of a grid that take more than one value."""
+def list_varying(grid: Factors) -> Varying:
+    """List the factors that take more than one value."""
     factors = [(place, factor) for place, factor in enumerate(grid) if factor.size > 1]
     return Varying(
         np.array([place for place, _ in factors], dtype=np.int64),

@@ -26,7 +26,7 @@ class SlowVAE(VAE):
     """
 
     name, dial = "slowvae", "gamma"
-    needs = ("factors",)
+    needs = ("grid",)
     hyperparameters = (
         Hyperparameter("gamma", 10.0, "weight of the slowness", low=0.0),
         Hyperparameter("beta", 1.0, "weight of the KL", low=0.0),

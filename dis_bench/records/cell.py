@@ -26,7 +26,10 @@ RECIPE = 3
 EXTERNAL = "external"  # the source of factors, and the version of models, that are not known here
 
 # Fields that the identity leaves out if they are empty.
-_OPTIONAL = ("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop")
+_OPTIONAL = (
+    *("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop"),
+    "dataset_parameters",
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Cell:
         clip_norm: largest norm of each player's gradients; 0 does not clip them.
         lr_schedule: the rule by which learning rates fall, as a text; empty keeps them.
         early_stop: steps without a better held-out reconstruction that end the training; 0 takes all steps.
+        dataset_parameters: values of the dataset's parameters that are not its defaults, as a text such as
+            ``image_size=32``.
     """
 
     dataset: str
@@ -80,6 +85,7 @@ class Cell:
     clip_norm: float = 0.0
     lr_schedule: str = ""
     early_stop: int = 0
+    dataset_parameters: str = ""
 
     def __hash__(self) -> int:
         # With the values of hyperparameters: in a grid of thousands, cells would otherwise all collide.

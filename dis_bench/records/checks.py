@@ -144,7 +144,7 @@ def check_anchor(anchor: Any, key: str) -> None:
     _check_keys(anchor, KeptAnchor)
     if key_of_anchor(anchor) != key:
         raise Damaged("its file's name does not match its content")
-    for name in ("dataset", "metric"):
+    for name in ("dataset", "metric", *({"labels"} & anchor.keys())):
         _check_text(name, anchor[name])
     for name in ("rows", "latent_size"):
         _check_whole(name, anchor[name], low=1)
@@ -239,6 +239,7 @@ _OPTIONAL = {
     "clip_norm",
     "lr_schedule",
     "early_stop",
+    "dataset_parameters",
 }
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 
@@ -390,6 +391,8 @@ def _check_declared(declared: Any) -> None:
     for name in Declared.__annotations__:
         _check_table(f"declared {name}", declared.get(name, {}))
     _check_line("caveat", declared.get("dataset", {}).get("caveat", ""))
+    for name in _check_list("declared factors", declared.get("dataset", {}).get("factors", [])):
+        _check_line("name of a factor", name)
     _check_line("note", declared.get("model", {}).get("note", ""))
     if not isinstance(declared.get("model", {}).get("baseline", False), bool):
         raise Damaged("its declared baseline is neither true nor false")

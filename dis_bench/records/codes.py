@@ -22,14 +22,15 @@ FILE = "codes.npz"
 LAYOUT: Layout = {
     "codes": ("<f4", ("images", "latents")),  # posterior means, or the encoder's output
     "log_variances": ("<f4", ("images", "latents")),  # of the posteriors; absent without posteriors
-    "factors": ("<i4", ("images", "factors")),  # class indices
+    "factors": ("<i4", ("images", "factors")),  # class indices; absent if they are unknown
 }
+OPTIONAL = ("log_variances", "factors")
 
 
 def write_codes(
     folder: Path,
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | None,
     log_variances: ArrayLike | None = None,
     file: str = FILE,
 ) -> None:
@@ -48,7 +49,8 @@ def read_codes(
 
     Args:
         folder: folder of the cell.
-        names: names of the arrays; all of them by default. Log-variances are left out if there are none.
+        names: names of the arrays; all of them by default. Log-variances and factors are left out if there
+            are none.
         record: record of the cell, if it was read before.
         file: name of the file; by default that of the codes at the end of the training.
 
@@ -60,7 +62,7 @@ def read_codes(
     layout = {name: LAYOUT[name] for name in names or LAYOUT}
     content = read_file(folder, file, record)
     latents = record["cell"]["latent_size"]
-    return unpack(content, layout, {"latents": latents} if latents else {}, optional=("log_variances",))
+    return unpack(content, layout, {"latents": latents} if latents else {}, optional=OPTIONAL)
 
 
 def has_codes(folder: Path, record: Record) -> bool:

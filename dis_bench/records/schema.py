@@ -13,6 +13,8 @@ SCHEMA = 2
 # A record in memory: the keys of KeptRecord, and the ``folder`` that it was read from.
 Record = dict[str, Any]
 
+LACKS_FACTORS = "it needs factors"  # the beginning of the reason for scores that a dataset cannot have
+
 ENCODER = "encoder"  # the kind of a cell that was trained elsewhere
 
 
@@ -36,6 +38,7 @@ class CellIdentity(TypedDict):
     source: str  # rendered, official or external
     fingerprint: str  # of the dataset's pixels
     dataset_version: str  # of the dataset's code
+    dataset_parameters: NotRequired[str]  # values that are not the dataset's defaults: image_size=32
     model: str  # as the user named it
     model_version: str  # of the model's code
     hyperparameters: dict[str, float | bool | str]  # the objective's own, by name
@@ -153,7 +156,7 @@ class DeclaredModel(TypedDict):
 class Declared(TypedDict, total=False):
     """The declarations of plug-ins to readers, so that a report does not need the plug-ins."""
 
-    dataset: dict[str, str]  # caveat
+    dataset: dict[str, Any]  # caveat; the names of factors, if they are labels instead of a grid
     model: DeclaredModel
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 
@@ -211,6 +214,7 @@ class KeptAnchor(TypedDict):
     schema: int  # version of this layout
     dataset: str  # as in the cells
     grid: list[int]  # number of values of each factor
+    labels: NotRequired[str]  # fingerprint of the factors, if they are labels instead of a grid
     rows: int  # number of scored images
     latent_size: int  # width of the noise
     seed: int  # of the metrics' draws

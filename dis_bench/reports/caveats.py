@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import LACKS_FACTORS, Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
@@ -24,6 +24,8 @@ FEW_SEEDS = 10
 
 # Entries of a record's environment that affect numbers and are not versions of packages.
 _MACHINE = ("device", "precision", "kernels", "instructions")
+
+_NO_GAP = 1e-6  # between the scores of a perfect code and of noise
 
 _SHORT_OF_TOP = 0.05  # share of the scale; a perfect code that misses more of it deserves a caveat
 
@@ -58,6 +60,7 @@ def find_caveats(
         *_mixtures(settings, records),
         *_sources(settings, declared),
         *_ceilings(settings, declared),
+        *_indifferent(settings, declared),
         *_metrics(settings, declared),
         *_collapses(settings),
     ]
@@ -87,12 +90,18 @@ def _failures(settings: list[Setting]) -> Iterator[str]:
 
 
 def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
-    """Yield the metrics that failed on finished cells, by their reason."""
+    """Yield the metrics that gave finished cells no score, by their reason."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    impossible: dict[str, dict[str, None]] = defaultdict(dict)
     for record in records:
         unscored = record.get("unscored")
         for metric, reason in unscored.items() if isinstance(unscored, dict) else ():
-            reasons[metric, str(reason)].append(record["hash"])
+            if str(reason).startswith(LACKS_FACTORS):
+                impossible[str(reason).removeprefix("it ").rstrip(".")][metric] = None
+            else:
+                reasons[metric, str(reason)].append(record["hash"])
+    for reason, metrics in impossible.items():
+        yield f"Left empty: {', '.join(metrics)}. Each {reason}."
     if not reasons:
         return
     names = {
@@ -267,6 +276,24 @@ def _is_short_of_top(score: Quantity, perfect: float) -> bool:
         return False
     bottom, top = score.range
     return perfect < top - _SHORT_OF_TOP * (top - bottom)  # False if the top is infinite: inf - inf is nan
+
+
+def _indifferent(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:
+    """Yield the scores in which noise reaches a perfect code, by dataset."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for setting, said in zip(settings, declared, strict=True):
+        for score in find_quantities(setting.done, dict.fromkeys(setting.anchors), said):
+            anchor = setting.anchors.get(score.name)
+            if anchor is None or score.better != "higher" or not anchor.chance >= anchor.perfect - _NO_GAP:
+                continue
+            found[plain_name(setting.cell["dataset"])][f"{score.label} ({score.format(anchor.perfect)})"] = (
+                None
+            )
+    for dataset, scores in found.items():
+        yield (
+            f"On {dataset}, noise scores as high as a perfect code in {', '.join(scores)}, so these scores "
+            "cannot tell codes apart there; some metrics compare factors, and need two or more."
+        )
 
 
 def _collapses(settings: list[Setting]) -> Iterator[str]:

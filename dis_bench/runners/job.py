@@ -92,6 +92,7 @@ class Pipeline:
         protocols: version and parameters of each metric, by dataset.
         manner: options of the training.
         parts: parts of each finished cell to keep.
+        unscorable: by dataset, the reason for each metric that it has no factors for.
     """
 
     store: Store
@@ -107,6 +108,7 @@ class Pipeline:
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     manner: Manner = field(default_factory=Manner)
     parts: tuple[str, ...] = PARTS
+    unscorable: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __call__(self, job: Job, emit: Emit) -> Record | None:
         """Run one job, and return its record; None if another live run has the cell.
@@ -233,10 +235,11 @@ class Pipeline:
     def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
         """Write an unscored record, so that a kill loses no training; return it scored."""
         sync_files(claim.folder)
-        pending = dict.fromkeys(self.metrics, PENDING)
+        metrics = {name: what for name, what in self.metrics.items() if name not in record["unscored"]}
+        pending = {**record["unscored"], **dict.fromkeys(metrics, PENDING)}
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
         arrays = read_codes(claim.folder)
-        record = score(record, arrays, self.metrics, self.parameters, self.allow_small, tell)
+        record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
         return self._score_along(record, claim.folder, tell)
 
     def _score_along(self, record: Record, folder: Path, tell: Tell, old: Record | None = None) -> Record:
@@ -343,7 +346,7 @@ class Pipeline:
             "evaluation": {},
             "scores": {},
             "protocol": {},
-            "unscored": {},
+            "unscored": {**self.unscorable.get(cell.dataset, {})},
             "small": [],
             "timing": {},
             "failure": None,

@@ -17,6 +17,7 @@ MOST = {
     "batch_size": 100_000,
     "latent_size": 4_096,
     "early_stop": 1_000_000_000,
+    "image_size": 256,
 }
 MOST_CELLS = 100_000
 MOST_WORKERS = 10_000
@@ -161,6 +162,11 @@ def _check_list(name: str, value: Any) -> None:
     else:
         wrong = [one for one in value if not (isinstance(one, (str, type)) or callable(one))]
         what = "a list of names, classes or functions"
+    if name == "datasets" and wrong:
+        from dis_bench.datasets.dataset import Dataset  # which costs numpy, where there is a dataset anyway
+
+        wrong = [one for one in wrong if not isinstance(one, Dataset)]
+        what = "a list of names, classes or datasets"
     if wrong:
         raise InputError(f"{name} must be {what}, but {shown(wrong[0])} is in it.")
 

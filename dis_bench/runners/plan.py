@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dis_bench.datasets.dataset import NO_FACTORS
 from dis_bench.records.cell import Cell
 from dis_bench.runners.options import PARTS
 from dis_bench.runners.study_code import StudyCode
@@ -28,6 +29,7 @@ class Plan:
         allow_small: whether protocols are reduced to the images that a dataset has.
         protocols: version and parameters of each metric, by dataset.
         keep: parts of each finished cell to keep.
+        unscorable: by dataset, the reason for each metric that it has no factors for.
     """
 
     cells: tuple[Cell, ...]
@@ -41,6 +43,18 @@ class Plan:
     allow_small: bool = False
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     keep: tuple[str, ...] = PARTS
+    unscorable: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences to read before a study starts: unwatched code, scores left empty."""
+        left_empty = [
+            f"{', '.join(reasons)} {'are' if len(reasons) > 1 else 'is'} left empty for dataset '{name}', "
+            f"which has {NO_FACTORS}."
+            for name, reasons in self.unscorable.items()
+            if reasons
+        ]
+        return [*filter(None, [self.code.warning]), *left_empty]
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
-NEEDS = ("factors",)  # of a dataset beside images, which a model may declare
+NEEDS = ("factors", "grid")  # of a dataset beside images, which a model may declare
 
 
 def check_models(models: dict[str, Plugin]) -> None:
@@ -58,7 +58,7 @@ def _check_model(whose: str, model: Any) -> None:
     if not isinstance(model.baseline, bool):
         raise InputError(f"{whose}: baseline must be True or False, but is {shown(model.baseline)}.")
     if not isinstance(model.needs, tuple) or not set(model.needs) <= set(NEEDS):
-        raise InputError(f"{whose}: needs must be () or {NEEDS}, but is {shown(model.needs)}.")
+        raise InputError(f"{whose}: needs must be () or some of {NEEDS}, but is {shown(model.needs)}.")
     dial = vars(model).get("dial")  # an inherited dial may name a hyperparameter that the subclass lacks
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
@@ -138,8 +138,10 @@ def _check_dataset(whose: str, dataset: Any) -> None:
     for attribute in ("name", "fingerprint", "source"):
         _check_text(whose, attribute, getattr(dataset, attribute, None))
     grid, shape = getattr(dataset, "grid", None), getattr(dataset, "image_shape", None)
-    if not isinstance(grid, FactorGrid):
-        raise InputError(f"{whose}: grid must be a FactorGrid, but is {shown(grid)}.")
+    if grid is not None and not isinstance(grid, FactorGrid):
+        raise InputError(f"{whose}: grid must be a FactorGrid or None, but is {shown(grid)}.")
+    if grid is None:
+        _check_without_grid(whose, dataset)
     if shape is None or not _is_shape(shape):
         raise InputError(f"{whose}: image_shape must be (C, H, W), but is {shown(shape)}.")
     if shape[0] not in CHANNELS or max(shape[1:]) > MOST_PIXELS:
@@ -154,6 +156,21 @@ def _check_dataset(whose: str, dataset: Any) -> None:
         raise InputError(f"{whose} must have at least 2 images, but has {len(dataset)}.")
 
 
+def _check_without_grid(whose: str, dataset: Dataset) -> None:
+    """Check the number of images of a dataset without a grid, and its labels."""
+    from dis_bench.datasets.labels import Labels
+
+    count, labels = getattr(dataset, "count", None), dataset.labels
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise InputError(
+            f"{whose} has no grid, so count must be its number of images, but is {shown(count)}."
+        )
+    if labels is not None and not isinstance(labels, Labels):
+        raise InputError(f"{whose}: labels must be Labels or None, but is {shown(labels)}.")
+    if labels is not None and len(labels) != count:
+        raise InputError(f"{whose} has {count:,} images, but labels of {len(labels):,}.")
+
+
 def check_needs(model: str, needs: Sequence[str], name: str, dataset: Dataset) -> None:
     """Check that a dataset has what a model needs of it beside images.
 
@@ -166,10 +183,16 @@ def check_needs(model: str, needs: Sequence[str], name: str, dataset: Dataset) -
     Raises:
         InputError: it lacks something.
     """
-    if "factors" in needs and getattr(dataset, "grid", None) is None:
+    if "factors" in needs and dataset.known_factors is None:
         raise InputError(
             f"model '{model}' needs factors, by which it draws pairs or labels, but dataset '{name}' has "
             "none."
+        )
+    if "grid" in needs and dataset.grid is None:
+        has = "none" if dataset.known_factors is None else "labels alone"
+        raise InputError(
+            f"model '{model}' needs a grid of factors, an image for each combination, by which it draws "
+            f"pairs, but dataset '{name}' has {has}."
         )
 
 

@@ -166,8 +166,8 @@ def run_study(
         pipeline = build_pipeline(plan, store, command, checkpoint_minutes)
         with registry.keeping_code():
             needed = _check_space(jobs, pipeline)
-    if plan.code.warning:
-        watcher.warn(plan.code.warning)
+    for sentence in plan.warnings:
+        watcher.warn(sentence)
     watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
         if jobs:
@@ -372,6 +372,7 @@ def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: f
         plan.protocols,
         Manner(checkpoint_minutes=checkpoint_minutes),
         plan.keep,
+        plan.unscorable,
     )
 
 

@@ -1,14 +1,16 @@
-"""Settings by ``name.key``: hyperparameters of models, and parameters of metrics."""
+"""Settings by ``name.key``, of models, metrics and datasets."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import read_value
+from dis_bench.parameters import Parameter, Value
 
 Given = Mapping[str, Any]
 
@@ -16,15 +18,17 @@ _COMMA = re.compile(r",(?![^()]*\))")  # one that no closing bracket follows bef
 
 
 class Settings(NamedTuple):
-    """Parsed settings of models and metrics.
+    """Parsed settings of models, metrics and datasets.
 
     Attributes:
         hyperparameters: the values to try, by model and name.
         parameters: the parameters of protocols, by metric and name.
+        datasets: values of parameters, by dataset and name.
     """
 
     hyperparameters: dict[str, dict[str, Sequence[Any]]]
     parameters: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Value]]
 
 
 def parse_settings(texts: Sequence[str], example: str) -> dict[str, str | list[str]]:
@@ -49,32 +53,36 @@ def parse_settings(texts: Sequence[str], example: str) -> dict[str, str | list[s
 
 
 def resolve_settings(
-    settings: Given, models: Mapping[str, Collection[str]], metrics: Mapping[str, Metric]
+    settings: Given,
+    models: Mapping[str, Collection[str]],
+    metrics: Mapping[str, Metric],
+    datasets: Mapping[str, Mapping[str, Parameter]] = MappingProxyType({}),
 ) -> Settings:
-    """Assign settings to models and metrics, and check the parameters of metrics.
+    """Assign settings to models, metrics and datasets, and check all but the first.
 
     Args:
         settings: a value, or a list of values, by ``name.key``. A text is read as after ``--set``: commas
             separate the values of a hyperparameter, or of a parameter that is a list.
         models: the names of the hyperparameters, by model.
         metrics: the metrics to score, by name.
+        datasets: the parameters that datasets declare, by dataset and name.
 
     Raises:
-        InputError: a key has no name, its name is neither a model nor a metric of the study or is both, the
-            hyperparameter or parameter is unknown, its value is missing, or a parameter's value has another
-            type than its default.
+        InputError: a key has no name, its name is none of a model, metric or dataset of the study or is
+            several of them, the hyperparameter or parameter is unknown, its value is missing, or a
+            parameter's value has another type than its default.
     """
-    found = Settings({}, {})
+    found = Settings({}, {}, {})
+    kinds: dict[str, Mapping[str, Any]] = {"model": models, "metric": metrics, "dataset": datasets}
     for key, given in settings.items():
         name, _, of = str(key).rpartition(".")
         if isinstance(given, Mapping):  # betavae.beta without quotes is a table in TOML
             raise InputError(
                 f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
             )
-        if name in models and name in metrics:
-            raise InputError(
-                f"setting '{key}' may mean model '{name}' or metric '{name}': rename one of the two."
-            )
+        meant = [f"{kind} '{name}'" for kind, known in kinds.items() if name in known]
+        if len(meant) > 1:
+            raise InputError(f"setting '{key}' may mean {' or '.join(meant)}: rename one of the two.")
         if name in models:
             if of not in models[name]:
                 raise unknown(f"hyperparameter of {name}", of, models[name])
@@ -84,8 +92,15 @@ def resolve_settings(
             if of not in metric.parameters:
                 raise unknown(f"parameter of {name}", of, metric.parameters)
             found.parameters.setdefault(name, {})[of] = _read_parameter(key, given, metric.parameters[of])
+        elif name in datasets:
+            if of not in datasets[name]:
+                raise unknown(f"parameter of dataset {name}", of, datasets[name])
+            found.datasets.setdefault(name, {})[of] = _read_single(key, given, datasets[name][of])
         else:
-            raise unknown("model or metric" if models else "metric", name or str(key), [*models, *metrics])
+            settable = [name for name, declared in datasets.items() if declared]
+            known = [*models, *metrics, *settable]
+            kind = "model, metric or dataset" if settable else "model or metric" if models else "metric"
+            raise unknown(kind, name or str(key), known)
     for name, parameters in found.parameters.items():
         found.parameters[name] = {of: metrics[name].resolve(parameters)[of] for of in parameters}
     return found
@@ -101,6 +116,18 @@ def _list_values(key: str, given: Any) -> Sequence[Any]:
             f"settings: {key} must be a value or a list of values, but {shown(given)} was given."
         )
     return values
+
+
+def _read_single(key: str, given: Any, parameter: Parameter) -> Value:
+    """Return the value of a dataset's parameter."""
+    if isinstance(given, list | tuple):
+        if len(given) != 1:
+            raise InputError(
+                f"{key} takes one value, since a dataset is the same in all cells of a study, but "
+                f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
+            )
+        [given] = given
+    return parameter.parse(given)
 
 
 def _read_parameter(key: str, given: Any, default: Any) -> Any:

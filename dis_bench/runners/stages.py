@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dis_bench.datasets.dataset import Dataset
 from dis_bench.records.along import name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
@@ -170,7 +171,7 @@ def keep(
         record = {**record, **_keep_codes(folder, cell)}
     dataset, model = trained.trainee.dataset, trained.trainee.model
     declared = {
-        "dataset": {"caveat": dataset.caveat_of(dataset.source)},
+        "dataset": {"caveat": dataset.own_caveat, **_name_labels(dataset)},
         "model": {"note": model.note, "baseline": model.baseline},
     }
     return {
@@ -184,6 +185,13 @@ def keep(
         "declared": declared,
         **({"adapted": trained.adapted} if trained.adapted else {}),
     }
+
+
+def _name_labels(dataset: Dataset) -> dict[str, Any]:
+    """Return the names of the labels of a dataset, which its class does not know."""
+    if dataset.grid is not None or dataset.labels is None:
+        return {}
+    return {"factors": list(dataset.labels.names)}
 
 
 def _keep_codes(folder: Path, cell: Cell) -> Record:

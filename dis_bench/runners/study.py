@@ -89,11 +89,14 @@ class Study:
         models: names, ``module:Class``, ``path/file.py:Class``, or classes, also those of a notebook; records
             keep the source of a class.
         betas: values of ``beta`` for every model whose dial it is; the others keep their defaults.
-        datasets: names, as for models.
+        datasets: names, as for models, ``folder:PATH``, or datasets as objects, such as those of
+            :func:`dis_bench.dataset_from`.
         source: source of the images: ``rendered`` or ``official``; None takes a dataset's first.
         seeds: number of seeds, counted from 0; a list of seeds; or a text such as ``0-49`` or ``3,7``. None
             takes the budget's.
         steps: optimiser steps of each cell; None takes the budget's.
+        image_size: height and width of images in pixels, for datasets that resize their images; None takes
+            a dataset's default.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
         holdout: share of each dataset's images to keep out of training, between 0 and 1; 0 keeps none out.
@@ -109,9 +112,9 @@ class Study:
             when the reconstruction of held-out images no longer improves; None keeps them.
         early_stop: end a training after this number of steps without a better reconstruction of held-out
             images, and score the best weights; None takes all steps.
-        settings: values of any declared hyperparameter by ``model.name``, and a metric's parameters by
-            ``metric.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a text, commas separate values.
-            A value may be a schedule: ``linear(0,4,0.1)``.
+        settings: values of any declared hyperparameter by ``model.name``, and parameters of a metric or
+            dataset by ``metric.name`` or ``dataset.name``: ``{"betavae.beta": [1, 4], "mig.bins": 40}``. In a
+            text, commas separate values. A value may be a schedule: ``linear(0,4,0.1)``.
         allow_small: score even if a protocol needs more rows than a dataset has images, and mark the scores.
         budget: ``quick`` or ``paper``.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -126,8 +129,9 @@ class Study:
 
     models: Sequence[str | type[Model]] = DEFAULTS["models"]
     betas: Sequence[float] = DEFAULTS["betas"]
-    datasets: Sequence[str | type[Dataset]] = DEFAULTS["datasets"]
+    datasets: Sequence[str | type[Dataset] | Dataset] = DEFAULTS["datasets"]
     source: str | None = DEFAULTS.get("source")
+    image_size: int | None = DEFAULTS.get("image_size")
     seeds: int | str | Sequence[int] | None = DEFAULTS.get("seeds")
     steps: int | None = DEFAULTS.get("steps")
     batch_size: int = DEFAULTS["batch_size"]
@@ -180,8 +184,9 @@ class Study:
 
     def _plan(self) -> Plan:
         from dis_bench.metrics import find_metrics, protocol
+        from dis_bench.runners.datasets import find_datasets, list_parameters, make_datasets
         from dis_bench.runners.scoring.pictures import check_pictures
-        from dis_bench.runners.scoring.scores import check_scoring
+        from dis_bench.runners.scoring.scores import check_scoring, list_unscorable
 
         check_options(vars(self), _CHOICES)
         self._check_score_at()
@@ -199,11 +204,19 @@ class Study:
             check_own_networks(name, plugin.load().own_networks, self.network, DEFAULTS["network"])
         found = find_metrics([_specification(plugin) for plugin in metrics.values()])
         declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
-        settings = resolve_settings(self.settings, declared, found)
+        found_datasets = find_datasets(self.datasets)
+        settings = resolve_settings(self.settings, declared, found, list_parameters(found_datasets))
         check_metrics(found, protocol(found.values(), settings.parameters))
         grids = self._expand_hyperparameters(models, declared, settings.hyperparameters)
-        dataset_plugins = _find_all("datasets", self.datasets)
-        datasets = self._load_datasets(dataset_plugins)
+        made = make_datasets(
+            found_datasets,
+            settings.datasets,
+            source=self.source,
+            data_dir=self.data_dir,
+            image_size=self.image_size,
+        )
+        dataset_plugins = {name: plugin for name, (plugin, _) in made.items()}
+        datasets = {name: dataset for name, (_, dataset) in made.items()}
         trained = set()
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
@@ -234,6 +247,7 @@ class Study:
             allow_small=self.allow_small,
             protocols=protocols,
             keep=tuple(self.keep),
+            unscorable={name: list_unscorable(name, dataset, found) for name, dataset in datasets.items()},
         )
 
     def _list_cells(
@@ -248,6 +262,8 @@ class Study:
         kernels: str,
         lr_schedule: str,
     ) -> tuple[Cell, ...]:
+        from dis_bench.runners.datasets import describe_parameters
+
         budget, steps = BUDGETS[self.budget], self._count_steps()
         seeds = list_seeds(budget.seeds if self.seeds is None else self.seeds)
         wide = {name for name, plugin in models.items() if plugin.load().has_wide_codes}
@@ -267,6 +283,7 @@ class Study:
                 source=dataset.source,
                 fingerprint=dataset.fingerprint,
                 dataset_version=dataset_plugins[dataset_name].version,
+                dataset_parameters=describe_parameters(dataset),
                 model=name,
                 model_version=models[name].version,
                 hyperparameters=ends,
@@ -373,14 +390,6 @@ class Study:
             check_adaptation(whose, model, networks, self.latent_size)
         return is_trained
 
-    def _load_datasets(self, plugins: dict[str, Plugin]) -> dict[str, Dataset]:
-        from dis_bench.datasets import load_dataset
-
-        return {
-            name: load_dataset(_specification(plugin), source=self.source, data_dir=self.data_dir)
-            for name, plugin in plugins.items()
-        }
-
 
 def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any]:
     """Read the options in a TOML file.
@@ -481,8 +490,10 @@ def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str,
     """Yield sources of classes and functions that were given, by kind and name."""
     for kind, some in given:
         for one in some:
-            plugin = None if isinstance(one, str) else registry.find(kind, one)
-            if plugin is not None and registry.installed(kind, plugin.name) is None:
+            if isinstance(one, str):
+                continue
+            plugin = registry.find(kind, one if callable(one) else type(one))  # or an instance of a dataset
+            if not plugin.is_ours and registry.installed(kind, plugin.name) is None:
                 source = registry.read_source(plugin)
                 if source and len(source) <= LONGEST_SOURCE:
                     yield (kind, plugin.name), source

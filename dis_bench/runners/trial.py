@@ -44,7 +44,7 @@ def try_model(
         with torch.no_grad():
             _try_networks(f"{whose} with network '{family}'", networks.train(), images)
         if takes_steps(networks):
-            draws = Draws(len(dataset), images, latents, seed=0, grid=dataset.grid)
+            draws = Draws(len(dataset), images, latents, seed=0, grid=dataset.known_factors)
             _try_step(whose, model, networks, draws, tuple(dataset.image_shape))
         with torch.no_grad():
             try_codes(whose, model, networks.eval(), torch.rand(images, *dataset.image_shape), latents)

@@ -10,7 +10,7 @@ from typing import Any
 from dis_bench.bars import bar
 from dis_bench.escape import visible
 from dis_bench.records.cell import Cell
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import LACKS_FACTORS, Record
 from dis_bench.runners.job import Job
 from dis_bench.runners.training.log import Progress
 
@@ -104,6 +104,8 @@ class ProgressBar(Watcher):
         elif self.bar.disable:
             print(f"cell {self.kept} of {self.total} done: {visible(cell.label)}", flush=True)
         for metric, reason in record["unscored"].items():
+            if reason.startswith(LACKS_FACTORS):  # as a warning said before anything started
+                continue
             self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
 
     def wait(self, cells: int) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor, FactorGrid
+from dis_bench.datasets.labels import Labels
 
 
 class Sound(Dataset):
@@ -126,6 +127,26 @@ class HidesSize(Sound):
 
     def draw(self, indices):
         return super().draw(indices // 20 * 20)
+
+
+class Unlabelled(Sound):
+    """Images whose factors nobody knows."""
+
+    grid, count = None, len(Sound.grid)
+
+    def draw(self, indices):
+        return Sound().draw(indices)
+
+
+class ForgetsLabels(Unlabelled):
+    """Labels that depend on how many images are asked for."""
+
+    labels = Labels(
+        [Factor("half", 2, ("first", "second"), "categorical")], np.arange(len(Sound.grid))[:, None] // 9000
+    )
+
+    def factors(self, indices):
+        return super().factors(indices) if len(indices) > 100 else 0 * super().factors(indices)
 
 
 class SameValueTwice(Sound):

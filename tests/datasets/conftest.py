@@ -1,4 +1,4 @@
-"""The drawn datasets, built once for all tests that only read images."""
+"""The drawn datasets, built once for all tests that only read images; and an empty cache."""
 
 import pytest
 
@@ -18,3 +18,10 @@ def shapes3d():
 @pytest.fixture(params=["dsprites", "shapes3d"])
 def rendered(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Return the folder of converted images, in a cache that is empty."""
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "dis-bench" / "images"

@@ -51,6 +51,7 @@ CHANGES = {
     "clip_norm": 1.0,
     "lr_schedule": "plateau(0.1,120,0.0001)",
     "early_stop": 500,
+    "dataset_parameters": "image_size=32",
 }
 
 

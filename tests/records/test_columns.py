@@ -22,7 +22,8 @@ METRICS = ["mig", "mig_sup", "dci", "betavae_score"]
 
 def test_the_fixed_columns_are_the_schema_s_in_its_order():
     assert list(FIXED) == [
-        *("hash", "folder", "status", "dataset", "source", "fingerprint", "model", "network", "likelihood"),
+        *("hash", "folder", "status", "dataset", "source", "fingerprint"),
+        *("dataset_parameters", "model", "network", "likelihood"),
         *("latent_size", "steps", "batch_size", "lr", "clip_norm", "lr_schedule", "early_stop"),
         *("precision", "kernels", "holdout"),
         *("seed", "schedules", "beta_norm", "dial", "dial_value"),

@@ -1,8 +1,11 @@
 """Invalid plug-ins are refused before training, in a sentence that names them."""
 
+import numpy as np
 import pytest
 
 from dis_bench.cli.main import main
+from dis_bench.datasets.grid import Factor
+from dis_bench.datasets.labels import Labels
 from dis_bench.errors import InputError
 from dis_bench.runners.plugins import check_needs
 from dis_bench.runners.study import Study
@@ -11,7 +14,9 @@ from tests.tiny import Tiny
 
 PLUGINS = """
 import sys
+import numpy as np
 import torch
+from dis_bench.datasets.labels import Labels
 from dis_bench.networks.burgess import Burgess
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.models.betavae import BetaVAE
@@ -62,6 +67,10 @@ class Measure(VAE):
 
 def data(name, **members): return type(name, (Tiny,), {"name": name, "__doc__": "", **members})
 DInit, DInitExit = data("DInit", __init__=fail), data("DInitExit", __init__=leave)
+TWO = Labels([Factor("a", 1, (0,), "ordinal")], np.zeros((2, 1), int))
+Uneven = data("Uneven", grid=None, count=3, labels=TWO)
+NoLabels = data("NoLabels", grid=None, count=3, labels=[0, 1, 1])
+Parameters = data("Parameters", parameters=["size"])
 Grid, GridList = data("Grid", grid=None), data("GridList", grid=[8, 8])
 Shape, Flat = data("Shape", image_shape=None), data("Flat", image_shape=(64, 64))
 Size, Oblong = data("Size", image_shape=(1, 28, 28)), data("Oblong", image_shape=(3, 64, 32))
@@ -144,8 +153,8 @@ def refuse(capsys, *words):
             "OnlyLoss",
             "model 'onlyloss' defines a loss of a VAE's terms, so it must subclass dis_bench.models.vae",
         ),
-        ("Needs", "needs must be () or ('factors',), but is ('labels',)."),
-        ("NeedsText", "needs must be () or ('factors',), but is 'factors'."),
+        ("Needs", "needs must be () or some of ('factors', 'grid'), but is ('labels',)."),
+        ("NeedsText", "needs must be () or some of ('factors', 'grid'), but is 'factors'."),
         ("Dial", "dial must be one of its hyperparameters, but is 'alpha'."),
         ("Played", "a loss to each of its players (autoencoder), but gives them to: generator."),
         ("Indices", "model 'indices' must draw 'images' as int64 indices [B], but draws tensor("),
@@ -168,8 +177,11 @@ def test_models(plugins, capsys, name, sentence):
     [
         ("DInit", "plugins.py:DInit' cannot be made: RuntimeError: not today."),
         ("DInitExit", "cannot be made: SystemExit: 0."),
-        ("Grid", "dataset 'Grid': grid must be a FactorGrid, but is None."),
-        ("GridList", "grid must be a FactorGrid, but is [8, 8]."),
+        ("Grid", "dataset 'Grid' has no grid, so count must be its number of images, but is None."),
+        ("GridList", "grid must be a FactorGrid or None, but is [8, 8]."),
+        ("Uneven", "dataset 'Uneven' has 3 images, but labels of 2."),
+        ("NoLabels", "labels must be Labels or None, but is [0, 1, 1]."),
+        ("Parameters", "dataset 'Parameters': parameters must be a tuple of Parameter, but is ['size']."),
         ("Shape", "image_shape must be (C, H, W), but is None."),
         ("Flat", "image_shape must be (C, H, W), but is (64, 64)."),
         (
@@ -263,9 +275,19 @@ def test_a_model_that_needs_factors_is_refused_on_data_without():
     class OwnImages(Tiny):
         """Images without factors: an example."""
 
-        grid = None
+        grid, count = None, 3
 
-    check_needs("paired", ("factors",), "tiny", Tiny())
+    class Labelled(OwnImages):
+        """Images with a label: an example."""
+
+        labels = Labels([Factor("kind", 2, ("a", "b"), "categorical")], np.array([[0], [1], [1]]))
+
+    check_needs("paired", ("factors", "grid"), "tiny", Tiny())
+    check_needs("labelled", ("factors",), "own", Labelled())
+    with pytest.raises(InputError, match="by which it draws pairs, but dataset 'own' has labels alone"):
+        check_needs("paired", ("grid",), "own", Labelled())
+    with pytest.raises(InputError, match="by which it draws pairs, but dataset 'own' has none"):
+        check_needs("paired", ("grid",), "own", OwnImages())
     check_needs("vae", (), "own", OwnImages())
     sentence = "model 'paired' needs factors, by which it draws pairs or labels, but dataset 'own' has none."
     with pytest.raises(InputError) as refusal:

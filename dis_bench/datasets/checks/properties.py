@@ -101,6 +101,8 @@ def has_an_image_for_each_combination(trial: DatasetTrial) -> str:
     Images are trained on by index and scored by factor.
     """
     dataset = trial.dataset
+    if dataset.grid is None:
+        raise DoesNotApply("it has no grid.")
     if len(dataset) != len(dataset.grid):
         raise Broken(f"len() is {len(dataset)}; expected {len(dataset.grid)}, the combinations of its grid")
     factors = np.asarray(dataset.factors(trial.indices))
@@ -118,6 +120,8 @@ def shows_every_factor(trial: DatasetTrial) -> str:
 
     No code can hold what no image shows, and every score would count it as missed.
     """
+    if trial.dataset.grid is None:
+        raise DoesNotApply("it has no grid, in which one factor changes at a time.")
     hidden = [factor.name for column, factor in _varied(trial) if not _changes_pixels(trial, column)]
     if hidden:
         raise Broken(
@@ -125,6 +129,27 @@ def shows_every_factor(trial: DatasetTrial) -> str:
             "expected some pixel to change"
         )
     return f"{len(_varied(trial))} factors change pixels."
+
+
+def knows_the_labels_of_its_images(trial: DatasetTrial) -> str:
+    """Check that each image has one class of each label, in whatever batch.
+
+    Scores compare codes with the labels of the same images.
+    """
+    dataset = trial.dataset
+    if dataset.labels is None or dataset.grid is not None:
+        raise DoesNotApply("it has no labels.")
+    everything = np.asarray(dataset.factors(np.arange(len(dataset))))
+    if everything.shape != (len(dataset), len(dataset.labels.sizes)):
+        raise Broken(
+            f"factors() of all images has the shape {list(everything.shape)}; expected "
+            f"{[len(dataset), len(dataset.labels.sizes)]}"
+        )
+    if (everything < 0).any() or (everything >= np.array(dataset.labels.sizes)).any():
+        raise Broken("factors() gives classes beyond the sizes of its labels; expected 0 to size - 1")
+    if (np.asarray(dataset.factors(trial.indices)) != everything[trial.indices]).any():
+        raise Broken("factors() depends on which images are asked for; expected the same classes")
+    return f"{len(dataset):,} images have {len(dataset.labels.sizes)} labels: {dataset.labels}."
 
 
 def names_the_values_of_its_factors(trial: DatasetTrial) -> str:
@@ -142,6 +167,8 @@ def names_the_values_of_its_factors(trial: DatasetTrial) -> str:
                     f"the values of factor '{factor.name}', which is {factor.kind}, rise and fall; expected "
                     "them in order"
                 )
+    if trial.dataset.known_factors is None:
+        raise DoesNotApply("it has no factors.")
     return f"{len(_varied(trial))} factors have a value for each class."
 
 
@@ -244,6 +271,7 @@ PROPERTIES: tuple[Property, ...] = (
     draws_the_same_in_a_worker,
     has_an_image_for_each_combination,
     shows_every_factor,
+    knows_the_labels_of_its_images,
     names_the_values_of_its_factors,
     refuses_indices_out_of_range,
     has_a_fingerprint_of_its_pixels,
@@ -255,12 +283,14 @@ PROPERTIES: tuple[Property, ...] = (
 
 def _varied(trial: DatasetTrial) -> list[tuple[int, Factor]]:
     """List the factors of more than one class, with their columns."""
-    return [(column, factor) for column, factor in enumerate(trial.dataset.grid) if factor.size > 1]
+    factors = trial.dataset.known_factors or ()
+    return [(column, factor) for column, factor in enumerate(factors) if factor.size > 1]
 
 
 def _changes_pixels(trial: DatasetTrial, column: int) -> bool:
     """Return whether any image changes with the class of one factor."""
     grid = trial.dataset.grid
+    assert grid is not None
     size = grid.sizes[column]
     classes = np.unique(np.linspace(0, size - 1, min(size, MOST_CLASSES)).round().astype(int))
     for reference in grid.factors(trial.indices[:REFERENCES]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,8 @@ def describe_knowledge(
         return None
     rows = min(ROWS, len(table))
     shares = table.mutual_information(BINS, rows) / table.factor_entropies(rows)
-    names = name_factors(record["cell"]["dataset"], arrays["factors"].shape[1])
+    said = record.get("declared", {}).get("dataset", {}).get("factors", ())
+    names = name_factors(record["cell"]["dataset"], arrays["factors"].shape[1], said)
     return {
         "factors": [names[place] for place in table.kept_factors],
         "information": [_round(latent) for latent in shares.tolist()],
@@ -75,11 +76,11 @@ def _round(values: list[float]) -> list[float]:
     return [round(value, 3) for value in values]
 
 
-def name_factors(dataset: str, count: int) -> list[str]:
-    """Name the factors of an installed dataset; number those of others."""
+def name_factors(dataset: str, count: int, said: Sequence[str] = ()) -> list[str]:
+    """Name factors as record or installed dataset do; number those of others."""
     plugin = installed("datasets", dataset)
-    names: list[str] = []
-    if plugin is not None:
+    names = list(said)
+    if plugin is not None and not names:
         try:
             names = [str(name) for name in plugin.load().grid.names]
         except Exception:  # another author's class may have anything under these names

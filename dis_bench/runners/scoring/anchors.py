@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dis_bench.bars import bar
+from dis_bench.datasets.labels import Labels
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.anchors import has_anchor, write_anchor
@@ -41,18 +42,21 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[di
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells if cell.latent_size}
     lacking = []
     for dataset, latent_size in sorted(widths):
+        factors = plan.datasets[dataset].known_factors
         for metric, used in plan.protocols[dataset].items():
-            if metric not in metrics:
+            if metric not in metrics or factors is None:  # a perfect code is the factors themselves
                 continue
             anchor = {
                 "dataset": dataset,
-                "grid": list(plan.datasets[dataset].grid.sizes),
+                "grid": list(factors.sizes),
                 "rows": min(ROWS, len(plan.datasets[dataset])),
                 "latent_size": latent_size,
                 "seed": SCORING_SEED,
                 "metric": metric,
                 "protocol": used,
             }
+            if isinstance(factors, Labels):  # their proportions matter as well
+                anchor["labels"] = factors.fingerprint
             if not has_anchor(store.root, anchor):
                 lacking.append(anchor)
     return lacking

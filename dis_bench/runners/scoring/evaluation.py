@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dis_bench.neutral import neutral
 from dis_bench.records.columns import join_images
-from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows
+from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows, read_factors
 from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
 
@@ -27,14 +27,14 @@ class Evaluation:
     Attributes:
         codes: [N, D], float32: posterior means if there is a posterior.
         log_variances: log-variances of the posteriors [N, D], float32, or None.
-        factors: class indices [N, F] of the same rows, int64.
+        factors: class indices [N, F] of the same rows, int64, or None.
         measures: measures by name, as far as the model has them: ``reconstruction``, ``mse``, ``kl``,
             ``elbo``, ``active_latents``, ``kl_per_latent``; docs/results.md describes each.
     """
 
     codes: np.ndarray
     log_variances: np.ndarray | None
-    factors: np.ndarray
+    factors: np.ndarray | None
     measures: dict[str, Any]
 
 
@@ -126,6 +126,6 @@ def _gather(
     return Evaluation(
         codes=found["codes"].float().numpy(),
         log_variances=None if logvar is None else logvar.float().numpy(),
-        factors=np.asarray(trained.dataset.factors(indices)),
+        factors=read_factors(trained.dataset, indices),
         measures=measures,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dis_bench.datasets.dataset import Dataset
+from dis_bench.datasets.dataset import NO_FACTORS, Dataset
 from dis_bench.errors import RECORD, InputError, Option, blaming, describe
 from dis_bench.metrics import add_columns, find_metrics, protocol, resolve_parameters
 from dis_bench.metrics.declaration import describe as describe_metric
@@ -17,8 +17,8 @@ from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.checks import check_scores
 from dis_bench.records.columns import find_metric
-from dis_bench.records.schema import Damaged
-from dis_bench.runners.scoring.rows import ROWS, draw_rows
+from dis_bench.records.schema import LACKS_FACTORS, Damaged
+from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
 SCORING_SEED = 0  # of the metrics' own draws, which are the same for every model
 
@@ -28,6 +28,14 @@ TRIED_ROWS = 300  # enough for any metric to read its parameters, and few enough
 
 Protocol = dict[str, dict[str, Any]]
 Parameters = Mapping[str, Mapping[str, Any]]
+
+
+def list_unscorable(name: str, dataset: Dataset, metrics: Mapping[str, Metric]) -> dict[str, str]:
+    """List the metrics that a dataset has no factors for, with the reason."""
+    if dataset.known_factors is not None:
+        return {}
+    reason = f"{LACKS_FACTORS}, but dataset '{name}' has {NO_FACTORS}"
+    return {own: reason for own, metric in metrics.items() if metric.reads_factors}
 
 
 def check_scoring(
@@ -42,7 +50,7 @@ def check_scoring(
     Args:
         name: name of the dataset.
         dataset: the dataset; its factors are read, but no image is drawn.
-        metrics: metrics by name.
+        metrics: metrics by name; those of :func:`list_unscorable` are left out.
         parameters: parameters that differ from the defaults, by metric.
         allow_small: whether protocols are reduced to the images that there are.
 
@@ -52,19 +60,22 @@ def check_scoring(
     Raises:
         InputError: there are too few images, or no factor varies.
     """
+    unscorable = list_unscorable(name, dataset, metrics)
+    metrics = {own: metric for own, metric in metrics.items() if own not in unscorable}
+    parameters = {own: given for own, given in parameters.items() if own in metrics}
     if not metrics:
         return {}
     rows = min(ROWS, len(dataset))
     used = resolve_parameters(metrics, parameters)
     check_rows(used, rows, allow_small, whose=f"dataset '{name}'")
     with blaming(f"dataset '{name}' cannot give its factors"):
-        factors = np.asarray(dataset.factors(draw_rows(dataset)))
+        factors = read_factors(dataset, draw_rows(dataset))
     try:
         Representation(np.zeros((rows, 1)), factors)
     except InputError as error:
         without = ("; ", Option("metrics", ()), " trains without scores.")
         raise InputError(f"dataset '{name}' cannot be scored: {str(error).rstrip('.')}", *without) from None
-    _check_values(metrics, parameters, factors[:TRIED_ROWS])
+    _check_values(metrics, parameters, None if factors is None else factors[:TRIED_ROWS], rows)
     protocols = protocol(metrics.values(), parameters, rows if allow_small else None)
     for metric in metrics.values():  # a caveat may be a function, which may fail
         describe_metric(metric, metric.outputs or (), name, protocols[metric.name])
@@ -72,10 +83,13 @@ def check_scoring(
 
 
 def _check_values(
-    metrics: Mapping[str, Metric], parameters: Mapping[str, Mapping[str, Any]], factors: np.ndarray
+    metrics: Mapping[str, Metric],
+    parameters: Mapping[str, Mapping[str, Any]],
+    factors: np.ndarray | None,
+    rows: int,
 ) -> None:
     """Check parameters on a small table that the metrics score with their defaults."""
-    codes = np.random.default_rng(SCORING_SEED).standard_normal((len(factors), 2))
+    codes = np.random.default_rng(SCORING_SEED).standard_normal((min(rows, TRIED_ROWS), 2))
     for name, given in parameters.items():
         try:
             table = Representation(codes, factors, log_variances=0 * codes, allow_small=True)
@@ -100,7 +114,7 @@ def score_cell(
     Args:
         record: the record, which is not changed; the new one differs in ``scores``, ``per_factor``,
             ``protocol``, ``unscored``, ``small``, ``left_out`` and ``declared``.
-        arrays: codes, factors and log_variances.
+        arrays: codes, and factors and log_variances if there are any.
         metrics: what to load for each name: the name itself, or ``path/file.py:name``.
         parameters: parameters that differ from the defaults, by metric.
         allow_small: whether protocols are reduced to the rows that there are.
@@ -110,7 +124,7 @@ def score_cell(
     try:
         representation = Representation(
             arrays["codes"],
-            arrays["factors"],
+            arrays.get("factors"),
             log_variances=arrays.get("log_variances"),
             seed=SCORING_SEED,
             allow_small=allow_small,

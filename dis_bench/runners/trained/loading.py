@@ -220,7 +220,10 @@ def _load_dataset(cell: Mapping[str, Any], given: Any, data_dir: str | Path | No
                 f"the dataset '{name}' of this cell is not installed; give it as dataset=..., a class, an "
                 "instance or 'file.py:Class'."
             )
-        made = load_dataset(name if given is None else given, source=cell["source"], data_dir=data_dir)
+        pairs = (one.partition("=") for one in cell.get("dataset_parameters", "").split())
+        parameters = {parameter: value for parameter, _, value in pairs}
+        named = name if given is None else given
+        made = load_dataset(named, source=cell["source"], data_dir=data_dir, **parameters)
     if made.fingerprint != cell["fingerprint"]:
         raise InputError(
             f"this cell has the dataset '{name}' with the fingerprint {cell['fingerprint']}, but that of "

@@ -15,7 +15,7 @@ from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score_representation
 from dis_bench.neutral import neutral, one_thread
-from dis_bench.runners.scoring.rows import draw_rows
+from dis_bench.runners.scoring.rows import draw_rows, read_factors
 from dis_bench.runners.scoring.scores import SCORING_SEED
 from dis_bench.runners.training.image_losses import BATCH
 
@@ -42,18 +42,21 @@ def score_again(
     """
     import pandas as pd
 
-    if getattr(dataset, "grid", None) is None:
-        raise InputError(f"dataset '{dataset.name}' has no factors, so its codes cannot be scored.")
     parameters, small = None, []
     if metrics is None:  # the recorded parameters are already reduced to the rows that there are
         metrics, parameters = _find_recorded(record)
         small = record.get("small", [])
     found = find_metrics(metrics, ["log_variances"])
+    if dataset.known_factors is None and (not found or any(one.reads_factors for one in found.values())):
+        raise InputError(
+            f"dataset '{dataset.name}' has no factors, so its codes can be scored only with metrics that "
+            "look at codes alone."
+        )
     rows = draw_rows(dataset)
     with one_thread():  # as in a worker: the number of threads changes the last digits
         codes, log_variances = _encode(rows, dataset, posterior)
         given: dict[str, Any] = {"seed": SCORING_SEED, "allow_small": True, "log_variances": log_variances}
-        table = Representation(codes, np.asarray(dataset.factors(rows)), **given)
+        table = Representation(codes, read_factors(dataset, rows), **given)
         scores = score_representation(table, found.values(), parameters).values
     series = pd.Series(scores, dtype=float)
     series.attrs["small"] = sorted(table.small.union(small) & scores.keys())

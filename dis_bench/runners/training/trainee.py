@@ -50,8 +50,8 @@ class Trainee:
     def draws(self) -> Draws:
         """Create the cell's own random generators."""
         cell, keeps = self.cell, None if self.holdout is None else self.holdout.keeps
-        count, grid = len(self.dataset), self.dataset.grid
-        return Draws(count, cell.batch_size, cell.latent_size, cell.seed, keeps, grid=grid)
+        count, factors = len(self.dataset), self.dataset.known_factors
+        return Draws(count, cell.batch_size, cell.latent_size, cell.seed, keeps, grid=factors)
 
     def images(self, count: int) -> Tensor:
         """Draw images [count, C, H, W] to train on, in [0, 1], without replacement."""

@@ -1,0 +1,208 @@
+"""Datasets of images that a script already has: tensors, arrays, and torch's datasets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dis_bench.bars import bar
+from dis_bench.datasets.dataset import Dataset
+from dis_bench.datasets.labels import Labels, make_labels
+from dis_bench.datasets.titles import check_title
+from dis_bench.errors import InputError, describe, shown
+from dis_bench.neutral import neutral
+from dis_bench.requirements import names_missing_packages
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ArrayImages(Dataset):
+    """Images in memory, as :func:`dataset_from` makes them.
+
+    Args:
+        images: uint8 ``[N, C, H, W]``, on the CPU.
+        labels: of the images, or None.
+        name: name of the dataset; by default one of its fingerprint.
+    """
+
+    name = "images"
+    sources = ("memory",)
+    contents = ("those that a script has", "labels, if there are any")
+
+    def __init__(self, images: torch.Tensor, labels: Labels | None = None, name: str | None = None) -> None:
+        super().__init__()
+        self._images = images
+        self.labels = labels
+        self.count = len(images)
+        channels, height, width = images.shape[1:]
+        self.image_shape = (channels, height, width)
+        digest = hashlib.sha256(str(list(images.shape)).encode())
+        for block in images.split(4096):
+            digest.update(block.contiguous().numpy().data)
+        if labels is not None:
+            digest.update(labels.fingerprint.encode())
+        self.fingerprint = f"sha256:{digest.hexdigest()[:16]}"
+        self.name = name or f"{type(self).name}-{digest.hexdigest()[:8]}"
+
+    def build(self) -> dict[str, torch.Tensor]:
+        return {"images": self._images}
+
+    def draw(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.tables["images"].index_select(0, indices)
+
+
+@names_missing_packages
+@neutral()
+def dataset_from(
+    images: Any,
+    labels: Any = None,
+    *,
+    label_names: Sequence[str] | None = None,
+    name: str | None = None,
+) -> ArrayImages:
+    """Make a dataset of images in memory, for a study or for scoring.
+
+    Args:
+        images: a tensor or an array, ``[N, C, H, W]``, ``[N, H, W, C]`` or ``[N, H, W]``, of bytes or of
+            floats in [0, 1], which are rounded to bytes; or a torch dataset that gives such images one by
+            one, alone or as the first of a tuple. C is 1 or 3.
+        labels: whole numbers or texts ``[N]`` or ``[N, F]``; by default those that a torch dataset gives as
+            whole numbers in second place, if it does so for every image. False ignores these.
+        label_names: names of the F labels.
+        name: name of the dataset in tables; by default one of its fingerprint, a hash of images and labels.
+
+    Returns:
+        A dataset for ``Study(datasets=[...])``.
+
+    Raises:
+        InputError: the images are not numbers of such a shape and range, differ in shape, or are fewer than
+            two; or the labels do not fit.
+
+    >>> import numpy as np
+    >>> dataset = dataset_from(np.zeros((4, 28, 28), np.uint8), labels=[3, 1, 3, 1], name="mine")
+    >>> dataset
+    ArrayImages(source='memory', Labels(label 2))
+    >>> dataset.images([0]).shape, dataset.factors([0, 1]).tolist()
+    (torch.Size([1, 1, 28, 28]), [[1], [0]])
+    """
+    if name is not None:
+        check_title("the name of a dataset", name)
+    own: list[Any] | None = None
+    is_array = hasattr(images, "shape") or isinstance(images, (list, tuple, str))
+    if not is_array and hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+        pixels, own = _gather(images)
+    else:
+        pixels = _read(images)
+    if len(pixels) < 2:
+        raise InputError(f"a dataset needs two images, but {len(pixels)} was given.")
+    if labels is None and own is not None:
+        labels = own
+    made = None if labels is None or labels is False else make_labels(labels, len(pixels), label_names)
+    if made is None and label_names is not None:
+        raise InputError(f"label_names {shown(label_names)} were given, but no labels.")
+    return ArrayImages(pixels, made, name)
+
+
+def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None]:
+    """Read all images of a torch dataset, and the labels that it gives with them."""
+    import torch
+
+    parts: list[torch.Tensor] = []
+    labels: list[Any] = []
+    for index in bar(range(len(dataset)), "reading images", unit=" images"):
+        try:
+            item = dataset[index]
+        except Exception as error:  # another author's code may raise anything
+            raise InputError(f"the dataset fails on image {index}: {describe(error)}.") from error
+        first, *rest = item if isinstance(item, (tuple, list)) else (item,)
+        image = _read_one(first, index)
+        if parts and image.shape != parts[0].shape:
+            raise InputError(
+                f"all images must have one shape, but image 0 has {list(parts[0].shape)} and image {index} "
+                f"{list(image.shape)}."
+            )
+        parts.append(image)
+        if rest and _is_label(rest[0]):
+            labels.append(rest[0])
+    if not parts:
+        raise InputError("a dataset needs two images, but none was given.")
+    return torch.stack(parts), labels if len(labels) == len(parts) else None
+
+
+def _is_label(value: Any) -> bool:
+    kind = str(getattr(value, "dtype", type(value).__name__))
+    return "int" in kind and not getattr(value, "shape", ())
+
+
+def _read_one(image: Any, index: int) -> torch.Tensor:
+    """Convert one image, as a tensor, an array or Pillow's image, to bytes [C, H, W]."""
+    try:
+        array = image if hasattr(image, "dtype") else np.asarray(image)
+        return _read(array[None])[0]
+    except InputError as error:
+        raise error.prefixed(f"image {index}: ") from None
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"image {index} cannot be read: {describe(error)}.") from None
+
+
+def _read(images: Any) -> torch.Tensor:
+    """Convert images to bytes [N, C, H, W] on the CPU."""
+    import torch
+
+    wanted = "images must be a tensor or an array [N, C, H, W], [N, H, W, C] or [N, H, W]"
+    try:
+        is_tensor = isinstance(images, torch.Tensor)
+        tensor = images.detach().cpu().clone() if is_tensor else torch.from_numpy(_copy_array(images))
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{wanted}, but {shown(images)} was given.") from None
+    if tensor.dim() == 3:
+        tensor = tensor[:, None]
+    if tensor.dim() != 4 or 0 in tensor.shape[1:]:
+        raise InputError(f"{wanted}, but one {list(tensor.shape)} was given.")
+    if tensor.shape[1] not in (1, 3) and tensor.shape[3] in (1, 3):
+        tensor = tensor.permute(0, 3, 1, 2)
+    if tensor.shape[1] not in (1, 3):
+        raise InputError(f"{wanted} with 1 or 3 channels C, but one {list(tensor.shape)} was given.")
+    return _to_bytes(tensor).contiguous()
+
+
+def _copy_array(images: Any) -> np.ndarray:
+    """Copy numbers to an array of a type that torch has too."""
+    array = np.asarray(images)
+    if array.dtype.kind not in "buif":
+        raise TypeError(array.dtype)
+    is_wide = array.dtype.kind == "u" and array.itemsize > 1
+    return np.array(array, np.int64 if is_wide else array.dtype.newbyteorder("="), order="C")
+
+
+def _to_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert bytes, bits, or floats in [0, 1] to bytes.
+
+    Raises:
+        InputError: values are out of range.
+    """
+    import torch
+
+    if tensor.dtype == torch.uint8:
+        return tensor
+    if tensor.dtype == torch.bool:
+        return tensor.to(torch.uint8) * 255
+    if not len(tensor):
+        return tensor.to(torch.uint8)
+    low, high = float(tensor.min()), float(tensor.max())
+    if tensor.is_floating_point():
+        if not 0 <= low <= high <= 1:  # False for NaN as well
+            raise InputError(
+                f"images of floats must be in [0, 1], but these are from {low:g} to {high:g}: undo their "
+                "normalisation, or give bytes."
+            )
+        return (tensor.double() * 255).round().to(torch.uint8)
+    if not 0 <= low <= high <= 255:
+        raise InputError(
+            f"images of whole numbers must be in [0, 255], but these are from {low:g} to {high:g}."
+        )
+    return tensor.to(torch.uint8)

@@ -1,0 +1,1 @@
+"""CelebA (Liu et al. 2015): aligned faces with forty attributes."""

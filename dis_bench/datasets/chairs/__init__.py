@@ -1,0 +1,1 @@
+"""3D chairs (Aubry et al. 2014): renderings of chair models."""

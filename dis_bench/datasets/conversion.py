@@ -1,0 +1,194 @@
+"""Collections of image files, converted once to squares in the user's cache.
+
+A note per collection and settings says which pixel file has its squares, and which state of the collection
+they are of. Pixel files are named by what they hold and never change, so that a study that runs keeps its
+images while a later one converts others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dis_bench.datasets.part import Part
+from dis_bench.datasets.photos import RULE, Square, Unusable, pillow_version
+from dis_bench.datasets.pixel_file import HEADER, PixelFile
+from dis_bench.datasets.stored import cache_directory, check_room, write_squares
+from dis_bench.errors import InputError, MetricParameters, shown
+
+MOST_NAMED = 5  # unusable images that a message names
+
+
+class Collection(Protocol):
+    """Image files to convert: those of a folder, or the members of an archive."""
+
+    @property
+    def place(self) -> str:
+        """The path, for messages and for the note."""
+
+    @property
+    def state(self) -> str:
+        """A text that changes if an image may have changed."""
+
+    def list_names(self) -> tuple[str, ...]:
+        """Return the names of the images, in order."""
+
+    def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
+        """Yield name and content of each image in order, or why it cannot be read."""
+
+    def has_colours(self) -> bool:
+        """Return whether any image has colours, as far as the headers say."""
+
+    def is_unchanged(self) -> bool:
+        """Return whether the state is still the same."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What images are converted to.
+
+    Attributes:
+        dataset: name of the dataset, for messages.
+        size: height and width in pixels.
+        crop: side of the square that is cut out of the middle; 0 for the largest.
+        color: ``auto``, ``grey`` or ``rgb``; ``auto`` is grey if no image has colours.
+        skip: whether images that cannot be used are left out instead of refused.
+    """
+
+    dataset: str
+    size: int
+    crop: int = 0
+    color: str = "auto"
+    skip: bool = False
+
+    @property
+    def settings(self) -> list[str]:
+        """Everything that decides on the pixels, apart from the images."""
+        return [*map(str, (self.size, self.crop, self.color, self.skip)), RULE, pillow_version()]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A collection as squares.
+
+    Attributes:
+        pixels: uint8 ``[C, size, size]`` of each image.
+        names: of the images, in order.
+        digest: hexadecimal, of contents, order, size, crop, channels, rule and Pillow's version.
+        left_out: number of images that cannot be used.
+    """
+
+    pixels: PixelFile
+    names: tuple[str, ...]
+    digest: str
+    left_out: int
+
+
+def convert(collection: Collection, wanted: Wanted) -> Converted:
+    """Return the squares of a collection, from the cache if they are there.
+
+    One process converts a collection; others wait for it.
+
+    Raises:
+        InputError: an image cannot be used, fewer than two can, the collection changes while it is read, or
+            the cache cannot be written.
+    """
+    cache = cache_directory()
+    key = hash_texts(str(Path(collection.place).resolve()), *wanted.settings)[:24]
+    path = cache / f"{key}.json"
+    note = _read_note(path, collection.state)
+    if note is None:
+        try:
+            with Part(cache / f"{key}.pixels") as part:
+                note = _read_note(path, collection.state)  # another process was faster
+                if note is None:
+                    note = _write(collection, wanted, part, path)
+                else:
+                    part.clear()
+        except OSError as error:
+            raise InputError(f"the cache '{cache}' cannot be written: {error.strerror or error}.") from None
+    record = (note["channels"], wanted.size, wanted.size)
+    pixels = PixelFile(Path(note["pixels"]), record, len(note["names"]))
+    return Converted(pixels, tuple(note["names"]), note["digest"], note["left_out"])
+
+
+def _write(collection: Collection, wanted: Wanted, part: Part, path: Path) -> dict[str, Any]:
+    """Convert a collection, and write its note."""
+    try:
+        note = _fill(collection, wanted, part)
+    except BaseException:
+        part.clear()
+        raise
+    with Part(path) as written:
+        written.clear()
+        written.file.write(json.dumps(note).encode())
+        written.move_into_place()
+    return note
+
+
+def _fill(collection: Collection, wanted: Wanted, part: Part) -> dict[str, Any]:
+    names = collection.list_names()
+    colours = collection.has_colours() if wanted.color == "auto" else wanted.color == "rgb"
+    square = Square(wanted.size, wanted.crop, 3 if colours else 1)
+    record = square.channels * wanted.size**2
+    check_room(part.path.parent, HEADER + record * len(names), f"converting '{collection.place}'")
+    part.clear()
+    title = f"reading {Path(collection.place).name}"
+    squares = write_squares(part.file, collection.read(), square, total=len(names), title=title)
+    _check_unusable(squares.unusable, squares.count, collection, wanted)
+    if not collection.is_unchanged():
+        raise InputError(f"'{collection.place}' changed while it was read: give the command again.")
+    digest = hash_texts(*map(str, vars(square).values()), *wanted.settings[-2:], squares.digest)
+    part.target = part.path.parent / f"{digest}.pixels"
+    part.move_into_place()
+    left_out = {name for name, _ in squares.unusable}
+    return {
+        "place": str(Path(collection.place).resolve()),
+        "state": collection.state,
+        "digest": digest,
+        "pixels": str(part.target),
+        "channels": square.channels,
+        "bytes": HEADER + record * squares.count,
+        "left_out": len(left_out),
+        "names": [name for name in names if name not in left_out],
+    }
+
+
+def _check_unusable(
+    unusable: list[tuple[str, str]], usable: int, collection: Collection, wanted: Wanted
+) -> None:
+    """Refuse images that cannot be used, or the lack of others."""
+    named = "; ".join(f"{shown(name)}: {reason}" for name, reason in unusable[:MOST_NAMED])
+    more = f"; and {len(unusable) - MOST_NAMED:,} more" if len(unusable) > MOST_NAMED else ""
+    if unusable and not wanted.skip:
+        raise InputError(
+            f"{len(unusable):,} of {len(unusable) + usable:,} images in '{collection.place}' cannot be used "
+            f"({named}{more}): remove them, or leave them out (",
+            MetricParameters({wanted.dataset: {"skip_unreadable": True}}),
+            ").",
+        )
+    if usable < 2:
+        raise InputError(
+            f"a dataset needs two images, but '{collection.place}' has {usable or 'none'} that can be used"
+            f"{f' ({named}{more})' if named else ''}."
+        )
+
+
+def _read_note(path: Path, state: str) -> dict[str, Any] | None:
+    """Return the note on a conversion, if collection and pixels are as they were."""
+    try:
+        note = json.loads(path.read_text("utf-8"))
+        is_current = note["state"] == state and Path(note["pixels"]).stat().st_size == note["bytes"]
+        whole = is_current and {"digest", "channels", "left_out", "names"} <= note.keys()
+        return note if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def hash_texts(*texts: str) -> str:
+    """Return the hexadecimal SHA-256 of some texts."""
+    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()

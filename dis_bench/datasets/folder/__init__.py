@@ -1,0 +1,1 @@
+"""Anybody's images: a folder of PNG, JPEG and WebP files, with labels or without."""

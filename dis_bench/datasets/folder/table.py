@@ -1,0 +1,107 @@
+"""Labels of the images in a folder: a file labels.csv, or the names of its folders."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dis_bench.datasets.labels import Labels, name_classes
+from dis_bench.errors import InputError, shown
+
+FILE = "labels.csv"
+LARGEST = 1 << 28  # bytes
+
+
+def find_table(root: Path) -> Path | None:
+    """Return the table in a folder, or else the one beside the folder, or None."""
+    places = (root / FILE, root.absolute().parent / FILE)
+    return next((place for place in places if place.is_file()), None)
+
+
+def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
+    """Read the labels of images from a CSV file.
+
+    The first column has the names of files, relative to the folder, or to the table if that is beside the
+    folder; every other column is a factor. Rows of other files are ignored.
+
+    Args:
+        path: the table, in UTF-8, with a header.
+        root: the folder of the images.
+        files: names of the images, relative to the folder.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, a value or an image, or has an image twice.
+    """
+    header, rows = _read_rows(path)
+    inside = path.parent == root
+    found: dict[str, list[str]] = {}
+    for number, row in rows:
+        if len(row) != len(header):
+            raise InputError(
+                f"'{path}', line {number}, has {len(row)} values, but its header names {len(header)} columns."
+            )
+        name = _normalise(row[0])
+        if not inside:
+            name = name.removeprefix(f"{root.absolute().name}/")
+        if name in found:
+            raise InputError(f"'{path}', line {number}, has a second row for {shown(name)}.")
+        found[name] = row[1:]
+        if "" in found[name]:
+            column = header[1 + found[name].index("")]
+            raise InputError(f"'{path}', line {number}, has no value of '{column}'.")
+    lacking = [name for name in files if name not in found]
+    if lacking:
+        raise InputError(
+            f"'{path}' has no row for {shown(lacking[0])}"
+            + (f", nor for {len(lacking) - 1:,} more of {len(files):,} images" if len(lacking) > 1 else "")
+            + ": give each image a row, or train without labels (folder.labels=none)."
+        )
+    columns = zip(*(found[name] for name in files), strict=True)
+    pairs = [name_classes(name, column) for name, column in zip(header[1:], columns, strict=True)]
+    return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header, and each row with the number of its line."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise InputError(f"'{path}' has more than {LARGEST:,} bytes.")
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        rows = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"'{path}' is not in UTF-8: save it in that encoding.") from None
+    except csv.Error as error:
+        raise InputError(f"'{path}' is not a CSV file: {error}.") from None
+    if not rows or len(rows[0][1]) < 2 or "" in rows[0][1][1:]:
+        raise InputError(
+            f"'{path}' must have a header with a column of file names and a name for each factor, separated "
+            f"by commas, but begins with {shown(','.join(rows[0][1]) if rows else '')}."
+        )
+    return rows[0][1], rows[1:]
+
+
+def _normalise(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def read_folders(root: Path, files: Sequence[str]) -> Labels:
+    """Label images with the name of the folder that they are in, below the root.
+
+    Raises:
+        InputError: some image is in no such folder.
+    """
+    outside = [name for name in files if "/" not in name]
+    if outside:
+        raise InputError(
+            f"labels by folders were asked for, but {shown(outside[0])} is in no folder below '{root}'."
+        )
+    factor, classes = name_classes("folder", [name.partition("/")[0] for name in files])
+    return Labels([factor], classes[:, None])

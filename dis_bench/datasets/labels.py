@@ -1,0 +1,171 @@
+"""Labels of images that have no grid of factors: the classes of each image, one by one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dis_bench.datasets.grid import Factor, check_indices
+from dis_bench.errors import InputError, shown
+
+
+class Labels:
+    """Factors of images that are known image by image, in any proportion.
+
+    Metrics score labels like factors. Unlike a grid, labels have no image for each combination of classes, so
+    nothing can be swept, and no pairs can be drawn by them.
+
+    Args:
+        factors: what the columns are.
+        classes: whole numbers ``[N, F]``; column i in 0 .. size - 1 of factor i.
+
+    Raises:
+        InputError: there is no factor, two have the same name, or a class is out of range.
+    """
+
+    def __init__(self, factors: Sequence[Factor], classes: np.ndarray) -> None:
+        names = [factor.name for factor in factors]
+        if not names or len(set(names)) != len(names):
+            raise InputError(f"labels need factors with different names, but {names} was given.")
+        classes = np.asarray(classes)
+        if classes.ndim != 2 or classes.shape[1] != len(names) or classes.dtype.kind not in "iu":
+            raise InputError(
+                f"labels must be whole numbers [N, {len(names)}] ({', '.join(names)}), but an array of "
+                f"{classes.dtype} {list(classes.shape)} was given."
+            )
+        self._factors = tuple(factors)
+        self.names = tuple(names)
+        self.sizes = tuple(factor.size for factor in factors)
+        wrong = np.argwhere((classes < 0) | (classes >= np.array(self.sizes)))
+        if len(wrong):
+            row, column = wrong[0]
+            raise InputError(
+                f"label '{names[column]}' must be from 0 to {self.sizes[column] - 1}, but image {row} has "
+                f"{classes[row, column]}."
+            )
+        self._classes = classes.astype(np.min_scalar_type(max(self.sizes)))
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def __iter__(self) -> Iterator[Factor]:
+        return iter(self._factors)
+
+    def __repr__(self) -> str:
+        return "Labels(" + ", ".join(f"{factor.name} {factor.size}" for factor in self) + ")"
+
+    def factors(self, indices: Any) -> Any:
+        """Return the classes at each index.
+
+        Args:
+            indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
+
+        Returns:
+            int64 ``[B, F]``, from the same library and on the same device.
+
+        Raises:
+            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
+        """
+        indices = check_indices(indices, len(self))
+        if isinstance(indices, np.ndarray):
+            return self._classes[indices].astype(np.int64)
+        classes = self._classes[indices.cpu().numpy()].astype(np.int64)
+        return indices.new_tensor(classes) if len(classes) else indices.new_zeros((0, len(self.sizes)))
+
+    def take(self, rows: np.ndarray) -> Labels:
+        """Return the labels of some images ``[n]``, in that order."""
+        return Labels(self._factors, self._classes[rows])
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that changes with names, values and classes."""
+        described = repr([(factor.name, factor.values, factor.kind) for factor in self])
+        classes = np.ascontiguousarray(self._classes.astype("<i4"))
+        return hashlib.sha256(described.encode(errors="surrogateescape") + classes.tobytes()).hexdigest()[:16]
+
+
+def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
+    """Make a factor of the texts of a column, and find the class of each.
+
+    Numbers are ordered by value, and make an ordinal factor; other texts make a categorical one, ordered as
+    Python orders them.
+
+    Args:
+        name: name of the factor.
+        values: one text per image.
+
+    Returns:
+        The factor, and the classes int64 ``[N]``.
+    """
+    found = sorted(set(values))
+    numbers = _read_numbers(found)
+    if numbers is None:
+        factor = Factor(name, len(found), tuple(found), "categorical")
+        place: dict[str, int] = {text: number for number, text in enumerate(found)}
+    else:  # "1" and "1.0" are the same number
+        distinct = sorted(set(numbers))
+        factor = Factor(name, len(distinct), tuple(distinct), "ordinal")
+        at = {number: place for place, number in enumerate(distinct)}
+        place = {text: at[number] for text, number in zip(found, numbers, strict=True)}
+    return factor, np.array([place[text] for text in values], dtype=np.int64)
+
+
+def _read_numbers(texts: Sequence[str]) -> list[float] | None:
+    try:
+        numbers = [float(text) for text in texts]
+    except ValueError:
+        return None
+    if not np.isfinite(numbers).all():
+        return None
+    return [int(number) if number == int(number) else number for number in numbers]
+
+
+def make_labels(given: Any, count: int, names: Sequence[str] | None = None) -> Labels:
+    """Make labels of an array of whole numbers or texts.
+
+    Args:
+        given: ``[N]`` or ``[N, F]``: a list, a numpy array or a torch tensor.
+        count: N, the number of images.
+        names: names of the F columns; ``label``, or ``label_0`` and so on, by default.
+
+    Raises:
+        InputError: another shape, values that are neither whole numbers nor texts, or as for :class:`Labels`.
+    """
+    table = _read_table(given)
+    if table.ndim == 1:
+        table = table[:, None]
+    if table.ndim != 2 or len(table) != count or not table.shape[1]:
+        raise InputError(
+            f"labels must be [N] or [N, F] with N = {count:,} images, but an array {list(table.shape)} was "
+            "given."
+        )
+    width = table.shape[1]
+    if names is None:
+        names = ["label"] if width == 1 else [f"label_{column}" for column in range(width)]
+    if isinstance(names, str) or len(names) != width or not all(isinstance(name, str) for name in names):
+        raise InputError(f"names of labels must be {width} texts, but {shown(names)} was given.")
+    pairs = [name_classes(name, column) for name, column in zip(names, table.T.tolist(), strict=True)]
+    return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
+
+
+def _read_table(given: Any) -> np.ndarray:
+    """Convert labels to an array of texts."""
+    if hasattr(given, "detach"):
+        given = given.detach().cpu().numpy()
+    try:
+        table = np.asarray(given)
+        if table.dtype.kind == "O":  # texts of pandas
+            table = np.asarray(table.tolist())
+    except (ValueError, TypeError):  # rows of different lengths
+        raise InputError(f"labels must be a table of whole numbers, but {shown(given)} was given.") from None
+    if table.dtype.kind == "f" and np.isfinite(table).all() and (table == np.rint(table)).all():
+        table = table.astype(np.int64)
+    if table.dtype.kind not in "iubU":
+        raise InputError(
+            f"labels must be whole numbers or texts, but an array of {table.dtype} was given: cut continuous "
+            "values into classes first, for example with numpy.digitize."
+        )
+    return (table.astype(np.int64) if table.dtype.kind == "b" else table).astype(str)

@@ -1,0 +1,194 @@
+"""Images that a script has: what they may be, and what is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import dis_bench
+from dis_bench.errors import InputError
+from dis_bench.runners.run import run_study
+from dis_bench.runners.study import Study
+
+GREY = np.random.default_rng(0).integers(0, 256, (6, 8, 8)).astype(np.uint8)
+COLOUR = np.random.default_rng(1).integers(0, 256, (6, 3, 8, 8)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (GREY, GREY[:, None]),
+        (GREY[:, None], GREY[:, None]),
+        (GREY[..., None], GREY[:, None]),
+        (COLOUR, COLOUR),
+        (COLOUR.transpose(0, 2, 3, 1), COLOUR),
+        (torch.from_numpy(COLOUR), COLOUR),
+        (torch.from_numpy(COLOUR) / 255, COLOUR),
+        (COLOUR.astype(np.float64) / 255, COLOUR),
+        (COLOUR.astype(">u2"), COLOUR),
+        (COLOUR.astype(np.int64), COLOUR),
+        (GREY > 100, (GREY > 100)[:, None] * np.uint8(255)),
+        (GREY.tolist(), GREY[:, None]),
+    ],
+)
+def test_images_are_bytes_with_channels_first(images, expected):
+    dataset = dis_bench.dataset_from(images)
+    assert dataset.image_shape == expected.shape[1:]
+    assert np.array_equal(dataset.images(np.arange(6)), expected)
+    assert dataset.source == "memory"
+    assert dataset.name == f"images-{dataset.fingerprint.removeprefix('sha256:')[:8]}"
+
+
+def test_the_fingerprint_is_that_of_pixels_shape_and_labels():
+    found = [
+        dis_bench.dataset_from(GREY),
+        dis_bench.dataset_from(GREY[::-1]),
+        dis_bench.dataset_from(GREY.reshape(6, 4, 16)),
+        dis_bench.dataset_from(GREY, [0, 1, 0, 1, 0, 1]),
+        dis_bench.dataset_from(GREY, [0, 1, 0, 1, 0, 0]),
+    ]
+    assert len({dataset.fingerprint for dataset in found}) == 5
+    assert dis_bench.dataset_from(GREY / 255, name="mine").fingerprint == found[0].fingerprint
+
+
+def test_later_changes_of_the_array_change_nothing():
+    images = torch.from_numpy(GREY.copy())
+    dataset = dis_bench.dataset_from(images)
+    images.zero_()
+    assert np.array_equal(dataset.images([3])[0, 0], GREY[3])
+
+
+class Pairs(torch.utils.data.Dataset):
+    """Images with labels, as torchvision gives them."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+
+def test_a_torch_dataset_gives_images_and_labels():
+    tensor = torch.utils.data.TensorDataset(torch.from_numpy(COLOUR) / 255, torch.arange(6) % 2)
+    dataset = dis_bench.dataset_from(tensor)
+    assert np.array_equal(dataset.images(np.arange(6)), COLOUR)
+    assert dataset.factors(np.arange(6))[:, 0].tolist() == [0, 1] * 3
+    assert dis_bench.dataset_from(tensor, labels=False).known_factors is None
+    assert dis_bench.dataset_from(tensor, labels=list("aabbcc")).labels.sizes == (3,)
+    pictures = Pairs([(Image.fromarray(image), number % 3) for number, image in enumerate(GREY)])
+    dataset = dis_bench.dataset_from(pictures, label_names=["third"])
+    assert np.array_equal(dataset.images(np.arange(6))[:, 0], GREY)
+    assert dataset.labels.names == ("third",)
+    alone = dis_bench.dataset_from(Pairs([torch.from_numpy(image) for image in GREY]))
+    assert (alone.image_shape, alone.known_factors) == ((1, 8, 8), None)
+    with_texts = dis_bench.dataset_from(Pairs([(image, "a text") for image in GREY]))
+    assert with_texts.known_factors is None
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "sentence"),
+    [
+        (GREY[0], {}, "but one [8, 8] was given"),
+        (np.zeros((6, 2, 8, 8), np.uint8), {}, "with 1 or 3 channels C, but one [6, 2, 8, 8]"),
+        (np.zeros((6, 0, 8), np.uint8), {}, "but one [6, 1, 0, 8] was given"),
+        (COLOUR * 2.0, {}, "images of floats must be in [0, 1], but these are from 0 to 510"),
+        (torch.randn(6, 3, 8, 8), {}, "undo their normalisation, or give bytes"),
+        (np.full((6, 8, 8), np.nan), {}, "images of floats must be in [0, 1], but these are from nan"),
+        (
+            COLOUR.astype(np.int64) + 1,
+            {},
+            "images of whole numbers must be in [0, 255], but these are from 1 to 256",
+        ),
+        (np.zeros((6, 8, 8), complex), {}, "images must be a tensor or an array"),
+        ("photos", {}, "but 'photos' was given"),
+        (3, {}, "images must be a tensor or an array"),
+        (None, {}, "images must be a tensor or an array"),
+        (GREY[:1], {}, "a dataset needs two images, but 1 was given"),
+        (Pairs([]), {}, "a dataset needs two images, but none was given"),
+        (Pairs([GREY[0], GREY[0, :4]]), {}, "image 0 has [1, 8, 8] and image 1 [1, 4, 8]"),
+        (Pairs([GREY[0], "x"]), {}, "image 1"),
+        (Pairs([GREY[0], GREY[1] / 100]), {}, "image 1: images of floats must be in [0, 1]"),
+        (GREY, {"labels": [1, 2]}, "labels must be [N] or [N, F] with N = 6 images"),
+        (GREY, {"label_names": ["a"]}, "label_names ['a'] were given, but no labels"),
+        (GREY, {"name": "dsprites"}, "not the name of an installed dataset, but 'dsprites'"),
+        (GREY, {"name": "a/b"}, "the name of a dataset must be letters, digits"),
+    ],
+)
+def test_what_is_no_image_is_refused(images, options, sentence):
+    with pytest.raises(InputError) as error:
+        dis_bench.dataset_from(images, **options)
+    assert sentence in str(error.value)
+
+
+def test_a_dataset_that_fails_is_named():
+    class Failing(Pairs):
+        def __getitem__(self, index):
+            raise OSError("gone")
+
+    with pytest.raises(InputError, match="the dataset fails on image 0: OSError: gone"):
+        dis_bench.dataset_from(Failing([1, 2]))
+
+
+def make(size=64):
+    images = np.random.default_rng(0).integers(0, 256, (40, size, size)).astype(np.uint8)
+    return dis_bench.dataset_from(images, labels=np.arange(40) % 4, name="mine")
+
+
+def test_a_study_takes_it_as_an_object(tmp_path):
+    dataset = make()
+    options = {
+        "metrics": ["mig"],
+        "allow_small": True,
+        "seeds": 2,
+        "steps": 2,
+        "batch_size": 4,
+        "latent_size": 3,
+    }
+    study = Study(models=["vae"], datasets=[dataset], **options)
+    [cell, _] = study.plan().cells
+    assert (cell.dataset, cell.source, cell.fingerprint) == ("mine", "memory", dataset.fingerprint)
+    assert cell.dataset_version.startswith("dis-bench ")
+    table = run_study(study, tmp_path, workers=2)  # in processes of their own, which get the pixels
+    assert table["status"].tolist() == ["done", "done"]
+    assert table["mig"].notna().all()
+    again = Study(models=["vae"], datasets=[make()], **options)
+    assert [cell.hash for cell in again.plan().cells] == table.sort_values("seed")["hash"].tolist()
+
+
+def test_a_copy_has_the_same_images():
+    dataset = make(8)
+    dataset.images([0])
+    copy = pickle.loads(pickle.dumps(dataset))  # noqa: S301 (our own bytes)
+    assert torch.equal(copy.images([5]), dataset.images([5]))
+
+
+def test_objects_that_no_record_could_describe_are_refused():
+    with pytest.raises(
+        InputError, match="source 'official' was given, but dataset 'mine' was made with source"
+    ):
+        Study(datasets=[make()], source="official", metrics=[]).plan()
+    with pytest.raises(InputError, match="has images of 64x64 pixels and cannot resize them"):
+        Study(datasets=[make()], image_size=32, metrics=[]).plan()
+    with pytest.raises(InputError, match="two datasets of the study are called 'mine'"):
+        Study(datasets=[make(), dis_bench.dataset_from(GREY, name="mine")], metrics=[]).plan()
+    scope = {}
+    exec(
+        "from tests.tiny import Tiny\nclass Own(Tiny):\n    name = 'own'",
+        scope | {"__name__": "elsewhere"},
+        scope,
+    )
+    with pytest.raises(
+        InputError, match=r"the source of 'Own' cannot be found: put it into a file and give 'file\.py:Own'"
+    ):
+        Study(datasets=[scope["Own"]()], metrics=[]).plan()
+
+
+def test_built_in_datasets_may_be_objects_too(tmp_path):
+    by_name = Study(datasets=["dsprites"], metrics=[], seeds=1).plan().cells
+    by_object = Study(datasets=[dis_bench.load_dataset("dsprites")], metrics=[], seeds=1).plan().cells
+    assert by_name == by_object
