@@ -21,6 +21,7 @@ class Raw(Model):
     """
 
     name = "raw"
+    baseline = True
     stackable = False
     has_wide_codes = True
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dis_bench.reports.best import choose_best_rows, join_words, say_sample
-from dis_bench.reports.ordering import Sample, compare
+from dis_bench.reports.ordering import MIN_SEEDS, Sample, compare
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 
@@ -45,15 +45,20 @@ class AgainstBaselines:
         ends: the ends of its scale; None if they are unknown.
         baselines: the best configuration of each baseline and its values, the best first.
         best: the best configuration of the other models and its values; None if there is none.
-        verdict: by the ordering rule, ``above`` if it is better than every baseline, ``below`` if the best
-            baseline is better than it, else empty.
+        verdict: by the ordering rule, ``above`` if it is better than every baseline with enough seeds,
+            ``below`` if the best of these is better than it, else empty.
     """
 
     score: Quantity
     ends: Ends | None
     baselines: list[tuple[str, Sample]]
     best: tuple[str, Sample] | None
-    verdict: str
+    verdict: str = ""
+
+    @property
+    def judged(self) -> list[tuple[str, Sample]]:
+        """Return the baselines with enough seeds for the ordering rule, the best first."""
+        return [(label, sample) for label, sample in self.baselines if sample.n >= MIN_SEEDS]
 
     @property
     def saturating(self) -> list[tuple[str, Sample]]:
@@ -84,9 +89,8 @@ def compare_with_baselines(
         baselines = _list_best(table[is_baseline], score)
         others = _list_best(table[~is_baseline], score)
         if baselines:
-            best = others[0] if others else None
-            verdict = "" if best is None else _judge(best[1], [sample for _, sample in baselines], score)
-            found.append(AgainstBaselines(score, find_ends(setting, score), baselines, best, verdict))
+            one = AgainstBaselines(score, find_ends(setting, score), baselines, others[0] if others else None)
+            found.append(replace(one, verdict=_judge(one)))
     return found
 
 
@@ -106,10 +110,13 @@ def _list_best(table: pd.DataFrame, score: Quantity) -> list[tuple[str, Sample]]
     return [(str(row["label"]), Sample.of(row, score)) for _, row in rows.iterrows()]
 
 
-def _judge(best: Sample, baselines: list[Sample], score: Quantity) -> str:
-    if all(_is_better(best, baseline, score) for baseline in baselines):
+def _judge(one: AgainstBaselines) -> str:
+    if one.best is None or not one.judged:
+        return ""
+    best, baselines = one.best[1], [sample for _, sample in one.judged]
+    if all(_is_better(best, baseline, one.score) for baseline in baselines):
         return "above"
-    return "below" if _is_better(baselines[0], best, score) else ""
+    return "below" if _is_better(baselines[0], best, one.score) else ""
 
 
 def _is_better(sample: Sample, other: Sample, score: Quantity) -> bool:
@@ -167,8 +174,8 @@ def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
     if above:
         sentences.append(f"The best other model is separated above every baseline in {_list_words(above)}.")
     for one in compared:
-        if one.best is not None and one.verdict != "above":
-            (label, sample), (other, others) = one.baselines[0], one.best
+        if one.best is not None and one.judged and one.verdict != "above":
+            (label, sample), (other, others) = one.judged[0], one.best
             baseline, best = (
                 f"{name} ({say_sample(values, one.score)})"
                 for name, values in ((label, sample), (other, others))
@@ -179,6 +186,12 @@ def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
                 else f"{one.score.label}: the best other model, {best}, is not separated above every "
                 f"baseline; the best of these is {baseline}."
             )
+    few = {label: None for one in compared for label, sample in one.baselines if sample.n < MIN_SEEDS}
+    if few:
+        has, them = ("has", "it") if len(few) == 1 else ("have", "them")
+        sentences.append(
+            f"{join_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: no ordering is claimed against {them}."
+        )
     return sentences
 
 

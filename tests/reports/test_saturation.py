@@ -109,6 +109,15 @@ def test_what_is_not_separated_is_said(write, answered):
     )
 
 
+def test_a_baseline_of_one_seed_saturates_but_is_not_compared(write, answered):
+    root = write([0.3, 0.31, 0.32], [0.9, 0.91, 0.92])
+    write_one(root, "raw", {}, None, 0, NO_BUDGET, lacks=("kl", "elbo"), values={"mig": 0.99})
+    compared, answer = answered(root)
+    assert name_saturated(compared) == {"mig": "raw"}
+    assert find(compared, "mig").verdict == "above"  # above pca, with three seeds
+    assert answer.listed[-1] == "raw has fewer than 3 seeds: no ordering is claimed against it."
+
+
 def test_without_a_baseline_nothing_is_said(study, tabulated):
     study(model="betatcvae")
     [setting], [table], quantities = tabulated(study(model="betavae"))

@@ -175,7 +175,7 @@ class BetaScale:
         return math.log10(beta) if beta > 0 else self._zero
 
     def share(self, beta: float) -> float:
-        """Return where a beta is between the smallest (0) and the largest (1); 0.4 if all are equal."""
+        """Return the place of a beta from the smallest, 0, to the largest, 1; alone 0.4."""
         low, high = self.position(self.betas[0]), self.position(self.betas[-1])
         return (self.position(beta) - low) / (high - low) if high > low else 0.4
 
