@@ -1,5 +1,6 @@
 """Reports of entire result folders: from one cell to many, whatever is missing."""
 
+import base64
 import csv
 import html
 import io
@@ -18,11 +19,17 @@ from dis_bench.errors import InputError
 from dis_bench.reports import write_report
 from dis_bench.reports.figures import plan
 from dis_bench.reports.figures.plan import Image
+from dis_bench.reports.page.document import SCRIPTS
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report
 from dis_bench.reports.writing import make_report
 from tests.records.kept_store import changes, first_cell, make_store, put_record, replace_at
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors, write_study
+
+# The smallest picture, for reports of which the figures do not matter.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def kinds(report):
@@ -284,9 +291,7 @@ def write_hostile_study(folder, text, failed=()):
 def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
     monkeypatch.setattr(
         "dis_bench.reports.figures.plan.Plan.__call__",
-        lambda plan: Image(
-            plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, bytes(24)
-        ),
+        lambda plan: Image(plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, PNG),
     )
     files = build_report(write_hostile_study(tmp_path, text, failed=[(2, 0)])).files
     assert all(re.fullmatch(r"[\w./-]{1,200}", name) and ".." not in name for name in files)
@@ -295,7 +300,8 @@ def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
     )
     for content in (page, table, markdown, latex):
         assert not set(content) & set("\x1b\x07\u202e\u200b\r")
-    assert not re.search(r"<(script|img src=x|b>)", page)
+    assert not re.search(r"<(img src=x|b>)", page)
+    assert page.count("<script") == page.count("</script") == 1 + len(SCRIPTS)  # its data and its own scripts
     rows = list(csv.reader(io.StringIO(table)))
     assert {len(row) for row in rows} == {len(rows[0])}
     assert not [cell for row in rows for cell in row if re.match("[=+@]|-(?!\\d*[.]?\\d*$)", cell)]
