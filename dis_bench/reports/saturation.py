@@ -190,7 +190,8 @@ def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
     if few:
         has, them = ("has", "it") if len(few) == 1 else ("have", "them")
         sentences.append(
-            f"{join_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: no ordering is claimed against {them}."
+            f"{join_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: "
+            f"no ordering is claimed against {them}."
         )
     return sentences
 
