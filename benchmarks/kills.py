@@ -6,7 +6,8 @@
 The study has four kinds of model: with one player, with two, on pairs, without steps. After each kill the
 same command runs to its end. Then all columns of the table except times must be those of an undisturbed run;
 each cell must have been trained from its last checkpoint, and a finished one not at all; and no process,
-temporary file, claim or unfinished folder may be left.
+temporary file, claim or unfinished folder may be left. Steps are counted when they are drawn, one ahead of
+those that are taken, so that a stop without any loss may count one as trained again.
 
 A full disk is a small tmpfs that a file fills, or where none can be mounted, a limit on the size of files.
 Memory that runs out is a limit of a control group at which the kernel kills, or where none can be made, a
