@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ def draw_training(
     for panel in lowest(axes):
         panel.set_xlabel("training step")
     drawn = [one for one in series if one.cells["hash"].isin(curves).any()]
-    _add_legend(figure, drawn, _level_handles(drawn, shown["level"]))
+    _add_legend(figure, drawn, _level_handles(drawn, curves))
     return figure
 
 
@@ -175,8 +175,7 @@ def draw_scores_along(
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
         panel.set_xlabel("training step")
-    shown = setting.done[setting.done["hash"].isin(curves)]
-    _add_legend(figure, drawn, _level_handles(drawn, shown["level"]))
+    _add_legend(figure, drawn, _level_handles(drawn, curves))
     return figure
 
 
@@ -363,14 +362,22 @@ def _widen(panel: Axes, quantity: Quantity) -> None:
     panel.set_ylim(low, low + span)
 
 
-def _level_handles(series: list[Series], levels: pd.Series | None = None) -> list[Line2D]:
-    """Return the legend of a dial's colours, if all paths share the dial."""
+def _level_handles(series: list[Series], cells: Iterable[str] | None = None) -> list[Line2D]:
+    """Return the legend of a dial's colours, if all paths share the dial.
+
+    Args:
+        series: those that are drawn.
+        cells: hashes of the cells that are drawn; all of them if None.
+    """
     scales = {id(one.scale): one.scale for one in series if one.scale is not None and not one.is_grey}
     if len(scales) != 1:
         return []
     [scale] = scales.values()
     hue = "#7d848f" if all(one.colour for one in series if one.has_dial) else ""
-    known = None if levels is None else levels.dropna().unique().tolist()
+    along = [one.cells for one in series if one.scale is scale]  # others have dials of their own
+    known = None
+    if cells is not None:
+        known = {level for some in along for level in some[some["hash"].isin([*cells])]["level"]}
     return scale.legend_handles(hue, known) if len(scale.betas) > 1 or not hue else []
 
 
