@@ -74,7 +74,7 @@ def test_a_panel_has_the_measured_means_and_every_published_figure(shown):
     panel = titled(figure, "MIG ↑")
     names = [label.get_text() for label in panel.get_yticklabels()]
     assert names[:3] == ["betavae", "factorvae", "pca"]  # those that were measured, first
-    assert {"controlvae", "CFASL", "InfoGAN-CR"} <= set(names)
+    assert {"controlvae", "CFASL", "infogan_cr"} <= set(names)
     published = [row.row.figures["mig"].value for row in reported if "mig" in row.row.figures]
     assert sorted(x for x, _ in find_hollow(panel)) == sorted(published)
     filled = [one for one in panel.lines if one.get_marker() == "o"]
