@@ -1,0 +1,1 @@
+"""Diagnoses of trained cells: what their records, curves, codes and pictures show to be wrong."""
