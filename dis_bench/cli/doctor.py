@@ -1,4 +1,4 @@
-"""``dis-bench doctor``: what the kept parts of each cell show to be wrong, and what to try."""
+"""``dis-bench doctor``: what looks wrong with trained cells, and what to try."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def find_explosion(parts: Parts) -> Finding | None:
         return None
     at, end = int(curves[STEP][peak]), float(curves["kl"][-1])
     what = (
-        f"the KL rose to {curves['kl'][peak]:,.0f} nats at step {at:,}, {kl[peak]:,.0f} per latent, and ended "
-        f"at {end:,.1f}; {EXPLODED:g} nats tell 500 million values of a latent apart."
+        f"the KL rose to {curves['kl'][peak]:.3g} nats at step {at:,}, {kl[peak]:.3g} per latent, and "
+        f"ended at {end:.3g}; {EXPLODED:g} nats tell 500 million values of a latent apart."
     )
     figures = {"peak": float(curves["kl"][peak]), "step": at, "end": end}
     return Finding(what, _advise(parts), figures)

@@ -29,8 +29,8 @@ def find_plateau(parts: Parts) -> Finding | None:
     explained = "" if share is None else f"reconstructions explain {max(share, 0):.0%} of the variance"
     what = (
         f"the reconstruction stood at {before:,.1f} nats in the second quarter of the training and at "
-        f"{after:,.1f} in the last, while {explained or f'the latents hold {kl:.2g} nats'}: the decoder draws "
-        "nearly the same image for every code."
+        f"{after:,.1f} in the last, while {explained or f'the latents hold {kl:.2g} nats'}: the decoder "
+        "draws nearly the same image for every code."
     )
     advice = (
         "more `--steps`: plateaus of thousands of steps can break",

@@ -65,7 +65,7 @@ def find_price(curves: Columns) -> float | None:
     It is beta for a beta-VAE; None if there is too little KL to say.
     """
     kl = average_part(curves["kl"], 0.8, 1)
-    return average_part(curves["weighted_kl"], 0.8, 1) / kl if kl > 1e-4 else None
+    return average_part(curves["weighted_kl"], 0.8, 1) / kl if kl > 1e-6 else None
 
 
 def find_weight(parts: Parts, price: float) -> tuple[str, float] | None:
