@@ -59,13 +59,15 @@ class TensorBoardLog:
     ) -> None:
         """Add a row of training.csv, the learning rates by player, and the throughput."""
         assert self._events is not None
-        found = {group(name): value for name, value in zip(names, values, strict=True) if value is not None}
+        # rates come first: what a kill cuts off at the end must be in training.csv, too
+        found = {f"rates/lr_{name}": rate for name, rate in rates.items()}
         now = time.monotonic()
         seconds, steps = now - self._last[0], step - self._last[1]
         if seconds > 0 and steps > 0:
             found["rates/images_per_second"] = steps * self._batch_size / seconds
         self._last = (now, step)
-        self._events.add_scalars(step, found | {f"rates/lr_{name}": rate for name, rate in rates.items()})
+        row = {group(name): value for name, value in zip(names, values, strict=True) if value is not None}
+        self._events.add_scalars(step, found | row)
 
     def add_pictures(self, step: int, pictures: Pictures) -> None:
         """Add originals above their reconstructions, and a row per latent of traversals."""

@@ -16,14 +16,14 @@ TINY = f"{Path(__file__).parents[2] / 'tiny.py'}"
 SICK = f"{Path(__file__).parent / 'sick.py'}"
 
 
-def train(folder, model="betavae", dataset=f"{TINY}:Tiny", hyperparameters=None, **options):
+def train(folder, model="betavae", dataset=f"{SICK}:Little", hyperparameters=None, **options):
     """Train a cell on a small network, and return its record."""
     name = model.rpartition(":")[2].lower()
     given = {f"{name}.{key}": value for key, value in (hyperparameters or {}).items()}
     study = Study(
-        **{"models": [model], "datasets": [dataset], "network": SMALL, "seeds": 1, "latent_size": 4},
+        **{"models": [model], "datasets": [dataset], "seeds": 1, "latent_size": 4},
         **{"metrics": [], "device": "cpu", "precision": "fp32", "kernels": "torch", "settings": given},
-        **{"steps": 400, "lr": 3e-3, **options},
+        **{"network": SMALL, "steps": 400, "lr": 3e-3, **options},
     )
     run_study(study, folder, workers=0)
     [record] = read_records(folder)[0]

@@ -5,7 +5,18 @@ import torch
 from tests.tiny import Tiny
 
 
-class Dark(Tiny):
+class Little(Tiny):
+    """The images of Tiny at half their size."""
+
+    name = "little"
+    image_shape = (1, 32, 32)
+    fingerprint = "little-1"
+
+    def draw(self, indices):
+        return super().draw(indices)[..., ::2, ::2]
+
+
+class Dark(Little):
     """Images of 0 and 1 that say that white is 255."""
 
     name = "dark"
@@ -13,8 +24,8 @@ class Dark(Tiny):
     fingerprint = "dark-1"
 
 
-class Shuffled(Tiny):
-    """The images of Tiny in an order that its factors know nothing of."""
+class Shuffled(Little):
+    """The images of Little in an order that its factors know nothing of."""
 
     name = "shuffled"
     fingerprint = "shuffled-1"
