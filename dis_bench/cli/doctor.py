@@ -84,7 +84,9 @@ def describe_findings(examined: Sequence[Examined], *, everything: bool) -> Iter
     if len(ill) > len(shown):
         counts = Counter(name for one in ill[len(shown) :] for name in one.findings)
         listed = ", ".join(f"{name} in {count:,}" for name, count in counts.items())
-        yield from ("", *_wrap(f"{len(ill) - len(shown):,} more cells have findings: {listed}.", "", "  "))
+        more = len(ill) - len(shown)
+        verb = "cell has" if more == 1 else "cells have"
+        yield from ("", *_wrap(f"{more:,} more {verb} findings: {listed}.", "", "  "))
         yield "--all prints them all."
     yield from _describe_unseen(examined)
 

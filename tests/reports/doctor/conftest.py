@@ -26,8 +26,7 @@ def train(folder, model="betavae", dataset=f"{SICK}:Little", hyperparameters=Non
         **{"network": SMALL, "steps": 400, "lr": 3e-3, **options},
     )
     run_study(study, folder, workers=0)
-    [record] = read_records(folder)[0]
-    return record
+    return read_records(folder)[0][-1]
 
 
 # Options of the training that provokes each diagnosis.
