@@ -12,12 +12,15 @@ SCORE = 0.1  # change of a score between a step in the second half of the traini
 
 
 def find_short_training(parts: Parts) -> Finding | None:
-    """Find a reconstruction that still improved, or scores that still changed, at the end.
+    """Find a loss that still improved, or scores that still changed, at the end.
 
     Two models that were stopped there may change places with more steps.
     """
-    curve = parts.need_curves("reconstruction")["reconstruction"]
-    gain, before, after = find_gain(curve)
+    curves = parts.need_curves()
+    measured = (
+        "loss" if "loss" in curves else "reconstruction"
+    )  # of several players, none has all of the loss
+    gain, before, after = find_gain(parts.need_curves(measured)[measured])
     changed = _find_changes(parts.record)
     if gain < STILL and not changed:
         return None
@@ -25,7 +28,7 @@ def find_short_training(parts: Parts) -> Finding | None:
     texts = []
     if gain >= STILL:
         texts.append(
-            f"the reconstruction still improved by {gain:.0%} from the fourth fifth of the {steps:,} steps "
+            f"the {measured} still improved by {gain:.0%} from the fourth fifth of the {steps:,} steps "
             f"to the last ({before:,.1f} to {after:,.1f} nats)"
         )
     for score, (step, then, now) in changed.items():

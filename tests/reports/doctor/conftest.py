@@ -21,8 +21,8 @@ def train(folder, model="betavae", dataset=f"{SICK}:Little", hyperparameters=Non
     name = model.rpartition(":")[2].lower()
     given = {f"{name}.{key}": value for key, value in (hyperparameters or {}).items()}
     study = Study(
-        **{"models": [model], "datasets": [dataset], "seeds": 1, "latent_size": 4},
-        **{"metrics": [], "device": "cpu", "precision": "fp32", "kernels": "torch", "settings": given},
+        **{"models": [model], "datasets": [dataset], "seeds": 1, "latent_size": 4, "metrics": []},
+        **{"device": "cpu", "precision": "fp32", "kernels": "torch", "settings": given},
         **{"network": SMALL, "steps": 400, "lr": 3e-3, **options},
     )
     run_study(study, folder, workers=0)
@@ -34,15 +34,18 @@ CASES = {
     "inputs out of range": {"dataset": f"{SICK}:Dark", "steps": 50},
     "KL exploding": {"lr": 0.3, "hyperparameters": {"beta": 0.0}, "steps": 200},
     "dial too high": {"hyperparameters": {"beta": 1000.0}},
-    "dial too low": {"hyperparameters": {"beta": 1e-3}, "steps": 1000},
+    "dial too low": {"hyperparameters": {"beta": 1e-3}},
     "posterior collapse": {"hyperparameters": {"beta": 300.0}},
     "plateau that never broke": {"lr": 1e-9, "steps": 100},
-    "over-fitting": {"holdout": 0.9, "hyperparameters": {"beta": 0.1}, "steps": 1500, "batch_size": 16},
+    "over-fitting": {"holdout": 0.9, "hyperparameters": {"beta": 0.1}, "steps": 600, "batch_size": 16},
     "samples that look alike": {"hyperparameters": {"beta": 2000.0}},
     "latents that no factor explains": {"dataset": f"{SICK}:Shuffled", "hyperparameters": {"beta": 1.0}},
     "too few steps for an ordering": {"steps": 60, "hyperparameters": {"beta": 1.0}},
 }
-HEALTHY = {"hyperparameters": {"beta": 4.0}, "steps": 3000}
+HEALTHY = {
+    **{"dataset": f"{SICK}:Positions", "network": f"{SICK}:Wide", "hyperparameters": {"beta": 2.0}},
+    **{"lr": 5e-3, "steps": 1200, "batch_size": 32},
+}
 
 
 @pytest.fixture(scope="package")

@@ -1,7 +1,11 @@
-"""Datasets that make a healthy model sick."""
+"""Datasets that make a healthy model sick, and what a healthy one needs to learn in a moment."""
+
+import math
 
 import torch
+from torch import nn
 
+from dis_bench.datasets.grid import Factor, FactorGrid
 from tests.tiny import Tiny
 
 
@@ -33,3 +37,31 @@ class Shuffled(Little):
     def draw(self, indices):
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))
         return super().draw(order[indices])
+
+
+class Positions(Tiny):
+    """A square of one size at 8 x 8 places, in 16 x 16 pixels."""
+
+    name = "positions"
+    grid = FactorGrid(
+        (Factor("x", 8, tuple(range(8)), "ordinal"), Factor("y", 8, tuple(range(8)), "ordinal"))
+    )
+    image_shape = (1, 16, 16)
+    fingerprint = "positions-1"
+
+    def draw(self, indices):
+        return Tiny().draw(4 * indices + 1)[..., ::4, ::4]
+
+
+class Wide:
+    """One hidden layer of 128."""
+
+    name = "wide"
+
+    def encoder(self, image_shape, outputs):
+        layers = [nn.Linear(math.prod(image_shape), 128), nn.ReLU(), nn.Linear(128, outputs)]
+        return nn.Sequential(nn.Flatten(), *layers)
+
+    def decoder(self, image_shape, inputs):
+        layers = [nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, math.prod(image_shape))]
+        return nn.Sequential(*layers, nn.Unflatten(1, image_shape))

@@ -60,7 +60,10 @@ def test_collapse_says_which_latents_since_when(examined):
 @pytest.mark.parametrize("name", DIAGNOSES)
 def test_advice_names_options_and_hyperparameters_that_exist(name, examined):
     options = {
-        option for parser in build_parser()[1].values() for one in parser._actions for option in one.option_strings
+        option
+        for parser in build_parser()[1].values()
+        for one in parser._actions
+        for option in one.option_strings
     }
     for finding in examined(name).findings.values():
         text = " ".join(finding.advice)
@@ -91,7 +94,9 @@ def test_models_without_training_posterior_or_reconstruction(tmp_path):
     assert found["pca"]["KL exploding"] == "it takes no training steps"
     assert found["pca"]["posterior collapse"] == "it has no KL"
     assert found["blind"]["too few steps for an ordering"] == "its training measured no reconstruction"
-    assert found["blind"]["samples that look alike"] == "it has no pictures" or "decoder" in str(found["blind"])
+    assert found["blind"]["samples that look alike"] == "it has no pictures" or "decoder" in str(
+        found["blind"]
+    )
 
 
 def test_damaged_files_are_named(tmp_path):
