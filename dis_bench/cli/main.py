@@ -57,8 +57,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"dis-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
-    runs, others = (run, report, doctor, status, merge, prune), (compare, export, score, check, list_plugins, data)
-    for module in (*runs, *others):
+    runs = (run, report, doctor, status, merge, prune)
+    for module in (*runs, compare, export, score, check, list_plugins, data):
         module.add_parser(commands)
     return parser, commands.choices
 

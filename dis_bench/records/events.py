@@ -1,4 +1,4 @@
-"""Event files of TensorBoard: the scalars and pictures of a cell's training, in ``tensorboard/``.
+"""Event files of TensorBoard: scalars and pictures of a training, in ``tensorboard/``.
 
 They repeat what training.csv has, for TensorBoard to show; nothing else reads them. The package tensorboard
 is imported only here, and only if such files are wanted.
@@ -82,7 +82,7 @@ class EventFile:
 
 
 def _read_kept(paths: Iterable[Path], done: int) -> Iterator[Any]:
-    """Yield the events of files up to a step, once each; a file may end within an event."""
+    """Yield the events of files up to a step, once each; files may be cut off."""
     seen = set()
     for path in paths:
         for event in _read_events(path):

@@ -140,7 +140,7 @@ def _choose_pauses(
     encode_at: Callable[[int, int, Callable[[], None]], None],
     logs: Sequence[TensorBoardLog],
 ) -> Pauses:
-    """Return the steps at which codes are kept, and those at which pictures are logged."""
+    """Return the steps at which codes are kept, and pictures are logged."""
     cell = trainees[0].cell
     with_pictures = list_picture_steps(cell.steps) if logs else []
 

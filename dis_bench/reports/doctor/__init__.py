@@ -1,1 +1,1 @@
-"""Diagnoses of trained cells: what their records, curves, codes and pictures show to be wrong."""
+"""Diagnoses of trained cells: what their kept parts show to be wrong."""

@@ -1,4 +1,4 @@
-"""Too few steps for an ordering: losses or scores were still changing when the training ended."""
+"""Too few steps for an ordering: losses or scores still changed at the end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_short_training(parts: Parts) -> Finding | None:
 
 
 def _find_changes(record: dict[str, Any]) -> dict[str, tuple[int, float, float]]:
-    """Return the scores that changed since the last step that was scored, with both values."""
+    """Return the scores that changed since the last scored step, with both values."""
     steps = record["cell"].get("steps", 0)
     scored = [int(step) for step in record.get("scores_at", {}) if steps / 2 <= int(step) < steps]
     if not scored:

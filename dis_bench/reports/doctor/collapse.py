@@ -43,7 +43,7 @@ def find_collapse(parts: Parts) -> Finding | None:
 
 
 def find_steps(parts: Parts, dead: list[int]) -> dict[int, int | None]:
-    """Return the step since which each latent stays collapsed, as far as the log has it.
+    """Return the step since which each latent stays collapsed, if the log has it.
 
     Returns:
         The first step after the last row with more KL, None for a latent that never had more.

@@ -1,4 +1,4 @@
-"""A dial that is too high or too low: the weight of the KL against that of the reconstruction."""
+"""A dial that is too high or too low: the weight of the KL."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dis_bench.reports.doctor.quantities import (
 )
 
 POOR = 0.5  # share of the pixels' variance; the eight originals tell it to about 0.1
-UNTRAINED = -0.2  # the same; the decoder has not even learned the mean image, which is not the dial's fault
+BLANK = -0.2  # the same; the decoder has not even learned the mean image, which is not the dial's fault
 FULL_PRICE = 1.5  # weighted nats per nat of KL; the ELBO has 1, so that less is no pressure beyond it
 CHEAP = 0.95  # the same: less than the ELBO's, by more than rounding
 MISMATCH = 0.5  # nats per latent between all codes and the prior; a standard deviation of 1.8 costs that much
 
 
 def find_high_dial(parts: Parts) -> Finding | None:
-    """Find reconstructions that are poor while the loss weighs the KL more than the ELBO."""
+    """Find poor reconstructions of a loss that weighs the KL more than the ELBO."""
     curves = parts.need_curves("kl", "weighted_kl", "reconstruction")
     share, price = explain_share(parts), find_price(curves)
-    if price is None or price < FULL_PRICE or not UNTRAINED < share < POOR:
+    if price is None or price < FULL_PRICE or not BLANK < share < POOR:
         return None
     if find_gain(curves["reconstruction"])[0] >= STILL:  # more steps may do
         return None
@@ -49,7 +49,7 @@ def find_high_dial(parts: Parts) -> Finding | None:
 
 
 def find_low_dial(parts: Parts) -> Finding | None:
-    """Find codes that lie far from the prior, because the loss hardly weighs the KL.
+    """Find codes far from the prior, as the loss hardly weighs the KL.
 
     Images decoded from the prior then come from codes that the decoder was never trained on, and nothing
     presses the latents to be distinct.
@@ -77,7 +77,7 @@ def find_low_dial(parts: Parts) -> Finding | None:
 
 
 def measure_mismatch(codes: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
-    """Return the KL [D] of all codes, as one Gaussian per latent, from N(0, 1), in nats.
+    """Return the KL [D] of all codes, as Gaussians, from N(0, 1), in nats.
 
     It is a lower bound on the part of the KL that holds no information on the image.
     """

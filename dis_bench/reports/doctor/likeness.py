@@ -1,4 +1,4 @@
-"""Samples that look alike: the images that a decoder makes differ less than those it was given."""
+"""Samples that look alike: decoded images differ less than the originals."""
 
 from __future__ import annotations
 

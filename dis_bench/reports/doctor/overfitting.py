@@ -16,7 +16,7 @@ HELD = join_images("reconstruction", "heldout")
 
 
 def find_overfitting(parts: Parts) -> Finding | None:
-    """Find a gap between both kinds of images at the end, or held-out images that got worse."""
+    """Find a gap between both kinds of images, or held-out ones that got worse."""
     if not parts.cell.get("holdout"):
         raise Unseen(parts.lacks.get("heldout", "no images were held out (--holdout 0.1)"))
     held, trained = float(parts.need_measure(HELD)), _measure_trained(parts)
@@ -53,7 +53,7 @@ def _measure_trained(parts: Parts) -> float:
 
 
 def _find_turn(parts: Parts) -> tuple[int, float, float] | None:
-    """Return the step of the best measurement, its value, and the last one if it is worse."""
+    """Return the best step, its value, and the last value if that is worse."""
     if parts.heldout is None or len(parts.heldout[STEP]) <= LATE:
         return None
     values = parts.heldout[HELD]

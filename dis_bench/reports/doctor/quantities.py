@@ -60,7 +60,7 @@ def find_gain(curve: np.ndarray) -> tuple[float, float, float]:
 
 
 def find_price(curves: Columns) -> float | None:
-    """Return what the loss adds to the reconstruction per nat of KL, at the end of a training.
+    """Return the loss beyond the reconstruction per nat of KL, at the end.
 
     It is beta for a beta-VAE; None if there is too little KL to say.
     """

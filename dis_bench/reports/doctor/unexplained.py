@@ -41,7 +41,7 @@ def find_unexplained(parts: Parts) -> Finding | None:
 
 
 def explain_variance(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Return the share [D, F] of each latent's variance between the values of each factor.
+    """Return the share [D, F] of each latent's variance between values of factors.
 
     It is the correlation ratio, which knows no order of the values; factors that do not vary are left out.
     """
@@ -58,7 +58,7 @@ def explain_variance(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def _list_used(parts: Parts, codes: np.ndarray) -> list[int]:
-    """List the latents in use: by their KL, or by their share of the variance without one."""
+    """List the latents in use: by their KL, or by their variance without one."""
     kl = parts.record["evaluation"].get("kl_per_latent")
     if kl is not None:
         return [latent for latent, nats in enumerate(kl) if nats >= IN_USE]

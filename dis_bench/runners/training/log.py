@@ -141,7 +141,7 @@ class Mirror(Protocol):
     """A receiver of a cell's rows besides its CSV file."""
 
     def resume(self, rows: str, done: int) -> None:
-        """Receive the rows of earlier steps, and their number; empty and 0 at the beginning."""
+        """Receive the rows of earlier steps, and their number; empty and 0 at first."""
 
     def add_row(
         self, names: Sequence[str], step: int, values: Sequence[float | None], rates: Mapping[str, float]

@@ -83,7 +83,7 @@ class TensorBoardLog:
 
 
 def group(column: str) -> str:
-    """Return the tag of a column: ``train/loss``, ``heldout/kl``, ``kl_per_latent/kl_03``."""
+    """Return the tag of a column: ``train/loss``, ``kl_per_latent/kl_03``."""
     base, images = split_images(column)
     name, _, part = base.rpartition("_")
     if not images and name and part.isdecimal():
