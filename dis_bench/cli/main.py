@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from dis_bench.cli import check, compare, data, export, merge, prune, report, run, score, status
+from dis_bench.cli import check, compare, data, doctor, export, merge, prune, report, run, score, status
 from dis_bench.cli import list as list_plugins
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
@@ -24,6 +24,7 @@ EXAMPLES = """\
 examples:
   dis-bench run --models betavae --betas 1 4 10     train, encode and score: a few minutes, no download
   dis-bench report                                  tables, plots and a page from the results
+  dis-bench doctor                                  what looks wrong with trained cells, and what to try
   dis-bench status                                  what is done, running and left, also from elsewhere
   dis-bench score codes.npz                         scores for the codes of any encoder
   dis-bench compare before after                    what changed in the same cells of two folders
@@ -56,8 +57,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"dis-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
-    runs, others = (run, report, status, merge, prune), (compare, export, score, check, list_plugins, data)
-    for module in (*runs, *others):
+    runs = (run, report, doctor, status, merge, prune)
+    for module in (*runs, compare, export, score, check, list_plugins, data):
         module.add_parser(commands)
     return parser, commands.choices
 

@@ -38,7 +38,7 @@ Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
 # Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid")
+_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid", "log")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -137,6 +137,7 @@ def _add_doing(group: Any) -> None:
         metavar="M",
         help="minutes between checkpoints of unfinished training (default: 5)",
     )
+    add("--log", metavar="csv|tensorboard", help="training.csv alone (default), or also for TensorBoard")
     add("--workers", type=_whole, metavar="N", help="worker processes (default: one per core allowed here)")
     add("--shard", metavar="i/N", help="run only the i-th of N parts of the study, for array jobs")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
@@ -211,7 +212,7 @@ class Wanted(NamedTuple):
 def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import RERUN, check_choice, check_minutes, check_workers
+    from dis_bench.runners.options import RERUN, check_choice, check_log, check_minutes, check_workers
     from dis_bench.runners.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
     from dis_bench.runners.settings import parse_settings
@@ -243,7 +244,12 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     models, betas = values.get("models", DEFAULTS["models"]), values.get("betas", ())
     if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
         values["settings"] = add_published_grids(settings, models, betas)
-    checks = {"checkpoint_minutes": check_minutes, "workers": check_workers, "shard": read_shard}
+    checks = {
+        "checkpoint_minutes": check_minutes,
+        "workers": check_workers,
+        "shard": read_shard,
+        "log": check_log,
+    }
     options = {name: values.pop(name) for name in checks if name in values}
     for name, value in options.items():
         checks[name](value)

@@ -17,6 +17,7 @@ from dis_bench.records.table import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
+from dis_bench.reports.doctor.shown import examine_shown
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.figures.published import plan_published
 from dis_bench.reports.headline import Headline, write_headlines
@@ -88,7 +89,10 @@ def build_report(folder: Folders, published: Sequence[str | Path] = ()) -> Repor
     play = gather_play(settings, tables, used, records, problems)
     quantities += add_udr(settings, tables, problems)
     caveats = find_caveats(records, problems, anchors, settings) + name_unused(reported, sources)
-    page = render_page(settings, tables, quantities, headlines, images, caveats, records, reported, play.data)
+    examined = examine_shown(settings, tables, used, records)
+    page = render_page(
+        *(settings, tables, quantities, headlines, images, caveats, records, reported, examined), play.data
+    )
     files = {image.path: image.png for some in images for image in some}
     files |= play.files | {path: render_play(data) for path, data in play.pages.items()}
     files |= {

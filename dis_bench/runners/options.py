@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from numbers import Real
 from typing import Any
 
@@ -25,6 +26,7 @@ MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
 RERUN = ("never", "missing", "always")
+LOGS = ("csv", "tensorboard")  # csv is training.csv alone
 PARTS = ("weights", "codes", "pictures")  # of a finished cell
 
 
@@ -93,6 +95,20 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise InputError(f"{name} must be one of {', '.join(allowed)}, but {shown(value)} was given.")
     if value not in allowed:
         raise unknown(name, value, allowed)
+
+
+def check_log(value: Any) -> None:
+    """Check where a training is logged beside training.csv.
+
+    Raises:
+        InputError: there is no such log, or its package is not installed.
+    """
+    check_choice("log", value, LOGS)
+    if value != LOGS[0] and find_spec(value) is None:
+        raise InputError(
+            f"log '{value}' needs the package {value}, which is not installed: "
+            f"`pip install 'dis-bench[{value}]'` installs it."
+        )
 
 
 def check_minutes(value: Any) -> None:

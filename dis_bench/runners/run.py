@@ -20,6 +20,7 @@ from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import Cell
 from dis_bench.records.checks import canonical, check_cell, check_column
 from dis_bench.records.codes import has_codes
+from dis_bench.records.events import FOLDER
 from dis_bench.records.parts import list_lacking
 from dis_bench.records.plans import write_plan
 from dis_bench.records.schema import Record
@@ -39,7 +40,7 @@ from dis_bench.runners.engines.sizes import (
     split_group,
 )
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
-from dis_bench.runners.options import RERUN, check_choice, check_minutes, check_workers
+from dis_bench.runners.options import RERUN, check_choice, check_log, check_minutes, check_workers
 from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
@@ -67,6 +68,7 @@ def run(
     checkpoint_minutes: float = MINUTES,
     workers: int | None = None,
     shard: str | None = None,
+    log: str = "csv",
 ) -> pd.DataFrame:
     """Run the cells of a study that are not done yet, with a progress bar.
 
@@ -78,6 +80,7 @@ def run(
         checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
         workers: number of worker processes; None means one per core that this process may use.
         shard: ``i/N`` runs the i-th of N parts of the study.
+        log: ``tensorboard`` also writes event files under ``out/tensorboard``, ``csv`` none.
 
     Returns:
         The table of this study's results, one row per cell.
@@ -97,6 +100,7 @@ def run(
             checkpoint_minutes=checkpoint_minutes,
             workers=workers,
             shard=shard,
+            log=log,
         )
 
 
@@ -112,6 +116,7 @@ def run_study(
     shard: str | None = None,
     stack: bool | None = None,
     checkpoint_minutes: float = MINUTES,
+    log: str = "csv",
 ) -> pd.DataFrame:
     """Run the cells of a study that are left to do.
 
@@ -131,6 +136,7 @@ def run_study(
         shard: ``i/N`` runs the i-th of N parts of the study, of which the table then has the cells.
         stack: whether to train similar cells as one; None does so on a GPU, as it is slower on a CPU.
         checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
+        log: ``tensorboard`` also writes event files under ``out/tensorboard``, ``csv`` none.
 
     Returns:
         One row per cell of this study, as in :func:`dis_bench.read_results`.
@@ -142,6 +148,7 @@ def run_study(
     """
     check_choice("rerun", rerun, RERUN)
     check_minutes(checkpoint_minutes)
+    check_log(log)
     if workers is not None:
         check_workers(workers)
     if stack and study.kernels == "compiled":
@@ -163,7 +170,7 @@ def run_study(
     watcher = watcher or Watcher()
     failed: dict[Cell, Record] = {}
     if jobs:
-        pipeline = build_pipeline(plan, store, command, checkpoint_minutes)
+        pipeline = build_pipeline(plan, store, command, checkpoint_minutes, log)
         with registry.keeping_code():
             needed = _check_space(jobs, pipeline)
     for sentence in plan.warnings:
@@ -351,7 +358,9 @@ def check_all_images(plan: Plan) -> None:
             check_images(name, dataset)
 
 
-def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: float = MINUTES) -> Pipeline:
+def build_pipeline(
+    plan: Plan, store: Store, command: str, checkpoint_minutes: float = MINUTES, log: str = "csv"
+) -> Pipeline:
     """Build the pipeline of a study, with the datasets' tables in shared memory.
 
     So the workers on this machine hold these tables only once.
@@ -370,7 +379,7 @@ def build_pipeline(plan: Plan, store: Store, command: str, checkpoint_minutes: f
         plan.parameters,
         plan.allow_small,
         plan.protocols,
-        Manner(checkpoint_minutes=checkpoint_minutes),
+        Manner(checkpoint_minutes=checkpoint_minutes, events=None if log == "csv" else store.root / FOLDER),
         plan.keep,
         plan.unscorable,
     )

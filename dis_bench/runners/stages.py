@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
 from dis_bench.runners.training.log import Progress, TrainingDiverged
 from dis_bench.runners.training.loop import Pauses, train
 from dis_bench.runners.training.state import State
+from dis_bench.runners.training.tensorboard import TensorBoardLog, list_picture_steps
 from dis_bench.runners.training.trainee import Trainee
 
 Emit = Callable[[tuple[Cell, Progress | str]], None]
@@ -66,11 +68,13 @@ class Manner:
         way: convolution algorithm of a stack.
         capture: whether to try to capture the step on a GPU.
         checkpoint_minutes: minutes between checkpoints.
+        events: folder of event files for TensorBoard, with a folder per cell; None writes none.
     """
 
     way: str = "torch"
     capture: bool = True
     checkpoint_minutes: float = MINUTES
+    events: Path | None = None
 
 
 def train_cells(
@@ -101,20 +105,55 @@ def train_cells(
         sync_files(folders[number])
 
     states = [_read_state(folder, cell) for folder, cell in zip(folders, cells, strict=True)]
-    trained = train(
-        trainees,
-        logs=[folder / CURVES for folder in folders],
-        watch=lambda number, progress: emit((cells[number], progress)),
-        way=manner.way,
-        capture=manner.capture,
-        checkpoints=Checkpoints(states, save, manner.checkpoint_minutes),
-        pauses=Pauses(cells[0].score_at, encode_at),
-    )
+    with _logging_events(trainees, manner.events) as mirrors:
+        trained = train(
+            trainees,
+            logs=[folder / CURVES for folder in folders],
+            watch=lambda number, progress: emit((cells[number], progress)),
+            way=manner.way,
+            capture=manner.capture,
+            checkpoints=Checkpoints(states, save, manner.checkpoint_minutes),
+            pauses=_choose_pauses(trainees, encode_at, mirrors),
+            mirrors=mirrors,
+        )
     seconds = trained.seconds / len(cells)
     return [
         TrainedCell(one, failure, seconds, trained.captured, trained.steps, trained.adapted)
         for one, failure in zip(trainees, trained.failures, strict=True)
     ]
+
+
+@contextmanager
+def _logging_events(trainees: Sequence[Trainee], folder: Path | None) -> Iterator[list[TensorBoardLog]]:
+    """Open an event file for each cell that takes steps, and close them at the end."""
+    cells = [one.cell for one in trainees if folder is not None and one.is_trained_by_steps]
+    logs = [TensorBoardLog(Path(folder or ".") / cell.folder, cell.batch_size) for cell in cells]
+    try:
+        yield logs
+    finally:
+        for log in logs:
+            log.close()
+
+
+def _choose_pauses(
+    trainees: Sequence[Trainee],
+    encode_at: Callable[[int, int, Callable[[], None]], None],
+    logs: Sequence[TensorBoardLog],
+) -> Pauses:
+    """Return the steps at which codes are kept, and pictures are logged."""
+    cell = trainees[0].cell
+    with_pictures = list_picture_steps(cell.steps) if logs else []
+
+    def hold(number: int, step: int, heed_stops: Callable[[], None]) -> None:
+        if step in cell.score_at:
+            encode_at(number, step, heed_stops)
+        if step in with_pictures:
+            with computing("fp32", cell.kernels):
+                pictures = make_pictures(trainees[number], None)
+            if pictures is not None:
+                logs[number].add_pictures(step, pictures)
+
+    return Pauses(sorted({*cell.score_at, *with_pictures}), hold)
 
 
 def _read_state(folder: Path, cell: Cell) -> State | None:

@@ -11,6 +11,7 @@ from dis_bench.records.columns import find_dial
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
 from dis_bench.reports.configurations import format_dial, format_value, is_number
+from dis_bench.reports.doctor.diagnoses import Examined
 from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.figures.plan import Image, say_without_images
 from dis_bench.reports.headline import Headline
@@ -18,6 +19,7 @@ from dis_bench.reports.ordering import RULE
 from dis_bench.reports.page.comparison import describe_comparison
 from dis_bench.reports.page.data import describe_settings
 from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
+from dis_bench.reports.page.findings import describe_findings
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.published.reported import Reported, describe_reported, format_reported
 from dis_bench.reports.quantities import DASH, Quantity
@@ -58,6 +60,7 @@ def render_page(
     caveats: list[str],
     records: list[Record],
     reported: Sequence[Sequence[Reported]] = (),
+    examined: Sequence[Examined] = (),
     play: dict[str, Any] | None = None,
 ) -> str:
     """Render the page as HTML.
@@ -68,6 +71,7 @@ def render_page(
         caveats: sentences.
         records: for the provenance.
         reported: published rows of each setting; none if empty.
+        examined: cells that the doctor examined.
         play: data to play with, see :class:`dis_bench.reports.play.gather.Play`.
     """
     from dis_bench.version import __version__
@@ -96,6 +100,7 @@ def render_page(
         meanings=_meanings(quantities),
         frozen=FROZEN,
         caveats=caveats,
+        doctor=describe_findings(examined, len(records)),
         provenance=gather_provenance(records),
         failed=failed[:_MOST_FAILED],
         failed_count=len(failed),

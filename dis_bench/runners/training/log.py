@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -137,6 +137,18 @@ class Sample(Protocol):
         """Measure the images with the current networks: [K, len(names)]."""
 
 
+class Mirror(Protocol):
+    """A receiver of a cell's rows besides its CSV file."""
+
+    def resume(self, rows: str, done: int) -> None:
+        """Receive the rows of earlier steps, and their number; empty and 0 at first."""
+
+    def add_row(
+        self, names: Sequence[str], step: int, values: Sequence[float | None], rates: Mapping[str, float]
+    ) -> None:
+        """Receive a row, with the learning rates by player."""
+
+
 class TrainingLog:
     """The training.csv of K cells, and the failures of cells.
 
@@ -149,11 +161,13 @@ class TrainingLog:
         watch: called with a cell's index and its latest step.
         done: steps that were done before.
         written: the rows of these steps, as :meth:`read` returned them.
+        mirrors: receivers of the rows of each cell, or none.
 
     Attributes:
         failures: the exception that failed each cell, or None.
         every: steps between two rows.
         sample: sample of images to measure too, or None.
+        rates: returns the learning rates by player, for mirrors.
     """
 
     def __init__(
@@ -163,15 +177,20 @@ class TrainingLog:
         watch: Callable[[int, Progress], None],
         done: int = 0,
         written: Sequence[str] = (),
+        mirrors: Sequence[Mirror] = (),
     ) -> None:
         self.failures: list[Exception | None] = [None] * len(paths)
         self.every = count_row_steps(steps)
         self.sample: Sample | None = None
+        self.rates: Callable[[], Mapping[str, float]] = dict
+        self._mirrors = mirrors
         self._paths, self._steps, self._watch = paths, steps, watch
         self._row_start = done - done % self.every
         for number, path in enumerate(paths):
             with open(path, "w", newline="", encoding="utf-8") as file:
                 file.write(written[number] if written else "")
+        for number, mirror in enumerate(mirrors):
+            mirror.resume(written[number] if written else "", done)
 
     @property
     def all_failed(self) -> bool:
@@ -235,6 +254,8 @@ class TrainingLog:
         more = [None] * len(names) if beside is None else beside.tolist()
         values = [*columns.arrange(sums / count), *more] if count else None
         write_row(self._paths[number], [*columns.names, *names], step, values)
+        if self._mirrors and values is not None:
+            self._mirrors[number].add_row([*columns.names, *names], step, values, self.rates())
 
 
 def _diverged(step: int, columns: Columns, values: np.ndarray) -> TrainingDiverged:

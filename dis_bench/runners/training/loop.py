@@ -18,7 +18,7 @@ from dis_bench.runners.stopping import delaying_stops
 from dis_bench.runners.training.ahead import MOST_AHEAD, drawing, split_steps
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.heldout import HeldoutSample
-from dis_bench.runners.training.log import Progress, TrainingLog
+from dis_bench.runners.training.log import Mirror, Progress, TrainingLog
 from dis_bench.runners.training.steps import Training
 from dis_bench.runners.training.trainee import Trainee
 
@@ -65,6 +65,7 @@ def train(
     capture: bool = True,
     checkpoints: Checkpoints | None = None,
     pauses: Pauses | None = None,
+    mirrors: Sequence[Mirror] = (),
 ) -> Trained:
     """Train K cells together, in place, with Adam.
 
@@ -80,6 +81,7 @@ def train(
         capture: whether to try to capture the step on a GPU.
         checkpoints: checkpoints to resume from and to write, or None.
         pauses: steps after which something is done with the networks, or None.
+        mirrors: receivers of the rows of each cell's log, or none.
 
     Raises:
         KernelsFailed: compiled kernels were chosen, but cannot be compiled.
@@ -93,7 +95,8 @@ def train(
         written = checkpoints.restore(training)
         failures: list[Exception | None] = [None] * len(trainees)
         if first.is_trained_by_steps:
-            log = TrainingLog(logs, first.cell.steps, watch, training.done, written)
+            log = TrainingLog(logs, first.cell.steps, watch, training.done, written, mirrors)
+            log.rates = training.list_rates
             log.sample = None if first.holdout is None else HeldoutSample(training, log.every)
             pauses = pauses or Pauses((), lambda number, step, look: None)
             _take_steps(training, log, first.cell.steps, checkpoints, pauses)

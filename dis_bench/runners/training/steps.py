@@ -101,6 +101,11 @@ class Training:
         """True once a GPU replays the steps."""
         return self._repeat.captured
 
+    def list_rates(self) -> dict[str, float]:
+        """Return the learning rate of each player."""
+        groups = [] if self.optimiser is None else self.optimiser.param_groups
+        return {player: float(group["lr"]) for player, group in zip(self._players, groups, strict=True)}
+
     def step_bytes(self) -> int:
         """Return the bytes of the random draws of one step of all cells."""
         first = self.trainees[0]

@@ -1,0 +1,1 @@
+"""Diagnoses of trained cells: what their kept parts show to be wrong."""

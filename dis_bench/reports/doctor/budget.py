@@ -1,0 +1,54 @@
+"""Too few steps for an ordering: losses or scores still changed at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dis_bench.reports.doctor.finding import Finding
+from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.quantities import STILL, find_gain
+
+SCORE = 0.1  # change of a score between a step in the second half of the training and the end
+
+
+def find_short_training(parts: Parts) -> Finding | None:
+    """Find a loss that still improved, or scores that still changed, at the end.
+
+    Two models that were stopped there may change places with more steps.
+    """
+    curves = parts.need_curves()
+    measured = (
+        "loss" if "loss" in curves else "reconstruction"
+    )  # of several players, none has all of the loss
+    gain, before, after = find_gain(parts.need_curves(measured)[measured])
+    changed = _find_changes(parts.record)
+    if gain < STILL and not changed:
+        return None
+    steps = int(parts.cell["steps"])
+    texts = []
+    if gain >= STILL:
+        texts.append(
+            f"the {measured} still improved by {gain:.0%} from the fourth fifth of the {steps:,} steps "
+            f"to the last ({before:,.1f} to {after:,.1f} nats)"
+        )
+    for score, (step, then, now) in changed.items():
+        texts.append(f"{score} went from {then:.3f} at step {step:,} to {now:.3f}")
+    what = f"{'; '.join(texts)}: an ordering of models that were stopped here may turn with more steps."
+    along = " ".join(str(max(1, steps * part // 4)) for part in (1, 2, 3))
+    advice = (f"`--steps {4 * steps}`, or `--budget paper`", f"scores along the way: `--score-at {along}`")
+    return Finding(what, advice, {"gain": gain, "scores": changed})
+
+
+def _find_changes(record: dict[str, Any]) -> dict[str, tuple[int, float, float]]:
+    """Return the scores that changed since the last scored step, with both values."""
+    steps = record["cell"].get("steps", 0)
+    scored = [int(step) for step in record.get("scores_at", {}) if steps / 2 <= int(step) < steps]
+    if not scored:
+        return {}
+    step = max(scored)
+    then, now = record["scores_at"][str(step)]["scores"], record["scores"]
+    return {
+        name: (step, value, now[name])
+        for name, value in then.items()
+        if name in now and abs(now[name] - value) > SCORE
+    }

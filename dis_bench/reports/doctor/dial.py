@@ -1,0 +1,98 @@
+"""A dial that is too high or too low: the weight of the KL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dis_bench.records.columns import find_dial
+from dis_bench.reports.doctor.finding import Finding
+from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.quantities import (
+    STILL,
+    explain_share,
+    find_gain,
+    find_price,
+    find_weight,
+    write_set,
+)
+
+POOR = 0.5  # share of the pixels' variance; the eight originals tell it to about 0.1
+BLANK = -0.2  # the same; the decoder has not even learned the mean image, which is not the dial's fault
+FULL_PRICE = 1.5  # weighted nats per nat of KL; the ELBO has 1, so that less is no pressure beyond it
+CHEAP = 0.95  # the same: less than the ELBO's, by more than rounding
+MISMATCH = 0.5  # nats per latent between all codes and the prior; a standard deviation of 1.8 costs that much
+
+
+def find_high_dial(parts: Parts) -> Finding | None:
+    """Find poor reconstructions of a loss that weighs the KL more than the ELBO."""
+    curves = parts.need_curves("kl", "weighted_kl", "reconstruction")
+    share, price = explain_share(parts), find_price(curves)
+    if price is None or price < FULL_PRICE or not BLANK < share < POOR:
+        return None
+    if find_gain(curves["reconstruction"])[0] >= STILL:  # more steps may do
+        return None
+    weight = find_weight(parts, price)
+    kl = float(parts.need_measure("kl"))
+    what = (
+        f"each nat of KL costs {price:.3g} nats of loss, and reconstructions explain {max(share, 0):.0%} of "
+        f"the pixels' variance: the latents hold {kl:.2g} nats in all."
+    )
+    figures = {"price": price, "explained": share, "kl": kl}
+    if weight is None:
+        return Finding(what, (_advise_generally(parts),), figures)
+    dial, value = weight
+    advice = (
+        f"a lower dial: {write_set(parts, dial, value / 4)}",
+        f"a dial that rises: {write_set(parts, dial, f'linear(0,{value:g},0.5)')}",
+    )
+    return Finding(what, advice, figures)
+
+
+def find_low_dial(parts: Parts) -> Finding | None:
+    """Find codes far from the prior, as the loss hardly weighs the KL.
+
+    Images decoded from the prior then come from codes that the decoder was never trained on, and nothing
+    presses the latents to be distinct.
+    """
+    curves = parts.need_curves("kl", "weighted_kl")
+    arrays = parts.need_codes()
+    if "log_variances" not in arrays:
+        return None
+    price = find_price(curves)
+    distance = measure_mismatch(arrays["codes"], arrays["log_variances"])
+    if price is None or price >= CHEAP or distance.mean() < MISMATCH:
+        return None
+    spread = float(np.median(_spread(arrays["codes"], arrays["log_variances"]) ** 0.5))
+    what = (
+        f"each nat of KL costs {price:.3g} nats of loss, and the codes of all images lie "
+        f"{distance.mean():.2g} nats per latent from the prior (more than {MISMATCH:g}): their standard "
+        f"deviation is {spread:.2g}, that of the prior 1."
+    )
+    figures = {"price": price, "mismatch": float(distance.mean()), "standard_deviation": spread}
+    weight = find_weight(parts, price)
+    if weight is None:
+        return Finding(what, (_advise_generally(parts),), figures)
+    dial, value = weight
+    return Finding(what, (f"a higher dial: {write_set(parts, dial, max(1.0, 10 * value))}",), figures)
+
+
+def measure_mismatch(codes: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
+    """Return the KL [D] of all codes, as Gaussians, from N(0, 1), in nats.
+
+    It is a lower bound on the part of the KL that holds no information on the image.
+    """
+    variance, mean = _spread(codes, log_variances), codes.mean(axis=0, dtype=float)
+    result: np.ndarray = 0.5 * (variance + mean**2 - 1 - np.log(variance))
+    return result
+
+
+def _spread(codes: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
+    """Return the variance [D] of samples of all posteriors."""
+    result: np.ndarray = codes.var(axis=0, dtype=float) + np.exp(log_variances.astype(float)).mean(axis=0)
+    return result.clip(1e-12)
+
+
+def _advise_generally(parts: Parts) -> str:
+    dial = find_dial(parts.record)
+    given = "its hyperparameters" if dial is None else f"`{dial}`, now {parts.cell['hyperparameters'][dial]}"
+    return f"other values of {given}; `--grid published` takes those of its paper"

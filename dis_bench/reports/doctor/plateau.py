@@ -1,0 +1,41 @@
+"""A plateau that never broke: the decoder draws the mean image from beginning to end."""
+
+from __future__ import annotations
+
+from dis_bench.reports.doctor.finding import Finding, Unseen
+from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.quantities import average_part, explain_share
+
+NOTHING = 0.1  # share of the pixels' variance that counts as none; the eight originals tell it to about 0.1
+FEW_NATS = 0.5  # of KL in all latents; where there are no pictures
+FLAT = 0.02  # relative improvement from the second quarter of the training to the last
+
+
+def find_plateau(parts: Parts) -> Finding | None:
+    """Find a reconstruction that no longer improved although it explains nothing."""
+    curve = parts.need_curves("reconstruction")["reconstruction"]
+    before, after = average_part(curve, 0.25, 0.5), average_part(curve, 0.75, 1)
+    change = (before - after) / max(abs(before), 1e-12)
+    try:
+        share: float | None = explain_share(parts)
+    except Unseen:
+        share = None
+    kl = parts.record["evaluation"].get("kl")
+    if share is None and kl is None:
+        raise Unseen("it has neither pictures nor a KL")
+    is_blank = kl < FEW_NATS if share is None else share < NOTHING
+    if not is_blank or change > FLAT:
+        return None
+    explained = "" if share is None else f"reconstructions explain {max(share, 0):.0%} of the variance"
+    what = (
+        f"the reconstruction stood at {before:,.1f} nats in the second quarter of the training and at "
+        f"{after:,.1f} in the last, while {explained or f'the latents hold {kl:.2g} nats'}: the decoder "
+        "draws nearly the same image for every code."
+    )
+    advice = (
+        "more `--steps`: plateaus of thousands of steps can break",
+        f"another learning rate: `--lr {parts.cell['lr'] * 10:.2g}` or `--lr {parts.cell['lr'] / 10:.2g}`",
+        "less weight on the KL at the beginning, if it has one: a schedule such as `linear(0,4,0.5)`",
+        "another `--network`",
+    )
+    return Finding(what, advice, {"before": before, "after": after, "explained": share, "kl": kl})

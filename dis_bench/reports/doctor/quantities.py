@@ -1,0 +1,100 @@
+"""Quantities that several diagnoses compare with their thresholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dis_bench.errors import InputError
+from dis_bench.records.columns import find_dial
+from dis_bench.records.schema import Record
+from dis_bench.registry import installed
+from dis_bench.reports.configurations import is_number
+from dis_bench.reports.doctor.finding import Unseen
+from dis_bench.reports.doctor.parts import Columns, Parts
+
+# A latent with a smaller KL has collapsed: Lucas et al. 2019 ("Don't blame the ELBO!") count latents below
+# 0.01 nats, and pictures grey them.
+COLLAPSED = 0.01
+
+# Relative improvement from the fourth fifth of a training to the last, from which it had not ended. Rows of a
+# log differ by 0.02 to 0.03, fifths of 40 rows by less than 0.01.
+STILL = 0.05
+
+SAME = 0.05  # relative difference up to which a weight counts as the dial's value
+
+
+def average_part(values: np.ndarray, start: float, end: float) -> float:
+    """Return the mean of a part of a curve [P], from and to shares of its length."""
+    count = len(values)
+    first = min(int(start * count), count - 1)
+    return float(values[first : max(first + 1, int(end * count))].mean())
+
+
+def explain_share(parts: Parts) -> float:
+    """Return the share of the pixels' variance that reconstructions explain; 1 is all.
+
+    The variance is estimated from the originals among the pictures; the error is that of the evaluation. A
+    decoder that ignores its code returns the mean image, and explains nothing.
+
+    Raises:
+        Unseen: there are no pictures, no reconstructions, or the originals are alike.
+    """
+    mse = float(parts.need_measure("mse"))
+    originals = parts.need_pictures().originals / 255
+    variance = float(originals.var(axis=0, ddof=1).mean()) if len(originals) > 1 else 0.0
+    if not variance:
+        raise Unseen("its originals do not differ")
+    return 1 - mse / variance
+
+
+def find_gain(curve: np.ndarray) -> tuple[float, float, float]:
+    """Return the relative improvement of a loss [P] at the end of a training.
+
+    Returns:
+        The improvement from the fourth fifth to the last; the mean of the fourth; that of the last.
+    """
+    before, after = average_part(curve, 0.6, 0.8), average_part(curve, 0.8, 1)
+    return (before - after) / max(abs(before), 1e-12), before, after
+
+
+def find_price(curves: Columns) -> float | None:
+    """Return the loss beyond the reconstruction per nat of KL, at the end.
+
+    It is beta for a beta-VAE; None if there is too little KL to say.
+    """
+    kl = average_part(curves["kl"], 0.8, 1)
+    return average_part(curves["weighted_kl"], 0.8, 1) / kl if kl > 1e-6 else None
+
+
+def find_weight(parts: Parts, price: float) -> tuple[str, float] | None:
+    """Return the dial and its value if the dial is the weight of the KL, or None."""
+    dial = find_dial(parts.record)
+    value: Any = None if dial is None else parts.cell["hyperparameters"][dial]
+    if dial is None or not is_number(value) or value <= 0 or abs(value - price) > SAME * value:
+        return None
+    return dial, float(value)
+
+
+def write_set(parts: Parts, name: str, value: Any) -> str:
+    """Return the option that gives a hyperparameter of the cell's model another value."""
+    text = value if isinstance(value, str) else f"{value:g}"
+    model = parts.cell["model"]
+    known = installed("models", model) is not None  # a file's class may have a name of its own
+    option = f"{model if known else 'NAME'}.{name}={text}"
+    return f'`--set "{option}"`' if "(" in option else f"`--set {option}`"
+
+
+def has_hyperparameter(record: Record, name: str) -> bool:
+    """Return True if the installed model of a cell declares a hyperparameter."""
+    plugin = installed("models", record["cell"]["model"])
+    try:
+        return plugin is not None and name in [one.name for one in plugin.load().hyperparameters]
+    except (InputError, AttributeError):  # it cannot be imported here
+        return False
+
+
+def count_varying(factors: np.ndarray) -> int:
+    """Return the number of factors [N, F] that take more than one value."""
+    return int((factors != factors[:1]).any(axis=0).sum()) if factors.size else 0

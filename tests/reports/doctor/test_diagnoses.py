@@ -1,0 +1,110 @@
+"""Each diagnosis is provoked by a small training, and a healthy one provokes none."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dis_bench.cli.main import build_parser
+from dis_bench.models.model import Model
+from dis_bench.records.record import read_records
+from dis_bench.registry import installed
+from dis_bench.reports.doctor.diagnoses import DIAGNOSES, examine
+from tests.reports.doctor.conftest import CASES, TINY, train
+from tests.reports.made_up import write_study
+from tests.reports.mixed import write_mixed
+
+# Figures that each finding gives, and the range that they are in.
+FIGURES = {
+    "inputs out of range": ("high", 1, 1),
+    "KL exploding": ("peak", 80, np.inf),
+    "dial too high": ("price", 900, 1100),
+    "dial too low": ("mismatch", 0.5, np.inf),
+    "posterior collapse": ("used", 0, 2),
+    "plateau that never broke": ("explained", -np.inf, 0.1),
+    "over-fitting": ("gap", 0.1, np.inf),
+    "samples that look alike": ("share", 0, 0.1),
+    "too few steps for an ordering": ("gain", 0.05, 1),
+}
+
+
+@pytest.mark.parametrize("name", DIAGNOSES)
+def test_it_is_provoked_by_a_training(name, examined):
+    finding = examined(name).findings[name]
+    assert re.search(r"\d", finding.what)
+    assert finding.what.endswith(".")
+    assert finding.advice
+    if name in FIGURES:
+        figure, low, high = FIGURES[name]
+        assert low <= finding.figures[figure] <= high
+
+
+def test_a_healthy_run_provokes_none(examined):
+    healthy = examined("healthy")
+    assert healthy.findings == {}
+    assert healthy.unseen == {"over-fitting": "no images were held out (--holdout 0.1)"}
+
+
+def test_there_is_a_case_for_every_diagnosis():
+    assert CASES.keys() == DIAGNOSES.keys()
+
+
+def test_collapse_says_which_latents_since_when(examined):
+    finding = examined("posterior collapse").findings["posterior collapse"]
+    latents, since = finding.figures["latents"], finding.figures["since"]
+    assert latents == [0, 1, 2, 3]
+    assert all(step is None or 1 <= step <= 400 for step in since.values())
+    assert since.keys() == {*latents}
+
+
+@pytest.mark.parametrize("name", DIAGNOSES)
+def test_advice_names_options_and_hyperparameters_that_exist(name, examined):
+    options = {
+        option
+        for parser in build_parser()[1].values()
+        for one in parser._actions
+        for option in one.option_strings
+    }
+    for finding in examined(name).findings.values():
+        text = " ".join(finding.advice)
+        assert {*re.findall(r"--[a-z-]+", text)} <= options
+        for model, key, value in re.findall(r"--set \"?(\w+)\.(\w+)=([^`\"]+)", text):
+            loaded: type[Model] = installed("models", model).load()
+            loaded(**{key: value})
+
+
+def test_a_training_that_diverged(tmp_path):
+    record = train(tmp_path, model=f"{TINY}:Diverging", hyperparameters={"beta": 6.0}, steps=20)
+    found = examine(record)
+    assert "the loss is not finite at step 1" in found.findings["KL exploding"].what
+    assert found.unseen["posterior collapse"] == "it failed before it was evaluated"
+    assert found.unseen["samples that look alike"] == "it failed before it was encoded"
+
+
+def test_parts_that_were_not_kept_are_named(tmp_path):
+    found = examine(train(tmp_path, steps=20, keep=["weights"]))
+    assert found.unseen["latents that no factor explains"] == "its codes were not kept"
+    assert found.unseen["samples that look alike"] == "its pictures were not kept"
+    assert found.unseen["dial too high"] == "its pictures were not kept"
+
+
+def test_models_without_training_posterior_or_reconstruction(tmp_path):
+    records, _ = read_records(write_mixed(tmp_path, seeds=1, blind=True))
+    found = {record["cell"]["model"]: examine(record).unseen for record in records}
+    assert found["pca"]["KL exploding"] == "it takes no training steps"
+    assert found["pca"]["posterior collapse"] == "it has no KL"
+    assert found["blind"]["too few steps for an ordering"] == "its training measured no reconstruction"
+    assert found["blind"]["samples that look alike"] == "it has no pictures" or "decoder" in str(
+        found["blind"]
+    )
+
+
+def test_damaged_files_are_named(tmp_path):
+    write_study(tmp_path, betas=[4.0], seeds=[0])
+    [record] = read_records(tmp_path)[0]
+    for name in ("training.csv", "pictures.npz"):
+        with open(f"{record['folder']}/{name}", "ab") as file:
+            file.write(b"x")
+    found = examine(record)
+    assert "its training.csv cannot be read" in found.unseen["KL exploding"]
+    assert "its pictures.npz cannot be read" in found.unseen["samples that look alike"]
