@@ -12,7 +12,7 @@ from dis_bench.runners import quickstart
 from dis_bench.runners.study import Study, read_study_file
 
 OPTIONAL = (
-    *("source", "seeds", "steps", "lr", "data_dir", "clip_norm", "lr_schedule", "early_stop"),
+    *("source", "seeds", "steps", "lr", "data_dir", "image_size", "clip_norm", "lr_schedule", "early_stop"),
 )  # TOML has no value for None
 
 
