@@ -107,7 +107,8 @@ def describe_training(name: str, model: type[Model]) -> list[str]:
         return ["- It takes no steps: `--steps` and `--lr` mean nothing to it."]
     players = [f"`{player}`" for player, network in networks.named_children() if takes_steps(network)]
     lines = [f"- Players, each with a loss of its own: {', '.join(players)}."]
-    lines += ["- It needs a dataset with factors."] if "factors" in model.needs else []
+    needed = {"factors": "factors, or labels", "grid": "a grid of factors"}
+    lines += [f"- It needs a dataset with {needed[need]}." for need in model.needs]
     lines += ["- It has networks of its own: `--network` is refused."] if model.own_networks else []
     lines += [] if model.reconstructs else ["- It does not reconstruct: pictures show samples."]
     many = "yes" if model.stackable else "no"

@@ -163,7 +163,7 @@ def test_files_that_are_named_exist(source):
 
 @pytest.mark.parametrize("source", TEXTS)
 def test_result_folders_that_are_named_exist_or_are_made_by_a_command_that_is_shown(source):
-    made = {"cells", "anchors", "superseded", "unfinished", "report"}
+    made = {"cells", "anchors", "superseded", "unfinished", "report", "tensorboard"}
     made |= set(re.findall(r"(?:--out |out = \")results/(\w+)", "".join(TEXTS.values())))
     named = set(re.findall(r"(?<![\w./])results/(\w+)(?![\w.])", TEXTS[source]))
     assert not [name for name in named - made if not (RESULTS.parent / name).exists()]
@@ -181,7 +181,7 @@ def test_options_that_are_named_exist(source):
     for script in (ROOT / "benchmarks").glob("*.py"):
         known |= set(re.findall(r'"(--[\w-]+)"', script.read_text("utf-8")))
     named = {option for one in code(TEXTS[source]) for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", one)}
-    others = {"--no-deps"}  # an option of pip
+    others = {"--no-deps", "--logdir"}  # options of pip and TensorBoard
     others |= {"--array", "--cpus-per-task", "--time", "--signal", "--requeue"}  # options of SLURM
     assert named <= known | others
 

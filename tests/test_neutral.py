@@ -153,7 +153,7 @@ def build():
 
 
 def encode():
-    codes, factors = encode_dataset(lambda images: images.numpy().mean(axis=(1, 2)), Tiny(), rows=50)
+    codes, factors, _ = encode_dataset(lambda images: images.numpy().mean(axis=(1, 2)), Tiny(), rows=50)
     return codes.tobytes(), factors.tobytes()
 
 

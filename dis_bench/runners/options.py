@@ -107,7 +107,7 @@ def check_log(value: Any) -> None:
     if value != LOGS[0] and find_spec(value) is None:
         raise InputError(
             f"log '{value}' needs the package {value}, which is not installed: "
-            f"`pip install 'dis-bench[{value}]'` installs it."
+            f"`pip install {value}` installs it."
         )
 
 

@@ -75,7 +75,7 @@ def test_what_is_no_file(tmp_path):
         3,
         "\ud800",
     ):
-        with pytest.raises(InputError, match="the study file"):
+        with pytest.raises(InputError, match="study file"):
             read_study_file(path)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dis_bench.metrics import find_metrics
+from dis_bench.paths import check_path
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
 
@@ -18,13 +19,17 @@ def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -
     Args:
         given: names; ``all`` alone stands for all built-in ones. None names none.
         out: the result folder, which may not exist yet; None without one.
+
+    Raises:
+        InputError: it cannot be a folder.
     """
     installed = find_metrics(given=["log_variances"])
     if given is not None:
         named = list(given)
         return list(installed) if named == [ALL] else named
     records: list[Record] = []
-    if out is not None and (Path(out) / "cells").is_dir() and any((Path(out) / "cells").iterdir()):
+    cells = None if out is None else check_path("the result folder", out) / "cells"
+    if out is not None and cells is not None and cells.is_dir() and any(cells.iterdir()):
         records, _ = read_records(out)
     names = [name for name in installed if any(name in record["protocol"] for record in records)]
     return names or [name for name, metric in installed.items() if not metric.slow]
