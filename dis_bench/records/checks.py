@@ -202,7 +202,7 @@ def check_cell(cell: Any) -> None:
         _check_text(name, cell[name])
     for name in {"steps", "batch_size"} & cell.keys():
         _check_whole(name, cell[name])
-    # Cells whose codes are pixels have no number of latents; an encoder that was trained elsewhere always has.
+    # Cells whose codes are pixels have no number of latents; an encoder trained elsewhere always has.
     _check_whole("latent_size", cell["latent_size"], low=1 if "kind" in cell else 0)
     for name in ("seed", "recipe"):
         _check_whole(name, cell[name])
