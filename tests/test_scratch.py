@@ -73,6 +73,7 @@ def test_nothing_else_can_be_written(tmp_path):
         "anchors",
         "cells",
         "picture.png",
+        "plans",
         "report",
         "unfinished",
     ]

@@ -95,7 +95,7 @@ def test_a_metric_that_ends_the_program_fails_and_the_check_goes_on(capsys):
         (
             "model",
             f"{MODELS}:Pixels",
-            "pixels  (*), with small networks on dsprites, 4 latents, batches of 32",
+            "pixels  (*), with small networks on dsprites, 5 latents, batches of 32",
         ),
         ("dataset", f"{DATASETS}:TwoSources", "sound  (*), source rendered"),
         ("network", f"{NETWORKS}:Sound", "sound  (*), on images of any size"),
