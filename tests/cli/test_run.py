@@ -234,6 +234,15 @@ def test_a_scheduler_stops_a_run_with_a_checkpoint_and_a_code_of_its_own(name, t
     assert list(unfinished.glob("owner.*")) == []
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Take Ctrl-C as a terminal's command does; tests in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGUSR1", 75), ("SIGTERM", 75)])
 def test_a_command_that_is_stopped_while_it_plans_says_so_too(name, code, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "_read_study", lambda *_: os.kill(os.getpid(), getattr(signal, name)))
