@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
-from dis_bench.records.schema import LACKS_FACTORS, Record
+from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.ordering import MIN_SEEDS, chance
@@ -212,8 +212,10 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
             f"These results fall into {len(settings)} settings (another dataset, source, network, budget or "
             "protocol makes another): numbers of one must not be ranked against another's."
         )
+    here = [record for record in records if record["cell"].get("kind") != ENCODER]
     for name in ("dis_bench", "python", "torch", "numpy", "scikit-learn", *_MACHINE):
-        values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in records)
+        some = here if name in _MACHINE else records  # an encoder was trained elsewhere, on whatever it was
+        values = Counter(str(record.get("environment", {}).get(name, "unknown")) for record in some)
         if len(values) > 1:
             what = name if name in _MACHINE else f"versions of {name}"
             counts = list_counts(values)

@@ -11,7 +11,7 @@ from dis_bench.reports.quantities import DASH
 from dis_bench.reports.report import build_report
 from dis_bench.reports.tables import summarise_text
 from tests.records.kept_store import put_encoder
-from tests.reports.made_up import LATENTS, write_study
+from tests.reports.made_up import ENVIRONMENT, LATENTS, reseal, write_study
 
 
 @pytest.fixture
@@ -50,6 +50,12 @@ def test_nothing_is_said_to_be_missing_that_an_encoder_cannot_have(results):
     assert answer.sentences[0] == "Trained elsewhere, encode reaches MIG 0.100 ± 0.000 (2 seeds). " + (
         "One configuration: nothing to compare."
     )
+
+
+def test_arithmetic_of_scoring_an_encoder_is_not_compared_with_that_of_training(tmp_path):
+    write_study(tmp_path, betas=[4], pictures=False)
+    reseal(put_encoder(tmp_path), environment={**ENVIRONMENT, "precision": "bf16", "kernels": "compiled"})
+    assert not [caveat for caveat in build_report(tmp_path).caveats if "different" in caveat]
 
 
 def test_a_report_of_encoders_alone(tmp_path):
