@@ -124,6 +124,26 @@ def read_newest(folder: Path, problems: list[str]) -> Record | None:
     return record
 
 
+def read_trained(folder: Path) -> Record:
+    """Read the newest record of a cell that has networks: it was trained here, and is done.
+
+    Args:
+        folder: folder of the cell.
+
+    Raises:
+        InputError: it has no valid record, the cell failed, or its encoder was trained elsewhere.
+    """
+    problems: list[str] = []
+    record = read_newest(folder, problems)
+    if record is None:
+        raise InputError(f"'{folder}' has no valid record: {problems[0]}")
+    if "kind" in record["cell"]:
+        raise InputError(f"the cell in '{folder}' has codes of an encoder trained elsewhere, no networks.")
+    if record["status"] != "done":
+        raise InputError(f"the cell in '{folder}' failed: {record['failure']['reason']}")
+    return record
+
+
 def list_records(folder: Path) -> list[Path]:
     """List the records in a cell's folder, valid or not, newest first."""
     return _list_records(folder, [])

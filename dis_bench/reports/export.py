@@ -16,7 +16,7 @@ from dis_bench.records.parts import list_kept
 from dis_bench.records.pictures import FILE as PICTURES
 from dis_bench.records.pictures import read_pictures
 from dis_bench.records.processes import make_stamp
-from dis_bench.records.record import find_cells, is_written, read_newest
+from dis_bench.records.record import find_cells, is_written, read_trained
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import FILE as WEIGHTS
 from dis_bench.records.weights import find_weights, pack_weights, read_weights
@@ -48,7 +48,7 @@ def export(folder: str | Path, out: str | Path | None = None) -> Path:
     target = Path("export") / cell.name if out is None else check_path("the folder to write", out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"'{target}' already exists; give another folder, ", Option("out", "DIR"), ".")
-    record = _read(cell)
+    record = read_trained(cell)
     files: dict[str, bytes] = pack_export(record, _read_weights(cell, record))
     traversal, lacking = _draw_traversal(cell, record)
     if traversal is not None:
@@ -76,18 +76,6 @@ def find_cell(folder: str | Path) -> Path:
         named = ", ".join(map(str, cells[:MOST_NAMED]))
         raise InputError(f"'{path}' has {len(cells):,} cells: export the folder of one, such as {named}.")
     return cells[0]
-
-
-def _read(cell: Path) -> Record:
-    problems: list[str] = []
-    record = read_newest(cell, problems)
-    if record is None:
-        raise InputError(f"'{cell}' has no valid record: {problems[0]}")
-    if "kind" in record["cell"]:
-        raise InputError(f"the cell in '{cell}' has codes of an encoder trained elsewhere, no networks.")
-    if record["status"] != "done":
-        raise InputError(f"the cell in '{cell}' failed: {record['failure']['reason']}")
-    return record
 
 
 def _read_weights(cell: Path, record: Record) -> bytes:

@@ -15,7 +15,7 @@ from dis_bench.paths import check_path
 from dis_bench.records.cell import plain_name
 from dis_bench.records.exported import is_exported, read_export
 from dis_bench.records.parts import list_kept
-from dis_bench.records.record import find_cells, is_written, read_newest
+from dis_bench.records.record import find_cells, is_written, read_trained
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights, read_weights
 from dis_bench.requirements import names_missing_packages
@@ -123,14 +123,7 @@ def _find_folder(where: Any) -> Path:
 
 def _read_cell(folder: Path) -> Kept:
     """Read the record and the weights of a cell."""
-    problems: list[str] = []
-    record = read_newest(folder, problems)
-    if record is None:
-        raise InputError(f"'{folder}' has no valid record: {problems[0]}")
-    if "kind" in record["cell"]:
-        raise InputError(f"the cell in '{folder}' has codes of an encoder trained elsewhere, no networks.")
-    if record["status"] != "done":
-        raise InputError(f"the cell in '{folder}' failed: {record['failure']['reason']}")
+    record = read_trained(folder)
     name = find_weights(folder)
     try:
         return Kept(record, read_weights(folder, record))
