@@ -125,7 +125,7 @@ def read_newest(folder: Path, problems: list[str]) -> Record | None:
 
 
 def read_trained(folder: Path) -> Record:
-    """Read the newest record of a cell that has networks: it was trained here, and is done.
+    """Read the newest record of a cell that was trained here and is done.
 
     Args:
         folder: folder of the cell.
