@@ -104,7 +104,7 @@ def read_parts(record: Record) -> Parts:
         record,
         curves=read("curves", curves.FILE, _read_log),
         heldout=read("heldout", curves.FILE, _read_heldout),
-        codes=read("codes", codes.FILE, lambda found: codes.read_codes(found["folder"], record=found)),
+        codes=read("codes", codes.FILE, _read_codes),
         pictures=read("pictures", pictures.FILE, lambda found: read_pictures(found["folder"], found)),
         lacks=lacks,
     )
@@ -165,3 +165,9 @@ def _read_heldout(record: Record) -> Columns:
     if found is None:
         raise Unseen("its log has no reconstruction of held-out images")
     return found
+
+
+def _read_codes(record: Record) -> Columns:
+    """Return the codes and factors of a cell, which may have kept none of the latter."""
+    found = dict(codes.read_codes(record["folder"], record=record))
+    return {"factors": np.empty((len(found["codes"]), 0), np.int64), **found}

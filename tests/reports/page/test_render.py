@@ -216,7 +216,7 @@ def test_alternative_text_tells_the_numbers_in_beta_order(page):
 def test_answer_first_then_pictures_tables_caveats_provenance(page):
     unfolded = [section for section in page.all("section") if not {"class", "hidden"} & set(section)]
     sections = [attributes["id"] for attributes in unfolded]
-    assert sections == ["answer", "pictures", "table", "caveats", "provenance"]
+    assert sections == ["answer", "pictures", "table", "doctor", "caveats", "provenance"]
     assert page.text.index("300,000 steps, raising β from 1 to 10 costs") < page.text.index(
         "Originals and reconstructions"
     )
