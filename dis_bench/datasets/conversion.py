@@ -49,7 +49,7 @@ class Collection(Protocol):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What images are converted to.
+    """Form that images are converted to.
 
     Attributes:
         dataset: name of the dataset, for messages.

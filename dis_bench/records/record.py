@@ -22,6 +22,7 @@ from dis_bench.records.seal import read_record, seal
 from dis_bench.records.unreadable import Unreadable, describe_unreadable
 
 FILE = "record.json"
+MOST_NAMED = 3  # cells in a message
 
 
 def is_written(folder: Path) -> bool:
@@ -122,6 +123,28 @@ def read_newest(folder: Path, problems: list[str]) -> Record | None:
     record, failures = _find_newest(folder)
     problems += describe_unreadable(failures)
     return record
+
+
+def find_only_cell(folder: Path, verb: str, otherwise: str) -> Path:
+    """Return the folder of a cell; of the only one, if a result folder is given.
+
+    Args:
+        folder: a folder that exists.
+        verb: what is done with a cell, for the message about several.
+        otherwise: what the folder is not, for the message about none.
+
+    Raises:
+        InputError: it has no cell, or several.
+    """
+    if is_written(folder):
+        return folder
+    cells = find_cells(folder)
+    if not cells:
+        raise InputError(f"'{folder}' is neither {otherwise}.")
+    if len(cells) > 1:
+        named = ", ".join(map(str, cells[:MOST_NAMED]))
+        raise InputError(f"'{folder}' has {len(cells):,} cells: {verb} the folder of one, such as {named}.")
+    return cells[0]
 
 
 def read_trained(folder: Path) -> Record:

@@ -94,7 +94,7 @@ class Timing(TypedDict, total=False):
 
 
 class Adapted(TypedDict, total=False):
-    """What the reconstruction of held-out images decided about a training."""
+    """Decisions about a training, by the reconstruction of held-out images."""
 
     lr_fell_at: list[int]  # steps after which the learning rates fell, if the cell has an ``lr_schedule``
     stopped_at: int  # last step that was taken, if the cell has an ``early_stop``

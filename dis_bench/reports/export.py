@@ -16,14 +16,12 @@ from dis_bench.records.parts import list_kept
 from dis_bench.records.pictures import FILE as PICTURES
 from dis_bench.records.pictures import read_pictures
 from dis_bench.records.processes import make_stamp
-from dis_bench.records.record import find_cells, is_written, read_trained
+from dis_bench.records.record import find_only_cell, read_trained
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import FILE as WEIGHTS
 from dis_bench.records.weights import find_weights, pack_weights, read_weights
 from dis_bench.reports.card import TRAVERSAL, write_card
 from dis_bench.requirements import names_missing_packages
-
-MOST_NAMED = 3  # cells in a message
 
 
 @names_missing_packages
@@ -67,15 +65,7 @@ def find_cell(folder: str | Path) -> Path:
     path = check_path("the folder", folder)
     if not path.is_dir():
         raise InputError(f"there is no folder '{path}'.")
-    if is_written(path):
-        return path
-    cells = find_cells(path)
-    if not cells:
-        raise InputError(f"'{path}' is neither a cell's folder nor a result folder with cells.")
-    if len(cells) > 1:
-        named = ", ".join(map(str, cells[:MOST_NAMED]))
-        raise InputError(f"'{path}' has {len(cells):,} cells: export the folder of one, such as {named}.")
-    return cells[0]
+    return find_only_cell(path, "export", "a cell's folder nor a result folder with cells")
 
 
 def _read_weights(cell: Path, record: Record) -> bytes:

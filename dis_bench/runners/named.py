@@ -8,13 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dis_bench.toml_files import list_named
+
 FOLDER = Path(__file__).with_name("studies")
 ABOUT = "about"  # the table of a study file that is for readers, and sets no option
 
 
 @dataclass(frozen=True)
 class About:
-    """What the file of a named study says of it, for readers.
+    """Description of a named study, for readers.
 
     Attributes:
         summary: one sentence.
@@ -34,7 +36,7 @@ class About:
 @cache
 def find_studies() -> dict[str, Path]:
     """Return the file of each named study, sorted by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)}
+    return list_named(FOLDER)
 
 
 def read_about(name: str) -> About:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench import registry
-from dis_bench.errors import STUDY, InputError, blaming, describe, unknown, worded_for
+from dis_bench.errors import STUDY, InputError, blaming, unknown, worded_for
 from dis_bench.models.schedules import split_schedules
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
-from dis_bench.paths import check_path
 from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, Cell
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
@@ -48,6 +46,7 @@ from dis_bench.runners.shards import list_seeds
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.trial import try_model
+from dis_bench.toml_files import read_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,6 @@ BUDGETS = {
     "paper": Budget(steps=PUBLISHED_STEPS, lr=1e-4, seeds=5),
 }
 
-LARGEST_FILE = 1_000_000  # bytes of a study file
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 
@@ -404,23 +402,7 @@ def read_study_file(path: str | Path, also: Sequence[str] = ()) -> dict[str, Any
     Raises:
         InputError: the file is missing, not TOML, or has a key that is not an option of a study.
     """
-    named = find_studies()
-    path = named[path] if isinstance(path, str) and path in named else check_path("the study file", path)
-    try:
-        if path.exists() and not path.is_file():  # a device may never end, and a pipe may never begin
-            raise InputError(f"the study file '{path}' is not a regular file.")
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise unknown("study or study file", str(path), named) from None
-    except OSError as error:
-        raise InputError(f"the study file '{path}' cannot be read: {error.strerror}.") from None
-    if len(content) > LARGEST_FILE:
-        raise InputError(f"the study file '{path}' is larger than the limit of {LARGEST_FILE:,} bytes.")
-    try:
-        values = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # wrong syntax or encoding, long numbers, deep nesting
-        raise InputError(f"the study file '{path}' is not TOML: {describe(error)}.") from None
+    path, values = read_toml(path, find_studies(), "the study file", "study or study file")
     names = [*(f.name for f in dataclasses.fields(Study)), *also]
     values.pop(ABOUT, None)
     for key in values:

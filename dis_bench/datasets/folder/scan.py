@@ -20,7 +20,7 @@ PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds.
+    """Contents of a folder.
 
     Attributes:
         root: the folder.

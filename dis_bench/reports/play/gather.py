@@ -84,7 +84,7 @@ def gather_play(
 
 
 class _Gathering:
-    """What was gathered so far, with the room that is left."""
+    """Everything gathered so far, with the room that is left."""
 
     def __init__(self, play: Play, problems: list[str]) -> None:
         self._play, self._problems = play, problems

@@ -24,7 +24,7 @@ Numbers = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Played:
-    """What a browser shows of a cell.
+    """Images and codes of a cell that a browser shows.
 
     Attributes:
         originals: images of the data `[N, C, H, W]`.

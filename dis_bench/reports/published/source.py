@@ -7,18 +7,16 @@ Figures are written as they are printed, with the scale that turns a printed num
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dis_bench.errors import InputError, blaming, check_line, describe, shown, unknown
-from dis_bench.paths import check_path
+from dis_bench.errors import InputError, blaming, check_line, shown, unknown
+from dis_bench.toml_files import list_named, read_toml
 
 FOLDER = Path(__file__).parent
-LARGEST_FILE = 1_000_000  # bytes
 
 # What follows the ± of a figure; a range has two ends in place of one spread.
 RANGE, NO_SPREAD = "range", "none"
@@ -123,7 +121,7 @@ class Source:
 @cache
 def find_sources() -> dict[str, Path]:
     """Return the file of each source that comes with the package, sorted by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)}
+    return list_named(FOLDER)
 
 
 def read_sources(given: Iterable[str | Path]) -> list[Source]:
@@ -152,23 +150,7 @@ def read_source(given: str | Path) -> Source:
     Raises:
         InputError: it is neither, or the file is not of this form.
     """
-    named = find_sources()
-    path = named[given] if isinstance(given, str) and given in named else check_path("the source", given)
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"the source '{path}' is not a regular file.")
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise unknown("source or file of published figures", str(path), named) from None
-    except OSError as error:
-        raise InputError(f"the source '{path}' cannot be read: {error.strerror}.") from None
-    if len(content) > LARGEST_FILE:
-        raise InputError(f"the source '{path}' is larger than the limit of {LARGEST_FILE:,} bytes.")
-    try:
-        values = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the source '{path}' is not TOML: {describe(error)}.") from None
+    path, values = read_toml(given, find_sources(), "the source", "source or file of published figures")
     with blaming(f"the source '{path}'"):
         return _read(path.stem, values)
 

@@ -15,7 +15,7 @@ from dis_bench.paths import check_path
 from dis_bench.records.cell import plain_name
 from dis_bench.records.exported import is_exported, read_export
 from dis_bench.records.parts import list_kept
-from dis_bench.records.record import find_cells, is_written, read_trained
+from dis_bench.records.record import find_only_cell, read_trained
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights, read_weights
 from dis_bench.requirements import names_missing_packages
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from dis_bench.datasets.dataset import Dataset
-
-MOST_NAMED = 3  # cells in a message
 
 
 class Kept(NamedTuple):
@@ -110,15 +108,8 @@ def _find_folder(where: Any) -> Path:
     folder = check_path("the folder", where)
     if not folder.is_dir():
         raise InputError(f"there is no folder '{folder}' (seen from '{Path.cwd()}').")
-    if is_written(folder):
-        return folder
-    cells = find_cells(folder)
-    if not cells:
-        raise InputError(f"'{folder}' is neither a cell's folder, a result folder with cells, nor an export.")
-    if len(cells) > 1:
-        named = ", ".join(str(one) for one in cells[:MOST_NAMED])
-        raise InputError(f"'{folder}' has {len(cells):,} cells: load the folder of one, such as {named}.")
-    return cells[0]
+    otherwise = "a cell's folder, a result folder with cells, nor an export"
+    return find_only_cell(folder, "load", otherwise)
 
 
 def _read_cell(folder: Path) -> Kept:
