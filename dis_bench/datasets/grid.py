@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,7 +55,55 @@ class Factor:
         return cls(name, size, tuple(np.linspace(first, last, size).tolist()), kind)
 
 
-class FactorGrid:
+class Factors:
+    """Factors of images, in order: what a grid and labels have in common.
+
+    Attributes:
+        names, sizes: of the factors.
+
+    Args:
+        factors: the factors.
+        what: what has them, for messages.
+
+    Raises:
+        InputError: there is no factor, or two have the same name.
+    """
+
+    def __init__(self, factors: Sequence[Factor], what: str) -> None:
+        names = [factor.name for factor in factors]
+        if not names or len(set(names)) != len(names):
+            raise InputError(f"{what} factors with different names, but {names} was given.")
+        self._factors = tuple(factors)
+        self.names = tuple(names)
+        self.sizes = tuple(factor.size for factor in factors)
+
+    def __iter__(self) -> Iterator[Factor]:
+        return iter(self._factors)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        raise NotImplementedError
+
+    def factors(self, indices: Any) -> Any:
+        """Return the factor classes at each index.
+
+        Args:
+            indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
+
+        Returns:
+            int64 ``[B, F]``, from the same library and on the same device.
+
+        Raises:
+            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
+        """
+        return self._find_classes(check_indices(indices, len(self)))
+
+    def _find_classes(self, indices: Any) -> Any:
+        """Return the classes int64 ``[B, F]`` at checked indices ``[B]``."""
+        raise NotImplementedError
+
+
+class FactorGrid(Factors):
     """The Cartesian product of factors in row-major order: the last varies fastest.
 
     Args:
@@ -68,36 +116,16 @@ class FactorGrid:
     """
 
     def __init__(self, factors: list[Factor] | tuple[Factor, ...]) -> None:
-        names = [factor.name for factor in factors]
-        if not names or len(set(names)) != len(names):
-            raise InputError(f"a grid needs factors with different names, but {names} was given.")
-        self._factors = tuple(factors)
-        self.names = tuple(names)
-        self.sizes = tuple(factor.size for factor in factors)
-        self.strides = tuple(math.prod(self.sizes[i + 1 :]) for i in range(len(names)))
+        super().__init__(factors, "a grid needs")
+        self.strides = tuple(math.prod(self.sizes[i + 1 :]) for i in range(len(self.sizes)))
 
     def __len__(self) -> int:
         return math.prod(self.sizes)
 
-    def __iter__(self) -> Iterator[Factor]:
-        return iter(self._factors)
-
     def __repr__(self) -> str:
         return "FactorGrid(" + " x ".join(f"{factor.name} {factor.size}" for factor in self) + ")"
 
-    def factors(self, indices: Integers) -> Integers:
-        """Return the factor classes at each index.
-
-        Args:
-            indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
-
-        Returns:
-            int64 ``[B, F]``, from the same library and on the same device.
-
-        Raises:
-            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
-        """
-        indices = check_indices(indices, len(self))
+    def _find_classes(self, indices: Any) -> Any:
         return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
 
     def indices(self, factors: Integers) -> Integers:

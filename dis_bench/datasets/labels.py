@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dis_bench.datasets.grid import Factor, check_indices
+from dis_bench.datasets.grid import Factor, Factors
 from dis_bench.errors import InputError, shown
 
 
-class Labels:
+class Labels(Factors):
     """Factors of images that are known image by image, in any proportion.
 
     Metrics score labels like factors. Unlike a grid, labels have no image for each combination of classes, so
@@ -27,18 +27,14 @@ class Labels:
     """
 
     def __init__(self, factors: Sequence[Factor], classes: np.ndarray) -> None:
-        names = [factor.name for factor in factors]
-        if not names or len(set(names)) != len(names):
-            raise InputError(f"labels need factors with different names, but {names} was given.")
+        super().__init__(factors, "labels need")
+        names = self.names
         classes = np.asarray(classes)
         if classes.ndim != 2 or classes.shape[1] != len(names) or classes.dtype.kind not in "iu":
             raise InputError(
                 f"labels must be whole numbers [N, {len(names)}] ({', '.join(names)}), but an array of "
                 f"{classes.dtype} {list(classes.shape)} was given."
             )
-        self._factors = tuple(factors)
-        self.names = tuple(names)
-        self.sizes = tuple(factor.size for factor in factors)
         wrong = np.argwhere((classes < 0) | (classes >= np.array(self.sizes)))
         if len(wrong):
             row, column = wrong[0]
@@ -51,25 +47,10 @@ class Labels:
     def __len__(self) -> int:
         return len(self._classes)
 
-    def __iter__(self) -> Iterator[Factor]:
-        return iter(self._factors)
-
     def __repr__(self) -> str:
         return "Labels(" + ", ".join(f"{factor.name} {factor.size}" for factor in self) + ")"
 
-    def factors(self, indices: Any) -> Any:
-        """Return the classes at each index.
-
-        Args:
-            indices: ``[B]``, integers in 0 .. len - 1; a numpy array (or list) or a torch tensor.
-
-        Returns:
-            int64 ``[B, F]``, from the same library and on the same device.
-
-        Raises:
-            InputError: the indices are not integers, do not have exactly one axis, or are out of range.
-        """
-        indices = check_indices(indices, len(self))
+    def _find_classes(self, indices: Any) -> Any:
         if isinstance(indices, np.ndarray):
             return self._classes[indices].astype(np.int64)
         classes = self._classes[indices.cpu().numpy()].astype(np.int64)
