@@ -30,6 +30,7 @@ OTHERS = (
     "tqdm",
     "urllib3",
 )
+EXTRAS = ("tensorboard",)  # packages that one option needs, each an extra of the same name
 IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}  # if the import name differs
 
 
@@ -40,12 +41,17 @@ def lacks(error: BaseException) -> str | None:
     """
     if not isinstance(error, ModuleNotFoundError):
         return None
-    for package in (*SCORING, *BROUGHT_BY_SCORING, *OTHERS):
+    for package in (*SCORING, *BROUGHT_BY_SCORING, *OTHERS, *EXTRAS):
         if error.name == IMPORTED_AS.get(package, package):
-            everything = package in OTHERS
-            command = f"pip install {'dis-bench' if everything else ' '.join(SCORING)}"
+            command = f"pip install {_what_to_install(package)}"
             return f"this needs {package}, which is not installed: `{command}` installs what is missing."
     return None
+
+
+def _what_to_install(package: str) -> str:
+    if package in EXTRAS:
+        return f"'dis-bench[{package}]'"
+    return "dis-bench" if package in OTHERS else " ".join(SCORING)
 
 
 def names_missing_packages(function: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -236,12 +236,14 @@ def test_the_packages_are_those_that_setup_declares():
     setup.read(ROOT / "setup.cfg")
     declared = re.findall(r"^[\w-]+", setup["options"]["install_requires"], flags=re.M)
     assert sorted(declared) == sorted(DECLARED)
+    assert {*setup["options.extras_require"]} == {*requirements.EXTRAS, "test", "dev"}
     assert bring(requirements.BROUGHT_BY_SCORING) <= bring(requirements.SCORING)
     assert not bring(["torch"]) & bring(requirements.SCORING) - bring(["numpy"])
 
 
 def test_every_import_is_of_a_declared_package():
-    declared = {requirements.IMPORTED_AS.get(package, package) for package in DECLARED}
+    known = {*DECLARED, *requirements.EXTRAS}
+    declared = {requirements.IMPORTED_AS.get(package, package) for package in known}
     for path in (ROOT / "dis_bench").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
