@@ -89,7 +89,7 @@ def name_columns(ranks: pd.DataFrame) -> pd.DataFrame:
 def explain_variance(cells: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
     """List which share of each column's variance is explained by model, dial and seed.
 
-    A share is adjusted for the number of groups (epsilon squared, Kelley 1935), as groups of three seeds would
+    A share is adjusted for the number of groups (epsilon squared, Kelley 1935): groups of three seeds would
     otherwise explain much of pure noise. Only configurations with two cells or more take part.
     """
     setting = cells.groupby(list_settings(cells), dropna=False).ngroup()
