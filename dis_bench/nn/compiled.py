@@ -12,13 +12,11 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dis_bench.nn.patches import frame
+from dis_bench.nn import packing
 
 Layers = Sequence[nn.Conv2d | nn.ConvTranspose2d]
 
@@ -186,31 +184,36 @@ class _Convolutions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, dtype: torch.dtype, *parameters: Tensor) -> Tensor:
         weights, biases = parameters[::2], parameters[1::2]
-        framed = [_frame(images, dtype)]
+        framed = [packing.frame_images(images, dtype)]
         for weight in weights:
-            framed.append(_room(framed[-1], 0.5, weight.shape[0]))
-        kernels = tuple(_pack(weight, dtype) for weight in weights)
-        _run("convolve", _arrays(framed), kernels, _arrays([bias.contiguous() for bias in biases]))
+            framed.append(packing.make_room(framed[-1], 0.5, weight.shape[0]))
+        kernels = tuple(packing.pack(weight, dtype) for weight in weights)
+        _run(
+            "convolve",
+            packing.as_arrays(framed),
+            kernels,
+            packing.as_arrays([bias.contiguous() for bias in biases]),
+        )
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
-        return _unframe(framed[-1])
+        return packing.unframe(framed[-1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_convolutions, gradient)
         _, weights, biases, framed = _saved(ctx)
-        of_weights, of_biases = _sums(weights, biases)
+        of_weights, of_biases = packing.make_sums(weights, biases)
         dtype = framed[0].dtype
         _run(
             "convolve_backward",
-            _arrays(framed),
-            _array(_frame(gradient, dtype)),
-            tuple(_pack_transposed(weight, dtype) for weight in weights[1:]),
-            _arrays([images.new_zeros(images.shape[1:]) for images in framed[1:]]),
-            tuple(_room_for_pairs(images.shape[1:], dtype) for images in framed[:-1]),
-            _arrays(of_weights),
-            _arrays(of_biases),
+            packing.as_arrays(framed),
+            packing.as_array(packing.frame_images(gradient, dtype)),
+            tuple(packing.pack_transposed(weight, dtype) for weight in weights[1:]),
+            packing.as_arrays([images.new_zeros(images.shape[1:]) for images in framed[1:]]),
+            tuple(packing.make_room_for_pairs(images.shape[1:], dtype) for images in framed[:-1]),
+            packing.as_arrays(of_weights),
+            packing.as_arrays(of_biases),
         )
         return None, None, *_in_turn(of_weights, of_biases)
 
@@ -219,23 +222,23 @@ class _TransposedConvolutions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, dtype: torch.dtype, *parameters: Tensor) -> Tensor:
         weights, biases = parameters[::2], parameters[1::2]
-        framed = [_frame(images, dtype)]
+        framed = [packing.frame_images(images, dtype)]
         for weight in weights[:-1]:
-            framed.append(_room(framed[-1], 2, weight.shape[1]))
+            framed.append(packing.make_room(framed[-1], 2, weight.shape[1]))
         count, height, width, _ = framed[-1].shape
-        thin_kernel = _pack_thin(weights[-1], dtype)
+        thin_kernel = packing.pack_thin(weights[-1], dtype, _kernels().COLUMNS)
         products = weights[-1].new_zeros(height, width, thin_kernel.shape[1])
         shape = (count, weights[-1].shape[1], 2 * (height - 2), 2 * (width - 2))
         # Not a view of another tensor, since the caller may change it in place.
         result = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
         _run(
             "convolve_transposed",
-            _arrays(framed),
-            tuple(_pack_transposed(weight, dtype) for weight in weights[:-1]),
+            packing.as_arrays(framed),
+            tuple(packing.pack_transposed(weight, dtype) for weight in weights[:-1]),
             thin_kernel,
-            _arrays([bias.contiguous() for bias in biases]),
-            _array(products),
-            _array(result.permute(0, 2, 3, 1)),
+            packing.as_arrays([bias.contiguous() for bias in biases]),
+            packing.as_array(products),
+            packing.as_array(result.permute(0, 2, 3, 1)),
         )
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
@@ -246,23 +249,23 @@ class _TransposedConvolutions(torch.autograd.Function):
         if _must_be_differentiable(gradient):
             return _differentiable(ctx, _plain_transposed_convolutions, gradient)
         images, weights, biases, framed = _saved(ctx)
-        of_weights, of_biases = _sums(weights, biases)
+        of_weights, of_biases = packing.make_sums(weights, biases)
         of_biases[-1] = gradient.sum((0, 2, 3))
         dtype = framed[0].dtype
-        of_result, of_images = _frame(gradient, dtype), torch.empty_like(framed[0])
+        of_result, of_images = packing.frame_images(gradient, dtype), torch.empty_like(framed[0])
         between = [images.new_zeros(images.shape[1:]) for images in (*framed[1:], of_result)]
         _run(
             "convolve_transposed_backward",
-            _arrays(framed),
-            _array(of_result),
-            tuple(_pack(weight, dtype) for weight in weights),
-            _arrays(between),
-            tuple(_room_for_pairs(image.shape, dtype) for image in between),
-            _arrays(of_weights),
-            _arrays(of_biases),
-            _array(of_images),
+            packing.as_arrays(framed),
+            packing.as_array(of_result),
+            tuple(packing.pack(weight, dtype) for weight in weights),
+            packing.as_arrays(between),
+            tuple(packing.make_room_for_pairs(image.shape, dtype) for image in between),
+            packing.as_arrays(of_weights),
+            packing.as_arrays(of_biases),
+            packing.as_array(of_images),
         )
-        return _unframe(of_images).to(images.dtype), None, *_in_turn(of_weights, of_biases)
+        return packing.unframe(of_images).to(images.dtype), None, *_in_turn(of_weights, of_biases)
 
 
 def _saved(ctx: Any) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
@@ -311,7 +314,7 @@ def _differentiable(ctx: Any, plain: Callable[..., Tensor], gradient: Tensor) ->
     return of_images, None, *of_parameters
 
 
-# Conversion to the kernels' arguments: numpy arrays (bf16 as uint16), framed images, packed kernels.
+# The module of kernels, and what it can compute.
 
 
 @cache
@@ -362,73 +365,3 @@ def _dtypes() -> tuple[torch.dtype, ...]:
 def _dtype() -> torch.dtype:
     """Return the type in which torch would compute, according to autocast."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-
-
-def _frame(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """Convert [B, C, H, W] to [B, H + 2, W + 2, C] with a border of zeros."""
-    return frame(images.detach().permute(0, 2, 3, 1).to(dtype), 1).contiguous()
-
-
-def _unframe(framed: Tensor) -> Tensor:
-    return framed[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
-
-
-def _room(framed: Tensor, times: float, channels: int) -> Tensor:
-    """Allocate framed images that are ``times`` as high and wide."""
-    count, height, width, _ = framed.shape
-    return framed.new_empty(count, int((height - 2) * times) + 2, int((width - 2) * times) + 2, channels)
-
-
-def _room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | None:
-    return None if dtype == torch.float32 else np.empty(shape, np.uint32)
-
-
-def _sums(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return zeros for gradients: [k, k * C, N] per weight [N, C, k, k], and biases."""
-    shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
-    of_weights = [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
-    return of_weights, [torch.zeros_like(bias) for bias in biases]
-
-
-def _pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Pack a convolution's weight [N, C, k, k] into words of [k, k * C, N]."""
-    return _words(weight.detach().to(dtype).permute(2, 3, 1, 0).flatten(1, 2))
-
-
-def _pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Pack a transposed convolution's weight into words of [2, 2, t, t * N, C].
-
-    The weight is [N, C, 2 t, 2 t].
-    """
-    taps = weight.shape[2] // 2
-    if taps == 2:  # with padding 1, the last taps meet the first pixel
-        weight = weight.flip(2, 3)
-    phases = weight.detach().to(dtype).unflatten(3, (taps, 2)).unflatten(2, (taps, 2))
-    return _words(phases.permute(3, 5, 2, 4, 0, 1).flatten(3, 4))
-
-
-def _pack_thin(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Pack a weight with few output channels C into words of [N, 4 * 4 * C].
-
-    The columns are padded with zeros to a whole tile.
-    """
-    taps = weight.detach().to(dtype).permute(0, 2, 3, 1).flatten(1)
-    return _words(F.pad(taps, (0, -taps.shape[1] % _kernels().COLUMNS)))
-
-
-def _words(kernel: Tensor) -> NDArray[Any]:
-    """Return [..., K, N] in float32, or [..., K / 2, N] words of two bf16 per column."""
-    if kernel.dtype == torch.float32:
-        return kernel.contiguous().numpy()
-    pairs = kernel.unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
-    return pairs.view(torch.uint16).numpy().view(np.uint32)[..., 0]
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    assert tensor.is_contiguous(), "the kernels need contiguous memory"
-    tensor = tensor.detach()
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def _arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
-    return tuple(map(_array, tensors))

@@ -7,7 +7,7 @@ its activations are in the cache.
 
 Activations are framed: [B, H + 2, W + 2, C] with a border of zeros, so that no kernel reads beyond its image.
 They are float32, or bf16 stored as uint16, of which two products at a time are added in float32. Factors come
-in words of 32 bits: one float32 number or two bf16 numbers. Kernels are 4 or 2 wide, and :mod:`compiled`
+in words of 32 bits: one float32 number or two bf16 numbers. Kernels are 4 or 2 wide, and :mod:`packing`
 packs them.
 
 All compiled code is in this file, because numba invalidates its cache per file.

@@ -1,0 +1,87 @@
+"""Arguments of the compiled kernels: framed images, packed weights, and room for results.
+
+Kernels take numpy arrays, in which bf16 numbers are uint16 (:mod:`kernels` has the layouts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dis_bench.nn.patches import frame
+
+
+def frame_images(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert [B, C, H, W] to [B, H + 2, W + 2, C] with a border of zeros."""
+    return frame(images.detach().permute(0, 2, 3, 1).to(dtype), 1).contiguous()
+
+
+def unframe(framed: Tensor) -> Tensor:
+    return framed[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
+
+
+def make_room(framed: Tensor, times: float, channels: int) -> Tensor:
+    """Allocate framed images that are ``times`` as high and wide."""
+    count, height, width, _ = framed.shape
+    return framed.new_empty(count, int((height - 2) * times) + 2, int((width - 2) * times) + 2, channels)
+
+
+def make_room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | None:
+    return None if dtype == torch.float32 else np.empty(shape, np.uint32)
+
+
+def make_sums(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return zeros for gradients: [k, k * C, N] per weight [N, C, k, k], and biases."""
+    shapes = [(size, size * channels, wide) for wide, channels, size, _ in (w.shape for w in weights)]
+    of_weights = [torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in shapes]
+    return of_weights, [torch.zeros_like(bias) for bias in biases]
+
+
+def pack(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Pack a convolution's weight [N, C, k, k] into words of [k, k * C, N]."""
+    return _words(weight.detach().to(dtype).permute(2, 3, 1, 0).flatten(1, 2))
+
+
+def pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Pack a transposed convolution's weight into words of [2, 2, t, t * N, C].
+
+    The weight is [N, C, 2 t, 2 t].
+    """
+    taps = weight.shape[2] // 2
+    if taps == 2:  # with padding 1, the last taps meet the first pixel
+        weight = weight.flip(2, 3)
+    phases = weight.detach().to(dtype).unflatten(3, (taps, 2)).unflatten(2, (taps, 2))
+    return _words(phases.permute(3, 5, 2, 4, 0, 1).flatten(3, 4))
+
+
+def pack_thin(weight: Tensor, dtype: torch.dtype, columns: int) -> NDArray[Any]:
+    """Pack a weight with few output channels C into words of [N, 4 * 4 * C].
+
+    The columns are padded with zeros to whole tiles of ``columns``.
+    """
+    taps = weight.detach().to(dtype).permute(0, 2, 3, 1).flatten(1)
+    return _words(F.pad(taps, (0, -taps.shape[1] % columns)))
+
+
+def _words(kernel: Tensor) -> NDArray[Any]:
+    """Return [..., K, N] in float32, or [..., K / 2, N] words of two bf16 per column."""
+    if kernel.dtype == torch.float32:
+        return kernel.contiguous().numpy()
+    pairs = kernel.unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
+    return pairs.view(torch.uint16).numpy().view(np.uint32)[..., 0]
+
+
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    assert tensor.is_contiguous(), "the kernels need contiguous memory"
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def as_arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
+    return tuple(map(as_array, tensors))
