@@ -2,10 +2,10 @@
 
     python .ci/wheel_test.py                         # every Python from 3.11 on, on the PATH and of pyenv
     python .ci/wheel_test.py --pythons python3.12    # these
-    python .ci/wheel_test.py --light                 # torch, of several GB, on the Python that runs this alone
+    python .ci/wheel_test.py --light                 # with torch, of several GB, only on that of this run
 
-Everywhere: help, lists, and scores of codes; with torch: a tiny training and its report, too. A light test takes
-the versions of constraints.txt on the Python that runs it; all else is as a user gets it today.
+Everywhere: help, lists, and scores of codes; with torch: a tiny training and its report, too. A light test
+takes the versions of constraints.txt on the Python that runs it; all else is as a user gets it today.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ factors = np.stack([generator.integers(0, size, 2000) for size in (3, 4, 5)], ax
 codes = factors + 0.1 * generator.standard_normal(factors.shape)
 np.savez("codes.npz", codes=codes, factors=factors)
 """
-RUN = "run --models betavae --datasets tiny.py:Tiny --steps 3 --seeds 1 --metrics mig --allow-small --device cpu"
+RUN = "run --models betavae --datasets tiny.py:Tiny --steps 3 --seeds 1 --metrics mig --allow-small"
 SCORE = "score codes.npz --metrics mig dci"
 
 

@@ -1,9 +1,9 @@
 """Bring into the site what lies outside docs/: a hook of mkdocs.
 
 The README is the first page. A source file that a page links to gets a page of its own under ``source/``, so
-that every link of the documents works in the site as it does in the repository. The pages of the public API are
-written here, since mkdocstrings' markup would show as such to those who read docs/ as text. Formulas become
-MathML, which browsers draw without a script.
+that every link of the documents works in the site as it does in the repository. The pages of the public API
+are written here, since mkdocstrings' markup would show as such to those who read docs/ as text. Formulas
+become MathML, which browsers draw without a script.
 """
 
 from __future__ import annotations

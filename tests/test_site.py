@@ -1,4 +1,4 @@
-"""The documents as a site: it builds without a warning, asks no other host for anything, and its links lead on."""
+"""The documents as a site: built without a warning, with links that lead on, and nothing from other hosts."""
 
 from __future__ import annotations
 
