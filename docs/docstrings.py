@@ -18,6 +18,8 @@ EXAMPLE = re.compile(r"^( *)>>> .*\n(?:\1\S.*\n?)*", flags=re.M)
 
 
 ROOT = Path(__file__).parent.parent
+SECTION = re.compile(r"^Class attributes:\n((?: {4}.*\n?)+)", flags=re.M)
+ENTRY = re.compile(r"^ {4}(\w+): ", flags=re.M)
 DEFAULT = re.compile(r"DEFAULTS(?:\[|\.get\()['\"](\w+)['\"]")
 QUICKSTART = ROOT / "dis_bench" / "runners" / "studies" / "quickstart.toml"
 
@@ -42,7 +44,13 @@ class Docstrings(griffe.Extension):
 
 def rewrite(text: str) -> str:
     """Return a docstring with Markdown's markup."""
-    return EXAMPLE.sub(_fence, ROLE.sub(r"`\1`", text))
+    text = SECTION.sub(_list, EXAMPLE.sub(_fence, text))
+    return ROLE.sub(r"`\1`", text)
+
+
+def _list(section: re.Match[str]) -> str:
+    """Return a section that only we have as a list."""
+    return "**Class attributes:**\n\n" + ENTRY.sub("- **`\\1`** \N{EN DASH} ", section[1])
 
 
 def _fence(example: re.Match[str]) -> str:
