@@ -1,10 +1,16 @@
 # make demo: from nothing to a report.  make test: the whole suite.  Both set up .venv first.
+# make docs: the site, in site/.  make oldest, make wheel-test: what docs/releasing.md asks for.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint model-pages clean
+OLDEST = $(VENV)-oldest
+# What reads and writes files, scores and trains: where packages have changed.
+OLDEST_TESTS ?= tests/records tests/test_registry.py
+LOCKED ?= torch
+
+.PHONY: demo test lint docs oldest wheel-test model-pages clean
 
 demo: $(VENV)/installed
 	$(BIN)/dis-bench run --models betavae --betas 1 4 10
@@ -19,6 +25,19 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build # warnings are errors: mkdocs.yml
+
+# The oldest versions that setup.cfg allows; torch is as locked, since its old wheels take gigabytes: make oldest LOCKED=
+oldest:
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(PYTHON) .ci/oldest.py --but $(LOCKED) > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/constraints.txt --editable . hypothesis pytest
+	NUMBA_CACHE_DIR=$(abspath $(OLDEST))/numba $(OLDEST)/bin/python -m pytest -W ignore $(OLDEST_TESTS)
+
+wheel-test: $(VENV)/installed-dev
+	$(BIN)/python .ci/wheel_test.py $(WHEEL_TEST)
 
 model-pages: $(VENV)/installed
 	$(BIN)/python docs/model_pages.py # docs/models/NAME.md, from the code and the figures
@@ -35,4 +54,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -78,7 +78,8 @@ def make_page(name: str, model: type[Model]) -> str:
 def fill(paragraph: str) -> str:
     """Return a paragraph of a docstring as Markdown."""
     text = " ".join(paragraph.split()).replace("``", "`").replace(" * ", " · ")
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    filled = textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return filled.replace("\n- ", " -\n")  # a minus, which would begin a list
 
 
 def tabulate_hyperparameters(model: type[Model]) -> str:

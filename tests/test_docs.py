@@ -181,7 +181,7 @@ def test_options_that_are_named_exist(source):
     for script in (ROOT / "benchmarks").glob("*.py"):
         known |= set(re.findall(r'"(--[\w-]+)"', script.read_text("utf-8")))
     named = {option for one in code(TEXTS[source]) for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", one)}
-    others = {"--no-deps", "--logdir"}  # options of pip and TensorBoard
+    others = {"--no-deps", "--outdated", "--logdir"}  # options of pip and TensorBoard
     others |= {"--array", "--cpus-per-task", "--time", "--signal", "--requeue"}  # options of SLURM
     assert named <= known | others
 

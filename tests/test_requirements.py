@@ -236,7 +236,7 @@ def test_the_packages_are_those_that_setup_declares():
     setup.read(ROOT / "setup.cfg")
     declared = re.findall(r"^[\w-]+", setup["options"]["install_requires"], flags=re.M)
     assert sorted(declared) == sorted(DECLARED)
-    assert {*setup["options.extras_require"]} == {*requirements.EXTRAS, "test", "dev"}
+    assert {*setup["options.extras_require"]} == {*requirements.EXTRAS, "docs", "test", "dev"}
     assert bring(requirements.BROUGHT_BY_SCORING) <= bring(requirements.SCORING)
     assert not bring(["torch"]) & bring(requirements.SCORING) - bring(["numpy"])
 

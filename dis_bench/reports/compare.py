@@ -76,7 +76,8 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
     compared, and neither are scores of different protocols.
 
     Args:
-        first, second: result folders.
+        first: a result folder.
+        second: another.
         tolerance: the largest change to accept: absolute for numbers up to 1, relative for larger ones.
 
     Raises:

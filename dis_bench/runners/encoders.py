@@ -82,7 +82,8 @@ def score_encoder(
         out: the result folder.
         seeds: seed of each encoder's training; by default 0, 1, ...
         metrics: names; by default those of the records in ``out``, or else the fast ones.
-        source, data_dir: as for :func:`dis_bench.load_dataset`.
+        source: as for :func:`dis_bench.load_dataset`.
+        data_dir: likewise.
         allow_small: score even if a protocol needs more rows than there are.
 
     Returns:

@@ -53,7 +53,8 @@ def load(
         where: a cell's folder (``results/cells/...``), a result folder with a single finished cell, a row of
             :func:`dis_bench.read_results`, or a folder from ``dis-bench export``.
         model: the class, ``module:Class`` or ``file.py:Class`` of a model that is not installed.
-        network, dataset: likewise; a dataset may also be an instance.
+        network: likewise.
+        dataset: likewise, or an instance.
         data_dir: folder of a dataset's official files, if they are not in a default place.
         device: ``cpu``, ``cuda``, or ``auto``.
 

@@ -177,7 +177,8 @@ class TrainedModel:
         """Decode codes on a path between those of two images.
 
         Args:
-            first, last: uint8 images [C, H, W], or codes [D] of floats.
+            first: a uint8 image [C, H, W], or codes [D] of floats.
+            last: likewise.
             steps: number of images, with both ends.
             path: ``linear``, or ``spherical`` (Shoemake 1985), whose codes keep their distance from the
                 origin where the ends agree in it.
