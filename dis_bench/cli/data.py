@@ -20,6 +20,7 @@ examples:
   dis-bench data verify shapes3d --data-dir /data      is that file the authors'?
   dis-bench data list                                  what there is, what is on this machine, and where
   dis-bench data fetch mnist                           four files, 12 MB
+  dis-bench data fetch mpi3d --set mpi3d.variant=toy   the file of one variant
   dis-bench data show folder:photos                    a sample of your own images
   dis-bench data show shapes3d --source official --out faces.png
 
@@ -50,6 +51,14 @@ def add_parser(subparsers: Any) -> None:
         action = actions.add_parser(act.__name__[1:], help=text, description=f"{text}.", epilog=EXAMPLES)
         action.add_argument("name", metavar="NAME", help="a dataset; `dis-bench list datasets` shows them")
         action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
+        action.add_argument(
+            "--set",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME.KEY=VALUE",
+            help="parameters of the dataset, as `dis-bench list datasets` shows them",
+        )
         action.set_defaults(act=act)
         if act is _show:
             action.add_argument("--source", help="where the pixels come from (default: the dataset's first)")
@@ -77,7 +86,7 @@ def _list(args: argparse.Namespace) -> None:
 def _fetch(args: argparse.Namespace) -> None:
     from dis_bench.datasets import download
 
-    found = _find_archives(args.name)
+    found = _find_archives(args)
     for archive in found:
         path, is_new = download.fetch(archive, args.data_dir)
         print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
@@ -87,7 +96,7 @@ def _fetch(args: argparse.Namespace) -> None:
 def _verify(args: argparse.Namespace) -> None:
     from dis_bench.datasets import archives
 
-    for archive in _find_archives(args.name):
+    for archive in _find_archives(args):
         path = archives.find(archive, args.data_dir)
         if path is None:
             raise archives.missing(archive, args.data_dir)
@@ -103,7 +112,8 @@ def _show(args: argparse.Namespace) -> None:
     from dis_bench.datasets import load_dataset
     from dis_bench.runners.plugins import check_dataset, check_images
 
-    dataset = load_dataset(args.name, source=args.source, data_dir=args.data_dir)
+    values = _read_parameters(args)
+    dataset = load_dataset(args.name, source=args.source, data_dir=args.data_dir, **values)
     check_dataset(args.name, dataset)
     out = check_path("--out", f"{dataset.name}.png" if args.out is None else args.out)
     if out.suffix not in PICTURES:
@@ -119,14 +129,38 @@ def _show(args: argparse.Namespace) -> None:
     print(f"{path}{renamed}: {dataset.name} ({dataset.source}), {what}.")
 
 
-def _find_archives(name: str) -> tuple[Archive, ...]:
+def _find_archives(args: argparse.Namespace) -> tuple[Archive, ...]:
+    """Find the files that a dataset reads with the given parameters."""
     from dis_bench.datasets.archives import Archive
 
-    dataset = registry.find("datasets", name).load()
-    with blaming(f"dataset '{name}' cannot be used"):
-        found = dataset.list_archives() if hasattr(dataset, "list_archives") else ()
+    values = _read_parameters(args)
+    dataset = registry.find("datasets", args.name).load()
+    with blaming(f"dataset '{args.name}' cannot be used", refusals=False):
+        declared = getattr(dataset, "parameters", ())
+        parsed = {one.name: one.parse(values.get(one.name, one.default)) for one in declared}
+        found = dataset.list_archives(**parsed) if hasattr(dataset, "list_archives") else ()
         sources = getattr(dataset, "sources", ())
         is_valid = bool(found) and all(isinstance(one, Archive) for one in found)
     if not is_valid:
-        raise InputError(f"dataset '{name}' has no archive to download: its sources are {shown(sources)}.")
+        raise InputError(
+            f"dataset '{args.name}' has no archive to download: its sources are {shown(sources)}."
+        )
     return tuple(found)
+
+
+def _read_parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """Read the parameters of the dataset, as texts by name.
+
+    Raises:
+        InputError: an argument has another form, or names another dataset or an unknown parameter.
+    """
+    if not args.set:
+        return {}
+    from dis_bench.runners.settings import parse_settings, resolve_settings
+
+    plugin = registry.find("datasets", args.name)
+    with blaming(f"dataset '{args.name}' cannot be used", refusals=False):
+        declared = {one.name: one for one in getattr(plugin.load(), "parameters", ())}
+    example = "mpi3d.variant=toy"
+    given = parse_settings(args.set, example)
+    return resolve_settings(given, {}, {}, {plugin.name: declared}).datasets.get(plugin.name, {})

@@ -102,7 +102,7 @@ def _list_published() -> Iterator[tuple[str, list[str]]]:
         source = read_source(name)
         counts: dict[str, int] = {}
         for table in source.tables:
-            counts[table.dataset] = counts.get(table.dataset, 0) + len(table.rows)
+            counts[table.data] = counts.get(table.data, 0) + len(table.rows)
         rows = ", ".join(f"{dataset} {count}" for dataset, count in counts.items())
         text = describe_source(source).removeprefix(f"[{name}] ")
         yield f"{name}{'  (second-hand)' if source.second_hand else ''}", [text, f"rows: {rows}"]

@@ -35,6 +35,8 @@ class Archive:
         folders: folders in the data directory that may hold it, apart from the directory itself; a download
             goes to the first. Empty if it may be in any, as for a file whose name no other dataset uses.
         page: address of the page to get it from by hand, if it cannot be fetched.
+        choice: the parameter of the dataset that asks for it, as in ``mpi3d.variant=toy``; empty if any does.
+        also: other names under which it is found: files packed otherwise, or folders that hold its content.
 
     Raises:
         InputError: it has urls, but neither a size nor a bound, or no digest.
@@ -49,6 +51,8 @@ class Archive:
     at_most: int | None = None
     folders: tuple[str, ...] = ()
     page: str = ""
+    choice: str = ""
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.urls and not (self.size or self.at_most):
@@ -81,13 +85,20 @@ def data_directory(data_dir: str | Path | None = None) -> Path:
 
 
 def find(archive: Archive, data_dir: str | Path | None = None) -> Path | None:
-    """Return the archive's file in the data directory or a folder in it, or None."""
+    """Return the archive's file in the data directory or a folder in it, or None.
+
+    If it has other names, the result may be one of these files or folders.
+    """
     directory = data_directory(data_dir)
-    if archive.folders:
-        places = [directory / folder / archive.file for folder in (*archive.folders, ".")]
-    else:
-        places = [directory / archive.file, *sorted(directory.glob(f"*/{archive.file}"))]
-    return next((place for place in places if place.is_file()), None)
+    for name in (archive.file, *archive.also):
+        if archive.folders:
+            places = [directory / folder / name for folder in (*archive.folders, ".")]
+        else:
+            places = [directory / name, *sorted(directory.glob(f"*/{name}"))]
+        for place in places:
+            if place.is_file() or (name in archive.also and place.is_dir()):
+                return place
+    return None
 
 
 def find_target(archive: Archive, data_dir: str | Path | None = None) -> Path:
@@ -107,7 +118,10 @@ def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
 
 def _advise(archive: Archive) -> str:
     """Say how to get a file."""
-    return f"get it from {archive.page}" if archive.page else f"run `dis-bench data fetch {archive.dataset}`"
+    if archive.page:
+        return f"get it from {archive.page}"
+    chosen = f" --set {archive.choice}" if archive.choice else ""
+    return f"run `dis-bench data fetch {archive.dataset}{chosen}`"
 
 
 def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
@@ -119,9 +133,18 @@ def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
     path = find(archive, data_dir)
     if path is None:
         raise missing(archive, data_dir)
+    verify_once(archive, path)
+    return path
+
+
+def verify_once(archive: Archive, path: Path) -> None:
+    """Verify a file, unless it was and has not changed since.
+
+    Raises:
+        InputError: as for :func:`verify`.
+    """
     if not _is_remembered(archive, path):
         verify(archive, path)
-    return path
 
 
 def verify(archive: Archive, path: Path) -> None:
@@ -205,3 +228,16 @@ def _is_remembered(archive: Archive, path: Path) -> bool:
         return note.is_file() and json.loads(note.read_text("utf-8")) == _state(archive, path)
     except (OSError, ValueError):
         return False
+
+
+def describe_state(path: Path) -> str:
+    """Return size and time of change of a file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+    return f"{status.st_size} {status.st_mtime_ns}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from dis_bench.errors import InputError, MetricParameters, shown
 MOST_NAMED = 5  # unusable images that a message names
 
 
-class Collection(Protocol):
+class ImageFiles(Protocol):
     """Image files to convert: those of a folder, or the members of an archive."""
 
     @property
@@ -88,7 +89,7 @@ class Converted:
     left_out: int
 
 
-def convert(collection: Collection, wanted: Wanted) -> Converted:
+def convert(collection: ImageFiles, wanted: Wanted) -> Converted:
     """Return the squares of a collection, from the cache if they are there.
 
     One process converts a collection; others wait for it.
@@ -97,29 +98,58 @@ def convert(collection: Collection, wanted: Wanted) -> Converted:
         InputError: an image cannot be used, fewer than two can, the collection changes while it is read, or
             the cache cannot be written.
     """
-    cache = cache_directory()
-    key = hash_texts(str(Path(collection.place).resolve()), *wanted.settings)[:24]
-    path = cache / f"{key}.json"
-    note = _read_note(path, collection.state)
-    if note is None:
-        try:
-            with Part(cache / f"{key}.pixels") as part:
-                note = _read_note(path, collection.state)  # another process was faster
-                if note is None:
-                    note = _write(collection, wanted, part, path)
-                else:
-                    part.clear()
-        except OSError as error:
-            raise InputError(f"the cache '{cache}' cannot be written: {error.strerror or error}.") from None
+    fill = partial(_fill, collection, wanted)
+    note = make_once(
+        collection.place, collection.state, wanted.settings, fill, {"channels", "left_out", "names"}
+    )
     record = (note["channels"], wanted.size, wanted.size)
     pixels = PixelFile(Path(note["pixels"]), record, len(note["names"]))
     return Converted(pixels, tuple(note["names"]), note["digest"], note["left_out"])
 
 
-def _write(collection: Collection, wanted: Wanted, part: Part, path: Path) -> dict[str, Any]:
-    """Convert a collection, and write its note."""
+def make_once(
+    place: str,
+    state: str,
+    settings: Sequence[str],
+    fill: Callable[[Part], dict[str, Any]],
+    more: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the note on the pixel file of some images; make both if the cache lacks them.
+
+    Args:
+        place: path of the images.
+        state: a text that changes if an image may have changed.
+        settings: everything else that decides on the pixels.
+        fill: writes a pixel file, moves it into place, and returns what the note holds beside place and
+            state: ``pixels``, its path; ``bytes``, its size; ``digest``; and those in ``more``.
+        more: further keys of the note.
+
+    Raises:
+        InputError: the cache cannot be written.
+    """
+    cache = cache_directory()
+    key = hash_texts(str(Path(place).resolve()), *settings)[:24]
+    path = cache / f"{key}.json"
+    note = _read_note(path, state, more)
+    if note is None:
+        try:
+            with Part(cache / f"{key}.pixels") as part:
+                note = _read_note(path, state, more)  # another process was faster
+                if note is None:
+                    note = _write(place, state, fill, part, path)
+                else:
+                    part.clear()
+        except OSError as error:
+            raise InputError(f"the cache '{cache}' cannot be written: {error.strerror or error}.") from None
+    return note
+
+
+def _write(
+    place: str, state: str, fill: Callable[[Part], dict[str, Any]], part: Part, path: Path
+) -> dict[str, Any]:
+    """Fill a pixel file, and write its note."""
     try:
-        note = _fill(collection, wanted, part)
+        note = {"place": str(Path(place).resolve()), "state": state, **fill(part)}
     except BaseException:
         part.clear()
         raise
@@ -130,7 +160,7 @@ def _write(collection: Collection, wanted: Wanted, part: Part, path: Path) -> di
     return note
 
 
-def _fill(collection: Collection, wanted: Wanted, part: Part) -> dict[str, Any]:
+def _fill(collection: ImageFiles, wanted: Wanted, part: Part) -> dict[str, Any]:
     names = collection.list_names()
     colours = collection.has_colours() if wanted.color == "auto" else wanted.color == "rgb"
     square = Square(wanted.size, wanted.crop, 3 if colours else 1)
@@ -147,8 +177,6 @@ def _fill(collection: Collection, wanted: Wanted, part: Part) -> dict[str, Any]:
     part.move_into_place()
     left_out = {name for name, _ in squares.unusable}
     return {
-        "place": str(Path(collection.place).resolve()),
-        "state": collection.state,
         "digest": digest,
         "pixels": str(part.target),
         "channels": square.channels,
@@ -159,7 +187,7 @@ def _fill(collection: Collection, wanted: Wanted, part: Part) -> dict[str, Any]:
 
 
 def _check_unusable(
-    unusable: list[tuple[str, str]], usable: int, collection: Collection, wanted: Wanted
+    unusable: list[tuple[str, str]], usable: int, collection: ImageFiles, wanted: Wanted
 ) -> None:
     """Refuse images that cannot be used, or the lack of others."""
     named = "; ".join(f"{shown(name)}: {reason}" for name, reason in unusable[:MOST_NAMED])
@@ -178,13 +206,12 @@ def _check_unusable(
         )
 
 
-def _read_note(path: Path, state: str) -> dict[str, Any] | None:
+def _read_note(path: Path, state: str, more: Collection[str]) -> dict[str, Any] | None:
     """Return the note on a conversion, if collection and pixels are as they were."""
     try:
         note = json.loads(path.read_text("utf-8"))
         is_current = note["state"] == state and Path(note["pixels"]).stat().st_size == note["bytes"]
-        whole = is_current and {"digest", "channels", "left_out", "names"} <= note.keys()
-        return note if whole else None
+        return note if is_current and {"digest", *more} <= note.keys() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -121,8 +121,12 @@ class Dataset:
         return self.labels if self.grid is None else self.grid
 
     @classmethod
-    def list_archives(cls) -> tuple[Archive, ...]:
-        """List the authors' files."""
+    def list_archives(cls, **values: Value) -> tuple[Archive, ...]:
+        """List the authors' files: all, or those that an instance with these parameters reads.
+
+        Args:
+            values: of all :attr:`parameters`; a dataset whose files depend on one overrides this method.
+        """
         return cls.archives or (() if cls.archive is None else (cls.archive,))
 
     @property

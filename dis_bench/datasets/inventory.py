@@ -91,7 +91,8 @@ def _list_cache() -> list[str]:
     for path in sorted(folder.glob("*.json")):
         try:
             note = json.loads(path.read_text("utf-8"))
-            count, size = len(note["names"]), Path(note["pixels"]).stat().st_size
+            count = note["count"] if "count" in note else len(note["names"])
+            size = Path(note["pixels"]).stat().st_size
             lines.append(
                 f"    {count:,} images, {_write_size(size)}, of {visible(ascii(note['place'])[1:-1])}"
             )

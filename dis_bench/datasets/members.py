@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import os
 import tarfile
 import zipfile
 import zlib
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from dis_bench.datasets.archives import describe_state
 from dis_bench.datasets.photos import Unusable
 from dis_bench.errors import InputError, describe
 
@@ -35,19 +35,12 @@ class Members:
     state: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "state", self._find_state())
+        object.__setattr__(self, "state", describe_state(self.path))
 
     @property
     def place(self) -> str:
         """The path."""
         return str(self.path)
-
-    def _find_state(self) -> str:
-        try:
-            status = os.stat(self.path)
-        except OSError as error:
-            raise InputError(f"'{self.path}' cannot be read: {error.strerror or error}.") from None
-        return f"{status.st_size} {status.st_mtime_ns}"
 
     @cached_property
     def _is_zip(self) -> bool:
@@ -114,4 +107,4 @@ class Members:
 
     def is_unchanged(self) -> bool:
         """Return whether size and time of change of the archive are still the same."""
-        return self._find_state() == self.state
+        return describe_state(self.path) == self.state

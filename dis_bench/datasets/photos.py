@@ -109,6 +109,24 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
     return pixels[None] if square.channels == 1 else pixels.transpose(2, 0, 1)
 
 
+def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resize a square image of bytes with Lanczos' filter.
+
+    Args:
+        pixels: uint8 ``[H, H]`` or ``[H, H, 3]``.
+        size: height and width wanted.
+
+    Returns:
+        uint8 ``[C, size, size]``.
+    """
+    from PIL import Image
+
+    if len(pixels) != size:
+        small = Image.fromarray(np.ascontiguousarray(pixels)).resize((size, size), Image.Resampling.LANCZOS)
+        pixels = np.asarray(small)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
 def _make_square(image: Image, square: Square) -> Image:
     from PIL import Image, ImageOps
 

@@ -113,7 +113,7 @@ def write_squares(
     file.write(b"\n" * HEADER)
     digest, count, unusable = hashlib.sha256(), 0, list[tuple[str, str]]()
     with bar(total=total, unit=" images", unit_scale=True, desc=title) as progress:
-        for name, content, pixels in _decode(contents, square):
+        for name, content, pixels in decode_squares(contents, square):
             progress.update(1)
             if isinstance(pixels, Unusable):
                 unusable.append((name, str(pixels)))
@@ -126,7 +126,7 @@ def write_squares(
     return Squares(count, digest.hexdigest(), unusable)
 
 
-def _decode(
+def decode_squares(
     contents: Iterable[tuple[str, bytes | Unusable]], square: Square
 ) -> Iterator[tuple[str, bytes, np.ndarray | Unusable]]:
     """Yield name, content and pixels of each image in order, decoded by some threads."""

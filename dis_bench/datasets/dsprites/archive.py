@@ -5,11 +5,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from dis_bench.datasets.grid import FactorGrid
+from dis_bench.datasets.npz import read_header
 from dis_bench.errors import InputError
 
 IMAGES_PER_BLOCK = 4096  # 16 MB of pixels
@@ -35,7 +35,7 @@ def stream_words(path: Path, grid: FactorGrid, height: int, width: int) -> Itera
         if "imgs.npy" not in archive.namelist():
             raise InputError(f"'{path}' holds no images; it holds: {', '.join(archive.namelist())}.")
         with archive.open("imgs.npy") as stream:
-            found = _read_header(stream)
+            found = read_header(stream)
             if found != ((len(grid), height, width), False, np.dtype(np.uint8)):
                 raise InputError(
                     f"'{path}' holds images {found} instead of uint8 {[len(grid), height, width]}."
@@ -53,11 +53,3 @@ def _check_classes(path: Path, grid: FactorGrid) -> None:
         classes = archive["latents_classes"] if "latents_classes" in archive else np.empty(0)
     if classes.shape != (len(grid), len(grid.sizes)) or (classes != grid.factors(np.arange(len(grid)))).any():
         raise InputError(f"'{path}' does not hold the {grid}: its latents_classes are different.")
-
-
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read shape, Fortran order and type of the npy array that starts a stream."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.datasets.mnist.idx import IMAGES, LABELS, read_idx
+from dis_bench.datasets.packed import PackedFile, list_packed
 from dis_bench.errors import InputError, Option
 
 if TYPE_CHECKING:
@@ -23,54 +24,6 @@ SIDE, PADDED = 28, 32  # 28 is padded to 32 with black, two pixels on each side
 PARTS = ("train", "t10k")  # the order of the images
 
 
-class IDXFile(NamedTuple):
-    """One of the four files, which may have been unpacked.
-
-    Attributes:
-        packed: as it was published.
-        plain: the same file, unpacked.
-    """
-
-    packed: Archive
-    plain: Archive
-
-    def find(self, data_dir: str | Path | None) -> tuple[Archive, Path] | None:
-        """Return the file that is there, packed or not."""
-        for archive in self:
-            path = archives.find(archive, data_dir)
-            if path is not None:
-                return archive, path
-        return None
-
-
-def list_files(
-    dataset: str, url: str, licence: str, folders: tuple[str, ...], digests: dict[str, tuple[int, str, str]]
-) -> dict[str, IDXFile]:
-    """Declare the four files of a dataset.
-
-    Args:
-        dataset: name of the dataset.
-        url: address of the folder of the packed files.
-        licence: of the data.
-        folders: folders in the data directory.
-        digests: size limit and MD5 of the packed file, and MD5 of the unpacked one, by name.
-    """
-    files = {}
-    for name, (at_most, packed, plain) in digests.items():
-        shared: dict[str, Any] = {"dataset": dataset, "licence": licence, "folders": folders}
-        files[name] = IDXFile(
-            Archive(
-                file=f"{name}.gz",
-                urls=(f"{url}{name}.gz",),
-                digests={"md5": packed},
-                at_most=at_most,
-                **shared,
-            ),
-            Archive(file=name, urls=(), digests={"md5": plain}, **shared),
-        )
-    return files
-
-
 class _IDXImages(Dataset):
     """Grey images of 28x28 pixels with a label, padded to 32x32.
 
@@ -78,7 +31,7 @@ class _IDXImages(Dataset):
     same format, those of ``t10k`` only if they are there, and verifies nothing.
     """
 
-    files: ClassVar[dict[str, IDXFile]]
+    files: ClassVar[dict[str, PackedFile]]
     classes: ClassVar[Factor]
     image_shape = (1, PADDED, PADDED)
     sources = ("official", "own")
@@ -201,7 +154,7 @@ class MNIST(_IDXImages):
     contents = ("70,000 images 1x32x32", "digit 10 (a label)")
     caveat: ClassVar[dict[str, str]] = {"own": _OWN.format("MNIST")}
     classes = Factor("digit", 10, tuple(range(10)), "categorical")
-    files = list_files(
+    files = list_packed(
         "mnist",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "none stated by the authors",
@@ -250,7 +203,7 @@ class FashionMNIST(_IDXImages):
         ),
         "categorical",
     )
-    files = list_files(
+    files = list_packed(
         "fashionmnist",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "MIT",

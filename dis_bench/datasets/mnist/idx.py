@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from dis_bench.datasets.packed import GZIP, open_unpacked
 from dis_bench.errors import InputError
 
 IMAGES, LABELS = 0x0803, 0x0801  # magic numbers: bytes in three dimensions, and in one
 _HOLDS = {IMAGES: "images", LABELS: "labels"}
 LARGEST = 1 << 30  # bytes; a header or a bomb that claims more is damaged
-
-GZIP = b"\x1f\x8b"
 
 
 def read_idx(path: Path, magic: int) -> np.ndarray:
@@ -52,15 +49,8 @@ def read_idx(path: Path, magic: int) -> np.ndarray:
 
 
 def _unpack(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            is_packed = file.read(2) == GZIP
-        with gzip.open(path) if is_packed else path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"'{path}' is truncated or damaged ({error}): get it again.") from None
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+    with open_unpacked(path) as file:
+        content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise InputError(f"'{path}' has more than {LARGEST:,} bytes, which no file of this kind has.")
     return content

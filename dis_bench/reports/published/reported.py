@@ -49,11 +49,12 @@ def find_reported(
 ) -> list[Reported]:
     """Find published rows on a setting's dataset, of scores that the setting has."""
     names, dataset = {quantity.name for quantity in quantities}, plain_name(setting.cell["dataset"])
+    used = set(setting.cell.get("dataset_parameters", "").split())
     return [
         Reported(source, table, row)
         for source in sources
         for table in source.tables
-        if table.dataset == dataset
+        if table.dataset == dataset and used.issuperset(table.dataset_parameters.split())
         for row in table.rows
         if names & row.figures.keys()
     ]
@@ -203,7 +204,7 @@ def name_unused(settings: Sequence[list[Reported]], sources: Sequence[Source]) -
     used = {one.source.name for reported in settings for one in reported}
     return [
         f"No published figure of {source.name} is shown: it has none of these scores on these datasets, but "
-        f"scores on {_list(dict.fromkeys(table.dataset for table in source.tables))}."
+        f"scores on {_list(dict.fromkeys(table.data for table in source.tables))}."
         for source in sources
         if source.name not in used
     ]

@@ -79,6 +79,8 @@ class Table:
     Attributes:
         where: where it is in the source.
         dataset: the dataset's name.
+        dataset_parameters: values of the dataset's parameters, as records have them (``variant=complex``);
+            empty if they are not known, or the defaults.
         statistic: what each figure is over its runs, one of :data:`STATISTICS`.
         spread: what its spread is, one of :data:`SPREADS`.
         budget: the known ones of :data:`BUDGET`.
@@ -93,6 +95,12 @@ class Table:
     budget: dict[str, Any]
     differences: tuple[str, ...]
     rows: tuple[Row, ...]
+    dataset_parameters: str = ""
+
+    @property
+    def data(self) -> str:
+        """The dataset, with its parameters in brackets."""
+        return f"{self.dataset} ({self.dataset_parameters})" if self.dataset_parameters else self.dataset
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,10 @@ def read_source(given: str | Path) -> Source:
 
 
 _OF_SOURCE = ("title", "arxiv", "read", "second_hand", "differences", "tables")
-_OF_TABLE = ("where", "dataset", "statistic", "spread", "n", *BUDGET, "differences", "scores", "rows")
+_OF_TABLE = (
+    *("where", "dataset", "dataset_parameters", "statistic", "spread", "n", *BUDGET),
+    *("differences", "scores", "rows"),
+)
 _OF_ROW = ("name", "model", "hyperparameters", "grid", "n", "values")
 
 
@@ -194,6 +205,7 @@ def _read_table(values: Any) -> Table:
         IMAGES | {key: _take(values, key, kind) for key, kind in BUDGET.items() if key in values},
         _read_lines(values),
         tuple(_read_row(row, scores, spread, values.get("n")) for row in _take(values, "rows", list)),
+        _take(values, "dataset_parameters", str, ""),
     )
 
 

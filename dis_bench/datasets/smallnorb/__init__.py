@@ -1,0 +1,1 @@
+"""SmallNORB (LeCun et al. 2004): photographs of fifty toys."""
