@@ -45,7 +45,8 @@ def _summarise(cells: list[Cell], counts: Counter[str]) -> str:
     seeds = len({cell.seed for cell in cells})
     told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     name = cells[0].label.split(" ")[:2]
-    return f"{' '.join([*name, *ranges])}  {seeds} seed{'' if seeds == 1 else 's'}: {told}"
+    images = [cells[0].images] if cells[0].images else []  # which all cells of a dataset share
+    return f"{' '.join([*name, *ranges, *images])}  {seeds} seed{'' if seeds == 1 else 's'}: {told}"
 
 
 def _range(values: list[Any]) -> str:

@@ -90,7 +90,16 @@ def _add_training(group: Any) -> None:
     add("--clip-norm", type=_number, metavar="N", help="largest gradient norm of a player (default: none)")
     add("--lr-schedule", metavar="plateau", help="rates fall when held-out images no longer improve")
     add("--early-stop", type=_whole, metavar="N", help="end after N steps without a better held-out loss")
-    add("--holdout", type=_number, metavar="SHARE", help="of the images, kept out of training (default: 0)")
+    add(
+        "--holdout", type=_share, metavar="SHARE|RULE", help='images kept out of training: 0.1, "shape=heart"'
+    )
+    add(
+        "--correlate",
+        nargs="+",
+        action="extend",
+        metavar="A~B:WIDTH",
+        help='factors that are correlated in training, e.g. "floor_hue~scale:0.2"',
+    )
     add(
         "--score-at",
         nargs="+",
@@ -332,6 +341,14 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
+def _share(text: str) -> float | str:
+    """Return a share as a number, and leave a rule as it is."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _whole(text: str) -> int:

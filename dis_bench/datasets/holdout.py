@@ -1,8 +1,10 @@
-"""A holdout: images kept out of training, chosen by a hash of their index.
+"""A holdout: images kept out of training, by a hash of their index or by their factors.
 
-An image is held out where the first output of splitmix64 (Steele et al. 2014), seeded with the image's index,
-is below share x 2^64. So the choice depends on nothing but index and share: every cell of a dataset has the
-same one on every machine, and a larger share holds out the images of a smaller one and more.
+By a share, an image is held out where the first output of splitmix64 (Steele et al. 2014), seeded with the
+image's index, is below share x 2^64. So the choice depends on nothing but index and share: every cell of a
+dataset has the same one on every machine, and a larger share holds out the images of a smaller one and more.
+
+By a rule, all images are held out that have certain combinations of factor values, and no others.
 """
 
 from __future__ import annotations
@@ -13,25 +15,26 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from dis_bench.datasets.combinations import Combinations, resolve_combinations
+from dis_bench.datasets.grid import FactorGrid
+
 CHUNK = 1 << 20  # indices that are hashed at once, where all of them are
 LARGEST_TABLE = 1 << 24  # images, with a byte each; of larger datasets indices are hashed as they come
 
 
 @dataclass(frozen=True)
-class Holdout:
+class HeldOut:
     """The images of a dataset that are held out.
 
     Attributes:
         count: images in the dataset.
-        share: of them to hold out, between 0 and 1; about that many are.
     """
 
     count: int
-    share: float
 
     def contains(self, indices: np.ndarray) -> np.ndarray:
         """Return True for each index of an image that is held out."""
-        return hash_indices(indices) < np.uint64(int(self.share * 2.0**64))  # exact: 2^64 only shifts
+        raise NotImplementedError
 
     def keeps(self, indices: np.ndarray) -> np.ndarray:
         """Return True for each index of an image that is left to train on."""
@@ -59,6 +62,42 @@ class Holdout:
         for start in range(0, self.count, CHUNK):
             indices = np.arange(start, min(start + CHUNK, self.count))
             yield indices[self.contains(indices)]
+
+
+@dataclass(frozen=True)
+class Holdout(HeldOut):
+    """Images that are held out by a share.
+
+    Attributes:
+        share: of the images to hold out, between 0 and 1; about that many are.
+    """
+
+    share: float
+
+    def contains(self, indices: np.ndarray) -> np.ndarray:
+        """Return True for each index of an image that is held out."""
+        return hash_indices(indices) < np.uint64(int(self.share * 2.0**64))  # exact: 2^64 only shifts
+
+
+@dataclass(frozen=True)
+class CombinationHoldout(HeldOut):
+    """Images that are held out by a rule of their factors.
+
+    Attributes:
+        combinations: of the images to hold out.
+    """
+
+    combinations: Combinations
+
+    def contains(self, indices: np.ndarray) -> np.ndarray:
+        """Return True for each index of an image that is held out."""
+        return self.combinations.contains(indices)
+
+
+@lru_cache(maxsize=64)
+def find_rule_holdout(grid: FactorGrid, rule: str) -> CombinationHoldout:
+    """Return the images that a rule holds out, which a dataset's cells share."""
+    return CombinationHoldout(len(grid), resolve_combinations(rule, grid))
 
 
 @lru_cache(maxsize=64)

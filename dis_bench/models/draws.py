@@ -64,12 +64,14 @@ class Draws:
     """The random draws of one cell, step by step, on the CPU.
 
     Args:
-        images: number of images in the dataset; batches are uniform over them, with replacement.
+        images: number of images in the dataset; batches are drawn from them with replacement, uniformly
+            unless there is a ``propose``.
         batch_size: images per step.
         latents: number of latents D.
         seed: seed of all draws.
         keeps: returns True for each index [N] of an image to train on; None trains on all images.
         grid: the dataset's factors: a grid, or labels, by which no pairs can be drawn; None without factors.
+        propose: draws a number of indices [N] by weight, with the cell's generator; None draws uniformly.
     """
 
     def __init__(
@@ -81,10 +83,12 @@ class Draws:
         keeps: Callable[[np.ndarray], np.ndarray] | None = None,
         *,
         grid: Factors | None = None,
+        propose: Callable[[np.random.Generator, int], np.ndarray] | None = None,
     ) -> None:
         self.count = images
         self.keeps = keeps
         self._grid = grid
+        self._propose = propose or self._draw_uniformly
         self.batch_size = batch_size
         self.latents = latents
         self._seed = seed
@@ -112,7 +116,8 @@ class Draws:
     def pairs(self, law: str) -> Pairs:
         """Draw B images, and a partner for each.
 
-        A pair with an image that is held out is drawn anew, both images of it.
+        The law changes factors of the first image without regard to any weights, which is an intervention on
+        them. A pair with an image that is held out is drawn anew, both images of it.
 
         Args:
             law: one of :data:`dis_bench.models.pairs.LAWS`.
@@ -174,7 +179,7 @@ class Draws:
         grid, rng = self._factors, np.random.default_rng([self._seed, LABELS])
         images = np.empty(0, dtype=np.int64)
         for _ in range(MOST_TRIES if count <= self.count else 0):
-            drawn = rng.integers(0, self.count, size=count)
+            drawn = self._propose(rng, count)
             images = np.concatenate([images, drawn[self._kept(drawn)]])
             _, places = np.unique(images, return_index=True)
             images = images[np.sort(places)][:count]
@@ -209,18 +214,21 @@ class Draws:
 
     def _draw_images(self, count: int) -> np.ndarray:
         """Draw indices int64 [count] of images to train on."""
-        drawn = self._batches.integers(0, self.count, size=count)
+        drawn = self._propose(self._batches, count)
         return drawn if self.keeps is None else self._replace(drawn, self.keeps)
+
+    def _draw_uniformly(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        return rng.integers(0, self.count, size=count)
 
     def _kept(self, indices: np.ndarray) -> np.ndarray:
         """Return True for each image to train on."""
         return np.ones(len(indices), dtype=bool) if self.keeps is None else self.keeps(indices)
 
     def _replace(self, drawn: np.ndarray, keeps: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Draw each index anew until it is kept: uniform over the images to train on."""
+        """Draw each index anew until it is kept."""
         lacking = np.flatnonzero(~keeps(drawn))
         while len(lacking):
-            drawn[lacking] = self._batches.integers(0, self.count, size=len(lacking))
+            drawn[lacking] = self._propose(self._batches, len(lacking))
             lacking = lacking[~keeps(drawn[lacking])]
         return drawn
 

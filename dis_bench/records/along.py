@@ -1,16 +1,30 @@
-"""Names of files with the codes of a cell at steps of its training."""
+"""Names of files with further codes of a cell: at steps of its training, or of other images."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-_CODES = re.compile(r"codes\.[1-9][0-9]*\.npz")
+# Other images than the study's sample whose codes are scored, and the setting of a cell that asks for it.
+SCORED_IMAGES = {"heldout": "holdout_rule", "correlated": "correlate"}
+
+_CODES = re.compile(rf"codes\.([1-9][0-9]*|{'|'.join(SCORED_IMAGES)})\.npz")
 
 
-def name_codes(step: int | str) -> str:
-    """Return the name of the file of codes in a finished cell: ``codes.1000.npz``."""
-    return f"codes.{step}.npz"
+def name_codes(of: int | str) -> str:
+    """Return the name of a file of codes in a finished cell: ``codes.1000.npz``.
+
+    Args:
+        of: a step of the training, or a key of :data:`SCORED_IMAGES`.
+    """
+    return f"codes.{of}.npz"
+
+
+def list_other_images(cell: Mapping[str, Any]) -> list[str]:
+    """List the other images on which a cell is scored, by its identity."""
+    return [images for images, setting in SCORED_IMAGES.items() if cell.get(setting)]
 
 
 def name_unfinished_codes(step: int) -> str:
@@ -24,5 +38,5 @@ def list_codes(folder: Path) -> list[str]:
 
 
 def is_codes(name: str) -> bool:
-    """Check whether a file holds codes at a step of the training."""
+    """Check whether a file holds further codes of a cell."""
     return _CODES.fullmatch(name) is not None

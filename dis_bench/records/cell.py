@@ -28,7 +28,7 @@ EXTERNAL = "external"  # the source of factors, and the version of models, that 
 # Fields that the identity leaves out if they are empty.
 _OPTIONAL = (
     *("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop"),
-    "dataset_parameters",
+    *("dataset_parameters", "holdout_rule", "correlate"),
 )
 
 
@@ -53,6 +53,10 @@ class Cell:
         seed: seed of the weights, the batches and the noise.
         network_version: version of the network's code; empty for dis-bench's own, which ``recipe`` covers.
         holdout: share of the images that are kept out of training; 0 trains on all.
+        holdout_rule: the combinations of factor values that these are, such as ``shape=heart,scale<3``; empty
+            if they are chosen by a hash of their index.
+        correlate: pairs of factors by which images are drawn, such as ``floor_hue~scale:0.2``; empty draws
+            uniformly.
         score_at: training steps after which codes are scored too, in ascending order.
         schedules: schedules of hyperparameters, as texts by name; ``hyperparameters`` has their end values.
         clip_norm: largest norm of each player's gradients; 0 does not clip them.
@@ -86,6 +90,8 @@ class Cell:
     lr_schedule: str = ""
     early_stop: int = 0
     dataset_parameters: str = ""
+    holdout_rule: str = ""
+    correlate: str = ""
 
     def __hash__(self) -> int:
         # With the values of hyperparameters: in a grid of thousands, cells would otherwise all collide.
@@ -118,9 +124,21 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell in words: ``dsprites betavae beta=4 seed=0``."""
+        """The cell in words: ``dsprites betavae beta=4 seed=0``.
+
+        Correlated factors and combinations that are held out follow.
+        """
         values = [f"{name}={_short(value)}" for name, value in self.given.items()]
-        return " ".join([plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"])
+        named = [plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"]
+        return " ".join([*named, *filter(None, [self.images])])
+
+    @property
+    def images(self) -> str:
+        """The images of the training in words, ``floor_hue~scale:0.2 without shape=heart``.
+
+        It is empty if they are drawn uniformly from all, or from all but a share.
+        """
+        return " ".join(filter(None, [self.correlate, self.holdout_rule and f"without {self.holdout_rule}"]))
 
     @property
     def folder(self) -> str:

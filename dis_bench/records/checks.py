@@ -241,6 +241,8 @@ _OPTIONAL = {
     "lr_schedule",
     "early_stop",
     "dataset_parameters",
+    "holdout_rule",
+    "correlate",
 }
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 

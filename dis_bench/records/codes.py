@@ -1,6 +1,7 @@
 """The file codes.npz: the scored representation, with the factors of the same images.
 
-Codes at a step of the training are in files of the same layout, named as in :mod:`.along`.
+Codes at a step of the training, or of other images, are in files of the same layout, named as in
+:mod:`.along`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dis_bench.records.along import name_codes
+from dis_bench.records.along import list_other_images, name_codes
 from dis_bench.records.arrays import Layout, unpack
 from dis_bench.records.kept import find_record, read_file
 from dis_bench.records.schema import Record
@@ -67,5 +68,10 @@ def read_codes(
 
 def has_codes(folder: Path, record: Record) -> bool:
     """Return True if a cell can be scored without training it again."""
-    files = [FILE, *map(name_codes, record.get("scores_at", {}))]
-    return all(file in record["files"] and (folder / file).exists() for file in files)
+    return all(file in record["files"] and (folder / file).exists() for file in list_files(record))
+
+
+def list_files(record: Record) -> list[str]:
+    """List the files of codes that a finished cell is scored from."""
+    further = [*record.get("scores_at", {}), *list_other_images(record["cell"])]
+    return [FILE, *map(name_codes, further)]

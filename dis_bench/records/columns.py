@@ -129,8 +129,12 @@ def kind_of(column: str, metrics: Collection[str]) -> Kind:
 
 
 def list_scores(records: Iterable[Record]) -> list[str]:
-    """List the columns of records that are scores, in order of first appearance."""
-    return list(dict.fromkeys(score for record in records for score in record["scores"]))
+    """List the columns of records that are scores, in order of first appearance.
+
+    Those on other images than the study's sample follow the others.
+    """
+    found = dict.fromkeys(score for record in records for score in record["scores"])
+    return sorted(found, key=lambda score: split_images(score)[1] != "")
 
 
 def own_column(cell: Mapping[str, Any], hyperparameter: str) -> str:

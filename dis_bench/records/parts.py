@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.records import codes, pictures, weights
-from dis_bench.records.along import name_codes
 from dis_bench.records.schema import Record
 
-# The file of each part; a cell also has codes at steps of its training, if they are scored.
+# The file of each part; a cell may also have codes at steps of its training, and of other images.
 PARTS = {"weights": weights.FILE, "codes": codes.FILE, "pictures": pictures.FILE}
 
 
@@ -35,5 +34,5 @@ def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[
 
 def list_codes(record: Record) -> list[str]:
     """List the files of codes that a finished cell has or had."""
-    names = [codes.FILE, *map(name_codes, record.get("scores_at", {}))]
+    names = codes.list_files(record)
     return names if "files" not in record else [name for name in names if name in record["files"]]

@@ -55,6 +55,8 @@ class CellIdentity(TypedDict):
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
+    holdout_rule: NotRequired[str]  # combinations of factor values that these are, unless by chance
+    correlate: NotRequired[str]  # pairs of factors by which images are drawn, if they are correlated
     score_at: NotRequired[list[int]]  # training steps after which codes are scored too, if there are any
     schedules: NotRequired[dict[str, str]]  # of hyperparameters, whose values above are the end values
     codes: NotRequired[str]  # SHA-256 of the codes of an encoder

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dis_bench.records.columns import split_images
+
 
 @dataclass(frozen=True)
 class ScoreCurve:
@@ -14,7 +16,8 @@ class ScoreCurve:
 
     Attributes:
         step: in their order [P]; the last is the end of the training.
-        scores: by column, [P]; NaN where a score is lacking.
+        scores: by column, [P]; NaN where a score is lacking. Other images than the study's sample are scored
+            at the end alone, and left out.
     """
 
     step: np.ndarray
@@ -30,7 +33,7 @@ def _gather(record: dict[str, Any]) -> ScoreCurve:
     points = {int(step): scored["scores"] for step, scored in record["scores_at"].items()}
     points[record["cell"]["steps"]] = record["scores"]
     steps = sorted(points)
-    names = dict.fromkeys(name for step in steps for name in points[step])
+    names = dict.fromkeys(name for step in steps for name in points[step] if not split_images(name)[1])
     return ScoreCurve(
         np.array(steps),
         {name: np.array([points[step].get(name, np.nan) for step in steps]) for name in names},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
+from dis_bench.records.columns import split_images
 from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
@@ -126,15 +127,16 @@ def _left_out(records: list[Record]) -> Iterator[str]:
 
 def _small(records: list[Record]) -> Iterator[str]:
     """Yield the scores from fewer images than their protocols need, by dataset."""
-    small: dict[str, set[str]] = defaultdict(set)
+    small: dict[tuple[str, bool], set[str]] = defaultdict(set)
     for record in records:
-        small[plain_name(record["cell"]["dataset"])].update(record.get("small", []))
-    for dataset, scores in small.items():
-        if scores:
-            yield (
-                f"{dataset} has fewer images than the published protocol reads: {', '.join(sorted(scores))} "
-                "are comparable only with scores of equally many images."
-            )
+        for score in record.get("small", []):
+            small[plain_name(record["cell"]["dataset"]), split_images(score)[1] == "heldout"].add(score)
+    for (dataset, are_held), scores in small.items():
+        few = "holds out" if are_held else "has"
+        yield (
+            f"{dataset} {few} fewer images than the published protocol reads: {', '.join(sorted(scores))} "
+            "are comparable only with scores of equally many images."
+        )
 
 
 def _changed_protocols(settings: list[Setting]) -> Iterator[str]:

@@ -119,10 +119,18 @@ def _on_images(column: str, describe: Callable[[str], Quantity]) -> Quantity:
 
 
 def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
-    """Explain short names of scores: ``DCI D, C are disentanglement and ...``."""
+    """Explain short names of scores: ``DCI D, C are disentanglement and ...``.
+
+    The mark of other images is explained once, for all columns that have it.
+    """
     groups: dict[str, list[tuple[str, str]]] = {}
+    marks: dict[str, None] = {}
     for quantity in quantities:
-        if quantity.is_score and quantity.short:
+        images = split_images(quantity.name)[1]
+        if images:
+            mark = OTHER_IMAGES[images]
+            marks[f"columns marked {mark.short} are measured {mark.words}"] = None
+        elif quantity.is_score and quantity.short:
             stem, _, last = quantity.short.rpartition(NO_BREAK)
             groups.setdefault(stem, []).append((last, quantity.label.removeprefix(f"{stem} ")))
     sentences = []
@@ -130,7 +138,7 @@ def explain_short_names(quantities: Iterable[Quantity]) -> list[str]:
         short, (*others, name) = ", ".join(last for last, _ in pairs), [name for _, name in pairs]
         names = f"{', '.join(others)} and {name}" if others else name
         sentences.append(f"{stem} {short}".strip() + f" {'are' if others else 'is'} {names}")
-    return sentences
+    return [*sentences, *marks]
 
 
 def _score(name: str, said: Mapping[str, Any] | None) -> Quantity:

@@ -190,7 +190,7 @@ def _shared(record: Record) -> dict[str, Any]:
         return shared
     steps = ", ".join(map(str, shared.get("score_at", [])))
     absent = {"holdout": 0.0, "clip_norm": "none", "lr_schedule": "none", "early_stop": "none"}
-    absent["dataset_parameters"] = "none"
+    absent |= dict.fromkeys(("dataset_parameters", "holdout_rule", "correlate"), "none")
     return {**absent, **shared, "score_at": steps or "none"}
 
 

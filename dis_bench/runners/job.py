@@ -39,6 +39,7 @@ from dis_bench.runners.stages import (
     TrainedCell,
     explain_damage,
     keep,
+    read_scored_codes,
     score,
     score_along,
     train_cells,
@@ -238,8 +239,8 @@ class Pipeline:
         metrics = {name: what for name, what in self.metrics.items() if name not in record["unscored"]}
         pending = {**record["unscored"], **dict.fromkeys(metrics, PENDING)}
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
-        arrays = read_codes(claim.folder)
-        record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
+        codes = read_scored_codes(record, claim.folder)
+        record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         return self._score_along(record, claim.folder, tell)
 
     def _score_along(self, record: Record, folder: Path, tell: Tell, old: Record | None = None) -> Record:
@@ -302,13 +303,13 @@ class Pipeline:
         folder = self.store.folder(cell)
         lacking = lacking_scores(record, self.protocols[cell.dataset])
         try:
-            arrays = read_codes(folder, record=old)
+            codes = read_scored_codes(record, folder, old)
         except Exception as error:  # a damaged file may cause any exception
             reason = explain_damage(CODES, error)
             record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
         else:
             metrics = {name: self.metrics[name] for name in lacking}
-            record = score(record, arrays, metrics, self.parameters, self.allow_small, tell)
+            record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         record = self._score_along(record, folder, tell, old)
         dropped = self._list_dropped(record, cell)
         record["files"] = {name: digest for name, digest in record["files"].items() if name not in dropped}

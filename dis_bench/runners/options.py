@@ -8,6 +8,9 @@ from importlib.util import find_spec
 from numbers import Real
 from typing import Any
 
+from dis_bench.datasets.combinations import EXAMPLE as COMBINATIONS
+from dis_bench.datasets.combinations import read_combinations
+from dis_bench.datasets.correlation import read_correlations
 from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
 from dis_bench.runners.shards import list_seeds
@@ -52,6 +55,8 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
         options[name] for name in ("lr", "settings", "allow_small", "source")
     )
     _check_holdout(options["holdout"])
+    if options["correlate"] is not None:
+        read_correlations(options["correlate"])
     _check_score_at(options["score_at"])
     _check_keep(options["keep"])
     if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
@@ -142,10 +147,12 @@ def _check_whole(name: str, value: Any, most: int) -> None:
 
 
 def _check_holdout(value: Any) -> None:
-    if not (_is_number(value) and 0 <= value < 1):
+    if isinstance(value, str):
+        read_combinations(value)
+    elif not (_is_number(value) and 0 <= value < 1):
         raise InputError(
             "holdout must be a number between 0 and 1, the share of the images that are kept out of training "
-            f"(0 keeps none out), but {shown(value)} was given."
+            f"(0 keeps none out), or a rule such as '{COMBINATIONS}', but {shown(value)} was given."
         )
 
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.datasets.holdout import find_holdout
 from dis_bench.errors import InputError, Option, blaming, check_line, shown
 from dis_bench.records.arrays import MOST_PIXELS
 from dis_bench.records.columns import is_taken, split_images
@@ -264,33 +263,6 @@ def check_batch(family: ChosenNetworks, batch_size: int) -> None:
         raise InputError(
             f"network '{family.name}' needs batches of {family.least_batch} images or more, so batch_size "
             f"must be at least {family.least_batch}, but {batch_size} was given."
-        )
-
-
-def check_holdout(name: str, dataset: Dataset, share: float, batch_size: int) -> None:
-    """Check that a dataset has images to hold out, and a batch of others to train on.
-
-    Args:
-        name: name of the dataset.
-        dataset: the dataset, whose images are counted but not drawn.
-        share: share of the images to hold out; 0 for none.
-        batch_size: images per step.
-
-    Raises:
-        InputError: there are too few images.
-    """
-    if not share:
-        return
-    held = find_holdout(len(dataset), share).size
-    if not held:
-        raise InputError(
-            f"holdout {share:g} keeps none of the {len(dataset):,} images of dataset '{name}' out of "
-            "training; give a larger one."
-        )
-    if len(dataset) - held < batch_size:
-        raise InputError(
-            f"holdout {share:g} leaves {len(dataset) - held:,} of the {len(dataset):,} images of dataset "
-            f"'{name}' to train on, fewer than the batch_size {batch_size:,}; give a smaller one."
         )
 
 

@@ -24,7 +24,8 @@ def measure_cell(trainee: Trainee) -> int:
     rows = min(ROWS, len(trainee.dataset))
     codes = 4 * rows * trainee.cell.latent_size  # without log-variances, which compress better
     log = NUMBER * min(LOG_ROWS, trainee.cell.steps) * (5 + trainee.cell.latent_size)
-    return int(weights + COMPRESSED * codes * (1 + len(trainee.cell.score_at)) + log)
+    files = 1 + len(trainee.cell.score_at) + bool(trainee.cell.correlate)  # held-out images may be few
+    return int(weights + COMPRESSED * codes * files + log)
 
 
 def find_space(folder: Path) -> float:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.records.along import name_codes, name_unfinished_codes
+from dis_bench.records.along import list_other_images, name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
-from dis_bench.records.codes import write_codes
+from dis_bench.records.codes import read_codes, write_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import sync_files
 from dis_bench.records.pictures import write_pictures
@@ -25,7 +25,7 @@ from dis_bench.records.schema import Record
 from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing
 from dis_bench.runners.options import PARTS
-from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_heldout
+from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_others
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
@@ -193,13 +193,20 @@ def keep(
             write_weights(folder, trained.trainee.networks.state_dict())
         tell("encoding")
         evaluation = evaluate(trained.trainee)
-        measures = {**evaluation.measures, **evaluate_heldout(trained.trainee)}
+        others = evaluate_others(trained.trainee)
+        measures = dict(evaluation.measures)
+        for one in others.values():
+            measures |= one.measures
         numbers = [value for name, value in measures.items() if name != "kl_per_latent"]
-        if not (np.isfinite(numbers).all() and np.isfinite(evaluation.codes).all()):
+        codes = [one.codes for one in (evaluation, *others.values())]
+        if not (np.isfinite(numbers).all() and all(np.isfinite(some).all() for some in codes)):
             raise TrainingDiverged(
                 "the trained model gives losses that are not finite on the images it is scored on"
             )
         write_codes(folder, evaluation.codes, evaluation.factors, evaluation.log_variances)
+        for images in list_other_images(record["cell"]):
+            one = others[images]
+            write_codes(folder, one.codes, one.factors, one.log_variances, name_codes(images))
         if "pictures" in parts:
             pictures = make_pictures(trained.trainee, measures.get("kl_per_latent"))
             if pictures is not None:
@@ -247,7 +254,7 @@ def _keep_codes(folder: Path, cell: Cell) -> Record:
 
 def score(
     record: Record,
-    arrays: Mapping[str, Any],
+    codes: ScoredCodes,
     metrics: Mapping[str, str],
     parameters: Mapping[str, Mapping[str, Any]],
     allow_small: bool,
@@ -259,8 +266,41 @@ def score(
     """
     start = time.perf_counter()
     if metrics:
-        record = score_cell(record, arrays, metrics, parameters, allow_small, tell)
+        record = score_cell(record, codes.sample, metrics, parameters, allow_small, tell, codes.others)
     return _add_score_seconds(record, time.perf_counter() - start)
+
+
+class ScoredCodes(NamedTuple):
+    """The codes that a cell is scored from, each with factors and any log-variances.
+
+    Attributes:
+        sample: of the study's sample.
+        others: by other images, or the reason why they cannot be read.
+    """
+
+    sample: Mapping[str, Any]
+    others: Mapping[str, Mapping[str, Any] | str]
+
+
+def read_scored_codes(record: Record, folder: Path, sealed: Record | None = None) -> ScoredCodes:
+    """Read the codes that a cell is scored from.
+
+    Args:
+        record: of a trained cell.
+        folder: the cell's.
+        sealed: record in that folder, if it was read before.
+
+    Raises:
+        Exception: the codes of the study's sample are damaged.
+    """
+    sample = read_codes(folder, record=sealed)
+    others: dict[str, Mapping[str, Any] | str] = {}
+    for images in list_other_images(record["cell"]):
+        try:
+            others[images] = read_codes(folder, record=sealed, file=name_codes(images))
+        except Exception as error:  # a damaged file may cause any exception
+            others[images] = explain_damage(name_codes(images), error)
+    return ScoredCodes(sample, others)
 
 
 def score_along(

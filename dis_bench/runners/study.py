@@ -33,7 +33,6 @@ from dis_bench.runners.plugins import (
     check_adaptation,
     check_batch,
     check_dataset,
-    check_holdout,
     check_metrics,
     check_models,
     check_needs,
@@ -45,6 +44,7 @@ from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.shards import list_seeds
 from dis_bench.runners.study_code import StudyCode
 from dis_bench.runners.training.plateau import check_patience, read_plateau
+from dis_bench.runners.training_images import TrainingImages, choose_training_images
 from dis_bench.runners.trial import try_model
 from dis_bench.toml_files import read_toml
 
@@ -97,7 +97,10 @@ class Study:
             a dataset's default.
         batch_size: images per step.
         lr: Adam's learning rate; None takes the budget's.
-        holdout: share of each dataset's images to keep out of training, between 0 and 1; 0 keeps none out.
+        holdout: share of each dataset's images to keep out of training, between 0 and 1, where 0 keeps none
+            out; or a rule of their factors, such as ``shape=heart,scale<3``.
+        correlate: pairs of factors to correlate in training, such as ``floor_hue~scale:0.2``, in one text
+            with commas or in a list; None draws images uniformly.
         score_at: steps of the training after which its codes are scored too.
         latent_size: number of latents.
         network: a name, as for models.
@@ -134,7 +137,8 @@ class Study:
     steps: int | None = DEFAULTS.get("steps")
     batch_size: int = DEFAULTS["batch_size"]
     lr: float | None = DEFAULTS.get("lr")
-    holdout: float = DEFAULTS["holdout"]
+    holdout: float | str = DEFAULTS["holdout"]
+    correlate: str | Sequence[str] | None = DEFAULTS.get("correlate")
     score_at: Sequence[int] = DEFAULTS["score_at"]
     latent_size: int = DEFAULTS["latent_size"]
     network: str | type = DEFAULTS["network"]
@@ -215,14 +219,16 @@ class Study:
         )
         dataset_plugins = {name: plugin for name, (plugin, _) in made.items()}
         datasets = {name: dataset for name, (_, dataset) in made.items()}
-        trained = set()
+        trained, images = set(), {}
         for name, dataset in datasets.items():
             check_dataset(name, dataset)
             check_pictures(name, dataset, self.latent_size)
-            check_holdout(name, dataset, self.holdout, self.batch_size)
+            images[name] = choose_training_images(
+                name, dataset, self.holdout, self.correlate, self.batch_size
+            )
             for model, plugin in models.items():
                 check_needs(model, plugin.load().needs, name, dataset)
-                if self._check_build(plugin, grids[model][0], name, dataset, family):
+                if self._check_build(plugin, grids[model][0], name, dataset, images[name], family):
                     trained.add(model)
         protocols = {
             name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
@@ -230,7 +236,8 @@ class Study:
         }
         return Plan(
             cells=self._list_cells(
-                models, networks, grids, trained, dataset_plugins, datasets, precision, kernels, lr_schedule
+                *(models, networks, grids, trained, dataset_plugins, datasets, images),
+                *(precision, kernels, lr_schedule),
             ),
             datasets=datasets,
             models={name: _specification(plugin) for name, plugin in models.items()},
@@ -256,6 +263,7 @@ class Study:
         trained: Collection[str],
         dataset_plugins: dict[str, Plugin],
         datasets: dict[str, Dataset],
+        images: dict[str, TrainingImages],
         precision: str,
         kernels: str,
         lr_schedule: str,
@@ -294,7 +302,7 @@ class Study:
                 precision=precision,
                 kernels=kernels,
                 seed=0 if name in wide else seed,
-                holdout=float(self.holdout),
+                **images[dataset_name]._asdict(),
             )
             # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
             for seed in seeds
@@ -360,6 +368,7 @@ class Study:
         hyperparameters: dict[str, Any],
         name: str,
         dataset: Dataset,
+        trained_on: TrainingImages,
         family: ChosenNetworks,
     ) -> bool:
         """Build a model and try it on made-up images, to report faults before training.
@@ -382,7 +391,8 @@ class Study:
             )
         images = max(family.least_batch, min(2, self.batch_size))
         latents = count_codes(model, self.latent_size, dataset.image_shape)
-        try_model(whose, model, networks, dataset, latents, images, family.name)
+        draws = trained_on.make_draws(dataset, images, latents, seed=0)
+        try_model(whose, model, networks, draws, tuple(dataset.image_shape), family.name)
         is_trained = takes_steps(networks)
         if is_trained and (self.lr_schedule or self.early_stop):
             check_adaptation(whose, model, networks, self.latent_size)

@@ -10,13 +10,12 @@ from dis_bench.neutral import neutral, own_streams
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dis_bench.datasets.dataset import Dataset
     from dis_bench.models.draws import Draws
     from dis_bench.models.model import Model
 
 
 def try_model(
-    whose: str, model: Model, networks: Any, dataset: Dataset, latents: int, images: int, family: str
+    whose: str, model: Model, networks: Any, draws: Draws, image_shape: tuple[int, ...], family: str
 ) -> None:
     """Run each network, a step, ``encode`` and ``decode`` once with torch's layers.
 
@@ -24,9 +23,8 @@ def try_model(
         whose: name of the model, for the message.
         model: the model to try.
         networks: the networks from its ``build``; their buffers may change.
-        dataset: the dataset, of which no image is drawn.
-        latents: number of latents D.
-        images: number of images in the made-up batch.
+        draws: draws of a small batch; its images are made up.
+        image_shape: (C, H, W).
         family: name of the network family that the study chose.
 
     Raises:
@@ -35,19 +33,18 @@ def try_model(
     import torch
 
     from dis_bench.models.building import takes_steps
-    from dis_bench.models.draws import Draws
     from dis_bench.runners.device import computing
 
     if not isinstance(networks, torch.nn.Module):
         raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
+    images = draws.batch_size
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
             _try_networks(f"{whose} with network '{family}'", networks.train(), images)
         if takes_steps(networks):
-            draws = Draws(len(dataset), images, latents, seed=0, grid=dataset.known_factors)
-            _try_step(whose, model, networks, draws, tuple(dataset.image_shape))
+            _try_step(whose, model, networks, draws, image_shape)
         with torch.no_grad():
-            try_codes(whose, model, networks.eval(), torch.rand(images, *dataset.image_shape), latents)
+            try_codes(whose, model, networks.eval(), torch.rand(images, *image_shape), draws.latents)
 
 
 def _try_networks(whose: str, networks: nn.Module, images: int) -> None:

@@ -52,6 +52,8 @@ CHANGES = {
     "lr_schedule": "plateau(0.1,120,0.0001)",
     "early_stop": 500,
     "dataset_parameters": "image_size=32",
+    "holdout_rule": "shape=heart",
+    "correlate": "posX~posY:0.2",
 }
 
 

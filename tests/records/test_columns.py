@@ -25,7 +25,7 @@ def test_the_fixed_columns_are_the_schema_s_in_its_order():
         *("hash", "folder", "status", "dataset", "source", "fingerprint"),
         *("dataset_parameters", "model", "network", "likelihood"),
         *("latent_size", "steps", "batch_size", "lr", "clip_norm", "lr_schedule", "early_stop"),
-        *("precision", "kernels", "holdout"),
+        *("precision", "kernels", "holdout", "holdout_rule", "correlate"),
         *("seed", "schedules", "beta_norm", "dial", "dial_value"),
         *("reconstruction", "mse", "kl", "elbo", "active_latents"),
         *("train_seconds", "images_per_second", "score_seconds", "failure"),

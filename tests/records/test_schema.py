@@ -198,7 +198,8 @@ def test_records_of_an_earlier_version_are_named_once_with_what_to_do(store):
 def test_the_schema_has_every_field_of_a_cell():
     optional = {"network_version": "abc", "holdout": 0.1, "score_at": (10,), "clip_norm": 1.0}
     optional |= {"lr_schedule": "plateau(0.1,9,0.0001)", "early_stop": 9}
-    optional["dataset_parameters"] = "image_size=32"
+    optional |= {"dataset_parameters": "image_size=32", "holdout_rule": "shape=heart"}
+    optional["correlate"] = "posX~posY:0.2"
     whole = dataclasses.replace(CELL, **optional, schedules={"beta": "linear(0,4,1)"})
     assert set(whole.identity) == set(CellIdentity.__annotations__) - {"kind", "codes"}
     assert set(CELL.identity) == set(whole.identity) - {*optional, "schedules"}

@@ -39,7 +39,7 @@ def test_columns_come_by_what_they_are_in_whatever_order_the_cells_do():
     assert columns[-3:] == ["failure", "hash", "folder"]
     rest = [name for name in FIXED if name in columns and name not in (*first, *columns[-2:])]
     assert [name for name in columns[8:-2] if name in FIXED] == rest
-    assert columns[columns.index("holdout") + 1 : columns.index("schedules")] == [
+    assert columns[columns.index("correlate") + 1 : columns.index("schedules")] == [
         *("beta", "gamma", "betavae.beta", "other.beta")
     ]
     assert columns[columns.index("active_latents") + 1 : columns.index("train_seconds")] == [

@@ -19,6 +19,8 @@ def find_overfitting(parts: Parts) -> Finding | None:
     """Find a gap between both kinds of images, or held-out ones that got worse."""
     if not parts.cell.get("holdout"):
         raise Unseen(parts.lacks.get("heldout", "no images were held out (--holdout 0.1)"))
+    if parts.cell.get("holdout_rule"):
+        raise Unseen("the images that were held out are other combinations of factors (--holdout 0.1)")
     held, trained = float(parts.need_measure(HELD)), _measure_trained(parts)
     gap = (held - trained) / max(abs(trained), 1e-12)
     turned = _find_turn(parts)

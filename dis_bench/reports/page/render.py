@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.printing import SPELL
 from dis_bench.records.cell import plain_name
-from dis_bench.records.columns import find_dial
+from dis_bench.records.columns import find_dial, split_images
 from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
 from dis_bench.reports.configurations import format_dial, format_value, is_number
@@ -221,10 +221,13 @@ def _published(
 
 
 def _meanings(quantities: list[Quantity]) -> list[tuple[str, str]]:
-    """List what each score measures, with the scores of one metric on one line."""
+    """List what each score measures, with the scores of one metric on one line.
+
+    A score on other images than the study's sample measures the same.
+    """
     names: dict[str, list[str]] = {}
     for quantity in quantities:
-        if quantity.summary:
+        if quantity.summary and not split_images(quantity.name)[1]:
             scale = f" Range {quantity.range[0]:g} to {quantity.range[1]:g}." if quantity.range else ""
             names.setdefault(quantity.summary + scale, []).append(quantity.heading)
     return [(", ".join(some), meaning) for meaning, some in names.items()]

@@ -142,13 +142,15 @@ _UNSAID = " (which of them is not said)"
 
 def _compare_budgets(setting: Setting, table: Table) -> list[str]:
     """Say which options of a table differ from a setting's, and which are unknown."""
-    here = {key: setting.cell[key] for key in BUDGET if key in setting.cell}  # an encoder's has few
+    ours = {key: setting.cell[key] for key in BUDGET if key in setting.cell}  # an encoder's has few
     differing = [
-        f"{_WORDS[key]} {format_value(there)} (here {format_value(here[key])})"
+        f"{_WORDS[key]} {format_value(there)} (here {format_value(ours[key])})"
         for key, there in table.budget.items()
-        if key in here and here[key] != there
+        if key in ours and ours[key] != there
     ]
-    unknown = [_WORDS[key] for key in here if key not in table.budget]
+    chosen = {key: setting.cell.get(key, "none") for key in ("holdout_rule", "correlate")}
+    differing += [f"{_WORDS[key]} none (here {here})" for key, here in chosen.items() if here != "none"]
+    unknown = [_WORDS[key] for key in ours if key not in table.budget]
     sentences = [f"Unlike here: {', '.join(differing)}"] if differing else []
     return sentences + ([f"Unknown: {', '.join(unknown)}"] if unknown else [])
 
@@ -161,6 +163,8 @@ _WORDS = {
     "steps": "steps",
     "batch_size": "batch",
     "lr": "learning rate",
+    "holdout_rule": "held-out combinations",
+    "correlate": "correlated factors",
 }
 
 

@@ -62,20 +62,32 @@ def evaluate(trained: Trainee, rows: int = ROWS) -> Evaluation:
 
 @neutral()
 @torch.no_grad()
-def evaluate_heldout(trained: Trainee, rows: int = ROWS) -> dict[str, float]:
-    """Compute reconstruction, MSE, KL and ELBO of held-out images.
+def evaluate_others(trained: Trainee, rows: int = ROWS) -> dict[str, Evaluation]:
+    """Evaluate images other than the study's sample, if the cell has any to look at.
+
+    These are images that are held out, drawn without replacement, and images whose factors are correlated as
+    in training, drawn by weight with replacement.
 
     Args:
         trained: a cell whose networks are in evaluation mode.
-        rows: number of images, drawn without replacement; all held-out images if there are fewer.
+        rows: number of images; all held-out images if there are fewer, and no more than the dataset has.
 
     Returns:
-        Means by name, with the prefix ``heldout_``; empty if no image is held out.
+        By images (a key of :data:`dis_bench.records.columns.OTHER_IMAGES`), codes and factors as of
+        :func:`evaluate`, with reconstruction, MSE, KL and ELBO under their names on these images.
     """
-    if trained.holdout is None:
-        return {}
-    found = _measure(trained, trained.holdout.draw(rows, SEED))
-    return {join_images(name, "heldout"): value for name, value in _average(found).items()}
+    drawn = {}
+    if trained.holdout is not None:
+        drawn["heldout"] = trained.holdout.draw(rows, SEED)
+    if trained.correlation is not None:
+        count = min(rows, len(trained.dataset))
+        drawn["correlated"] = trained.correlation.draw(np.random.default_rng(SEED), count)
+    others = {}
+    for images, indices in drawn.items():
+        found = _measure(trained, indices)
+        measures = {join_images(name, images): value for name, value in _average(found).items()}
+        others[images] = _gather(trained, indices, found, measures)
+    return others
 
 
 @neutral()

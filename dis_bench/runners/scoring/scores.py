@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.checks import check_scores
-from dis_bench.records.columns import find_metric
+from dis_bench.records.columns import find_metric, join_images
 from dis_bench.records.schema import LACKS_FACTORS, Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
@@ -106,10 +107,12 @@ def score_cell(
     parameters: Mapping[str, Mapping[str, Any]],
     allow_small: bool,
     watch: Callable[[str], None],
+    others: Mapping[str, Mapping[str, Any] | str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return a record with the scores of metrics, their protocols and their failures.
 
-    Errors are recorded rather than raised, so that they do not lose the training. The next run tries again.
+    Errors are recorded rather than raised, so that they do not lose the training. The next run tries again;
+    not so for a metric that only lacks a score on other images.
 
     Args:
         record: the record, which is not changed; the new one differs in ``scores``, ``per_factor``,
@@ -119,6 +122,9 @@ def score_cell(
         parameters: parameters that differ from the defaults, by metric.
         allow_small: whether protocols are reduced to the rows that there are.
         watch: called with each stage.
+        others: by other images (a key of :data:`dis_bench.records.columns.OTHER_IMAGES`), their arrays, or
+            the reason why there are none. Their scores have the names of these images; the rows may be fewer
+            than a protocol needs, and such scores are marked as small.
     """
     record = copy.deepcopy(record)
     try:
@@ -132,6 +138,7 @@ def score_cell(
     except Exception as error:  # metrics may not accept the codes
         record["unscored"].update(dict.fromkeys(metrics, _reason(error)))
         return record
+    on_others = {images: _represent_other(given) for images, given in others.items()}
     own: dict[str, float] = {}
     for name, specification in metrics.items():
         watch(f"scoring {name}")
@@ -150,6 +157,9 @@ def score_cell(
             record["unscored"][name] = _reason(error)
             continue
         _replace_scores(record, name, scores, _list_small(metric, scores, representation))
+        for images, other in on_others.items():
+            watch(f"scoring {join_images(name, images)}")
+            _score_others(record, metric, given, images, other)
         _replace_parts(record, name, scores, representation)
         record["protocol"].update(used)
         record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
@@ -159,6 +169,44 @@ def score_cell(
     record.pop("left_out", None)
     record |= {"left_out": {**before, **dropped}} if dropped or before else {}
     return record
+
+
+def _represent_other(given: Mapping[str, Any] | str) -> Representation | str:
+    """Return the representation of other images, or the reason why there is none."""
+    if isinstance(given, str):
+        return given
+    try:
+        return Representation(
+            given["codes"],
+            given.get("factors"),
+            log_variances=given.get("log_variances"),
+            seed=SCORING_SEED,
+            allow_small=True,  # a rule may hold out few images
+        )
+    except Exception as error:  # such as factors none of which varies
+        return _reason(error)
+
+
+def _score_others(
+    record: dict[str, Any], metric: Metric, given: Parameters, images: str, other: Representation | str
+) -> None:
+    """Add the scores of a metric on other images, or the reason why there are none."""
+    own = join_images(metric.name, images)
+    record["unscored"].pop(own, None)
+    if isinstance(other, str):
+        record["unscored"][own] = other
+        return
+    try:
+        found = metric.scores(other, **given[metric.name])
+        scores = {join_images(column, images): value for column, value in found.items()}
+        used = protocol([metric], given)
+        check_scores(scores, used, taken=record["cell"]["hyperparameters"])
+    except (Exception, SystemExit) as error:
+        record["unscored"][own] = _reason(error)
+        return
+    record["scores"] |= scores
+    small = [join_images(column, images) for column in _list_small(metric, found, other)]
+    record["small"] = sorted({*record["small"], *small})
 
 
 def _is_too_wide(record: Mapping[str, Any], metric: Metric, representation: Representation) -> bool:

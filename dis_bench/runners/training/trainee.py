@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.datasets.holdout import Holdout, find_holdout
+from dis_bench.datasets.holdout import HeldOut
+from dis_bench.datasets.weighted import WeightedGrid
 from dis_bench.models.building import build_model, takes_steps
 from dis_bench.models.draws import Draws
 from dis_bench.models.model import Model
 from dis_bench.records.cell import Cell
+from dis_bench.runners.training_images import TrainingImages
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,32 @@ class Trainee:
         return takes_steps(self.networks)
 
     @property
-    def holdout(self) -> Holdout | None:
+    def holdout(self) -> HeldOut | None:
         """The images that the cell is not trained on, or None."""
-        return find_holdout(len(self.dataset), self.cell.holdout) if self.cell.holdout else None
+        return self._chosen.find_held_out(self.dataset)
+
+    @property
+    def correlation(self) -> WeightedGrid | None:
+        """The weights of correlated factors, held-out images included; None if all are uniform."""
+        return self._chosen.find_correlation(self.dataset)
+
+    @property
+    def _chosen(self) -> TrainingImages:
+        return TrainingImages(self.cell.holdout, self.cell.holdout_rule, self.cell.correlate)
 
     def draws(self) -> Draws:
         """Create the cell's own random generators."""
-        cell, keeps = self.cell, None if self.holdout is None else self.holdout.keeps
-        count, factors = len(self.dataset), self.dataset.known_factors
-        return Draws(count, cell.batch_size, cell.latent_size, cell.seed, keeps, grid=factors)
+        cell = self.cell
+        return self._chosen.make_draws(self.dataset, cell.batch_size, cell.latent_size, cell.seed)
 
     def images(self, count: int) -> Tensor:
-        """Draw images [count, C, H, W] to train on, in [0, 1], without replacement."""
+        """Draw images [count, C, H, W] to train on, in [0, 1].
+
+        They are drawn without replacement, and with replacement if factors are correlated.
+        """
+        if self.cell.correlate:
+            batch = self._chosen.make_draws(self.dataset, count, self.cell.latent_size, self.cell.seed)
+            return self.pixels(batch.images().to(self.device))
         generator = torch.Generator().manual_seed(self.cell.seed)
         order = torch.randperm(len(self.dataset), generator=generator)
         if self.holdout is not None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.runners.scoring.evaluation import evaluate_heldout
+from dis_bench.runners.scoring.evaluation import evaluate_others
 from dis_bench.runners.training import heldout, loop
 from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.loop import train
@@ -142,7 +142,7 @@ def test_a_training_that_goes_on_has_the_rows_of_one_that_never_stopped(step, tm
 def test_the_evaluation_is_of_all_that_are_held_out():
     one = holding_out()
     one.networks.eval()
-    found = evaluate_heldout(one)
+    found = evaluate_others(one)["heldout"].measures
     assert [*found] == MEASURED
     indices = torch.from_numpy(np.flatnonzero(one.holdout.contains(np.arange(256))))
     with torch.no_grad():
@@ -150,11 +150,11 @@ def test_the_evaluation_is_of_all_that_are_held_out():
             one.model, one.networks, "bernoulli", one.pixels(indices), torch.zeros(len(indices), 10)
         )["kl"]
     assert found["heldout_kl"] == pytest.approx(kl.sum(1).mean().item(), rel=1e-5)
-    assert evaluate_heldout(trainee()) == {}
+    assert evaluate_others(trainee()) == {}
 
 
 def test_a_model_without_a_posterior_has_no_kl_of_them():
     one = holding_out(model="pca")
     with torch.no_grad():
         one.model.fit(one.networks, one.images)
-    assert [*evaluate_heldout(one)] == ["heldout_reconstruction", "heldout_mse"]
+    assert [*evaluate_others(one)["heldout"].measures] == ["heldout_reconstruction", "heldout_mse"]

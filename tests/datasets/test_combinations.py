@@ -1,0 +1,123 @@
+"""Rules of combinations: each is the set that it reads as, in one spelling; what is no rule is refused."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dis_bench.datasets.combinations import resolve_combinations
+from dis_bench.datasets.dsprites.dataset import DSprites
+from dis_bench.datasets.grid import Factor, FactorGrid
+from dis_bench.errors import InputError
+
+GRID = FactorGrid(
+    [
+        Factor("shape", 3, ("square", "ellipse", "heart"), "categorical"),
+        Factor("scale", 6, tuple(np.linspace(0.5, 1, 6)), "ordinal"),
+        Factor("light", 1, ("on",), "categorical"),
+        Factor("angle", 4, (0, 90, 180, 270), "circular"),
+    ]
+)
+SHAPE, SCALE, ANGLE = 0, 1, 3
+
+
+def held(rule):
+    found = resolve_combinations(rule, GRID)
+    contained = found.contains(np.arange(len(GRID)))
+    assert found.size == contained.sum()
+    assert (resolve_combinations(found.text, GRID).contains(np.arange(len(GRID))) == contained).all()
+    return {tuple(row) for row in GRID.factors(np.flatnonzero(contained)).tolist()}
+
+
+EVERY = set(itertools.product(range(3), range(6), range(1), range(4)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "fulfils", "text"),
+    [
+        ("shape=heart,scale<3", lambda c: c[SHAPE] == 2 and c[SCALE] < 3, "shape=heart,scale<3"),
+        (" scale < 3 , shape = heart ", lambda c: c[SHAPE] == 2 and c[SCALE] < 3, "shape=heart,scale<3"),
+        ("shape==2,scale<=2", lambda c: c[SHAPE] == 2 and c[SCALE] < 3, "shape=heart,scale<3"),
+        ("shape!=square", lambda c: c[SHAPE] > 0, "shape=ellipse|heart"),
+        ("shape in heart|square", lambda c: c[SHAPE] != 1, "shape=square|heart"),
+        ("scale>3", lambda c: c[SCALE] > 3, "scale>=4"),
+        ("scale>=5", lambda c: c[SCALE] == 5, "scale=5"),
+        ("scale>=1,scale<4,scale!=2", lambda c: c[SCALE] in (1, 3), "scale=1|3"),
+        ("scale=0|1|2", lambda c: c[SCALE] < 3, "scale<3"),
+        ("angle<2", lambda c: c[ANGLE] < 2, "angle<2"),
+        ("light=on,angle=3", lambda c: c[ANGLE] == 3, "angle=3"),
+        (
+            "scale=0,shape=heart or shape=square,scale=5",
+            lambda c: (c[SHAPE], c[SCALE]) in ((2, 0), (0, 5)),
+            "shape=heart,scale=0 or shape=square,scale=5",
+        ),
+        ("shape=heart or scale=0", lambda c: c[SHAPE] == 2 or c[SCALE] == 0, "scale=0 or shape=heart"),
+        ("scale<2,scale>4 or shape=heart", lambda c: c[SHAPE] == 2, "shape=heart"),
+    ],
+)
+def test_a_rule_holds_what_it_reads_as_in_one_spelling(rule, fulfils, text):
+    assert held(rule) == {classes for classes in EVERY if fulfils(classes)}
+    assert resolve_combinations(rule, GRID).text == text
+
+
+CONDITIONS = st.tuples(
+    st.sampled_from(["scale", "angle"]), st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+)
+
+
+@given(st.lists(st.tuples(CONDITIONS, st.integers(0, 3)), min_size=1, max_size=4))
+def test_conditions_hold_together(conditions):
+    python = {"=": "=="}
+    rule = ",".join(f"{name}{sign}{value}" for (name, sign), value in conditions)
+    code = " and ".join(f"{name}{python.get(sign, sign)}{value}" for (name, sign), value in conditions)
+    wanted = {c for c in EVERY if eval(code, {"scale": c[SCALE], "angle": c[ANGLE]})}
+    if wanted in (set(), EVERY):
+        with pytest.raises(InputError, match=r"holds out (no|every) image"):
+            resolve_combinations(rule, GRID)
+    else:
+        assert held(rule) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        *(
+            (text, "a number between 0 and 1")
+            for text in ("", "shape", "0.1", "shape=", "=heart", "scale<3,")
+        ),
+        ("shape=heart or ", "has no value 'heart or'"),
+        ("form=heart", "unknown factor to hold out 'form'"),
+        ("shap=heart", "did you mean 'shape'"),
+        ("shape=star", "has no value 'star'; there are: square, ellipse, heart, or the classes 0 to 2"),
+        ("shape=heart=2", "has no value 'heart=2'"),
+        ("shape=3", "has no value '3'"),
+        ("scale<0.7", "has no value '0.7'; there are: the classes 0 to 5"),
+        ("scale<-1", "has no value '-1'"),
+        ("scale<nan", "has no value 'nan'"),
+        (f"scale<{'9' * 5000}", "has no value"),
+        ("shape<heart", "is categorical, so its values have no order"),
+        ("scale<2|3", "'<' compares factor 'scale' with one value"),
+        ("scale>=6", "has no value '6'"),
+        ("scale<2,scale>3", "holds out no image"),
+        ("scale<0", "holds out no image"),
+        ("scale>=0", "holds out every image"),
+        ("scale<3 or scale>=3", "holds out every image"),
+        ("light=on", "holds out every image"),
+    ],
+)
+def test_what_is_no_rule_is_refused_in_a_sentence(wrong, words):
+    with pytest.raises(InputError) as refused:
+        resolve_combinations(wrong, GRID)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_large_dataset_has_a_table_of_the_rule_s_factors_alone():
+    found = resolve_combinations("shape=heart,scale<3", DSprites.grid)
+    assert found.contained.shape == (3, 6)
+    assert found.size == 737_280 // 6
+    large = FactorGrid([Factor(f"f{place}", 200, (0,) * 200, "ordinal") for place in range(3)])
+    with pytest.raises(InputError, match="more than 4,194,304; name fewer factors"):
+        resolve_combinations("f0<9,f1<9,f2<9", large)
