@@ -30,6 +30,7 @@ SCRIPTS = (
     "comparing.js",
     "marks.js",
     "axes.js",
+    "filter.js",
     "table.js",
     "points.js",
     "tip.js",
