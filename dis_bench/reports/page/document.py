@@ -24,6 +24,7 @@ SCRIPTS = (
     "page.js",
     "network.js",
     "models.js",
+    "instep.js",
     "play.js",
     "knowledge.js",
     "writing.js",
