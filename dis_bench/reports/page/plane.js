@@ -202,7 +202,15 @@ const plane = (() => {
     over.append(...items.map((item) => ringOf(item, "selected")));
     const { name, seeds, values, folder } = tip.tell(drawn, found);
     const listed = values.slice(0, 2).map(([column, text]) => `, ${column.label} ${text}`);
-    readout.replaceChildren("Selected: ", page.make("b", {}, `${name}, ${seeds}`), ...listed, ", in ", page.make("code", {}, folder), ".");
+    readout.replaceChildren("Selected: ", page.make("b", {}, `${name}, ${seeds}`), ...listed, ", in ", page.make("code", {}, folder), ". ", ...leadOn());
+  }
+
+  // Where else on the page the selected cell is.
+  function leadOn() {
+    const row = page.make("button", { type: "button", class: "bare link", onclick: table.reveal }, "Its row in the table");
+    const inPlay = models.find(page.selected()) && play.panels.length;
+    return [...(inPlay ? [page.make("a", { href: "#play" }, "Play with it"), " \u00b7 "] : []), row,
+      inPlay ? "" : ". It is not among the models to play with."];
   }
 
   function select(item) {

@@ -318,7 +318,7 @@ const play = (() => {
   panels.forEach((panel, number) => panel.show(shown[number] ?? models.all[number]));
   page.onSelect((hash, by) => {
     const model = models.find(hash);
-    if (model && !panels.includes(by)) {
+    if (model && !panels.includes(by) && panels.every((panel) => panel.model !== model)) {
       stop();
       panels[0].show(model);
     }

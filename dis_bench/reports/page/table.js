@@ -233,6 +233,17 @@ const table = (() => {
     }
   }
 
+  // Bring the row of the selected cell into view, whatever the filter and the number of rows.
+  function reveal() {
+    const { setting, row } = comparing.locate(page.selected());
+    const find = () => scroll.querySelector(`tr.selected[data-row="${row}"] button.name`);
+    if (!filter.parse(state.filter, setting).rows.includes(row)) search.value = state.filter = "";
+    if (!find()) state.most = Infinity;
+    draw();
+    find().focus({ preventScroll: true });
+    find().scrollIntoView({ block: "center" });
+  }
+
   // ---- Controls
 
   const WRITERS = { LaTeX: writing.writeLatex, Markdown: writing.writeMarkdown, CSV: writing.writeCsv };
@@ -321,5 +332,5 @@ const table = (() => {
   show(comparing.current());
   comparing.onChoose(show);
   page.onSelect(showSelected);
-  return { write };
+  return { write, reveal };
 })();

@@ -300,6 +300,50 @@ def test_a_selection_made_elsewhere_is_followed(page):
     assert "β = 4, seed 1" in page.locator("#knowledge strong").inner_text()
 
 
+def click_on_plane(page, label):
+    """Click on the mark of a configuration."""
+    page.locator("svg.plane").scroll_into_view_if_needed()
+    left, top = page.evaluate(
+        """(label) => {
+            const { setting, means, width } = plane.drawn();
+            const frame = document.querySelector("svg.plane").getBoundingClientRect();
+            const { left, top } = means.find((one) => setting.rows.label[one.row] === label);
+            return [frame.x + left * frame.width / width, frame.y + top * frame.width / width];
+        }""",
+        label,
+    )
+    page.mouse.click(left, top)
+
+
+def test_a_click_on_the_plane_selects_everywhere(page):
+    click_on_plane(page, "betavae, β = 4")
+    settle(page)
+    [chosen] = page.evaluate(
+        "models.all.filter((m) => m.cell.label === 'betavae, β = 4' && m.cell.seed === 0).map((m) => m.cell)"
+    )
+    assert page.evaluate("page.selected()") == chosen["hash"]
+    panel = page.locator(".panel").nth(0)
+    assert panel.locator("select").first.input_value().endswith("betavae, β = 4")
+    order = page.evaluate("play.panels[0].model.order")
+    assert panel.locator(".latent label").all_inner_texts() == [f"z{latent}" for latent in order]
+    assert panel.locator(".latent .nats").first.inner_text().startswith(f"{max(chosen['kl']):.2f} nats")
+    drag(page, order[0], chosen["high"][order[0]])  # its sliders move its images
+    assert page.evaluate("play.panels[0].pose.moved") == order[0]
+    assert "betavae, β = 4, seed 0" in page.inner_text("#knowledge strong")
+    [row] = page.locator(".live tr.selected th").all_inner_texts()
+    assert row.strip() == "betavae" and page.locator(".live tr.selected td").first.inner_text() == "4"
+    page.locator(".readout a").click()
+    assert page.evaluate("document.querySelector('#play').getBoundingClientRect().top") < 100
+
+
+def test_a_selection_of_the_second_model_leaves_both_where_they_are(page):
+    before = page.evaluate("play.panels.map((panel) => panel.model.cell.hash)")
+    click_on_plane(page, "betavae, β = 1")
+    assert page.evaluate("page.selected()") == before[1]
+    assert page.evaluate("play.panels.map((panel) => panel.model.cell.hash)") == before
+    assert "betavae, β = 1, seed 0" in page.inner_text("#knowledge strong")
+
+
 def test_what_latents_know_is_shown_with_their_traversals(page):
     cell = page.evaluate("play.panels[0].model.cell")
     table = page.locator("#knowledge table").first
