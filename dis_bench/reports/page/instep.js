@@ -50,7 +50,7 @@ const instep = (() => {
       Object.assign(this, { panels, onMove, sliders: [] });
       this.rows = make("div", { class: "factors" });
       this.element = make("fieldset", { class: "shared", hidden: true },
-        make("legend", {}, "Move a factor: in each model, the latent that knows it best moves (% of the factor that it knows)"), this.rows);
+        make("legend", {}, "Move a factor: in each model, the latent that knows most of it (%)"), this.rows);
     }
 
     // Make the sliders of the models that are shown now; return whether there are any.

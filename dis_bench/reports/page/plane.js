@@ -63,7 +63,7 @@ const plane = (() => {
     if (strip.length) {
       const words = axis ? ["without", choice.loss.label] : ["no reconstruction:", "a column per model"];
       const middle = (edge + right) / 2;
-      parts.push(...words.map((word, number) => write(middle, bottom + 19 + 15 * number, word, "tick middle")));
+      parts.push(...words.map((word, number) => write(middle, bottom + 17 + 13 * number, word, "tick middle")));
     }
     if (!axis) return parts;
     if (strip.length) parts.push(line(edge, top, edge, bottom, "rule dashed"));
@@ -73,7 +73,7 @@ const plane = (() => {
     }
     const unit = width > 600 ? `, ${choice.loss.unit}` : "";
     const words = `${choice.loss.label}${unit}${axis.isLog ? ", log scale" : ""}  (\u2190 better)`;
-    return [...parts, write((left + edge) / 2, bottom + 40, words, "title middle")];
+    return [...parts, write((left + edge) / 2, bottom + 45, words, "title middle")];
   }
 
   // Dotted lines for a perfect code and noise; beyond the plane, a note with an arrow at its edge.

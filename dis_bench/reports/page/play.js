@@ -274,6 +274,7 @@ const play = (() => {
     inStep.disabled = !factors.build();
     stepWords.textContent = inStep.disabled ? " In step (no factors are known of both)" : " In step";
     sampler.disabled = !panels.some(({ model }) => model && canSample(model));
+    sampler.title = sampler.disabled ? "Only a decoder in this page whose latents have a prior can be sampled." : "";
     blender.disabled = between.disabled = !panels.some(({ model }) => model?.cell.codes);
   }
 
