@@ -331,7 +331,8 @@ def test_a_click_on_the_plane_selects_everywhere(page):
     assert page.evaluate("play.panels[0].pose.moved") == order[0]
     assert "betavae, β = 4, seed 0" in page.inner_text("#knowledge strong")
     [row] = page.locator(".live tr.selected th").all_inner_texts()
-    assert row.strip() == "betavae" and page.locator(".live tr.selected td").first.inner_text() == "4"
+    assert row.strip() == "betavae"
+    assert page.locator(".live tr.selected td").first.inner_text() == "4"
     page.locator(".readout a").click()
     assert page.evaluate("document.querySelector('#play').getBoundingClientRect().top") < 100
 

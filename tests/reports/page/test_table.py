@@ -140,10 +140,16 @@ def test_a_filter_leaves_rows_with_all_its_words_and_ranks_these(page, many):
         ("model != betavae", lambda row: row["model_name"] != "betavae"),
         ("seeds < 3", lambda row: row["n"] < 3),
         ("dci disentanglement < 0.3", lambda row: row["dci_disentanglement_mean"] < 0.3),
-        ("factorvae dci_c > 0.3", lambda row: "factorvae" in row["label"] and row["dci_completeness_mean"] > 0.3),
+        (
+            "factorvae dci_c > 0.3",
+            lambda row: "factorvae" in row["label"] and row["dci_completeness_mean"] > 0.3,
+        ),
         ("factorvae, gamma = 40", lambda row: row["label"] == "factorvae, gamma = 40"),
         ("elbo < 0 kl < 1,000", lambda row: row["kl_mean"] < 1000),
-        ("baseline mig < 0.5", lambda row: row["model"] in ("ica", "pca", "untrained") and row["mig_mean"] < 0.5),
+        (
+            "baseline mig < 0.5",
+            lambda row: row["model"] in ("ica", "pca", "untrained") and row["mig_mean"] < 0.5,
+        ),
     ],
 )
 def test_a_filter_compares_numbers_and_models(page, many, written, keeps):
