@@ -26,14 +26,17 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
     If a direction is better, ranks run from worst to best, so that 1 always means agreement.
 
     Returns:
-        A square table by label of reconstruction, KL and every score that takes more than one value; empty if
-        there are fewer than five cells or fewer than two scores.
+        A square table by label of reconstruction, KL and every score that takes more than one value and that
+        at least five cells have; empty if there are fewer than five cells or fewer than two scores.
     """
     import pandas as pd
 
     cells = setting.done
+    known = {q.name: cells[q.name].dropna() for q in quantities if q.is_score or q.name in _MEASURED}
     shown = [
-        q for q in quantities if (q.is_score or q.name in _MEASURED) and cells[q.name].dropna().nunique() > 1
+        q
+        for q in quantities
+        if q.name in known and len(known[q.name]) >= MIN_CELLS and known[q.name].nunique() > 1
     ]
     if len(cells) < MIN_CELLS or sum(q.is_score for q in shown) < 2:
         return pd.DataFrame()

@@ -63,7 +63,7 @@ const plane = (() => {
     if (strip.length) {
       const words = axis ? ["without", choice.loss.label] : ["no reconstruction:", "a column per model"];
       const middle = (edge + right) / 2;
-      parts.push(...words.map((word, number) => write(middle, bottom + 19 + 15 * number, word, "tick middle")));
+      parts.push(...words.map((word, number) => write(middle, bottom + 17 + 13 * number, word, "tick middle")));
     }
     if (!axis) return parts;
     if (strip.length) parts.push(line(edge, top, edge, bottom, "rule dashed"));
@@ -73,7 +73,7 @@ const plane = (() => {
     }
     const unit = width > 600 ? `, ${choice.loss.unit}` : "";
     const words = `${choice.loss.label}${unit}${axis.isLog ? ", log scale" : ""}  (\u2190 better)`;
-    return [...parts, write((left + edge) / 2, bottom + 40, words, "title middle")];
+    return [...parts, write((left + edge) / 2, bottom + 45, words, "title middle")];
   }
 
   // Dotted lines for a perfect code and noise; beyond the plane, a note with an arrow at its edge.
@@ -202,7 +202,15 @@ const plane = (() => {
     over.append(...items.map((item) => ringOf(item, "selected")));
     const { name, seeds, values, folder } = tip.tell(drawn, found);
     const listed = values.slice(0, 2).map(([column, text]) => `, ${column.label} ${text}`);
-    readout.replaceChildren("Selected: ", page.make("b", {}, `${name}, ${seeds}`), ...listed, ", in ", page.make("code", {}, folder), ".");
+    readout.replaceChildren("Selected: ", page.make("b", {}, `${name}, ${seeds}`), ...listed, ", in ", page.make("code", {}, folder), ". ", ...leadOn());
+  }
+
+  // Where else on the page the selected cell is.
+  function leadOn() {
+    const row = page.make("button", { type: "button", class: "bare link", onclick: table.reveal }, "Its row in the table");
+    const inPlay = models.find(page.selected()) && play.panels.length;
+    return [...(inPlay ? [page.make("a", { href: "#play" }, "Play with it"), " \u00b7 "] : []), row,
+      inPlay ? "" : ". It is not among the models to play with."];
   }
 
   function select(item) {

@@ -46,9 +46,9 @@ const play = (() => {
       this.seeds.value = model.cell.seed;
       this.describe();
       this.makeSliders();
+      enable();
       this.start(true);
       if (this.number === 0) fillThumbs(model);
-      enable();
       await model.load();
       this.draw();
     }
@@ -120,9 +120,10 @@ const play = (() => {
       this.pose.code.forEach((value, latent) => {
         const { input, output } = this.inputs[latent];
         input.value = value;
-        output.value = value.toFixed(2).replace("-", "−");
+        output.value = writeNumber(value);
         input.setAttribute("aria-valuetext", output.value);
       });
+      factors.follow();
     }
 
     // Draw with the next frame, however often the pose changes before it.
@@ -132,10 +133,14 @@ const play = (() => {
         if (!this.model.decode && !this.model.sheet) return; // it draws when it has loaded
         this.model.draw(this.canvas, this.pose);
         const { moved, code } = this.pose;
-        const what = moved === null ? "" : `, z${moved} at ${code[moved].toFixed(2)}`;
+        const what = moved === null ? "" : `, z${moved} at ${writeNumber(code[moved])}`;
         this.canvas.setAttribute("aria-label", `Image decoded by ${this.model.cell.label}, seed ${this.model.cell.seed}${what}`);
       });
     }
+  }
+
+  function writeNumber(value) {
+    return value.toFixed(2).replace(/^-(?!0\.00$)/, "−").replace("-", "");
   }
 
   function labelOf({ cell }) {
@@ -162,41 +167,19 @@ const play = (() => {
   }
 
   function describeLatent(model, latent) {
-    const { kl } = model.cell, best = findFactor(model, latent);
+    const { kl } = model.cell, best = instep.findFactor(model, latent);
     const nats = kl === null ? [] : [`${kl[latent] < 0.1 ? kl[latent].toFixed(3) : kl[latent].toFixed(2)} nats`];
-    return [...nats, ...(model.isFrozen(latent) ? ["frozen"] : best === null ? [] : [best.name])].join(" · ");
-  }
-
-  // The factor that a latent knows best, if it knows a twentieth of it; null without factors.
-  function findFactor(model, latent) {
-    const known = model.cell.knows?.information[latent];
-    if (!known) return null;
-    const place = known.indexOf(Math.max(...known));
-    return known[place] < 0.05 ? null : { place, name: model.cell.knows.factors[place] };
-  }
-
-  // The latent of another model that moves in step, and its direction: the one that knows most of the same
-  // factor, or else the one of the same rank.
-  function findPartner(model, latent, other) {
-    const factor = findFactor(model, latent);
-    const known = other.cell.knows;
-    if (factor && known && known.factors[factor.place] === factor.name) {
-      const of = known.information.map((row) => row[factor.place]);
-      const partner = of.indexOf(Math.max(...of));
-      const turn = model.cell.knows.directions[latent][factor.place] * known.directions[partner][factor.place];
-      return [partner, turn < 0 ? -1 : 1];
-    }
-    return [other.order[model.order.indexOf(latent)] ?? null, 1];
+    return [...nats, ...(model.isFrozen(latent) ? ["frozen"] : best === null ? [] : [best])].join(" · ");
   }
 
   function move(panel, latent, value) {
     panel.set(latent, value);
     const other = panels[1 - panel.number];
-    if (!other || !inStep.checked) return;
-    const [partner, turn] = findPartner(panel.model, latent, other.model);
-    if (partner === null) return;
-    const moved = other.origin[partner] + turn * (value - panel.origin[latent]);
-    other.set(partner, other.model.clip(partner, moved));
+    const partner = other && inStep.checked && !inStep.disabled ? instep.findPartner(panel.model, latent, other.model) : null;
+    if (!partner) return;
+    const [its, turn] = partner;
+    const steps = (value - panel.origin[latent]) / instep.stepOf(panel.model, latent);
+    other.set(its, other.model.clip(its, other.origin[its] + turn * steps * instep.stepOf(other.model, its)));
   }
 
   // Run through values of one slider after another: there, back and home, each for as long as it is far.
@@ -286,9 +269,12 @@ const play = (() => {
     return model.isLive && model.cell.kl !== null;
   }
 
-  // Offer only what one of the models can do.
+  // Offer only what the models can do.
   function enable() {
+    inStep.disabled = !factors.build();
+    stepWords.textContent = inStep.disabled ? " In step (no factors are known of both)" : " In step";
     sampler.disabled = !panels.some(({ model }) => model && canSample(model));
+    sampler.title = sampler.disabled ? "Only a decoder in this page whose latents have a prior can be sampled." : "";
     blender.disabled = between.disabled = !panels.some(({ model }) => model?.cell.codes);
   }
 
@@ -318,23 +304,26 @@ const play = (() => {
 
   const shown = (page.data.play.shown ?? []).map(models.find).filter(Boolean);
   const panels = (shown.length ? shown : models.all.slice(0, 2)).map((_, number) => new Panel(number));
-  const stepper = panels.length > 1 ? make("label", { class: "switch" }, inStep, " In step") : null;
+  const factors = new instep.Factors(panels, stop);
+  const stepWords = make("span", {}, " In step");
+  const stepper = panels.length > 1 ? make("label", { class: "switch" }, inStep, stepWords) : null;
   section.append(
     make("div", { class: "controls" },
       thumbs[0],
       make("div", { class: "between" }, between, blender),
       thumbs[1],
       make("div", { class: "buttons" }, walker, sampler, home, stepper)),
+    factors.element,
     make("div", { class: "panels" }, panels.map((panel) => panel.element)));
 
   panels.forEach((panel, number) => panel.show(shown[number] ?? models.all[number]));
   page.onSelect((hash, by) => {
     const model = models.find(hash);
-    if (model && !panels.includes(by)) {
+    if (model && !panels.includes(by) && panels.every((panel) => panel.model !== model)) {
       stop();
       panels[0].show(model);
     }
   });
 
-  return { panels, state, findPartner };
+  return { panels, state, factors };
 })();

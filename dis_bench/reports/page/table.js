@@ -16,18 +16,6 @@ const table = (() => {
 
   // ---- What is shown
 
-  // Rows with all words of the filter in the name, the dial, or "baseline".
-  function findRows(setting) {
-    const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
-    const { label, texts, model } = setting.rows;
-    const has = (row) => {
-      const { note, baseline } = setting.models[model[row]];
-      const text = `${label[row]} ${texts[row].slice(0, 2).join(" ")} ${note} ${baseline ? "baseline" : ""}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    };
-    return [...label.keys()].filter(has);
-  }
-
   // The value by which a column sorts; null goes last in both directions.
   function keyOf(setting, column, row) {
     if (isQuantity(column)) return setting.values[column.name].mean[row];
@@ -54,7 +42,8 @@ const table = (() => {
   // The lines are those of the first rows only, where not all are drawn.
   function compose(most = Infinity) {
     const setting = comparing.current();
-    const rows = sortRows(setting, findRows(setting));
+    const { rows: found, faults } = filter.parse(state.filter, setting);
+    const rows = sortRows(setting, found);
     const sorted = setting.quantities.find((column) => column.name === state.sort);
     const ranks = sorted && sorted.better ? comparing.rank(setting, sorted, rows) : null;
     const kept = setting.columns.filter((column) => !state.left.has(column.name));
@@ -69,7 +58,7 @@ const table = (() => {
       column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
     const published = setting.published.map((texts) => columns.map((column) =>
       column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
-    return { setting, title: setting.latex_title, columns, lines, anchors, published, rows, ranks, sorted };
+    return { setting, title: setting.latex_title, columns, lines, anchors, published, rows, ranks, sorted, faults };
   }
 
   function lineOfRow(setting, columns, row, ranks, best) {
@@ -118,6 +107,7 @@ const table = (() => {
 
   const status = page.make("p", { class: "status", "aria-live": "polite" });
   const controls = page.make("div", { class: "switches" });
+  const hint = page.make("p", { class: "hint", id: "filter-hint", "aria-live": "polite" });
   const scroll = page.make("div", { class: "scroll wide", role: "region", tabindex: 0 });
   const more = page.make("p", {});
   const copied = page.make("textarea", { readonly: true, rows: 8, hidden: true, "aria-label": "The copied text" });
@@ -136,6 +126,8 @@ const table = (() => {
     more.replaceChildren(...(hidden ? [page.make("button", { type: "button",
       onclick: () => { state.most = Infinity; draw(); } }, `Show ${hidden.toLocaleString("en")} more`)] : []));
     status.textContent = describe(shown);
+    hint.replaceChildren(...(shown.faults.length ? [`Not filtered by: ${shown.faults.join("; ")}.`] : explainFilter(setting)));
+    hint.classList.toggle("wrong", shown.faults.length > 0);
     showSelected();
   }
 
@@ -241,6 +233,17 @@ const table = (() => {
     }
   }
 
+  // Bring the row of the selected cell into view, whatever the filter and the number of rows.
+  function reveal() {
+    const { setting, row } = comparing.locate(page.selected());
+    const find = () => scroll.querySelector(`tr.selected[data-row="${row}"] button.name`);
+    if (!filter.parse(state.filter, setting).rows.includes(row)) search.value = state.filter = "";
+    if (!find()) state.most = Infinity;
+    draw();
+    find().focus({ preventScroll: true });
+    find().scrollIntoView({ block: "center" });
+  }
+
   // ---- Controls
 
   const WRITERS = { LaTeX: writing.writeLatex, Markdown: writing.writeMarkdown, CSV: writing.writeCsv };
@@ -265,8 +268,8 @@ const table = (() => {
     }
   }
 
-  const filter = page.make("input", { type: "search", placeholder: "words of a name, baseline, \u2026",
-    oninput: () => { state.filter = filter.value; state.most = PAGE; draw(); } });
+  const search = page.make("input", { type: "search", spellcheck: "false", autocapitalize: "off", "aria-describedby": "filter-hint",
+    oninput: () => { state.filter = search.value; state.most = PAGE; draw(); } });
   const chooser = comparing.chooser("dataset");
 
   function buildColumns(setting) {
@@ -291,8 +294,17 @@ const table = (() => {
     return page.make("details", { class: "picker" }, page.make("summary", {}, "columns"), page.make("div", {}, quick, boxes));
   }
 
+  // What the filter takes, with a model, a dial and a score of this table.
+  function explainFilter({ models: [model], rows, quantities, lead }) {
+    const dial = rows.csv.find(([, name]) => name)?.[1];
+    const score = lead ?? quantities[0]?.name;
+    const examples = ["baseline", `model: ${model.name}`, dial && `${dial} <= 4`, score && `${score} > 0.1`].filter(Boolean);
+    const list = examples.flatMap((text, number) => [number ? ", " : "", page.make("code", {}, text)]);
+    return ["The filter takes words of a name, ", ...list, ". A row must match all of it."];
+  }
+
   function buildControls(setting) {
-    filter.value = "";
+    search.value = "";
     const unfold = page.make("button", { type: "button", onclick: () => {
       const rows = setting.cellsOfRow.flatMap((cells, row) => (cells.length > 1 ? [row] : []));
       state.unfolded = new Set(state.unfolded.size ? [] : rows);
@@ -301,7 +313,7 @@ const table = (() => {
     const buttons = Object.keys(WRITERS).map((format) =>
       page.make("button", { type: "button", "data-format": format, onclick: () => copy(format) }, format));
     controls.replaceChildren(...[
-      chooser, page.make("label", {}, page.make("span", {}, "filter"), filter), buildColumns(setting),
+      chooser, page.make("label", {}, page.make("span", {}, "filter"), search), buildColumns(setting),
       setting.cells.length > setting.rows.label.length ? unfold : null,
       page.make("span", { class: "copies", role: "group", "aria-label": "Copy what is shown" }, "copy as", ...buttons),
     ].filter(Boolean));
@@ -314,11 +326,11 @@ const table = (() => {
     draw();
   }
 
-  place.append(controls, status, copied, scroll, more);
+  place.append(controls, hint, status, copied, scroll, more);
   place.hidden = false;
   still.hidden = true;
   show(comparing.current());
   comparing.onChoose(show);
   page.onSelect(showSelected);
-  return { write };
+  return { write, reveal };
 })();

@@ -27,6 +27,12 @@ def test_a_score_that_never_changes_is_left_out(study, tabulated):
     assert "SAP" not in correlate_ranks(setting, quantities)
 
 
+def test_a_quantity_of_few_cells_is_left_out(study, tabulated):
+    [setting], _, quantities = tabulated(study())
+    setting.cells["kl"] = setting.cells["kl"].where(setting.cells.index < 4)
+    assert list(correlate_ranks(setting, quantities))[:2] == ["reconstruction", quantities[5].label]
+
+
 # Two-sided 5 % points of the correlation coefficient, from published tables.
 @pytest.mark.parametrize(("cells", "point"), [(5, 0.878), (10, 0.632), (30, 0.361)])
 def test_chance(cells, point):

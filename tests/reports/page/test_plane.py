@@ -118,6 +118,20 @@ def test_a_click_on_a_dot_selects_its_cell_everywhere(page):
     assert page.locator(".ring.selected").count() == 2
 
 
+def test_a_selected_row_is_found_through_filter_and_limit(page):
+    page.get_by_label("filter").fill("factorvae")
+    label = "pca"
+    page.evaluate(
+        "(label) => page.select(page.data.settings[0].cells.find((cell) => cell.label === label).hash)", label
+    )
+    assert "not among the models to play with" in page.inner_text(".readout")
+    page.get_by_role("button", name="Its row in the table").click()
+    assert page.get_by_label("filter").input_value() == ""
+    assert page.evaluate("document.activeElement.textContent") == label
+    assert page.locator(".live tr.selected").count() == 1
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") > 0
+
+
 def test_a_selection_from_elsewhere_is_marked(page):
     known = page.evaluate(
         "page.data.settings[0].cells.find((cell) => cell.label === 'pca' && cell.seed === 1)"

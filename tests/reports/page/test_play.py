@@ -159,7 +159,7 @@ def test_the_second_model_moves_in_step(page):
     latent = page.evaluate(
         "play.panels[0].model.cell.knows.information.map((row) => Math.max(...row) > 0.2)"
     ).index(True)
-    partner, turn = page.evaluate(f"play.findPartner(play.panels[0].model, {latent}, play.panels[1].model)")
+    partner, turn = page.evaluate(f"instep.findPartner(play.panels[0].model, {latent}, play.panels[1].model)")
     before = read_image(page, 1)
     start = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
     drag(page, latent, 1.5)
@@ -175,6 +175,71 @@ def test_the_second_model_moves_in_step(page):
     before = read_image(page, 1)
     drag(page, latent, -1.5)
     assert (read_image(page, 1) == before).all()
+
+
+def test_a_latent_that_knows_no_factor_moves_alone(page):
+    latent = page.evaluate("play.panels[0].model.order[0]")
+    page.evaluate(f"play.panels[0].model.cell.knows.information[{latent}].fill(0.01)")
+    before = read_image(page, 1)
+    drag(page, latent, 2)
+    assert (read_image(page, 1) == before).all()
+
+
+def test_a_factor_moves_in_each_model_the_latent_that_knows_it_best(page):
+    page.evaluate("""() => {  // another order of the latents, and the opposite direction
+        const { model } = play.panels[1], { knows } = model.cell;
+        knows.information.reverse();
+        knows.directions = knows.directions.map((row) => row.map((sign) => -sign)).reverse();
+        play.panels[1].show(model);
+    }""")
+    settle(page)
+    cells = [page.evaluate(f"play.panels[{number}].model.cell") for number in (0, 1)]
+    starts = [find_shown(page, number)[1][0].numpy() for number in (0, 1)]
+    moved = set()
+    for factor, name in enumerate(cells[0]["knows"]["factors"]):
+        slider = page.locator("#play .shared").get_by_label(name, exact=True)
+        slider.fill("2")
+        for number, (cell, start) in enumerate(zip(cells, starts, strict=True)):
+            known = np.array(cell["knows"]["information"])[:, factor]
+            best, turn = int(known.argmax()), cell["knows"]["directions"][int(known.argmax())][factor]
+            code = find_shown(page, number)[1][0].numpy()
+            assert code[best] - start[best] == pytest.approx(2 * turn, abs=1e-3)
+            moved.add((number, best, turn))
+            assert_shows_what_torch_decodes(page, number)
+    assert len({turn for _, _, turn in moved}) == 2  # both directions were met
+    assert len(moved) >= 6
+    page.get_by_role("button", name="Start over").click()
+    assert float(slider.input_value()) == 0
+    latent = page.evaluate(f"instep.findLatent(play.panels[0].model, '{name}').latent")
+    drag(page, latent, starts[0][latent] + 1)  # the slider of the factor follows that of the latent
+    assert abs(float(slider.input_value())) == pytest.approx(1, abs=0.06)
+
+
+def test_a_factor_that_a_model_lost_is_said_and_moves_in_the_other_only(page):
+    factor = page.evaluate("play.panels[0].model.cell.knows.factors[0]")
+    page.evaluate("""() => {
+        play.panels[1].model.cell.knows.information.forEach((row) => { row[0] = 0.01; });
+        play.panels[1].show(play.panels[1].model);
+    }""")
+    slider = page.locator("#play .shared").get_by_label(factor, exact=True)
+    assert re.search(r"^z\d \d+ % · lost$", page.locator(".factor .nats").first.inner_text())
+    before = [read_image(page, number) for number in (0, 1)]
+    slider.fill("3")
+    assert np.abs(read_image(page, 0) - before[0]).max() > 1
+    assert (read_image(page, 1) == before[1]).all()
+
+
+def test_models_without_common_factors_are_not_in_step(page):
+    page.evaluate("""() => {
+        play.panels[1].model.cell.knows = null;
+        play.panels[1].show(play.panels[1].model);
+    }""")
+    assert page.locator("#play .shared").is_hidden()
+    assert page.get_by_role("checkbox", name="In step").is_disabled()
+    before = read_image(page, 1)
+    drag(page, page.evaluate("play.panels[0].model.order[0]"), 2)
+    assert (read_image(page, 1) == before).all()
+    assert_shows_what_torch_decodes(page, 0)
 
 
 def test_samples_come_from_the_prior(page):
@@ -233,6 +298,51 @@ def test_a_selection_made_elsewhere_is_followed(page):
     assert page.evaluate("play.panels[0].model.cell.hash") == hash_
     assert page.locator(".panel select").nth(1).input_value() == "1"
     assert "β = 4, seed 1" in page.locator("#knowledge strong").inner_text()
+
+
+def click_on_plane(page, label):
+    """Click on the mark of a configuration."""
+    page.locator("svg.plane").scroll_into_view_if_needed()
+    left, top = page.evaluate(
+        """(label) => {
+            const { setting, means, width } = plane.drawn();
+            const frame = document.querySelector("svg.plane").getBoundingClientRect();
+            const { left, top } = means.find((one) => setting.rows.label[one.row] === label);
+            return [frame.x + left * frame.width / width, frame.y + top * frame.width / width];
+        }""",
+        label,
+    )
+    page.mouse.click(left, top)
+
+
+def test_a_click_on_the_plane_selects_everywhere(page):
+    click_on_plane(page, "betavae, β = 4")
+    settle(page)
+    [chosen] = page.evaluate(
+        "models.all.filter((m) => m.cell.label === 'betavae, β = 4' && m.cell.seed === 0).map((m) => m.cell)"
+    )
+    assert page.evaluate("page.selected()") == chosen["hash"]
+    panel = page.locator(".panel").nth(0)
+    assert panel.locator("select").first.input_value().endswith("betavae, β = 4")
+    order = page.evaluate("play.panels[0].model.order")
+    assert panel.locator(".latent label").all_inner_texts() == [f"z{latent}" for latent in order]
+    assert panel.locator(".latent .nats").first.inner_text().startswith(f"{max(chosen['kl']):.2f} nats")
+    drag(page, order[0], chosen["high"][order[0]])  # its sliders move its images
+    assert page.evaluate("play.panels[0].pose.moved") == order[0]
+    assert "betavae, β = 4, seed 0" in page.inner_text("#knowledge strong")
+    [row] = page.locator(".live tr.selected th").all_inner_texts()
+    assert row.strip() == "betavae"
+    assert page.locator(".live tr.selected td").first.inner_text() == "4"
+    page.locator(".readout a").click()
+    assert page.evaluate("document.querySelector('#play').getBoundingClientRect().top") < 100
+
+
+def test_a_selection_of_the_second_model_leaves_both_where_they_are(page):
+    before = page.evaluate("play.panels.map((panel) => panel.model.cell.hash)")
+    click_on_plane(page, "betavae, β = 1")
+    assert page.evaluate("page.selected()") == before[1]
+    assert page.evaluate("play.panels.map((panel) => panel.model.cell.hash)") == before
+    assert "betavae, β = 1, seed 0" in page.inner_text("#knowledge strong")
 
 
 def test_what_latents_know_is_shown_with_their_traversals(page):

@@ -127,6 +127,63 @@ def test_a_filter_leaves_rows_with_all_its_words_and_ranks_these(page, many):
     assert f"0 of {len(many.tables[0])} configurations" in page.inner_text(".status")
 
 
+@pytest.mark.parametrize(
+    ("written", "keeps"),
+    [
+        ("mig > 0.3", lambda row: row["mig_mean"] > 0.3),
+        ("MIG>=0.3 recon < 70", lambda row: row["mig_mean"] >= 0.3 and row["reconstruction_mean"] < 70),
+        ("beta <= 4", lambda row: row["beta"] <= 4),
+        ("\u03b2 \u2264 4", lambda row: row["beta"] <= 4),
+        ("gamma != 10", lambda row: row["dial"] == "gamma" and row["level"] != 10),
+        ("model: ica", lambda row: row["model_name"] == "ica"),
+        ("model:vae", lambda row: "vae" in row["model_name"]),
+        ("model != betavae", lambda row: row["model_name"] != "betavae"),
+        ("seeds < 3", lambda row: row["n"] < 3),
+        ("dci disentanglement < 0.3", lambda row: row["dci_disentanglement_mean"] < 0.3),
+        (
+            "factorvae dci_c > 0.3",
+            lambda row: "factorvae" in row["label"] and row["dci_completeness_mean"] > 0.3,
+        ),
+        ("factorvae, gamma = 40", lambda row: row["label"] == "factorvae, gamma = 40"),
+        ("elbo < 0 kl < 1,000", lambda row: row["kl_mean"] < 1000),
+        (
+            "baseline mig < 0.5",
+            lambda row: row["model"] in ("ica", "pca", "untrained") and row["mig_mean"] < 0.5,
+        ),
+    ],
+)
+def test_a_filter_compares_numbers_and_models(page, many, written, keeps):
+    [table] = many.tables
+    page.get_by_label("filter").fill(written)
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.live tr[data-row]')].map((row) => +row.dataset.row)"
+    )
+    assert shown == [number for number, (_, row) in enumerate(table.iterrows()) if keeps(row)]
+    assert "The filter takes words" in page.inner_text("#filter-hint")
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("migg > 0.1", "no column or dial is called “migg”"),
+        ("dci > 0.1", "“dci” can be dci d, dci c or dci i"),
+        ("mig > ", "“mig >” is not complete"),
+        ("> 3", "“> 3” is not complete"),
+        ("mig > 0,1", "“0,1” is not a number"),
+        ("mig > high", "“high” is not a number"),
+        ("model: nobody", "no model is called “nobody”"),
+        ("model > vae", "models have no order"),
+    ],
+)
+def test_a_filter_that_is_not_understood_is_said_gently(page, many, written, fault):
+    page.get_by_label("filter").fill(f"factorvae {written}")
+    assert fault in page.inner_text("#filter-hint")
+    assert column(page, "model") == ["factorvae"] * 3  # what was understood is done
+    page.get_by_label("filter").fill("")
+    assert "The filter takes words" in page.inner_text("#filter-hint")
+    assert len(column(page, "model")) == len(many.tables[0])
+
+
 def test_bold_is_the_best_of_the_rows_shown(page, many):
     [table] = many.tables
     for words, rows in (("", table), ("betavae", table[table["model"] == "betavae"])):
