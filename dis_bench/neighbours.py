@@ -121,7 +121,7 @@ def import_file(plugin: Path) -> ModuleType:
 
 def forget_file(plugin: Path) -> None:
     """Forget an imported plug-in file and its neighbours, so that they are read again."""
-    package = _package_name(plugin)
+    package = name_package(plugin)
     for name in [*sys.modules]:
         if name.partition(".")[0] == package:
             del sys.modules[name]
@@ -133,13 +133,14 @@ def plain_names(text: str) -> str:
     return words[0] + "".join(word.lstrip("0123456789abcdef").removeprefix(".") for word in words[1:])
 
 
-def _package_name(plugin: Path) -> str:
+def name_package(plugin: Path) -> str:
+    """Return the name of the package in which a plug-in file and its neighbours live."""
     return PREFIX + os.fsencode(plugin).hex()
 
 
 def _package_in(plugin: Path, folder: Path) -> str:
     """Return the name of the package for a folder under the plug-in's root."""
-    return ".".join([_package_name(plugin), *folder.relative_to(find_root(plugin)).parts])
+    return ".".join([name_package(plugin), *folder.relative_to(find_root(plugin)).parts])
 
 
 def _module_name(plugin: Path) -> str:

@@ -38,11 +38,16 @@ class Code:
             installed package, the package's name and version.
         packages: versions of the installed packages that the code imports directly, by name.
         unwatched: dependencies whose changes go unnoticed, such as ``mine.py, line 3: open()``.
+        files: the user's own files that were hashed, by their place below the folder from which they are
+            imported: for a plug-in file its root (:func:`dis_bench.neighbours.find_root`).
+        modules: likewise of modules on ``sys.path``.
     """
 
     version: str
     packages: dict[str, str] = field(default_factory=dict)
     unwatched: tuple[str, ...] = ()
+    files: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
+    modules: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
     _stamps: dict[Path, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def is_current(self) -> bool:
@@ -102,6 +107,8 @@ class _Reading:
         self.hashes: dict[str, str] = {}
         self.packages: dict[str, str] = {}
         self.unwatched: dict[tuple[str, str], str] = {}
+        self._files: dict[str, Path] = {}
+        self._modules: dict[str, Path] = {}
         self._stamps: dict[Path, Any] = {}
         self._to_follow: list[tuple[_Module, ast.Module]] = []
         self._is_complete = True  # True if every import of the current file was found
@@ -113,7 +120,8 @@ class _Reading:
         text = json.dumps(self.hashes, sort_keys=True)
         version = hashlib.sha256(text.encode()).hexdigest()[:16]
         unwatched = tuple(dict.fromkeys(self.unwatched[key] for key in sorted(self.unwatched)))
-        return Code(version, dict(sorted(self.packages.items())), unwatched, self._stamps)
+        packages = dict(sorted(self.packages.items()))
+        return Code(version, packages, unwatched, self._files, self._modules, self._stamps)
 
     def plugin_module(self) -> _Module:
         """Return the plug-in file as a module; its own name is not hashed."""
@@ -140,11 +148,22 @@ class _Reading:
         if is_source:
             content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self.hashes[module.label] = hashlib.sha256(content).hexdigest()
+        self._note_place(module, file)
         tree = _parse(content) if is_source else None
         if tree is None:
             self._name(file, "its imports cannot be read")
         else:
             self._to_follow.append((module, tree))
+
+    def _note_place(self, module: _Module, file: Path) -> None:
+        """Note where a copy of a module would have to be, to be imported as this one is."""
+        if module.is_beside:
+            assert self.plugin is not None
+            self._files[file.relative_to(find_root(self.plugin)).as_posix()] = file
+        else:
+            *packages, name = module.label.removeprefix("path:").split(".")
+            inside = [name] if module.found.folders is not None else []
+            self._modules["/".join([*packages, *inside, file.name])] = file
 
     def follow(self, importer: _Module | None, name: str) -> _Module | None:
         """Read the modules that ``import name`` loads, and return the last.

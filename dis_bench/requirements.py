@@ -30,7 +30,7 @@ OTHERS = (
     "tqdm",
     "urllib3",
 )
-EXTRAS = ("tensorboard",)  # packages that one option needs, each an extra of the same name
+EXTRAS = ("ray", "tensorboard")  # packages that one option needs, each an extra of the same name
 IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}  # if the import name differs
 
 

@@ -31,6 +31,7 @@ examples:
   dis-bench run --models betavae --set "betavae.beta=4,linear(0,4,0.1)"      a schedule beside a value
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --models betavae --seeds 0-49 --shard 3/8 --workers 4       one task of an array job of 8
+  dis-bench run --models betavae --seeds 0-49 --engine ray                  on the nodes of a Ray cluster
   dis-bench run --study study.toml --seeds 1        a file of the same options; flags override it
   dis-bench run --study higgins2017 --steps 30000   a study by name (`dis-bench list studies`)
 
@@ -38,7 +39,7 @@ Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
 # Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid", "log")
+_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid", "log", "engine", "address")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -149,6 +150,8 @@ def _add_doing(group: Any) -> None:
     add("--log", metavar="csv|tensorboard", help="training.csv alone (default), or also for TensorBoard")
     add("--workers", type=_whole, metavar="N", help="worker processes (default: one per core allowed here)")
     add("--shard", metavar="i/N", help="run only the i-th of N parts of the study, for array jobs")
+    add("--engine", metavar="local|ray", help="this machine (default), or a Ray cluster (docs/cluster.md)")
+    add("--address", metavar="auto|HOST:PORT", help="of the Ray cluster (default: auto, this machine's own)")
     add("--dry-run", action="store_true", help="print the cells and an estimate, and stop")
     add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
@@ -221,7 +224,14 @@ class Wanted(NamedTuple):
 def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import RERUN, check_choice, check_log, check_minutes, check_workers
+    from dis_bench.runners.options import (
+        RERUN,
+        check_choice,
+        check_engine,
+        check_log,
+        check_minutes,
+        check_workers,
+    )
     from dis_bench.runners.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
     from dis_bench.runners.settings import parse_settings
@@ -262,6 +272,9 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     options = {name: values.pop(name) for name in checks if name in values}
     for name, value in options.items():
         checks[name](value)
+    cluster: dict[str, Any] = {name: values.pop(name) for name in ("engine", "address") if name in values}
+    options |= cluster
+    check_engine(cluster.get("engine", "local"), cluster.get("address"), options.get("workers"))
     return Wanted(Study(**values), out, rerun, options, grid)
 
 

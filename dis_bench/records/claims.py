@@ -201,6 +201,23 @@ def find_owners(home: Path, now: float | None = None) -> dict[str, Owner]:
     return found
 
 
+def free(home: Path, process: str) -> None:
+    """Release the claims of a process that is known to have ended, also on another machine.
+
+    If it goes on after all, it finds no folder to write to, as after any take-over.
+
+    Args:
+        home: the folder of all claims.
+        process: the process as text.
+    """
+    for owner in _list_claims(home):
+        if str(owner.process) == process:
+            _give_back(owner.folder)
+    match = _BEAT.fullmatch(f".beat.{process}")
+    if match is not None:
+        remove_file(_beat_file(home, parse_stamp(match)))
+
+
 def list_abandoned(home: Path) -> list[str]:
     """List the work that is not held: that of stale claims and of unclaimed folders."""
     held = find_owners(home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -28,7 +29,11 @@ MOST_WORKERS = 10_000
 MOST_SCORED = 100  # steps of a training whose codes are kept and scored
 LARGEST_FLOAT = sys.float_info.max
 
+AUTO = "auto"  # the address of the cluster that this machine belongs to
+_ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+
 RERUN = ("never", "missing", "always")
+ENGINES = ("local", "ray")
 LOGS = ("csv", "tensorboard")  # csv is training.csv alone
 PARTS = ("weights", "codes", "pictures")  # of a finished cell
 
@@ -114,6 +119,45 @@ def check_log(value: Any) -> None:
             f"log '{value}' needs the package {value}, which is not installed: "
             f"`pip install {value}` installs it."
         )
+
+
+def check_engine(engine: Any, address: Any = None, workers: Any = None) -> None:
+    """Check what runs the cells.
+
+    Args:
+        engine: one of :data:`ENGINES`.
+        address: of a cluster; None if none was given.
+        workers: number of tasks at a time; None for all that the cluster can run.
+
+    Raises:
+        InputError: there is no such engine, its package is not installed, or it takes no such option.
+    """
+    check_choice("engine", engine, ENGINES)
+    if engine != "ray":
+        if address is not None:
+            raise InputError(
+                f"address '{address}' was given, which only a cluster has: give ",
+                Option("engine", "ray"),
+                " too.",
+            )
+        return
+    if find_spec(engine) is None:
+        raise InputError(
+            f"engine '{engine}' needs the package {engine}, which is not installed: "
+            f"`pip install 'dis-bench[{engine}]'` installs it."
+        )
+    if address is not None and not is_address(address):
+        raise InputError(
+            f"address must be auto, or HOST:PORT of a Ray cluster's head, but {shown(address)} was given."
+        )
+    if workers == 0:
+        raise InputError("workers 0 starts no other process, but the tasks of engine 'ray' are processes.")
+
+
+def is_address(value: Any) -> bool:
+    """Return True for ``auto``, and for ``HOST:PORT``."""
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    return value == AUTO or (match is not None and 0 < int(match["port"]) < 65536)
 
 
 def check_minutes(value: Any) -> None:

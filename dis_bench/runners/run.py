@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,15 @@ from dis_bench.runners.engines.sizes import (
     split_group,
 )
 from dis_bench.runners.job import PENDING, Job, Pipeline, identify, lacking_metrics
-from dis_bench.runners.options import RERUN, check_choice, check_log, check_minutes, check_workers
+from dis_bench.runners.options import (
+    AUTO,
+    RERUN,
+    check_choice,
+    check_engine,
+    check_log,
+    check_minutes,
+    check_workers,
+)
 from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
@@ -54,6 +63,8 @@ from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dis_bench.runners.engines.ray import RayEngine
 
 MOST_WARNINGS = 20  # about unreadable records
 
@@ -69,6 +80,8 @@ def run(
     workers: int | None = None,
     shard: str | None = None,
     log: str = "csv",
+    engine: str = "local",
+    address: str | None = None,
 ) -> pd.DataFrame:
     """Run the cells of a study that are not done yet, with a progress bar.
 
@@ -81,6 +94,8 @@ def run(
         workers: number of worker processes; None means one per core that this process may use.
         shard: ``i/N`` runs the i-th of N parts of the study.
         log: ``tensorboard`` also writes event files under ``out/tensorboard``, ``csv`` none.
+        engine: ``local`` runs cells on this machine, ``ray`` on the nodes of a Ray cluster.
+        address: ``HOST:PORT`` of the cluster's head, or ``auto``, the default with ``ray``.
 
     Returns:
         The table of this study's results, one row per cell.
@@ -101,6 +116,8 @@ def run(
             workers=workers,
             shard=shard,
             log=log,
+            engine=engine,
+            address=address,
         )
 
 
@@ -117,6 +134,8 @@ def run_study(
     stack: bool | None = None,
     checkpoint_minutes: float = MINUTES,
     log: str = "csv",
+    engine: str = "local",
+    address: str | None = None,
 ) -> pd.DataFrame:
     """Run the cells of a study that are left to do.
 
@@ -137,6 +156,9 @@ def run_study(
         stack: whether to train similar cells as one; None does so on a GPU, as it is slower on a CPU.
         checkpoint_minutes: minutes between checkpoints of a cell, from which interrupted training is resumed.
         log: ``tensorboard`` also writes event files under ``out/tensorboard``, ``csv`` none.
+        engine: ``local`` runs cells on this machine; ``ray`` runs a task for each cell, or each stack on a
+            GPU, on the nodes of a Ray cluster, where ``workers`` is the largest number of tasks at a time.
+        address: ``HOST:PORT`` of the cluster's head; None and ``auto`` find that of this machine.
 
     Returns:
         One row per cell of this study, as in :func:`dis_bench.read_results`.
@@ -151,6 +173,7 @@ def run_study(
     check_log(log)
     if workers is not None:
         check_workers(workers)
+    check_engine(engine, address, workers)
     if stack and study.kernels == "compiled":
         raise InputError(
             "--kernels compiled was given, but stacks train with torch's layers; use torch or auto."
@@ -169,20 +192,27 @@ def run_study(
         check_all_images(plan)
     watcher = watcher or Watcher()
     failed: dict[Cell, Record] = {}
+    run: Engine
+    wait = watcher.wait
     if jobs:
         pipeline = build_pipeline(plan, store, command, checkpoint_minutes, log)
         with registry.keeping_code():
             needed = _check_space(jobs, pipeline)
     for sentence in plan.warnings:
         watcher.warn(sentence)
-    watcher.start(jobs, done=len(plan.cells) - len(jobs))
     try:
-        if jobs:
-            engine = _choose_engine(jobs, pipeline, workers, stack, watcher)
-            with registry.keeping_code():
-                failed = _do(jobs, pipeline, engine, watcher, needed)
+        with ExitStack() as held:
+            held.callback(watcher.close)
+            if jobs and engine == "ray":
+                cluster = held.enter_context(_join_cluster(pipeline, address, workers, stack, watcher))
+                run, wait = cluster.run, cluster.wait
+            elif jobs:
+                run = _choose_engine(jobs, pipeline, workers, stack, watcher)
+            watcher.start(jobs, done=len(plan.cells) - len(jobs))
+            if jobs:
+                held.enter_context(registry.keeping_code())
+                failed = _do(jobs, pipeline, run, watcher, needed, wait)
     finally:
-        watcher.close()
         sweep_unfinished(store)
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
@@ -204,8 +234,27 @@ def _choose_engine(
     return partial(run_jobs, work=pipeline, workers=workers, watch=watcher.watch)
 
 
+def _join_cluster(
+    pipeline: Pipeline, address: str | None, workers: int | None, stack: bool | None, watcher: Watcher
+) -> RayEngine:
+    """Join a Ray cluster, and check that its nodes can do the jobs.
+
+    Raises:
+        InputError: there is no such cluster, or one of its nodes cannot.
+    """
+    from dis_bench.runners.engines.ray import RayEngine
+
+    stacked = pipeline.device == "cuda" if stack is None else stack
+    return RayEngine(pipeline, address or AUTO, workers, stacked, watcher)
+
+
 def _do(
-    jobs: Sequence[Job], pipeline: Pipeline, engine: Engine, watcher: Watcher, needed: int
+    jobs: Sequence[Job],
+    pipeline: Pipeline,
+    engine: Engine,
+    watcher: Watcher,
+    needed: int,
+    wait: Callable[[int], None],
 ) -> dict[Cell, Record]:
     """Run jobs; return the records of failed cells, which may not be in the store.
 
@@ -215,6 +264,7 @@ def _do(
         engine: runs the jobs.
         watcher: receiver of events.
         needed: bytes that a cell needs.
+        wait: called every second while only cells of other runs are left.
 
     Raises:
         StoreLost: nothing more can be written.
@@ -223,7 +273,7 @@ def _do(
     finished: set[Cell] = set()
     store = pipeline.store
     try:
-        for job, record in share_jobs(jobs, pipeline, engine, watcher.wait):
+        for job, record in share_jobs(jobs, pipeline, engine, wait):
             finished.add(job.cell)
             watcher.finish(job.cell, record)
             if record["status"] == "failed":

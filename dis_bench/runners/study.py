@@ -460,6 +460,10 @@ def _find_all(kind: str, names: Sequence[Any]) -> dict[str, Plugin]:
 
 def _specification(plugin: Plugin) -> str:
     """Return what loads this plug-in in a worker: its installed name, or its target."""
+    if plugin.argument is not None:
+        installed = registry.plugins(plugin.kind).items()
+        scheme = next(name for name, one in installed if one.target == plugin.target)
+        return f"{scheme}:{Path(plugin.argument).expanduser().absolute()}"
     return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
 
 

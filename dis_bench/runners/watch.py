@@ -39,6 +39,9 @@ class Watcher:
     def finish(self, cell: Cell, record: Record) -> None:
         """Receive a record that was written."""
 
+    def note(self, sentence: str) -> None:
+        """Receive news of the run that concerns no single cell."""
+
     def wait(self, cells: int) -> None:
         """Receive the number of cells that only other runs work on, every second."""
 
@@ -107,6 +110,13 @@ class ProgressBar(Watcher):
             if reason.startswith(LACKS_FACTORS):  # as a warning said before anything started
                 continue
             self.bar.write(visible(f"{cell.label} has no {metric}: {reason}"))
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence, above the bar if there is one."""
+        if self.bar is None:
+            print(f"dis-bench: {visible(sentence)}", file=sys.stderr)
+        else:
+            self.bar.write(visible(sentence))
 
     def wait(self, cells: int) -> None:
         """Show that only cells of other runs are left."""

@@ -1,7 +1,4 @@
-"""Run jobs on this machine, in worker processes or in this process.
-
-An engine for a cluster would be another function with the signature of :func:`run_jobs`.
-"""
+"""Run jobs on this machine, in worker processes or in this process."""
 
 from __future__ import annotations
 
@@ -296,7 +293,14 @@ def _picklable(error: Exception) -> Exception:
 
 
 def _start_worker() -> None:
-    """Set up a worker process with a single thread.
+    """Set up a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops workers cleanly
+    limit_threads()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def limit_threads() -> None:
+    """Set this process up to compute with a single thread.
 
     So results do not depend on the number of workers, and two single-threaded workers train faster than one
     with two threads.
@@ -304,13 +308,10 @@ def _start_worker() -> None:
     import threadpoolctl
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops workers cleanly
     keep_freed_memory()
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # the metrics follow it
-
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

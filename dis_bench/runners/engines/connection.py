@@ -1,0 +1,308 @@
+"""A connection to a Ray cluster: its nodes, tasks on them, and the messages of tasks.
+
+All calls of Ray are here. It is imported when a connection is made, and only then.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from dis_bench.errors import InputError, Option, describe
+from dis_bench.runners.engines.mailbox import Mailbox
+from dis_bench.runners.engines.node import Errand, do_errand, read_message, write_message
+from dis_bench.runners.engines.parcel import Parcel
+from dis_bench.runners.options import AUTO, is_address
+
+ANSWER_SECONDS = 5.0  # for a server to accept a connection, and to greet
+_SETTINGS = {  # of Ray, unless the user has set them
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # it is what Ray warns that it will do
+}
+
+
+class NodeLost(RuntimeError):
+    """Error: the node of a task died."""
+
+
+class WorkerKilled(RuntimeError):
+    """Error: the process of a task was killed; the message says how."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster that is alive.
+
+    Attributes:
+        id: Ray's name for it.
+        host: name of its machine.
+        cpus: its processor cores, as declared to Ray.
+        gpus: its GPUs.
+    """
+
+    id: str
+    host: str
+    cpus: int
+    gpus: int
+
+    def __str__(self) -> str:
+        return f"{self.host} ({self.id[:8]})"
+
+
+class Connection:
+    """A connection of this process to a cluster, with a mailbox on this machine.
+
+    A connection that the caller has opened himself is used, and stays open.
+
+    Args:
+        address: ``HOST:PORT`` of the cluster's head; ``auto`` finds that of this machine.
+
+    Raises:
+        InputError: there is no cluster, or this machine is not one of its nodes.
+    """
+
+    def __init__(self, address: str) -> None:
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        self._ray = importlib.import_module("ray")
+        self._is_own = not self._ray.is_initialized()
+        if self._is_own:
+            self._connect(address)
+        self._remote: dict[str, Any] = {
+            name: self._ray.remote(max_retries=0, num_cpus=0)(function)
+            for name, function in (("errand", _run_errand), ("call", _call))
+        }
+        here = self._ray.get_runtime_context().get_node_id()
+        self._mailbox = self._ray.remote(num_cpus=0)(Mailbox).options(**self._on(here)).remote()
+
+    def _connect(self, address: str) -> None:
+        where = _find_address(address)
+        _check_answer(where)
+        try:
+            with _own_signals(), _quiet():
+                self._ray.init(
+                    address=where,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    configure_logging=True,
+                )
+        except Exception as error:  # another version of Ray or Python, a server that is no Ray, ...
+            raise InputError(
+                f"the Ray cluster at '{where}' cannot be joined from this machine, which has to be one of "
+                f"its nodes (`ray start --address={where}`): {describe(error)}."
+            ) from error
+        _silence()
+
+    def _on(self, node_id: str) -> dict[str, Any]:
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        return {"scheduling_strategy": strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)}
+
+    def list_nodes(self) -> list[Node]:
+        """List the nodes that are alive, those without processors too."""
+        return [
+            Node(
+                one["NodeID"],
+                one["NodeManagerHostname"],
+                int(one["Resources"].get("CPU", 0)),
+                int(one["Resources"].get("GPU", 0)),
+            )
+            for one in self._ray.nodes()
+            if one["Alive"]
+        ]
+
+    def share(self, value: Any) -> Any:
+        """Put a value into the cluster; return the reference that tasks take."""
+        return [self._ray.put(value)]
+
+    def call_on(self, node: Node, function: Callable[..., Any], *given: Any, parcel: Any) -> Any:
+        """Call ``function(fetch, *given)`` on a node, where ``fetch()`` gets a shared value."""
+        return self._remote["call"].options(**self._on(node.id)).remote(function, parcel, given)
+
+    def submit(self, number: int, errand: Errand, parcel: Any, *, cpus: int, gpus: int) -> Any:
+        """Start a task as soon as a node has the processors and GPUs for it.
+
+        Args:
+            number: of the task, which its messages carry.
+            errand: what it does.
+            parcel: the shared :class:`Parcel`.
+            cpus, gpus: what it takes up.
+        """
+        remote = self._remote["errand"].options(num_cpus=cpus, num_gpus=gpus)
+        return remote.remote(number, errand, parcel, self._mailbox)
+
+    def wait(self, tasks: Iterable[Any], seconds: float) -> list[Any]:
+        """Wait until a task ends; return those that have ended."""
+        waiting = list(tasks)
+        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=seconds)
+        if not ready:
+            return []
+        return self._ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)[0]
+
+    def result(self, task: Any) -> Any:
+        """Return the result of a task that has ended.
+
+        Raises:
+            NodeLost: its node died.
+            WorkerKilled: its process was killed.
+            Exception: what it raised itself.
+        """
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(task)
+        except errors.NodeDiedError as error:
+            raise NodeLost from error
+        except errors.OutOfMemoryError as error:
+            raise WorkerKilled("by Ray, as the memory of its node ran out") from error
+        except errors.TaskCancelledError as error:
+            raise WorkerKilled("cancelled") from error
+        except errors.RayTaskError as error:
+            raise getattr(error, "cause", None) or error from None
+        except errors.RayError as error:
+            raise WorkerKilled(_first_words(error)) from error
+
+    def take_messages(self) -> list[tuple[int, str, Any]]:
+        """Return the messages that tasks have sent: (number of the task, kind, value).
+
+        Raises:
+            WorkerKilled: the process of the mailbox was killed.
+        """
+        try:
+            return [read_message(one) for one in self._ray.get(self._mailbox.take.remote())]
+        except self._ray.exceptions.RayError as error:
+            raise WorkerKilled(_first_words(error)) from error
+
+    def cancel(self, task: Any, *, force: bool) -> None:
+        """Interrupt a task, or kill its process."""
+        with suppress(self._ray.exceptions.RayError, ValueError):
+            self._ray.cancel(task, force=force)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Exception):  # the cluster may be gone
+            self._ray.kill(self._mailbox)
+        if self._is_own:
+            self._ray.shutdown()
+
+
+def _run_errand(number: int, errand: Errand, parcel: list[Any], mailbox: Any) -> int:
+    """Do an errand in a process of a node; return the number of its messages.
+
+    No message is waited for: Ray would give the processor of a task that waits to another one.
+    """
+    import ray
+
+    sent = 0
+
+    def send(kind: str, value: Any) -> None:
+        nonlocal sent
+        sent += 1
+        mailbox.put.remote(write_message(number, kind, value))
+
+    send("node", ray.get_runtime_context().get_node_id())
+    do_errand(errand, lambda: ray.get(parcel[0]), send)
+    return sent
+
+
+def _call(function: Callable[..., Any], parcel: list[Any], given: Sequence[Any]) -> Any:
+    import ray
+
+    def fetch() -> Parcel:
+        return ray.get(parcel[0])
+
+    return function(fetch, *given)
+
+
+def _find_address(address: str) -> str:
+    """Return the address of the cluster that this machine belongs to, for ``auto``.
+
+    Raises:
+        InputError: it belongs to none.
+    """
+    if address != AUTO:
+        return address
+    services = importlib.import_module("ray._private.services")
+    try:
+        with _quiet():
+            found = services.canonicalize_bootstrap_address(AUTO)
+    except ConnectionError:
+        found = None
+    if found is None:
+        raise InputError(
+            "no Ray cluster runs on this machine: start one with `ray start --head`, join one with `ray "
+            "start --address=HOST:PORT`, or give ",
+            Option("address", "HOST:PORT"),
+            ".",
+        )
+    return found
+
+
+def _check_answer(address: str) -> None:
+    """Check that a server at an address speaks gRPC, since Ray itself would try for minutes.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not is_address(address):  # one that Ray found in the environment
+        raise InputError(f"'{address}' is no address HOST:PORT of a Ray cluster.")
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as server:
+            server.settimeout(ANSWER_SECONDS)
+            server.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+            greeting = server.recv(4)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"no Ray cluster answers at '{address}': {reason}.") from error
+    if greeting[3:] != b"\x04" and os.environ.get("RAY_USE_TLS", "0") == "0":  # the frame SETTINGS
+        raise InputError(f"no Ray cluster answers at '{address}': the server there is another one.")
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handlers of signals, of which Ray replaces that of SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Ray's own log off the terminal while it connects."""
+    log = logging.getLogger("ray")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _silence() -> None:
+    """Keep the news of raylets, such as pages on a node that died, out of the progress bar.
+
+    Ray has no option for that. If it calls the function by another name, its lines come back.
+    """
+    worker: Any = importlib.import_module("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
+
+
+def _first_words(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__).partition(". ")[0][:200]
