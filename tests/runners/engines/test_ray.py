@@ -18,7 +18,7 @@ import pytest
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # beside other work, they would wait for ever
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - beside other work, they would wait for ever
 
 from dis_bench import Study
 from dis_bench.cli.main import main
@@ -55,7 +55,7 @@ class Mine(Tiny):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of three nodes, to which this process is connected, so that its workers stay."""
+    """Start a cluster of three nodes, and connect this process, so that its workers stay."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray's own modules, while they are imported
         import ray
@@ -73,14 +73,15 @@ def cluster():
 
 @pytest.fixture
 def plugins(tmp_path):
-    """A model and a dataset in files, with a module beside them."""
+    """Write a model and a dataset into files, with a module beside them."""
     for name, text in (("own.py", MODEL), ("part.py", PART), ("mine.py", DATA)):
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def make_study(plugins, **given):
-    common = {"steps": 30, "seeds": 2, "batch_size": 4, "latent_size": 3, "metrics": ["tests.tiny:mean_code"]}
+    common = {"steps": 30, "seeds": 2, "batch_size": 4, "latent_size": 3, "kernels": "torch"}
+    common["metrics"] = ["tests.tiny:mean_code"]
     names = {"models": [f"{plugins / 'own.py'}:Own"], "datasets": [f"{plugins / 'mine.py'}:Mine"]}
     return Study(**{**common, **names, "betas": [1.0, 4.0], "allow_small": True, **given})
 
@@ -138,7 +139,7 @@ def interrupt(cell):
 
 @pytest.fixture
 def local(plugins, tmp_path):
-    """The same study's cells on this machine."""
+    """Return a function that runs the same study on this machine."""
 
     def run(**given):
         study, out = make_study(plugins, **given), tmp_path / "local"
@@ -182,6 +183,7 @@ def drive(cluster, plugins, out, *more):
         "--datasets": f"{plugins / 'mine.py'}:Mine",
         "--metrics": "tests.tiny:mean_code",
         **{"--betas": "4", "--seeds": "1", "--steps": "3000", "--batch-size": "4", "--latent-size": "3"},
+        **{"--kernels": "torch"},
         **{"--engine": "ray", "--address": cluster.address, "--out": str(out)},
     }
     words = [word for pair in options.items() for word in pair]
@@ -226,17 +228,15 @@ def test_a_driver_that_is_stopped_or_killed_leaves_nothing_but_a_checkpoint(
 
 @pytest.fixture
 def blind_node(cluster, tmp_path):
-    """A node on which another file system hides the folder of the test."""
+    """Start a node on which another file system hides the folder of the test."""
     start = (
         f"mount --make-rprivate / && mount -t tmpfs none '{tmp_path}' && exec '{sys.executable}' -m "
         f"ray.scripts.scripts start --address={cluster.address} --node-ip-address=127.0.0.1 --num-cpus=1 "
         "--num-gpus=0 --object-store-memory=83886080 --disable-usage-stats --block"
     )
     namespaces = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-    allowed = shutil.which("unshare") and subprocess.run(
-        [*namespaces, "mount", "-t", "tmpfs", "none", "/mnt"]
-    )
-    if not allowed or allowed.returncode:
+    trial = [*namespaces, "mount", "-t", "tmpfs", "none", "/mnt"]
+    if not shutil.which("unshare") or subprocess.run(trial, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     import ray
 
@@ -357,7 +357,7 @@ def refuse(capsys, tmp_path, *words):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """A process that is connected to no cluster, as far as the engine knows."""
+    """Let the engine know of no connection of this process to a cluster."""
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
