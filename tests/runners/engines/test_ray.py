@@ -81,7 +81,7 @@ def plugins(tmp_path):
 
 def make_study(plugins, **given):
     common = {"steps": 30, "seeds": 2, "batch_size": 4, "latent_size": 3, "kernels": "torch"}
-    common["metrics"] = ["tests.tiny:mean_code"]
+    common |= {"metrics": ["tests.tiny:mean_code"], "network": "tests.models.small:Small"}
     names = {"models": [f"{plugins / 'own.py'}:Own"], "datasets": [f"{plugins / 'mine.py'}:Mine"]}
     return Study(**{**common, **names, "betas": [1.0, 4.0], "allow_small": True, **given})
 
@@ -183,7 +183,7 @@ def drive(cluster, plugins, out, *more):
         "--datasets": f"{plugins / 'mine.py'}:Mine",
         "--metrics": "tests.tiny:mean_code",
         **{"--betas": "4", "--seeds": "1", "--steps": "3000", "--batch-size": "4", "--latent-size": "3"},
-        **{"--kernels": "torch"},
+        **{"--kernels": "torch", "--network": "tests.models.small:Small"},
         **{"--engine": "ray", "--address": cluster.address, "--out": str(out)},
     }
     words = [word for pair in options.items() for word in pair]
@@ -226,14 +226,23 @@ def test_a_driver_that_is_stopped_or_killed_leaves_nothing_but_a_checkpoint(
     assert leftovers(Store(out)) == []
 
 
+BLIND = """
+import os, sys
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+Node(
+    RayParams(gcs_address=sys.argv[1], node_ip_address="127.0.0.1", num_cpus=1, num_gpus=0,
+              object_store_memory=80 << 20, node_manager_port=0, include_log_monitor=False),
+    head=False, shutdown_at_exit=False, spawn_reaper=False,
+)
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+"""
+
+
 @pytest.fixture
 def blind_node(cluster, tmp_path):
     """Start a node on which another file system hides the folder of the test."""
-    start = (
-        f"mount --make-rprivate / && mount -t tmpfs none '{tmp_path}' && exec '{sys.executable}' -m "
-        f"ray.scripts.scripts start --address={cluster.address} --node-ip-address=127.0.0.1 --num-cpus=1 "
-        "--num-gpus=0 --object-store-memory=83886080 --disable-usage-stats --block"
-    )
+    hide = f'mount --make-rprivate / && mount -t tmpfs none \'{tmp_path}\' && exec "$0" -c "$1" "$2"'
     namespaces = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     trial = [*namespaces, "mount", "-t", "tmpfs", "none", "/mnt"]
     if not shutil.which("unshare") or subprocess.run(trial, capture_output=True).returncode:
@@ -242,7 +251,7 @@ def blind_node(cluster, tmp_path):
 
     before = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
     process = subprocess.Popen(
-        [*namespaces, "sh", "-c", start],
+        [*namespaces, "sh", "-c", hide, sys.executable, BLIND, cluster.address],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
@@ -290,7 +299,7 @@ def test_without_a_shared_folder_results_and_checkpoints_come_through_ray(
 def test_a_cell_that_kills_its_workers_fails_and_says_how(cluster, tmp_path):
     study = Study(
         **{"models": ["tests.tiny:Deadly"], "betas": [1.0, 10.0], "datasets": ["tests.tiny:Tiny"]},
-        **{"steps": 2, "seeds": 1, "batch_size": 4, "latent_size": 3, "metrics": []},
+        **{"steps": 2, "seeds": 1, "batch_size": 4, "latent_size": 3, "metrics": [], "kernels": "torch"},
     )
     watcher = Acting()
     table = run_on(cluster, study, tmp_path / "out", watcher=watcher)
@@ -303,7 +312,15 @@ def test_a_cell_that_kills_its_workers_fails_and_says_how(cluster, tmp_path):
 def test_a_task_can_be_a_stack(cluster, tmp_path):
     study = Study(
         **{"models": ["betavae"], "betas": [1.0, 4.0], "datasets": ["tests.tiny:Tiny"], "kernels": "torch"},
-        **{"steps": 3, "seeds": 2, "batch_size": 4, "latent_size": 3, "metrics": [], "precision": "fp32"},
+        **{
+            "network": "tests.models.small:Small",
+            "steps": 3,
+            "seeds": 2,
+            "batch_size": 4,
+            "latent_size": 3,
+            "metrics": [],
+            "precision": "fp32",
+        },
     )
     table = run_on(cluster, study, tmp_path / "out", stack=True, workers=2)
     assert list(table["status"]) == ["done"] * 4
