@@ -245,3 +245,18 @@ def test_threads_of_one_process_are_no_exception(home):
     for thread in threads:
         thread.join()
     assert len([one for one in won if one is not None]) == 1
+
+
+def test_the_claims_of_a_process_elsewhere_are_freed_once_it_is_known_to_have_ended(tmp_path):
+    process = "0badcafe-123-456"
+    theirs = tmp_path / f"owner.{process}-abcdef.cell"
+    theirs.mkdir()
+    (theirs / "checkpoint.pt").write_bytes(b"state")
+    other = tmp_path / "owner.0badcafe-124-456-abcdef.other"
+    other.mkdir()
+    (tmp_path / f".beat.{process}").write_text("far away\n", "utf-8")
+    assert claims.claim(tmp_path, "cell") is None
+    claims.free(tmp_path, process)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cell", other.name]
+    with claims.claim(tmp_path, "cell") as claim:
+        assert (claim.folder / "checkpoint.pt").read_bytes() == b"state"

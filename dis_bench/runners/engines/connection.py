@@ -20,7 +20,7 @@ from dis_bench.errors import InputError, Option, describe
 from dis_bench.runners.engines.mailbox import Mailbox
 from dis_bench.runners.engines.node import Errand, do_errand, read_message, write_message
 from dis_bench.runners.engines.parcel import Parcel
-from dis_bench.runners.options import AUTO, is_address
+from dis_bench.runners.options import is_address
 
 ANSWER_SECONDS = 5.0  # for a server to accept a connection, and to greet
 _SETTINGS = {  # of Ray, unless the user has set them
@@ -223,17 +223,17 @@ def _call(function: Callable[..., Any], parcel: list[Any], given: Sequence[Any])
 
 
 def _find_address(address: str) -> str:
-    """Return the address of the cluster that this machine belongs to, for ``auto``.
+    """Return the address that Ray would try: for ``auto``, of this machine's own cluster.
+
+    Ray replaces the address of the loopback device by one that others can reach.
 
     Raises:
-        InputError: it belongs to none.
+        InputError: this machine belongs to no cluster.
     """
-    if address != AUTO:
-        return address
     services = importlib.import_module("ray._private.services")
     try:
         with _quiet():
-            found = services.canonicalize_bootstrap_address(AUTO)
+            found = services.canonicalize_bootstrap_address(address)
     except ConnectionError:
         found = None
     if found is None:
