@@ -114,7 +114,7 @@ def make_once(
     fill: Callable[[Part], dict[str, Any]],
     more: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the note on the pixel file of some images; make both if the cache lacks them.
+    """Return the note on a pixel file; make both if the cache lacks them.
 
     Args:
         place: path of the images.

@@ -122,7 +122,7 @@ class Dataset:
 
     @classmethod
     def list_archives(cls, **values: Value) -> tuple[Archive, ...]:
-        """List the authors' files: all, or those that an instance with these parameters reads.
+        """List the authors' files: all, or those that some parameters ask for.
 
         Args:
             values: of all :attr:`parameters`; a dataset whose files depend on one overrides this method.

@@ -30,7 +30,7 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 @contextmanager
 def _open_array(path: Path, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
-    """Open an array of bytes for reading; give its stream, behind the header, and its shape."""
+    """Open an array of bytes; yield its stream, behind the header, and its shape."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

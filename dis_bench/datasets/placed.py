@@ -1,4 +1,4 @@
-"""Images that a reader brings in any order, placed once in a pixel file of the user's cache.
+"""Images that come in any order, placed once in a pixel file of the user's cache.
 
 Each place is written once and none is left out, so a file that repeats or lacks an image is noticed. The
 digest is that of the pixels, whatever file and order they came from.
@@ -96,7 +96,7 @@ class Places:
 def place_once(
     target: Target, read: Callable[[Places], None], is_unchanged: Callable[[], bool]
 ) -> tuple[PixelFile, str]:
-    """Return the pixel file of a target and the SHA-256 of its pixels, from the cache if it is there.
+    """Return the pixel file of a target, and the SHA-256 of its pixels.
 
     Args:
         target: what is made of what.

@@ -22,7 +22,7 @@ def _is_ours(name: str) -> bool:
 
 
 def list_cars(path: Path) -> list[str]:
-    """List the names of the cars: in the order of list.txt, or sorted if there is none.
+    """List the cars in the order of list.txt, or sorted if there is none.
 
     Raises:
         InputError: the archive is damaged or no tar file, a car is there twice or is no regular file, or

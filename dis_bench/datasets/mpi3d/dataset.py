@@ -149,7 +149,7 @@ class MPI3D(StoredImages):
 
     @property
     def own_caveat(self) -> str:
-        """What is not verified, and what the challenge's files lack."""
+        """The lack of a digest, and the number of images if it is that of the challenge."""
         if self.is_verified:
             return ""
         if self.source == "official":

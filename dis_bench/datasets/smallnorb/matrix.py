@@ -1,4 +1,4 @@
-"""Reader of SmallNORB's binary matrices: a little-endian header, then an array, packed or not."""
+"""Reader of SmallNORB's binary matrices: a header, then an array, packed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XYSquares (Michlo et al. 2022, arXiv 2202.13341): an adversarial set for reconstruction losses."""
+"""XYSquares (Michlo et al. 2022, arXiv 2202.13341): three squares that move on a grid."""
 
 from __future__ import annotations
 
