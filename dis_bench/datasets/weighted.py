@@ -1,4 +1,4 @@
-"""Images of a grid drawn by weight: correlated factors, and combinations that are left out.
+"""Images of a grid drawn by weight: correlated factors, and combinations left out.
 
 The weights are a product of tables, one for each group of factors that pairs or a rule connect; all other
 factors are uniform. So an image is drawn from a few small tables, never from a list of all images.
