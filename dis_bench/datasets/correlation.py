@@ -66,10 +66,13 @@ class Pair:
 
 
 def read_correlations(given: str | Sequence[str]) -> list[tuple[str, str, str, float]]:
-    """Read pairs without knowing the factors: names, law (empty for a plain sigma) and number.
+    """Read pairs without knowing the factors.
 
     Args:
         given: pairs such as ``floor_hue~scale:0.2``, in one text with commas or in several.
+
+    Returns:
+        For each pair both names, its law (empty for a plain sigma) and its number.
 
     Raises:
         InputError: it is not of this form, the law is unknown, or its number is not positive and finite.

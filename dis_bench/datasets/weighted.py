@@ -1,4 +1,4 @@
-"""Images of a grid drawn by weight: correlated factors, and combinations that are left out.
+"""Images of a grid drawn by weight: correlated factors, and combinations left out.
 
 The weights are a product of tables, one for each group of factors that pairs or a rule connect; all other
 factors are uniform. So an image is drawn from a few small tables, never from a list of all images.
@@ -90,7 +90,7 @@ def _connect(
 def _make_table(
     grid: FactorGrid, places: tuple[int, ...], pairs: Sequence[Pair], without: Combinations | None
 ) -> np.ndarray:
-    """Compute the probabilities of the combinations of a group, with an axis for each factor."""
+    """Compute the probabilities of a group, with an axis for each factor."""
     names, sizes = [grid.names[place] for place in places], [grid.sizes[place] for place in places]
     if math.prod(sizes) > LARGEST_TABLE:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Names of files with further codes of a cell: at steps of its training, or of other images."""
+"""Names of files with further codes of a cell: at steps, or of other images."""
 
 from __future__ import annotations
 

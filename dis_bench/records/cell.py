@@ -134,7 +134,7 @@ class Cell:
 
     @property
     def images(self) -> str:
-        """The images of the training in words, ``floor_hue~scale:0.2 without shape=heart``.
+        """The images of the training: ``floor_hue~scale:0.2 without shape=heart``.
 
         It is empty if they are drawn uniformly from all, or from all but a share.
         """

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dis_bench.datasets.combinations import resolve_combinations
@@ -67,6 +67,7 @@ CONDITIONS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CONDITIONS, st.integers(0, 3)), min_size=1, max_size=4))
 def test_conditions_hold_together(conditions):
     python = {"=": "=="}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dis_bench.datasets.correlation import describe_correlations, read_correlations, resolve_correlations
@@ -20,6 +20,7 @@ def grid_of(*sizes):
     return FactorGrid([Factor(f"f{place}", size, (0,) * size, "ordinal") for place, size in enumerate(sizes)])
 
 
+@settings(deadline=None)
 @given(SIZES, SIZES, WIDTHS)
 def test_the_weights_are_the_printed_density(size, other, sigma):
     # Träuble et al. 2021: exp(-(c1 - alpha c2)^2 / (2 s^2)), alpha = c1max / c2max, classes as values, with s
@@ -31,6 +32,7 @@ def test_the_weights_are_the_printed_density(size, other, sigma):
     assert np.exp(pair.weigh(grid_of(size, other))) == pytest.approx(printed, rel=1e-6, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(SIZES, SIZES, WIDTHS)
 def test_the_laws_of_roth_scale_both_factors_to_one(size, other, sigma):
     grid = grid_of(size, other)
@@ -64,6 +66,7 @@ def test_a_law_has_one_spelling(given_as, text):
     assert resolve_correlations(text, GRID) == pairs
 
 
+@settings(deadline=None)
 @given(SIZES, SIZES, st.floats(1e-6, 1e6), st.sampled_from(["", "dcf", "inverse", "indices"]))
 def test_the_spelling_gives_the_same_law_again(size, other, width, law):
     grid = grid_of(size, other)

@@ -68,6 +68,10 @@ def test_scores_from_fewer_images_are_named(study):
     [caveat] = find_caveats(records)
     assert caveat.startswith(f"{records[0]['cell']['dataset']} has fewer images than the published protocol")
     assert "mig, sap are comparable only" in caveat
+    for record in records:
+        record["small"] = ["heldout_mig"]
+    [caveat] = find_caveats(records)
+    assert "holds out fewer images than the published protocol reads: heldout_mig" in caveat
 
 
 @pytest.fixture

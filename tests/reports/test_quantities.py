@@ -74,6 +74,13 @@ def test_short_names_are_explained():
     assert explain_short_names([*MEASURED, *dci]) == ["DCI a, b, c are a, b and c"]
     assert explain_short_names([dci[0], mine]) == ["DCI a is a", "mine is my own score"]
     assert explain_short_names(MEASURED) == []
+    others = [dataclasses.replace(dci[0], name=f"dci_{n}_correlated") for n in "ab"]
+    held = Quantity("heldout_kl", "KL on held-out images")
+    assert explain_short_names([*dci[:1], *others, held]) == [
+        "DCI a is a",
+        "columns marked correlated are measured on images with correlated factors",
+        "columns marked held-out are measured on held-out images",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
+from dis_bench.reports.along import gather_score_curves
 from dis_bench.reports.report import build_report
 from dis_bench.runners import stages
 from dis_bench.runners.run import run_study
@@ -221,6 +222,12 @@ def test_table_and_page_show_both(correlated, without, out):
     page = report.files["index.html"].decode()
     assert "MIG correlated" in page
     assert "MIG held-out" in page
+
+
+def test_curves_along_training_leave_out_what_is_scored_at_the_end_alone(correlated):
+    along = {"8": {"scores": {"mig": 0.1, "mean_code": 0.2}}}
+    [curve] = gather_score_curves([{**correlated, "scores_at": along}]).values()
+    assert {*curve.scores} == {"mig", "mean_code"}
 
 
 def test_they_are_part_of_the_identity_only_if_they_are_set():

@@ -51,7 +51,7 @@ class Trainee:
 
     @property
     def correlation(self) -> WeightedGrid | None:
-        """The weights of correlated factors, held-out images included; None if all are uniform."""
+        """The weights of correlated factors, held-out images included, or None."""
         return self._chosen.find_correlation(self.dataset)
 
     @property

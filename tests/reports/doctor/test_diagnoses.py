@@ -81,6 +81,12 @@ def test_a_training_that_diverged(tmp_path):
     assert found.unseen["samples that look alike"] == "it failed before it was encoded"
 
 
+def test_combinations_that_a_rule_holds_out_are_no_sign_of_over_fitting(tmp_path):
+    record = train(tmp_path, steps=20, dataset=f"{TINY}:Tiny", holdout="x<2,y<2")
+    assert record["evaluation"]["heldout_reconstruction"]
+    assert "other combinations of factors" in examine(record).unseen["over-fitting"]
+
+
 def test_parts_that_were_not_kept_are_named(tmp_path):
     found = examine(train(tmp_path, steps=20, keep=["weights"]))
     assert found.unseen["latents that no factor explains"] == "its codes were not kept"

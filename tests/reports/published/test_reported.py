@@ -1,13 +1,19 @@
 """Published figures are shown beside measured ones, and change nothing that was measured."""
 
 import csv
+import dataclasses
 import io
 import re
 
 import pytest
 
 from dis_bench.cli.main import main
-from dis_bench.reports.published.reported import describe_reported, find_reported, format_figure
+from dis_bench.reports.published.reported import (
+    Reported,
+    describe_reported,
+    find_reported,
+    format_figure,
+)
 from dis_bench.reports.published.source import Figure, read_source
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.report import build_report
@@ -119,6 +125,18 @@ def test_a_name_of_no_source_writes_no_report(tmp_path, capsys):
     assert main(["report", str(tmp_path), "--published", "cfasl2024", "higins2017"]) == 2
     assert "did you mean 'higgins2017'?" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()
+
+
+def test_correlated_factors_are_among_the_differences(reports):
+    setting, source = reports[1].settings[0], read_source("higgins2017")
+    for key, value, words in (
+        ("correlate", "posX~posY:0.2", "correlated factors none (here posX~posY:0.2)"),
+        ("holdout_rule", "scale<3", "held-out combinations none (here scale<3)"),
+    ):
+        other = dataclasses.replace(setting, cell={**setting.cell, key: value})
+        for one, is_said in ((setting, False), (other, True)):
+            texts = describe_reported(one, [Reported(source, source.tables[0], source.tables[0].rows[0])])
+            assert any(words in text for text in texts) == is_said
 
 
 def test_an_encoder_that_was_trained_elsewhere_has_no_budget_to_compare(tmp_path):
