@@ -69,7 +69,8 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages and the source files that are linked to."""
-    origins = {f"docs/{file.src_uri}": file.src_uri for file in files}
+    pages = [file.src_uri for file in files if not config.exclude_docs.match_file(file.src_uri)]
+    origins = {f"docs/{page}": page for page in pages}
     texts = {f"docs/{file.src_uri}": file.content_string for file in files if file.src_uri.endswith(".md")}
     for path, where in PAGES.items():
         texts[path] = (ROOT / path).read_text(encoding="utf-8")
