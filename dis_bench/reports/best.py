@@ -87,10 +87,11 @@ def say_best_models(found: list[Best]) -> tuple[str, list[str]]:
     claimed = [best for best in found if best.is_claimed]
     names = "; ".join(f"{best.quantity.label} ({best.label})" for best in claimed)
     count = f"{len(found)} {'quantity' if len(found) == 1 else 'quantities'}"
+    where = f"any of {count}" if len(found) > 1 else found[0].quantity.label if found else "any quantity"
     summary = (
         f"one model is separated from all others in {len(claimed)} of {count}: {names}."
         if claimed
-        else f"no model is separated from all others in any of {count}: no ordering claimed."
+        else f"no model is separated from all others in {where}: no ordering claimed."
     )
     return summary, [_say(best) for best in found]
 

@@ -36,7 +36,7 @@ def test_a_model_that_is_separated_from_all_is_best(said):
 
 def test_no_ordering_is_claimed_against_the_next(said):
     assert said({"a": BEST, "b": [0.49, 0.50, 0.51], "c": [0.0, 0.01, 0.02], "d": [0.2, 0.5, 0.8]}) == (
-        "no model is separated from all others in any of 1 quantity: no ordering claimed.",
+        "no model is separated from all others in MIG: no ordering claimed.",
         "MIG: a (0.510 ± 0.010, n = 3) has the best mean, not separated from the next, "
         "b (0.500 ± 0.010, n = 3), nor from d: no ordering claimed.",
     )

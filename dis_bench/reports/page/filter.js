@@ -53,7 +53,7 @@ const filter = (() => {
     const numbers = listNumbers(setting);
     const names = ["model", ...numbers.keys()].sort((one, other) => other.length - one.length);
     const known = names.map((one) => escape(one).replaceAll(" ", "[ _]")).join("|");
-    const terms = new RegExp(`(?<![^\\s,])(${known}|[^\\s<>=:!\u2264\u2265\u2260]*)\\s*(${SIGN})\\s*([^\\s<>=:!]*)`, "gu");
+    const terms = new RegExp(`(?<![^\\s,])(${known}|[^\\s,<>=:!\u2264\u2265\u2260]*)\\s*(${SIGN})\\s*([^\\s<>=:!]*)`, "gu");
     const all = [...setting.rows.label.keys()];
     const [tests, faults] = [[], []];
     const words = lower(text).replace(terms, (term, name, sign, value) => {

@@ -67,7 +67,7 @@ const play = (() => {
     makeSliders() {
       const { cell, order } = this.model;
       this.inputs = [];
-      const largest = cell.kl ? Math.max(...cell.kl) : 0;
+      const largest = cell.kl ? Math.max(0.1, ...cell.kl) : 0;
       this.sliders.replaceChildren(...order.map((latent) => {
         const id = `latent-${this.number}-${latent}`, frozen = this.model.isFrozen(latent);
         const range = cell.high[latent] - cell.low[latent];

@@ -94,7 +94,7 @@ def render_page(
             "comparison": describe_comparison(settings, tables, quantities, reported),
             "play": play or {},
         },
-        title=_title(settings),
+        title=_title(settings, quantities),
         summary=describe_cells(records, settings),
         sections=parts,
         meanings=_meanings(quantities),
@@ -168,9 +168,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _title(settings: list[Setting]) -> str:
+def _title(settings: list[Setting], quantities: list[Quantity]) -> str:
     datasets = list(dict.fromkeys(plain_name(setting.cell["dataset"]) for setting in settings))
-    return f"Reconstruction and disentanglement on {', '.join(datasets)}"
+    scored = any(quantity.is_score for quantity in quantities)
+    return f"Reconstruction{' and disentanglement' if scored else ''} on {', '.join(datasets)}"
 
 
 def _section(

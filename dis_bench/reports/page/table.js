@@ -294,11 +294,18 @@ const table = (() => {
     return page.make("details", { class: "picker" }, page.make("summary", {}, "columns"), page.make("div", {}, quick, boxes));
   }
 
-  // What the filter takes, with a model, a dial and a score of this table.
-  function explainFilter({ models: [model], rows, quantities, lead }) {
-    const dial = rows.csv.find(([, name]) => name)?.[1];
+  // What the filter takes, with examples of this table: a model, the dial of most values, a score.
+  function explainFilter({ models: [model], rows, quantities, lead, values }) {
+    const dials = new Map();
+    for (const [, name, level] of rows.csv) if (name) dials.set(name, (dials.get(name) ?? new Set()).add(level));
+    const middle = (numbers) => [...numbers].sort((one, other) => one - other)[Math.floor((numbers.size ?? numbers.length) / 2)];
+    const [dial, levels] = [...dials].reduce((most, one) => (one[1].size > most[1].size ? one : most), [null, new Set()]);
     const score = lead ?? quantities[0]?.name;
-    const examples = ["baseline", `model: ${model.name}`, dial && `${dial} <= 4`, score && `${score} > 0.1`].filter(Boolean);
+    const known = score ? values[score].mean.filter((mean) => mean !== null) : [];
+    const examples = [
+      "baseline", `model: ${model.name}`, dial && `${dial} <= ${middle(levels)}`,
+      known.length ? `${score} > ${Number(middle(known).toPrecision(2))}` : null,
+    ].filter(Boolean);
     const list = examples.flatMap((text, number) => [number ? ", " : "", page.make("code", {}, text)]);
     return ["The filter takes words of a name, ", ...list, ". A row must match all of it."];
   }

@@ -56,6 +56,8 @@ const tip = (() => {
     const { score } = choice;
     const names = front.map((point) => setting.rows.label[point.row]);
     const some = names.slice(0, 6).join("; ") + (names.length > 6 ? `; and ${names.length - 6} more` : "");
+    const shown = new Set(means.map((point) => point.model));
+    const unmeasured = setting.models.filter((_, number) => !shown.has(number) && !choice.hidden.has(number)).map((model) => model.name);
     const shades = new Set(means.map((point) => point.shade)).size > 1;
     return [
       "Colour and shape are the model; a mark is the mean over the seeds of a configuration, a dot one cell.",
@@ -63,6 +65,7 @@ const tip = (() => {
       setting.models.some((model) => model.baseline) ? "Hollow marks are baselines." : "",
       names.length > 1
         ? `The stepped line is the Pareto front, the configurations that no other beats in both means: ${some}.` : "",
+      unmeasured.length ? `Not shown, without ${score.label}: ${unmeasured.join(", ")}.` : "",
       score.saturated
         ? `${score.label} is saturated by ${score.saturated}: it says little about which model is better.` : "",
     ].filter(Boolean).join(" ");

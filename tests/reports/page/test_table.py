@@ -168,7 +168,7 @@ def test_a_filter_compares_numbers_and_models(page, many, written, keeps):
         ("migg > 0.1", "no column or dial is called “migg”"),
         ("dci > 0.1", "“dci” can be dci d, dci c or dci i"),
         ("mig > ", "“mig >” is not complete"),
-        ("> 3", "“> 3” is not complete"),
+        (", > 3", "“> 3” is not complete"),
         ("mig > 0,1", "“0,1” is not a number"),
         ("mig > high", "“high” is not a number"),
         ("model: nobody", "no model is called “nobody”"),
