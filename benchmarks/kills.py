@@ -1,7 +1,8 @@
 """Kill a study at random moments, in every way, and compare the table that the same command then ends with.
 
-    python benchmarks/kills.py                    # 50 kills: a quarter of an hour
-    python benchmarks/kills.py --short            # ten of a small study, as the suite runs them
+    python benchmarks/kills.py                        # 50 kills: half an hour
+    python benchmarks/kills.py --json kills.json      # goes on where the file ends, if it was stopped
+    python benchmarks/kills.py --short                # ten of a small study, as the suite runs them
 
 The study has four kinds of model: with one player, with two, on pairs, without steps. After each kill the
 same command runs to its end. Then all columns of the table except times must be those of an undisturbed run;
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import pty
 import random
@@ -58,7 +60,7 @@ COUNTED, TINY, SMALL = (
 )
 STEPLESS = "fitted"
 MOMENTS = ("training.csv", "checkpoint.pt", "weights.safetensors", "codes.npz", "pictures.npz", "record.json")
-END_SECONDS = 300  # in which a killed command and its workers must end
+END_SECONDS = 1_800  # in which a command and its workers must end, also on a busy machine
 WAYS = ("kill -9, command", "kill -9, worker", "power cut", "SIGTERM", "closed terminal", "memory", "disk")
 
 
@@ -113,6 +115,7 @@ class Command:
         deadline = time.monotonic() + END_SECONDS
         while self.runs():
             if time.monotonic() > deadline:
+                os.killpg(self.pid, signal.SIGKILL)
                 raise TimeoutError("a command does not end")
             if self.terminal is not None:
                 with contextlib.suppress(OSError):  # what it prints would otherwise block it
@@ -419,6 +422,7 @@ def kill_once(
         "workers": workers,
         "code": code,
         "cells done": done,
+        "steps": total,
         "trained again": place.drawn() - total,
         "from its checkpoint": "yes"
         if place.drawn() - before == left
@@ -443,6 +447,37 @@ def run_undisturbed(study: Study, place: Place) -> tuple[Any, dict[str, int], fl
     return table(place.out), cells, seconds
 
 
+def read_rows(path: Path | None) -> list[dict[str, Any]]:
+    """Read the kills that an earlier call kept."""
+    if path is None or not path.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["kills"]
+    return rows
+
+
+def write_rows(path: Path | None, rows: list[dict[str, Any]]) -> None:
+    """Keep kills, and their summary, in a file."""
+    if path is not None:
+        kept = {"machine": describe_machine("torch"), "summary": summarise(rows), "kills": rows}
+        path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each way: kills, faults, and the most steps that one cell or all trained again."""
+    return [
+        {
+            "way": way,
+            "kills": len(some),
+            "while it ran": sum(row["moment"] != "it had ended" for row in some),
+            "faults": sum(map(is_fault, some)),
+            "steps trained again, at most": max(row["trained again"] for row in some),
+            "of steps in all": max(row["steps"] for row in some),
+        }
+        for way in dict.fromkeys(row["way"] for row in rows)
+        if (some := [row for row in rows if row["way"] == way])
+    ]
+
+
 def is_fault(row: dict[str, Any]) -> bool:
     """Return True if a kill was not survived as it should be."""
     return (row["same table"], row["from its checkpoint"], row["left over"]) != ("yes", "yes", "nothing")
@@ -457,16 +492,17 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="a small study")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="in turn (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep each kill there; go on after those")
     options = parser.parse_args()
     small, large = Study(40, 1, (1,), 0.002, (0,)), Study(400, 1, (1, 4), 0.01, (0, 0, 1))
     study = small if options.short else large
     kills = options.kills or (10 if options.short else 50)
-    rng, rows = random.Random(options.seed), []
+    rows = read_rows(options.json)
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
         wanted, cells, seconds = run_undisturbed(study, Place(Path(scratch, "whole")))
-        for number in tqdm(range(kills), desc="killing", disable=None):
+        for number in tqdm(range(len(rows), kills), desc="killing", disable=None):
             place = Place(Path(scratch, str(number)))
-            way = options.ways[number % len(options.ways)]
+            way, rng = options.ways[number % len(options.ways)], random.Random(f"{options.seed}-{number}")
             rows.append(kill_once(way, study, place, cells, wanted, rng, seconds))
             tqdm.write(
                 f"{way}, {rows[-1]['moment']}: {'a fault' if is_fault(rows[-1]) else 'survived'}", sys.stderr
@@ -474,10 +510,13 @@ def main() -> int:
             if is_fault(rows[-1]):
                 print((place.root / "log").read_text("utf-8", "replace")[-3000:], file=sys.stderr)
             shutil.rmtree(place.root)
+            write_rows(options.json, rows)
     print_table(rows)
+    print()
+    print_table(summarise(rows))
     faults = sum(map(is_fault, rows))
     undisturbed = f"{len(cells)} cells of {study.steps} steps, {seconds:.1f} s undisturbed"
-    print(f"\n{kills} kills of {undisturbed}: {faults} faults.")
+    print(f"\n{len(rows)} kills of {undisturbed}: {faults} faults.")
     print_machine(describe_machine("torch"))
     return 1 if faults else 0
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 __all__ = [
+    "Artist",
     "Axes",
     "ConstrainedLayoutEngine",
     "Figure",
@@ -123,6 +124,7 @@ def _forget(package: str) -> None:
 with _quiet():
     matplotlib = _import_matplotlib()
 
+from matplotlib.artist import Artist  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.collections import LineCollection, PathCollection  # noqa: E402
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb  # noqa: E402

@@ -41,6 +41,13 @@ def add_parser(subparsers: Any) -> None:
         metavar="SOURCE",
         help="published figures to show beside, by name (`dis-bench list published`) or FILE.toml",
     )
+    parser.add_argument(
+        "--play",
+        type=int,
+        metavar="N",
+        help="cells to play with on the page (default: 36 if all configurations can have one, else 12 or one "
+        "of each model; 0 is none)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -48,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     """Write the report, and print its location and main findings."""
     from dis_bench.reports.writing import make_report
 
-    report, index = make_report(args.folders, args.out, args.published)
+    report, index = make_report(args.folders, args.out, args.published, args.play)
     print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:

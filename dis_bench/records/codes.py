@@ -17,7 +17,7 @@ from dis_bench.records.kept import find_record, read_file
 from dis_bench.records.schema import Record
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 FILE = "codes.npz"
 LAYOUT: Layout = {
@@ -26,6 +26,11 @@ LAYOUT: Layout = {
     "factors": ("<i4", ("images", "factors")),  # class indices; absent if they are unknown
 }
 OPTIONAL = ("log_variances", "factors")
+# Written column by column, which compresses better, unlike codes, whose first rows can be read alone.
+_BY_COLUMN = ("log_variances", "factors")
+# Bits behind the point that kept log-variances have, of 23 in float32: a variance is within 0.2%, and the
+# file a fifth smaller. Codes keep all: DCI's informativeness rises by 0.002 to 0.004 if they have 10 to 12.
+_BITS = 10
 
 
 def write_codes(
@@ -40,11 +45,31 @@ def write_codes(
     arrays: dict[str, Any] = {
         name: np.asarray(given[name], kind) for name, (kind, _) in LAYOUT.items() if given[name] is not None
     }
+    arrays |= {name: np.asfortranarray(arrays[name]) for name in _BY_COLUMN if name in arrays}
     np.savez_compressed(folder / file, **arrays)
 
 
+def round_log_variances(log_variances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round log-variances [N, D] to the precision in which a trained cell keeps them.
+
+    It is done before they are scored, so that the scores of the kept file are the recorded ones.
+
+    >>> round_log_variances(np.array([-4.0001, 0.1], np.float32))
+    array([-4.        ,  0.09997559], dtype=float32)
+    """
+    dropped = 23 - _BITS
+    bits = np.ascontiguousarray(log_variances, np.float32).view(np.uint32)
+    half = np.uint32((1 << (dropped - 1)) - 1) + ((bits >> dropped) & 1)  # halves become even
+    rounded: NDArray[np.float32] = ((bits + half) >> dropped << dropped).view(np.float32)
+    return rounded
+
+
 def read_codes(
-    folder: str | Path, *names: str, record: Record | None = None, file: str = FILE
+    folder: str | Path,
+    *names: str,
+    record: Record | None = None,
+    file: str = FILE,
+    rows: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Read the arrays of a cell's codes, by name.
 
@@ -54,6 +79,7 @@ def read_codes(
             are none.
         record: record of the cell, if it was read before.
         file: name of the file; by default that of the codes at the end of the training.
+        rows: read at most this many rows, the first; None for all.
 
     Raises:
         Damaged: the file, or the record with its digest, has changed since it was written.
@@ -63,7 +89,7 @@ def read_codes(
     layout = {name: LAYOUT[name] for name in names or LAYOUT}
     content = read_file(folder, file, record)
     latents = record["cell"]["latent_size"]
-    return unpack(content, layout, {"latents": latents} if latents else {}, optional=OPTIONAL)
+    return unpack(content, layout, {"latents": latents} if latents else {}, OPTIONAL, rows)
 
 
 def has_codes(folder: Path, record: Record) -> bool:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,51 +57,57 @@ def read_curves(
             a measure.
         FileNotFoundError: there is no such file.
     """
-    names = list(_read_columns(folder, None, record)) if measures is None else [STEP, *measures]
-    columns = [name for name in names if _is_total(name)] if measures is None else names
-    if STEP not in columns:
-        raise Damaged(f"it has no column {STEP}")
-    table = _read_columns(folder, columns, record)
-    if not np.isfinite(table.to_numpy()).all():
-        raise Damaged("it holds numbers that are not finite")
-    return {name: table[name].to_numpy() for name in columns}
+    return read_log(folder, record).measure(measures)
 
 
-def read_heldout(
-    folder: str | Path, measures: Sequence[str], record: Record | None = None
-) -> dict[str, np.ndarray] | None:
-    """Read ``step`` and measures of held-out images from the rows with values.
-
-    Args:
-        folder: folder of the cell.
-        measures: columns of the file, such as ``heldout_kl``.
-        record: record of the cell, if it was read before.
-
-    Returns:
-        Finite values; None if the file does not have these columns, or no value in them.
-
-    Raises:
-        Damaged, FileNotFoundError: as for :func:`read_curves`.
-    """
-    columns = [STEP, *measures]
-    if not {*measures} <= {*_read_columns(folder, None, record)}:
-        return None
-    table = _read_columns(folder, columns, record)
-    rows = np.isfinite(table.to_numpy()).all(1)
-    return {name: table[name].to_numpy()[rows] for name in columns} if rows.any() else None
-
-
-def _read_columns(folder: str | Path, columns: Sequence[str] | None, record: Record | None) -> pd.DataFrame:
-    """Read columns as numbers, or only the header if they are None."""
+def read_log(folder: str | Path, record: Record | None = None) -> Log:
+    """Read the whole log of a cell's training; arguments and errors as for :func:`read_curves`."""
     import pandas as pd
 
-    content = io.BytesIO(read_file(folder, FILE, record))
     try:
-        if columns is None:
-            return pd.read_csv(content, nrows=0)
-        return pd.read_csv(content, usecols=columns, dtype=float)
+        return Log(pd.read_csv(io.BytesIO(read_file(folder, FILE, record)), dtype=float))
     except (ValueError, OverflowError) as error:
         raise Damaged(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of a cell's training, which was read once.
+
+    Attributes:
+        table: a row for each step that was logged, as numbers.
+    """
+
+    table: pd.DataFrame
+
+    def measure(self, measures: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Return ``step`` and measures, as :func:`read_curves` does.
+
+        Raises:
+            Damaged: the file lacks one, or one of its numbers is not finite.
+        """
+        names = [name for name in self.table if _is_total(name)] if measures is None else [STEP, *measures]
+        lacking = [name for name in dict.fromkeys([STEP, *names]) if name not in self.table]
+        if lacking:
+            raise Damaged(f"it has no column {lacking[0]}")
+        if not np.isfinite(self.table[names].to_numpy()).all():
+            raise Damaged("it holds numbers that are not finite")
+        return {name: self.table[name].to_numpy() for name in names}
+
+    def measure_heldout(self, measures: Sequence[str]) -> dict[str, np.ndarray] | None:
+        """Return ``step`` and measures of held-out images, in the rows with values.
+
+        Args:
+            measures: columns of the file, such as ``heldout_kl``.
+
+        Returns:
+            Finite values; None if the file does not have these columns, or no value in them.
+        """
+        columns = [STEP, *measures]
+        if not {*columns} <= {*self.table}:
+            return None
+        rows = np.isfinite(self.table[columns].to_numpy()).all(1)
+        return {name: self.table[name].to_numpy()[rows] for name in columns} if rows.any() else None
 
 
 def _is_total(column: str) -> bool:

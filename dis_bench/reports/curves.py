@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from dis_bench.records.columns import join_images
-from dis_bench.records.curves import FILE, STEP, read_curves, read_heldout
-from dis_bench.records.schema import Damaged
+from dis_bench.records.curves import FILE, STEP, read_log
+from dis_bench.records.schema import Damaged, Record
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
 MOST_POINTS = 200
@@ -46,20 +46,22 @@ class Curve:
     heldout: Heldout | None = None
 
 
-def read_curve(folder: str | Path, problems: list[str]) -> Curve | None:
+def read_curve(folder: str | Path, problems: list[str], record: Record | None = None) -> Curve | None:
     """Read the training curve of a cell.
 
     Args:
         folder: folder of the cell.
         problems: list that a sentence is appended to if the file is missing or unusable.
+        record: record of the cell, if it was read before.
 
     Returns:
         The curve, or None if it cannot be read.
     """
     path = Path(folder) / FILE
     try:
-        columns = read_curves(folder)
-        heldout = read_heldout(folder, [join_images(name, "heldout") for name in ("reconstruction", "kl")])
+        log = read_log(folder, record)
+        columns = log.measure()
+        heldout = log.measure_heldout([join_images(name, "heldout") for name in ("reconstruction", "kl")])
     except FileNotFoundError:
         problems.append(f"{path} is missing; its training curve is left out.")
         return None

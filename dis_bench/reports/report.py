@@ -17,17 +17,16 @@ from dis_bench.records.table import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
-from dis_bench.reports.doctor.shown import examine_shown
 from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
 from dis_bench.reports.figures.published import plan_published
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page.render import describe_cells, render_page, render_play
-from dis_bench.reports.play.gather import gather_play
 from dis_bench.reports.published.reported import Reported, find_reported, name_unused
 from dis_bench.reports.published.source import read_sources
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
+from dis_bench.reports.shown import gather_shown
 from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
 
@@ -58,7 +57,9 @@ class Report:
 
 
 @neutral(warn=True)
-def build_report(folder: Folders, published: Sequence[str | Path] = ()) -> Report:
+def build_report(
+    folder: Folders, published: Sequence[str | Path] = (), most_played: int | None = None
+) -> Report:
     """Read result folders and build all files of their report in memory.
 
     A cell that is in several folders counts once.
@@ -66,6 +67,8 @@ def build_report(folder: Folders, published: Sequence[str | Path] = ()) -> Repor
     Args:
         folder: the result folder, or a list of several.
         published: sources of published figures to show, by name or file.
+        most_played: the largest number of cells to play with; None decides as
+            :func:`dis_bench.reports.play.choose.find_most`.
 
     Raises:
         InputError: there is no such folder, or it contains no readable results, or a source cannot be read.
@@ -86,10 +89,9 @@ def build_report(folder: Folders, published: Sequence[str | Path] = ()) -> Repor
     total = sum(len(plan) for plan in plans)
     with bar(total=total, desc="report", unit="figure") as progress:
         images = [[_drawn(plan(), progress) for plan in some] for some in plans]
-    play = gather_play(settings, tables, used, records, problems)
-    quantities += add_udr(settings, tables, problems)
+    play, examined = gather_shown(settings, tables, used, records, problems, most_played)
+    quantities += add_udr(settings, tables, used, problems)
     caveats = find_caveats(records, problems, anchors, settings) + name_unused(reported, sources)
-    examined = examine_shown(settings, tables, used, records)
     page = render_page(
         *(settings, tables, quantities, headlines, images, caveats, records, reported, examined), play.data
     )

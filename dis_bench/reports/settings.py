@@ -53,6 +53,7 @@ class Setting:
         notes: notes that legends add to the name of a model, by :func:`plain_name`.
         baselines: the labels of the models that say that they are baselines.
         score_curves: scores during training, by the hash of their cell, for cells that have some.
+        records: the cells' records by hash, with their folders.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Setting:
     notes: dict[str, str] = field(default_factory=dict)
     baselines: tuple[str, ...] = ()
     score_curves: dict[str, ScoreCurve] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
 
     @property
     def steps(self) -> int | None:
@@ -98,7 +100,8 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         baselines = tuple(
             sorted({_label(r["cell"], names) for r in part if declared.is_baseline(r["cell"]["model"])})
         )
-        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, baselines, curves))
+        given = {record["hash"]: record for record in part}
+        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, baselines, curves, given))
     return settings
 
 

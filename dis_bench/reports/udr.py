@@ -12,8 +12,10 @@ from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics.udr import udr
 from dis_bench.records.codes import FILE, read_codes
-from dis_bench.records.schema import Damaged
+from dis_bench.records.schema import Damaged, Record
+from dis_bench.reports.headline import lead_score
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.selection import choose_configurations
 from dis_bench.reports.settings import Setting
 
 if TYPE_CHECKING:
@@ -34,22 +36,31 @@ UDR = Quantity(
 # and fewer in a setting of many configurations.
 MOST_SEEDS, FEWEST_SEEDS = 10, 5
 _MOST_FILES = 500
+# Of a setting with more configurations, some have no UDR.
+MOST_CONFIGURATIONS = 200
+# Images of each seed; the authors' program takes 1,000.
+MOST_ROWS = 5_000
 
 # A spread would suggest independent values: no ordering is ever claimed for UDR.
 NOTE = (
     "UDR compares the seeds of a configuration with each other, so it has no spread and is never bold; it "
-    f"uses the first {MOST_SEEDS} seeds, and down to {FEWEST_SEEDS} in a setting of many configurations."
+    f"uses {MOST_ROWS:,} images and the first {MOST_SEEDS} seeds, {FEWEST_SEEDS} in a setting of many "
+    f"configurations, of which at most {MOST_CONFIGURATIONS} have it."
 )
 
 
-def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[str]) -> list[Quantity]:
+def add_udr(
+    settings: list[Setting], tables: list[pd.DataFrame], used: list[list[Quantity]], problems: list[str]
+) -> list[Quantity]:
     """Add UDR to the tables of :func:`dis_bench.reports.tables.summarise`.
 
     Args:
-        settings: the settings whose cells are read; UDR uses all their images, and leaves out latents of 0.01
-            nats or less.
+        settings: the settings whose cells are read; UDR uses their first :data:`MOST_ROWS` images, and leaves
+            out latents of 0.01 nats or less.
         tables: of the same settings; each gets ``udr_mean``, ``udr_std`` (always NaN) and ``udr_n``, the
-            number of seeds compared: at most :data:`MOST_SEEDS`, the lowest with stored codes.
+            number of seeds compared: at most :data:`MOST_SEEDS`, the lowest with stored codes. Of more than
+            :data:`MOST_CONFIGURATIONS`, the best of each model and a spread of the others are chosen.
+        used: likewise, the quantities that they have; the leading score decides which are best.
         problems: receives a sentence for each unusable file; missing files are ignored.
 
     Returns:
@@ -61,9 +72,10 @@ def add_udr(settings: list[Setting], tables: list[pd.DataFrame], problems: list[
     total = sum(len(table) for table in tables)
     with bar(total=total, desc="udr", unit="configuration") as progress:
         columns: list[list[tuple[float, int]]] = [[] for _ in tables]
-        for setting, table, column in zip(settings, tables, columns, strict=True):
+        for setting, table, some_used, column in zip(settings, tables, used, columns, strict=True):
             done = setting.done
-            cells = dict(tuple(done.groupby("label", sort=False)))
+            chosen = choose_configurations(table, lead_score(some_used), MOST_CONFIGURATIONS)
+            cells = dict(tuple(done[done["label"].isin(chosen)].groupby("label", sort=False)))
             most = min(MOST_SEEDS, max(FEWEST_SEEDS, _MOST_FILES // len(table)))
             for label in table["label"]:
                 some = cells.get(label, done[:0])
@@ -87,8 +99,10 @@ def _score_seeds(
     """
     codes: list[np.ndarray] = []
     compared = []
-    for number, folder in zip(cells.index, cells["folder"], strict=True):
-        table = _read_codes(folder, problems) if len(codes) < most else None
+    for number, hash_, folder in zip(cells.index, cells["hash"], cells["folder"], strict=True):
+        if len(codes) == most:
+            break
+        table = _read_codes(folder, setting.records.get(hash_), problems)
         if table is not None:
             codes.append(table)
             compared.append(number)
@@ -103,10 +117,10 @@ def _score_seeds(
         return math.nan, 0
 
 
-def _read_codes(folder: str, problems: list[str]) -> np.ndarray | None:
+def _read_codes(folder: str, record: Record | None, problems: list[str]) -> np.ndarray | None:
     path = Path(folder) / FILE
     try:
-        return read_codes(folder, "codes")["codes"]
+        return read_codes(folder, "codes", record=record, rows=MOST_ROWS)["codes"]
     except FileNotFoundError:
         return None
     except Damaged as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dis_bench.errors import InputError, shown
 from dis_bench.paths import check_path
 from dis_bench.records.store import Store
 from dis_bench.records.sweep import sweep
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 Folders = str | Path | Sequence[str | Path]
 
+MOST_PLAYED = 500  # cells; each takes a tenth of a second, and 30 to 80 kB of the page
 FRAME = 800  # CSS pixels, the height of a page in a notebook
 
 
 def write_report(
-    folder: Folders, out: str | Path | None = None, published: Sequence[str | Path] = ()
+    folder: Folders,
+    out: str | Path | None = None,
+    published: Sequence[str | Path] = (),
+    play: int | None = None,
 ) -> Path:
     """Write the report of a result folder, or of several as one.
 
@@ -36,6 +41,8 @@ def write_report(
         out: the folder to write to; if None ``folder/report``, or ``report`` for several folders.
         published: sources of published figures to show beside measured ones: names (``dis-bench list
             published``), or paths of TOML files of the same form.
+        play: the largest number of cells to play with on the page, up to :data:`MOST_PLAYED`. None takes 36
+            if each configuration can have one, otherwise 12 or one for each model.
 
     Returns:
         The path of ``index.html``.
@@ -43,11 +50,14 @@ def write_report(
     Raises:
         InputError: there are no results, the report cannot be written there, or a source cannot be read.
     """
-    return make_report(folder, out, published)[1]
+    return make_report(folder, out, published, play)[1]
 
 
 def report(
-    *folders: str | Path, out: str | Path | None = None, published: Sequence[str | Path] = ()
+    *folders: str | Path,
+    out: str | Path | None = None,
+    published: Sequence[str | Path] = (),
+    play: int | None = None,
 ) -> WrittenReport:
     """Write the report of result folders, which a notebook then shows.
 
@@ -55,6 +65,7 @@ def report(
         folders: the ``--out`` folders of runs; ``results`` by default.
         out: the folder to write to; if None ``FOLDER/report``, or ``report`` for several folders.
         published: sources of published figures, as in :func:`write_report`.
+        play: the largest number of cells to play with, as in :func:`write_report`.
 
     Returns:
         The report: ``path`` is that of its page; as the last value of a notebook's cell it shows the page.
@@ -62,7 +73,7 @@ def report(
     Raises:
         InputError: there are no results, or the report cannot be written there.
     """
-    built, path = make_report(folders or ("results",), out, published)
+    built, path = make_report(folders or ("results",), out, published, play)
     return WrittenReport(path, built.summary)
 
 
@@ -89,13 +100,18 @@ class WrittenReport:
 
 
 def make_report(
-    folder: Folders, out: str | Path | None = None, published: Sequence[str | Path] = ()
+    folder: Folders,
+    out: str | Path | None = None,
+    published: Sequence[str | Path] = (),
+    play: int | None = None,
 ) -> tuple[Report, Path]:
     """Build a report and write it; arguments and errors as in :func:`write_report`.
 
     Returns:
         The report, and the path of its ``index.html``.
     """
+    if play is not None and not (type(play) is int and 0 <= play <= MOST_PLAYED):
+        raise InputError(f"play must be a whole number from 0 to {MOST_PLAYED}, but {shown(play)} was given.")
     given = [folder] if isinstance(folder, (str, Path)) else list(folder)
     with temporary_files_in(given[0] if out is None else out):
         from dis_bench.reports.report import build_report
@@ -106,6 +122,6 @@ def make_report(
         check_folder(out)
         for one in folders:
             sweep(Store(one))
-        report = build_report(folders, published)
+        report = build_report(folders, published, play)
         publish(out, report.files)
         return report, out / "index.html"

@@ -23,6 +23,26 @@ def test_out_and_folder(capsys, tmp_path):
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {tmp_path / 'there' / 'index.html'}"
 
 
+def test_the_user_chooses_how_many_cells_are_played_with(capsys, tmp_path):
+    write_study(tmp_path, betas=[1, 4], seeds=[0, 1])
+    pages = {}
+    for number in ("0", "1", "3", None):
+        out = tmp_path / f"report{number}"
+        chosen = ["--play", number] if number else []
+        assert main(["report", str(tmp_path), "--out", str(out), *chosen]) == 0
+        assert len([*out.glob("play/*.webp")]) == int(number or 4)
+        pages[number] = (out / "index.html").read_text(encoding="utf-8")
+    assert "1 of 2 configurations can be played with" in pages["1"]
+    assert "<code>dis-bench report --play N</code>" in pages["1"]
+    assert "can be played with" not in pages["0"] + pages["3"] + pages[None]
+
+
+def test_the_number_of_cells_to_play_with_is_checked_first(capsys, tmp_path):
+    for number in ("-1", "501"):
+        assert main(["report", str(tmp_path / "nothing"), "--play", number]) == 2
+        assert "play must be a whole number from 0 to 500" in capsys.readouterr().err
+
+
 def test_no_results_is_one_sentence(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["report"]) == 2

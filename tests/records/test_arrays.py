@@ -60,6 +60,15 @@ def test_arrays_come_back_and_can_be_written_to():
     assert list(unpack(few, LAYOUT, SIZES, optional=("log_variances", "factors"))) == ["codes"]
 
 
+def test_the_first_rows_can_be_read_alone():
+    given = {"codes": np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)}
+    for codes in (given["codes"], np.asfortranarray(given["codes"])):
+        for rows in (1, 4, 5, 9):
+            arrays = unpack(pack(codes=codes), LAYOUT, SIZES, rows=rows)
+            np.testing.assert_array_equal(arrays["codes"], codes[:rows])
+            assert len(arrays["factors"]) == min(rows, 5)
+
+
 def test_the_order_of_memory_does_not_matter():
     codes = np.asfortranarray(np.arange(15, dtype=np.float32).reshape(5, 3))
     np.testing.assert_array_equal(unpack(pack(codes=codes), LAYOUT, SIZES)["codes"], codes)

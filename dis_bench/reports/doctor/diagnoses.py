@@ -54,12 +54,16 @@ class Examined:
 
 
 def examine(record: Record) -> Examined:
-    """Examine a cell with all diagnoses.
+    """Read and examine a cell with all diagnoses.
 
     Args:
         record: its record, with its folder.
     """
-    parts = read_parts(record)
+    return examine_parts(read_parts(record))
+
+
+def examine_parts(parts: Parts) -> Examined:
+    """Examine a cell whose parts were read."""
     findings: dict[str, Finding] = {}
     unseen: dict[str, str] = {}
     for name, diagnose in DIAGNOSES.items():
@@ -70,7 +74,7 @@ def examine(record: Record) -> Examined:
         else:
             if finding is not None:
                 findings[name] = finding
-    return Examined(name_cell(record["cell"]), record["folder"], findings, unseen)
+    return Examined(name_cell(parts.cell), parts.record["folder"], findings, unseen)
 
 
 def name_cell(cell: dict[str, Any]) -> str:

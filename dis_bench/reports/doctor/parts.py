@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from dis_bench.records import codes, curves, pictures
 from dis_bench.records.columns import join_images
-from dis_bench.records.curves import STEP, read_curves, read_heldout
+from dis_bench.records.curves import STEP, Log, read_log
 from dis_bench.records.pictures import Pictures, read_pictures
 from dis_bench.records.schema import ENCODER, Damaged, Record
 from dis_bench.reports.doctor.finding import Unseen
@@ -93,17 +94,18 @@ def _name(measure: str) -> str:
 
 
 def read_parts(record: Record) -> Parts:
-    """Read what a cell has kept.
+    """Read what a cell has kept, each file once.
 
     Args:
         record: its record, with its folder.
     """
     lacks: dict[str, str] = {}
     read = _Reading(record, lacks)
+    log = cache(partial(read_log, record["folder"], record))
     return Parts(
         record,
-        curves=read("curves", curves.FILE, _read_log),
-        heldout=read("heldout", curves.FILE, _read_heldout),
+        curves=read("curves", curves.FILE, lambda found: _list_measures(log(), found)),
+        heldout=read("heldout", curves.FILE, lambda found: _list_heldout(log(), found)),
         codes=read("codes", codes.FILE, _read_codes),
         pictures=read("pictures", pictures.FILE, lambda found: read_pictures(found["folder"], found)),
         lacks=lacks,
@@ -146,22 +148,21 @@ def _explain_missing(record: Record, part: str) -> str:
     return "it has no decoder" if part == "pictures" else f"it has no {part}"
 
 
-def _read_log(record: Record) -> Columns:
-    """Read the columns of a training log, including those of latents if all are there."""
-    folder = record["folder"]
-    found = read_curves(folder, record=record)
+def _list_measures(log: Log, record: Record) -> Columns:
+    """Return the columns of a training log, including those of latents if all are there."""
+    found = log.measure()
     names = [f"kl_{latent}" for latent in range(record["cell"]["latent_size"])]
     if "kl" in found:
         with suppress(Damaged):  # a measure with this name may have no parts
-            found |= read_curves(folder, names, record)
+            found |= log.measure(names)
     return found
 
 
-def _read_heldout(record: Record) -> Columns:
-    """Read the rows with measures of held-out images."""
+def _list_heldout(log: Log, record: Record) -> Columns:
+    """Return the rows of a training log with measures of held-out images."""
     if not record["cell"].get("holdout"):
         raise Unseen("no images were held out (--holdout 0.1)")
-    found = read_heldout(record["folder"], [join_images("reconstruction", "heldout")], record)
+    found = log.measure_heldout([join_images("reconstruction", "heldout")])
     if found is None:
         raise Unseen("its log has no reconstruction of held-out images")
     return found

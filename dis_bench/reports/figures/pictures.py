@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dis_bench.escape import visible
-from dis_bench.plotting import Figure
+from dis_bench.plotting import Artist, Figure
 from dis_bench.records.pictures import FILE, Pictures, read_pictures
-from dis_bench.records.schema import Damaged
+from dis_bench.records.schema import Damaged, Record
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.reports.quantities import MINUS
 
@@ -24,19 +25,20 @@ _TRAVERSAL = (128, 13.0)
 _FADE = 0.85
 
 
-def find_pictures(folder: str | Path, problems: list[str]) -> Pictures | None:
+def find_pictures(folder: str | Path, problems: list[str], record: Record | None = None) -> Pictures | None:
     """Read the pictures of a cell, if it has any.
 
     Args:
         folder: the cell's folder.
         problems: receives a sentence if the file is missing or unusable.
+        record: the cell's record, if it was read before.
 
     Returns:
         The pictures, or None if they cannot be read.
     """
     path = Path(folder) / FILE
     try:
-        return read_pictures(folder)
+        return read_pictures(folder, record)
     except FileNotFoundError:
         problems.append(f"{path} is missing; its pictures are left out.")
         return None
@@ -94,6 +96,22 @@ def _fade(images: np.ndarray) -> np.ndarray:
     return (images * (1 - _FADE) + 250 * _FADE).astype(np.uint8)
 
 
+class _Pixels(Artist):
+    """An image at the bottom of a figure, which is copied there: matplotlib's own would be resampled."""
+
+    def __init__(self, pixels: np.ndarray, left: int) -> None:
+        """Take an image `[H, W, 3]`, and its distance from the left in pixels."""
+        super().__init__()
+        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        self._pixels, self._left = np.concatenate([pixels, opaque], axis=2)[::-1], left
+
+    def draw(self, renderer: Any) -> None:
+        """Copy the image."""
+        graphics = renderer.new_gc()
+        renderer.draw_image(graphics, self._left, 0, self._pixels)
+        graphics.restore()
+
+
 def _draw_grid(
     images: list[np.ndarray], labels: list[tuple[str, str]], columns: list[str], tile: int, font: float
 ) -> Figure:
@@ -108,7 +126,7 @@ def _draw_grid(
     top = round(1.9 * em) if columns else 0
     width, height = left + block.shape[1], top + block.shape[0]
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-    figure.figimage(block, left, 0, origin="upper")
+    figure.add_artist(_Pixels(block, left))
     pitch = (block.shape[0] + _GAP) / len(images)
     for row, (text, colour) in enumerate(labels):
         y = block.shape[0] - pitch * row - (pitch - _GAP) / 2

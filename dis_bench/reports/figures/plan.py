@@ -418,7 +418,10 @@ def _plan_training(
         return []
     trained = setting.done[setting.done["steps"] > 0]
     cells = trained[trained["label"].isin(labels)].groupby("label", sort=False).head(MOST_CURVES)
-    read = {cell: read_curve(folder, problems) for cell, folder in cells[["hash", "folder"]].to_numpy()}
+    read = {
+        cell: read_curve(folder, problems, setting.records.get(cell))
+        for cell, folder in cells[["hash", "folder"]].to_numpy()
+    }
     curves = {cell: curve for cell, curve in read.items() if curve is not None}
     if not curves:
         return []
@@ -470,7 +473,7 @@ def _first_seeds(
     chosen = setting.done[setting.done["label"].isin(labels) & _makes_images(setting.done)]
     for _, cells in chosen.groupby("label", sort=False):
         cell = cells.sort_values("seed").iloc[0]
-        pictures = find_pictures(cell["folder"], problems)
+        pictures = find_pictures(cell["folder"], problems, setting.records.get(cell["hash"]))
         if pictures is not None:
             shown.append((cell, pictures))
     return shown

@@ -90,7 +90,8 @@ def to_webp(png: bytes, exact: bool) -> bytes:
 
     Args:
         png: content of the file.
-        exact: keep every colour; a plot is otherwise reduced to its 256 commonest ones.
+        exact: keep every colour, as of enlarged images, which the fastest method compresses as well; a plot
+            is otherwise reduced to its 256 commonest ones.
     """
     from PIL import Image
 
@@ -98,7 +99,7 @@ def to_webp(png: bytes, exact: bool) -> bytes:
     if not exact:
         image = image.quantize(256, dither=Image.Dither.NONE).convert("RGB")
     content = io.BytesIO()
-    image.save(content, "WEBP", lossless=True, method=2)
+    image.save(content, "WEBP", lossless=True, method=0 if exact else 2)
     return content.getvalue()
 
 

@@ -105,6 +105,7 @@ def render_page(
         failed=failed[:_MOST_FAILED],
         failed_count=len(failed),
         rule=RULE,
+        choice=(play or {}).get("choice", "").split("`"),
         note=write_note(settings, quantities),
         published_note=PUBLISHED_NOTE,
         version=__version__,

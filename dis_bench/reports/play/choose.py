@@ -1,4 +1,4 @@
-"""Choice of the cells that a page plays with, the most interesting first."""
+"""Choice of the cells that a page plays with and examines, the most interesting first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from dis_bench.reports.settings import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-# A page plays with at most this many cells, of all settings together.
+# A page plays with at most this many cells, of all settings together, if all configurations can have one.
 MOST_CELLS = 36
+# Otherwise with this many, or one of each model: a sample anyway, of which each costs a tenth of a second.
+FEW_CELLS = 12
 
 
 class Chosen(NamedTuple):
@@ -26,7 +28,10 @@ class Chosen(NamedTuple):
 
 
 def choose_cells(
-    settings: list[Setting], tables: list[pd.DataFrame], used: list[list[Quantity]]
+    settings: list[Setting],
+    tables: list[pd.DataFrame],
+    used: list[list[Quantity]],
+    most: int | None = None,
 ) -> list[Chosen]:
     """Choose the cells to play with.
 
@@ -34,22 +39,50 @@ def choose_cells(
         settings: all settings.
         tables: of the same settings, from :func:`dis_bench.reports.tables.summarise`.
         used: likewise, the quantities that they have.
+        most: the largest number of cells; None decides as :func:`find_most`.
 
     Returns:
-        At most :data:`MOST_CELLS` finished cells. First those of the setting with most finished cells: the
-        best configuration by the leading score, the other end of its dial, then the others in the order of
-        the table. Of each configuration the lowest seed comes first; further seeds follow all of those.
+        Finished cells. First those of the setting with most finished cells: the best configuration by the
+        leading score, the other end of its dial, then the others in the order of the table. Of each
+        configuration the lowest seed comes first; further seeds follow all of those.
     """
-    numbers = sorted(choose_settings(settings), key=lambda number: -len(settings[number].done))
-    numbers = [number for number in numbers if settings[number].steps is not None]
-    most = max(2, MOST_CELLS // max(1, len(numbers)))
+    most = find_most(settings, tables) if most is None else most
+    numbers = _list_trained(settings)
+    share = max(2, most // max(1, len(numbers)))
     ranked = [
         (seed, number, cell)
         for number in numbers
-        for seed, cell in _rank(settings[number], tables[number], lead_score(used[number]), most)
+        for seed, cell in _rank(settings[number], tables[number], lead_score(used[number]), share)
     ]
     ranked.sort(key=lambda each: each[0])  # stable: by setting and configuration within a seed
-    return [Chosen(number, cell) for _, number, cell in ranked[:MOST_CELLS]]
+    return [Chosen(number, cell) for _, number, cell in ranked[:most]]
+
+
+def find_most(settings: list[Setting], tables: list[pd.DataFrame]) -> int:
+    """Return the number of cells that a page plays with if no other is asked for."""
+    finished = [tables[number][tables[number]["n"] > 0] for number in _list_trained(settings)]
+    if sum(map(len, finished)) <= MOST_CELLS:
+        return MOST_CELLS
+    return min(MOST_CELLS, max(FEW_CELLS, sum(table["model_name"].nunique() for table in finished)))
+
+
+def describe_chosen(chosen: list[Chosen], tables: list[pd.DataFrame]) -> str:
+    """Return a sentence on the configurations that were chosen; empty if all were."""
+    count = len({(one.setting, one.cell["label"]) for one in chosen})
+    total = sum(int((table["n"] > 0).sum()) for table in tables)
+    if not 0 < count < total:
+        return ""
+    return (
+        f"{count} of {total:,} configurations can be played with: the best by the leading score, the other "
+        "end of its dial, the best of each model, the ends of its series, and some spread over the rest. "
+        "`dis-bench report --play N` takes N cells."
+    )
+
+
+def _list_trained(settings: list[Setting]) -> list[int]:
+    """List the numbers of settings with figures whose cells were trained here, largest first."""
+    numbers = sorted(choose_settings(settings), key=lambda number: -len(settings[number].done))
+    return [number for number in numbers if settings[number].steps is not None]
 
 
 def _rank(
@@ -59,7 +92,7 @@ def _rank(
     labels = choose_configurations(table, lead, most)
     done = setting.done
     for label in [*dict.fromkeys([*_find_ends(table, lead), *labels])][:most]:
-        cells = done[done["label"] == label].sort_values("seed")
+        cells = done[done["label"] == label].sort_values("seed").head(most)
         yield from ((place, cell) for place, (_, cell) in enumerate(cells.iterrows()))
 
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dis_bench.bars import bar
-from dis_bench.errors import InputError
-from dis_bench.records import codes
-from dis_bench.records.pictures import Pictures, read_pictures
+from dis_bench.records.pictures import Pictures
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights
+from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.headline import lead_score
-from dis_bench.reports.play.choose import Chosen, choose_cells
+from dis_bench.reports.play.choose import Chosen
 from dis_bench.reports.play.images import Played, decode_latents, find_reach, take_latents
 from dis_bench.reports.play.knowledge import describe_knowledge
 from dis_bench.reports.play.sheets import draw_animation, draw_sheet, to_uri
@@ -43,8 +41,8 @@ class Play:
 
     Attributes:
         data: for the page's scripts: ``cells``, in the order of the tables; ``shown``, the hashes of those to
-            begin with; ``originals``, to which cells refer by number; and ``frozen``, the nats below which a
-            latent carries nothing.
+            begin with; ``originals``, to which cells refer by number; ``choice``, a sentence on the cells
+            that were chosen; and ``frozen``, the nats below which a latent carries nothing.
         pages: by path, the same for the page of one cell, with its decoder.
         files: animations by path.
     """
@@ -54,48 +52,31 @@ class Play:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def gather_play(
-    settings: list[Setting],
-    tables: list[pd.DataFrame],
-    used: list[list[Quantity]],
-    records: list[Record],
-    problems: list[str],
-) -> Play:
-    """Gather the cells that decode images, from their pictures and weights.
-
-    Args:
-        settings: all settings.
-        tables: of the same settings, from :func:`dis_bench.reports.tables.summarise`.
-        used: likewise, the quantities that they have.
-        records: all records.
-        problems: receives a sentence for each file that cannot be read.
-    """
-    chosen = choose_cells(settings, tables, used)
-    by_hash = {record["hash"]: record for record in records}
-    play = Play({"frozen": FROZEN, "originals": [], "cells": []})
-    gathering = _Gathering(play, problems)
-    for one in bar(chosen, "play", unit="model"):
-        gathering.add(one, settings[one.setting], used[one.setting], by_hash[one.cell["hash"]])
-    # The best and the other end of its dial come first, if both could be rebuilt.
-    play.data["shown"] = [entry["hash"] for entry in play.data["cells"][:LIVE]]
-    order = {hash_: place for place, hash_ in enumerate(h for s in settings for h in s.cells["hash"])}
-    play.data["cells"].sort(key=lambda entry: order[entry["hash"]])
-    return play
-
-
-class _Gathering:
+class Gathering:
     """Everything gathered so far, with the room that is left."""
 
-    def __init__(self, play: Play, problems: list[str]) -> None:
-        self._play, self._problems = play, problems
+    def __init__(self, problems: list[str]) -> None:
+        """Begin with nothing.
+
+        Args:
+            problems: receives a sentence for each file that cannot be read.
+        """
+        self._play = Play({"frozen": FROZEN, "originals": [], "cells": []})
+        self._problems = problems
         self._live, self._bytes = 0, 0
 
-    def add(self, one: Chosen, setting: Setting, used: list[Quantity], record: Record) -> None:
-        """Add a cell, if it keeps pictures."""
-        pictures = _read(read_pictures, record, [])  # the figures say so if they cannot be read
-        if pictures is None:
+    def add(self, one: Chosen, setting: Setting, used: list[Quantity], parts: Parts) -> None:
+        """Add a cell, if it keeps pictures.
+
+        Args:
+            one: the cell.
+            setting: its setting.
+            used: the quantities that the setting has.
+            parts: what the cell has kept.
+        """
+        pictures, record, arrays = parts.pictures, parts.record, parts.codes or {}
+        if pictures is None:  # the figures say so if they cannot be read
             return
-        arrays = _read(codes.read_codes, record, []) or {}
         played, program, why = self._decode(record, pictures, arrays.get("codes"))
         entry = {
             "hash": record["hash"],
@@ -112,6 +93,20 @@ class _Gathering:
         name = Path(record["folder"]).name
         self._play.files[f"play/{name}.webp"] = draw_animation(played.rows)
         self._place(entry, name, played, program)
+
+    def finish(self, settings: list[Setting], choice: str) -> Play:
+        """Return everything, in the order of the tables.
+
+        Args:
+            settings: all settings.
+            choice: a sentence on the cells that were chosen.
+        """
+        # The best and the other end of its dial come first, if both could be rebuilt.
+        self._play.data["shown"] = [entry["hash"] for entry in self._play.data["cells"][:LIVE]]
+        order = {hash_: place for place, hash_ in enumerate(h for s in settings for h in s.cells["hash"])}
+        self._play.data["cells"].sort(key=lambda entry: order[entry["hash"]])
+        self._play.data["choice"] = choice
+        return self._play
 
     def _decode(self, record: Record, pictures: Pictures, numbers: Any) -> tuple[Played, Program | None, str]:
         """Decode a cell's latents, or take what it kept; say why a page cannot decode."""
@@ -189,17 +184,6 @@ def _describe(played: Played) -> dict[str, Any]:
 
 def _round(numbers: Any, digits: int) -> list[float]:
     return [round(float(number), digits) for number in np.asarray(numbers)]
-
-
-def _read(read: Any, record: Record, problems: list[str]) -> Any:
-    """Read a file beside a record; return None if there is none that can be read."""
-    try:
-        return read(record["folder"], record=record)
-    except FileNotFoundError:
-        return None
-    except (Damaged, InputError) as error:
-        problems.append(str(error))
-        return None
 
 
 def _write_score(cell: pd.Series, lead: Quantity | None) -> str:

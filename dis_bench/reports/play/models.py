@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dis_bench import registry
-from dis_bench.models.building import build_model
 from dis_bench.models.model import Model
 from dis_bench.nn.compiled import convolving_with
+from dis_bench.records.rebuilding import build_again, fill
 from dis_bench.records.schema import Record
 from dis_bench.records.weights import read_weights
 
@@ -63,21 +63,13 @@ def rebuild(record: Record, image_shape: Shape) -> Trained:
         Damaged: the weights have changed since they were written.
         FileNotFoundError: the weights were not kept.
     """
-    cell = record["cell"]
     for kind, what in (("models", "model"), ("networks", "network")):
-        if registry.installed(kind, cell.get(what, "")) is None:
+        if registry.installed(kind, record["cell"].get(what, "")) is None:
             raise NotRebuilt(f"its {what} is not installed here under that name")
     weights = read_weights(record["folder"], record)
     try:
-        model, networks = build_model(
-            cell["model"],
-            image_shape=image_shape,
-            network=cell["network"],
-            latent_size=cell["latent_size"],
-            likelihood=cell["likelihood"],
-            **cell["hyperparameters"],
-        )
-        networks.load_state_dict(weights)
+        model, networks = build_again(record, image_shape)
+        fill(networks, weights, model.name)
     except Exception as error:  # another version of a plug-in may differ in anything
         raise NotRebuilt(f"its weights do not fit the installed code ({type(error).__name__})") from None
     return Trained(model, networks.eval())

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dis_bench.neutral import neutral
+from dis_bench.records.codes import round_log_variances
 from dis_bench.records.columns import join_images
 from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows, read_factors
 from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
@@ -137,7 +138,7 @@ def _gather(
     logvar = found.get("log_variances")
     return Evaluation(
         codes=found["codes"].float().numpy(),
-        log_variances=None if logvar is None else logvar.float().numpy(),
+        log_variances=None if logvar is None else round_log_variances(logvar.float().numpy()),
         factors=read_factors(trained.dataset, indices),
         measures=measures,
     )

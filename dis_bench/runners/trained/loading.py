@@ -15,6 +15,7 @@ from dis_bench.paths import check_path
 from dis_bench.records.cell import plain_name
 from dis_bench.records.exported import is_exported, read_export
 from dis_bench.records.parts import list_kept
+from dis_bench.records.rebuilding import build_again, fill
 from dis_bench.records.record import find_only_cell, read_trained
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights, read_weights
@@ -73,8 +74,8 @@ def load(
     >>> trained.encode(trained.dataset.images([0, 1])).shape
     torch.Size([2, 10])
     """
-    kept = read_export(where) if _is_exported(where) else _read_cell(_find_folder(where))
-    record, cell = kept[0], kept[0]["cell"]
+    kept = Kept(*read_export(where)) if _is_exported(where) else _read_cell(_find_folder(where))
+    record, cell = kept.record, kept.record["cell"]
     make = partial(_load_dataset, cell, dataset, data_dir)
     made = None
     if "images" not in record:  # an earlier version wrote it
@@ -82,7 +83,7 @@ def load(
         record = {**record, "images": {"shape": [*made.image_shape], "pixel_max": made.pixel_max}}
     channels, height, width = record["images"]["shape"]
     built, networks = _build(record, (channels, height, width), model, network)
-    _fill(networks, kept[1], plain_name(cell["model"]))
+    fill(networks, kept.weights, plain_name(cell["model"]))
     from dis_bench.runners.device import choose_device
 
     networks.to(choose_device(device)).eval().requires_grad_(False)
@@ -132,22 +133,11 @@ def _read_cell(folder: Path) -> Kept:
 
 def _build(record: Record, shape: tuple[int, int, int], model: Any, network: Any) -> tuple[Any, Any]:
     """Build the model and its networks as for training; their weights are new."""
-    from dis_bench.models import build_model
-
     cell = record["cell"]
     chosen = _choose("models", cell["model"], cell["model_version"], model)
     networks = _choose("networks", cell["network"], cell.get("network_version", ""), network)
-    given = {**cell["hyperparameters"], **cell.get("schedules", {})}
     with blaming(f"model '{plain_name(cell['model'])}' cannot be built again"):
-        return build_model(
-            chosen,
-            image_shape=shape,
-            network=networks,
-            latent_size=cell["latent_size"],
-            likelihood=cell["likelihood"],
-            seed=cell["seed"],
-            **given,
-        )
+        return build_again(record, shape, chosen, networks)
 
 
 def _choose(kind: str, recorded: str, version: str, given: Any) -> Any:
@@ -172,23 +162,6 @@ def _choose(kind: str, recorded: str, version: str, given: Any) -> Any:
             f"the code of {one} '{name}' is {plugin.version}, but was {version} in training.", stacklevel=5
         )
     return plugin.name if given is None else given
-
-
-def _fill(networks: Any, weights: Mapping[str, torch.Tensor], model: str) -> None:
-    """Copy weights into networks that were built again.
-
-    Raises:
-        InputError: names or shapes differ, because the code of the networks has changed.
-    """
-    wanted = {name: list(value.shape) for name, value in networks.state_dict().items()}
-    there = {name: list(value.shape) for name, value in weights.items()}
-    for name in [*wanted, *there]:
-        if wanted.get(name) != there.get(name):
-            raise InputError(
-                f"the networks of model '{model}' have changed since this cell was trained: '{name}' is "
-                f"{there.get(name, 'not')} in the weights, but {wanted.get(name, 'not')} in the networks."
-            )
-    networks.load_state_dict(dict(weights))
 
 
 def _load_dataset(cell: Mapping[str, Any], given: Any, data_dir: str | Path | None) -> Dataset:

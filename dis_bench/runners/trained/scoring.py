@@ -15,6 +15,7 @@ from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score_representation
 from dis_bench.neutral import neutral, one_thread
+from dis_bench.records.codes import round_log_variances
 from dis_bench.runners.scoring.rows import draw_rows, read_factors
 from dis_bench.runners.scoring.scores import SCORING_SEED
 from dis_bench.runners.training.image_losses import BATCH
@@ -72,7 +73,9 @@ def _encode(rows: np.ndarray, dataset: Dataset, posterior: Posterior) -> tuple[n
             progress.update(len(some))
     log_variances = [part for _, part in parts if part is not None]
     codes = torch.cat([part for part, _ in parts]).cpu().numpy()
-    return codes, torch.cat(log_variances).cpu().numpy() if log_variances else None
+    if not log_variances:
+        return codes, None
+    return codes, round_log_variances(torch.cat(log_variances).cpu().numpy())
 
 
 def _find_recorded(record: Record) -> tuple[list[str], dict[str, dict[str, Any]]]:

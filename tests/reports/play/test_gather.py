@@ -6,9 +6,9 @@ import pytest
 from dis_bench.records.record import read_records
 from dis_bench.records.weights import FILE
 from dis_bench.reports.play import choose, gather
-from dis_bench.reports.play.choose import choose_cells
-from dis_bench.reports.play.gather import gather_play
+from dis_bench.reports.play.choose import choose_cells, describe_chosen, find_most
 from dis_bench.reports.play.knowledge import name_factors
+from dis_bench.reports.shown import gather_shown
 from tests.reports.made_up import reseal, write_study
 from tests.reports.play.played import fill_cell, make_codes, write_played
 
@@ -25,7 +25,7 @@ def play_of(tabulated):
     def play(folder):
         records, problems = read_records(folder)
         settings, tables, quantities = tabulated(records)
-        return gather_play(settings, tables, [quantities] * len(tables), records, problems), problems
+        return gather_shown(settings, tables, [quantities] * len(tables), records, problems)[0], problems
 
     return play
 
@@ -151,6 +151,20 @@ def test_many_cells_are_chosen_best_first_and_lowest_seeds_first(study, tabulate
     labels = tables[0]["label"].tolist()
     assert chosen[0].cell["label"] == labels[tables[0]["mig_mean"].argmax()]
     assert chosen[1].cell["label"] in (labels[0], labels[-1])
+
+
+def test_of_more_configurations_than_can_be_played_with_a_few_are(study, tabulated):
+    settings, tables, quantities = tabulated(study(betas=range(1, 37), seeds=[0]))
+    assert find_most(settings, tables) == 36
+    assert describe_chosen(choose_cells(settings, tables, [quantities]), tables) == ""
+    settings, tables, quantities = tabulated(study(betas=range(1, 38), seeds=[0, 1]))
+    chosen = choose_cells(settings, tables, [quantities])
+    assert len(chosen) == find_most(settings, tables) == 12
+    assert describe_chosen(chosen, tables).startswith("12 of 37 configurations can be played with: the best")
+    for most, configurations in ((0, 0), (3, 3), (40, 37), (74, 37), (500, 37)):
+        chosen = choose_cells(settings, tables, [quantities], most)
+        assert len(chosen) == min(most, 74)
+        assert len({one.cell["label"] for one in chosen}) == configurations
 
 
 def test_encoders_and_failures_are_not_played(study, tabulated):
