@@ -6,9 +6,8 @@
 For each: seconds until the first batch of 64 of a new process, when nothing was converted before and when it
 was; milliseconds of a later batch; and the process's largest resident memory beyond that of torch. MNIST has
 its 70,000 images, in files of noise packed as the official ones are; Cars3D and SmallNORB have all of theirs.
-MPI3D has a tenth of its images, and Falcor3D and Isaac3D have 15,552 and 11,520, since the whole sets take up
-to 13 GB. Of the others, 2,000 images are made. All have the authors' size and format; converting takes time
-in proportion to the number of images.
+MPI3D has a tenth of its images. Of the others, about 2,000 images are made. All have the authors' size and
+format; converting takes time in proportion to the number of images.
 """
 
 from __future__ import annotations
@@ -126,14 +125,14 @@ class ShortFalcor3D(Falcor3D):
     """Falcor3D without most places of the camera."""
 
     name = "falcor3d_short"
-    grid = shorten(Falcor3D.grid, camera_y=2, camera_z=1)
+    grid = shorten(Falcor3D.grid, camera_x=2, camera_y=1, camera_z=1)
 
 
 class ShortIsaac3D(Isaac3D):
     """Isaac3D without most of its colours and lights."""
 
     name = "isaac3d_short"
-    grid = shorten(Isaac3D.grid, object_color=1, wall_color=1, lighting_y=2, lighting_intensity=3)
+    grid = shorten(Isaac3D.grid, object_color=1, wall_color=1, lighting_y=1, lighting_intensity=1)
 
 
 def smooth(height: int, width: int, number: int) -> np.ndarray:
@@ -205,7 +204,7 @@ def make_smallnorb(folder: Path) -> str:
 
 
 def make_falcor3d(folder: Path) -> str:
-    """Write 15,552 renderings of 128x128 pixels in a zip archive."""
+    """Write 2,160 renderings of 128x128 pixels in a zip archive."""
     some = [encode(128, 128, "PNG", number) for number in range(40)]
     with zipfile.ZipFile(folder / "Falcor3D_down128.zip", "w") as archive:
         for number in range(len(ShortFalcor3D.grid)):
@@ -214,7 +213,7 @@ def make_falcor3d(folder: Path) -> str:
 
 
 def make_isaac3d(folder: Path) -> str:
-    """Write 11,520 renderings of 128x128 pixels in a folder."""
+    """Write 1,920 renderings of 128x128 pixels in a folder."""
     some = [encode(128, 128, "PNG", number) for number in range(40)]
     (folder / "Isaac3D_down128" / "images").mkdir(parents=True)
     for number in range(len(ShortIsaac3D.grid)):

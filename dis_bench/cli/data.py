@@ -26,6 +26,7 @@ examples:
 
 Archives are stored in --data-dir, else in the directory that DIS_BENCH_DATA names, else in the user's cache.
 """
+UNVERIFIED = "there, but cannot be verified, since no digest of it is published."
 PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -89,7 +90,10 @@ def _fetch(args: argparse.Namespace) -> None:
     found = _find_archives(args)
     for archive in found:
         path, is_new = download.fetch(archive, args.data_dir)
-        print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
+        if archive.digests:
+            print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
+        else:
+            print(f"{path}: {UNVERIFIED}")
     print(f"Licence of the data: {found[0].licence}.")
 
 
@@ -101,7 +105,7 @@ def _verify(args: argparse.Namespace) -> None:
         if path is None:
             raise archives.missing(archive, args.data_dir)
         if not archive.digests:
-            print(f"{path}: there, but cannot be verified, since no digest of it is published.")
+            print(f"{path}: {UNVERIFIED}")
             continue
         archives.verify(archive, path)
         digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in archive.digests.items())

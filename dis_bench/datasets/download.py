@@ -43,7 +43,7 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
         data_dir: the target directory; see :func:`archives.data_directory`.
 
     Returns:
-        Its path, and True if it was downloaded by this call.
+        Its path, and True if it was downloaded by this call. It is verified, if a digest is published.
 
     Raises:
         InputError: a file of that name exists but is not the archive, no mirror delivered it, there is none,
@@ -68,7 +68,8 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
         raise InputError(f"cannot write to '{directory}': {error.strerror or error}.") from error
     if found is None:  # another process was faster
         return archives.require(archive, data_dir), False
-    archives.verify(archive, found)
+    if archive.digests:
+        archives.verify(archive, found)
     return found, False
 
 

@@ -71,7 +71,7 @@ def _describe_file(archive: Archive, other: Archive | None, data_dir: str | Path
     path = archives.find(archive, data_dir)
     if path is None and other is not None:
         path = archives.find(other, data_dir)
-    size = archive.size if path is None else path.stat().st_size
+    size = path.stat().st_size if path is not None and path.is_file() else archive.size
     bound = f"at most {_write_size(archive.limit)}" if archive.limit else "size unknown"
     where = "not here" if path is None else f"here: {path}"
     yield f"file:     {archive.file}, {_write_size(size) if size else bound}, {where}"

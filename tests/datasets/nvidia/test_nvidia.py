@@ -250,7 +250,10 @@ def test_an_empty_folder_is_refused(folder):
 def test_they_are_got_by_hand(name, capsys, tmp_path):
     assert main(["data", "fetch", name, "--data-dir", str(tmp_path)]) == 2
     assert "get it from https://drive.google.com/file/d/" in capsys.readouterr().err
-    (tmp_path / "Falcor3D").mkdir()
-    if name == "falcor3d":
-        assert main(["data", "verify", name, "--data-dir", str(tmp_path)]) == 0
-        assert "Falcor3D: there, but cannot be verified" in capsys.readouterr().out
+    folder = {"falcor3d": "Falcor3D", "isaac3d": "Isaac3D_down128"}[name]
+    (tmp_path / folder).mkdir()
+    for action in ("verify", "fetch"):
+        assert main(["data", action, name, "--data-dir", str(tmp_path)]) == 0
+        assert f"{folder}: there, but cannot be verified" in capsys.readouterr().out
+    assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0
+    assert f"size unknown, here: {tmp_path / folder}" in capsys.readouterr().out
