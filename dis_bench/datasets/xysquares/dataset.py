@@ -65,16 +65,20 @@ class XYSquares(Dataset):
         self.grid = self.make_grid(first, self.spacing, count)
 
     def build(self) -> dict[str, torch.Tensor]:
-        """Build what a square at each position covers on an axis: 255 there, 0 elsewhere."""
+        """Build what a square at each position covers on an axis: 255 there, 0 elsewhere.
+
+        With the strides of the grid, as indices on a GPU are not checked, which would wait for it.
+        """
         import torch
 
         assert self.grid is not None
         starts = torch.tensor(next(iter(self.grid)).values)[:, None]
         pixels = torch.arange(SIDE)
-        return {"covered": ((pixels >= starts) & (pixels < starts + SQUARE)).to(torch.uint8) * 255}
+        covered = ((pixels >= starts) & (pixels < starts + SQUARE)).to(torch.uint8) * 255
+        return {"covered": covered, "strides": torch.tensor(self.grid.strides)}
 
     def draw(self, indices: torch.Tensor) -> torch.Tensor:
         covered = self.tables["covered"]
-        places = self.factors(indices)
+        places = indices[:, None] // self.tables["strides"] % len(covered)
         across, down = covered[places[:, 0::2]], covered[places[:, 1::2]]  # [B, 3, 64] each
         return down[..., :, None] & across[..., None, :]

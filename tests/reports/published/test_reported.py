@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -163,3 +164,23 @@ def test_names_of_a_file_stay_text(tmp_path):
     assert "<b>T" not in page
     assert "'=1+1" in files["table.csv"].decode()
     assert r"\|x\|" in files["table.md"].decode()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sources"),
+    [
+        ({"dataset_parameters": "variant=complex"}, {"hsu2023", "disco"}),
+        ({"dataset_parameters": "size=9 variant=complex"}, {"hsu2023", "disco"}),
+        ({"dataset_parameters": "variant=toy"}, {"disco"}),
+        ({}, {"disco"}),
+    ],
+)
+def test_rows_of_a_variant_are_shown_beside_cells_of_that_variant_alone(parameters, sources):
+    """Rows that do not say their variant are shown beside any, which their differences say."""
+    setting = SimpleNamespace(cell={"dataset": "mpi3d", **parameters})
+    quantities = [MIG, Quantity("infomec_modularity", "InfoM", is_score=True)]
+    found = find_reported(setting, map(read_source, ("hsu2023", "disco")), quantities)
+    assert {one.source.name for one in found} == sources
+    for one in found:
+        assert bool(one.table.dataset_parameters) == (one.source.name == "hsu2023")
+        assert one.table.dataset_parameters or "Which of the four sets" in " ".join(one.table.differences)
