@@ -131,20 +131,18 @@ class ScreamDSprites(_Variant):
         self.fingerprint = f"{kind}:{hash_texts(digest, content, pixels)[:16]}"
 
     def build(self) -> dict[str, torch.Tensor]:
-        import torch
-
-        return {**super().build(), "painting": self._painting, "steps": torch.arange(SIDE)}
+        return {**super().build(), "painting": self._painting}
 
     def surround(self, sprites: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
         import torch
 
-        painting, steps = self.tables["painting"], self.tables["steps"]
+        painting = self.tables["painting"]
         drawn = draw_bytes(indices, 16, self.key)
         places = drawn[:, :8].view(torch.int32).long() & 0x7FFFFFFF  # [B, 2]
         room = places.new_tensor([painting.shape[1] - SIDE, painting.shape[2] - SIDE])
         top, left = (places % room).unbind(1)
-        rows, columns = top[:, None] + steps, left[:, None] + steps
-        pieces = painting[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+        every = painting.unfold(1, SIDE, 1).unfold(2, SIDE, 1).permute(1, 2, 0, 3, 4)  # copies nothing
+        pieces = every[top, left]
         colours = drawn[:, 8 : 8 + CHANNELS, None, None]
         mixed = (pieces >> 1) + (colours >> 1) + (pieces & colours & 1)  # half the sum, without its overflow
         return mixed ^ sprites
