@@ -29,6 +29,8 @@ examples:
   dis-bench run --models betavae --metrics mig dci --set betavae.beta=1,4 mig.bins=40
   dis-bench run --models factorvae dipvae1 --grid published --seeds 5
   dis-bench run --models betavae --set "betavae.beta=4,linear(0,4,0.1)"      a schedule beside a value
+  dis-bench run --datasets shapes3d --correlate "floor_hue~scale:0.2"       factors correlated in training
+  dis-bench run --holdout "shape=heart,scale<3"                             combinations kept out of training
   dis-bench run --models path/to/mine.py:MyVAE --dry-run
   dis-bench run --models betavae --seeds 0-49 --shard 3/8 --workers 4       one task of an array job of 8
   dis-bench run --models betavae --seeds 0-49 --engine ray                  on the nodes of a Ray cluster

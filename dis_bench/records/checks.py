@@ -109,6 +109,7 @@ def check_record(record: Any, folder: str) -> None:
     _check_scores_at(record)
     _check_adapted(record)
     _check_declared(record.get("declared", {}))
+    _check_readout(record.get("readout", {}))
     _check_table("left_out", record.get("left_out", {}))
     for metric, count in record.get("left_out", {}).items():
         _check_whole(f"left_out of {_shown(metric)}", count)
@@ -462,6 +463,16 @@ def _check_per_factor(record: dict[str, Any]) -> None:
     for row in rows:
         for value in row:
             _check_number("per_factor", value)
+
+
+def _check_readout(readout: Any) -> None:
+    _check_table("readout", readout)
+    for factor, accuracies in readout.items():
+        _check_line("name of a factor", factor)
+        if len(_check_list(f"readout of {_shown(factor)}", accuracies)) != 2:
+            raise Damaged(f"its readout of {_shown(factor)} is not a list of two accuracies")
+        for accuracy in accuracies:
+            _check_number("readout", accuracy, low=0)
 
 
 def _check_scores_at(record: dict[str, Any]) -> None:

@@ -78,6 +78,7 @@ class Evaluation(TypedDict, total=False):
     elbo: float  # -(reconstruction + kl)
     active_latents: float  # latents whose mean varies by more than 0.01; every trained cell has it
     kl_per_latent: list[float]  # [latent_size]
+    readout: float  # accuracy with which factors are read from codes, if a rule holds out combinations
 
 
 class Images(TypedDict):
@@ -191,6 +192,7 @@ class KeptRecord(TypedDict):
     unscored: dict[str, str]  # by metric, the reason why it gave no score
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     per_factor: NotRequired[PerFactor]  # parts of the scores, if metrics gave them
+    readout: NotRequired[dict[str, list[float]]]  # by factor, accuracies on images seen and held out
     left_out: NotRequired[dict[str, int]]  # codes that a metric left out, where they are most
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records

@@ -22,6 +22,7 @@ from dis_bench.records.columns import (
     is_measure,
     list_scores,
     own_column,
+    split_images,
 )
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
@@ -124,7 +125,7 @@ def _order_columns(found: Iterable[str], scores: list[str]) -> list[str]:
         *sorted(hyperparameters, key=lambda name: "." in name),
         *DERIVED,
         *MEASURES,
-        *sorted(measures, key=sort_key),
+        *sorted(measures, key=lambda name: (split_images(name)[1], sort_key(name))),
         *TIMES,
         *("failure", "hash", "folder"),
     ]

@@ -75,6 +75,7 @@ MEASURED = (
     Quantity("kl", "KL", "nats per image", "", 2),
     Quantity("elbo", "ELBO", "nats per image", "higher", 1),
     Quantity("active_latents", "active latents", "", "", 1, short="active"),
+    Quantity("readout", "readout of factors", "accuracy", "higher", short="readout"),
 )
 
 

@@ -276,7 +276,13 @@ def _differs(values: list[Any]) -> bool:
 def _title(cell: dict[str, Any]) -> str:
     steps = "no training steps" if not is_trained(cell) else f"{cell.get('steps', 0):,} steps"
     trained = steps if "steps" in cell else "encoders trained elsewhere"
-    return f"{plain_name(cell['dataset'])} ({cell['source']}), {trained}"
+    chosen = {word: cell.get(key, "none") for word, key in _OF_IMAGES.items()}
+    images = [f", {word} {text}" for word, text in chosen.items() if text != "none"]
+    return "".join([f"{plain_name(cell['dataset'])} ({cell['source']}), {trained}", *images])
+
+
+# Settings that a title always names if they are set: by the word for them, which images were trained on.
+_OF_IMAGES = {"correlated": "correlate", "without": "holdout_rule"}
 
 
 LONGEST_SLUG = 80  # characters: file names may be limited to 143 bytes, and contain more than this

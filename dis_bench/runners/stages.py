@@ -27,6 +27,7 @@ from dis_bench.runners.device import computing
 from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_others
 from dis_bench.runners.scoring.pictures import make_pictures
+from dis_bench.runners.scoring.readout import Readout, average, read_out
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
 from dis_bench.runners.training.log import Progress, TrainingDiverged
@@ -197,6 +198,13 @@ def keep(
         measures = dict(evaluation.measures)
         for one in others.values():
             measures |= one.measures
+        readout: Readout = {}
+        if cell.holdout_rule and trained.trainee.holdout is not None:
+            tell("reading out factors")
+            readout = read_out(
+                trained.trainee.dataset, trained.trainee.holdout, evaluation, others["heldout"]
+            )
+            measures |= average(readout)
         numbers = [value for name, value in measures.items() if name != "kl_per_latent"]
         codes = [one.codes for one in (evaluation, *others.values())]
         if not (np.isfinite(numbers).all() and all(np.isfinite(some).all() for some in codes)):
@@ -230,6 +238,7 @@ def keep(
         "timing": timing,
         "declared": declared,
         **({"adapted": trained.adapted} if trained.adapted else {}),
+        **({"readout": readout} if readout else {}),
     }
 
 

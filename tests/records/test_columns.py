@@ -27,7 +27,7 @@ def test_the_fixed_columns_are_the_schema_s_in_its_order():
         *("latent_size", "steps", "batch_size", "lr", "clip_norm", "lr_schedule", "early_stop"),
         *("precision", "kernels", "holdout", "holdout_rule", "correlate"),
         *("seed", "schedules", "beta_norm", "dial", "dial_value"),
-        *("reconstruction", "mse", "kl", "elbo", "active_latents"),
+        *("reconstruction", "mse", "kl", "elbo", "active_latents", "readout"),
         *("train_seconds", "images_per_second", "score_seconds", "failure"),
     ]
 

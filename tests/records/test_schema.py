@@ -285,6 +285,19 @@ def test_a_score_on_other_images_has_its_metric_s_range(store):
         assert len(read_records(store)[0]) == count
 
 
+def test_a_readout_has_two_accuracies_for_each_factor(store):
+    record = record_in(store)
+    for readout, count in (
+        ({"shape": [0.9, 0.4]}, 4),
+        *(
+            (wrong, 3)
+            for wrong in ({"shape": 0.9}, {"shape": [0.9]}, {"shape": [0.9, "x"]}, [0.9], {"a\nb": [0, 1]})
+        ),
+    ):
+        put_record(store, {**record, "readout": readout})
+        assert len(read_records(store)[0]) == count
+
+
 @pytest.mark.parametrize(("dial", "left"), [("beta", 4), (None, 4), ("gone", 4), (3, 3), ("", 3)])
 def test_a_dial_is_a_name_or_none(store, dial, left):
     put_record(store, {**record_in(store), "dial": dial})

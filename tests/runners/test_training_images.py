@@ -8,6 +8,7 @@ import torch
 
 from dis_bench.cli import run as command
 from dis_bench.cli.main import main
+from dis_bench.datasets.holdout import find_rule_holdout
 from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
 from dis_bench.records.store import Store
@@ -16,6 +17,9 @@ from dis_bench.reports.along import gather_score_curves
 from dis_bench.reports.report import build_report
 from dis_bench.runners import stages
 from dis_bench.runners.run import run_study
+from dis_bench.runners.scoring.evaluation import Evaluation
+from dis_bench.runners.scoring.readout import average, read_out
+from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.steps import Training
 from tests.runners.test_run import HERE
@@ -74,6 +78,7 @@ def test_a_correlated_cell_is_scored_on_the_full_set_and_on_the_correlated_one(c
     assert {*correlated["protocol"]} == {"mig", "mean_code"}
     assert correlated["unscored"] == {}
     assert {f"{name}_correlated" for name in MEASURES} <= {*correlated["evaluation"]}
+    assert "readout" not in {*correlated, *correlated["evaluation"]}
     codes, own = (
         read_codes(correlated["folder"]),
         read_codes(correlated["folder"], file="codes.correlated.npz"),
@@ -96,6 +101,10 @@ def test_a_rule_is_scored_on_the_full_set_and_on_what_it_holds_out(without):
     assert len(own["factors"]) == len({tuple(row) for row in own["factors"].tolist()}) == 48
     assert without["scores"]["heldout_mean_code"] == pytest.approx(own["codes"].mean(), abs=1e-6)
     assert "heldout_mig" in without["small"]
+    assert [*without["readout"]] == ["x", "y", "size"]
+    for name, place in (("readout", 0), ("heldout_readout", 1)):
+        accuracies = [both[place] for both in without["readout"].values()]
+        assert without["evaluation"][name] == pytest.approx(np.mean(accuracies))
 
 
 @pytest.fixture
@@ -109,6 +118,30 @@ def seen(monkeypatch):
 
     monkeypatch.setattr(Training, "_lay_out", lay_out)
     return found
+
+
+def test_the_readout_tells_which_factor_does_not_compose():
+    dataset, holdout = Tiny(), find_rule_holdout(GRID, "x<3,size=0|3")
+
+    def encode(indices, is_blind):
+        classes = GRID.factors(indices)
+        codes = np.concatenate(
+            [np.eye(size)[column] for size, column in zip(GRID.sizes, classes.T, strict=True)], axis=1
+        )
+        codes[:, -4:] *= not is_blind
+        return Evaluation(codes.astype(np.float32), None, classes, {})
+
+    sample, held = draw_rows(dataset), np.flatnonzero(holdout.contains(np.arange(256)))
+    for is_blind, accuracy in ((False, 1.0), (True, None)):
+        found = read_out(dataset, holdout, encode(sample, False), encode(held, is_blind))
+        assert {name: seen for name, (seen, _) in found.items()} == {"x": 1.0, "y": 1.0, "size": 1.0}
+        assert found["x"][1] == found["y"][1] == 1.0
+        assert found["size"][1] == accuracy or (is_blind and found["size"][1] < 0.6)
+    blind = encode(sample, True)
+    assert read_out(dataset, holdout, blind, encode(held, False))["size"][0] < 0.6
+    wide = Evaluation(np.zeros((256, 1001), np.float32), None, blind.factors, {})
+    assert read_out(dataset, holdout, wide, wide) == {}
+    assert average({}) == {}
 
 
 def test_batches_are_drawn_by_weight_and_without_what_is_held_out(tmp_path, seen):
@@ -212,12 +245,9 @@ def test_table_and_page_show_both(correlated, without, out):
     report = build_report(out)
     titles = {setting.title for setting in report.settings}
     assert titles == {
-        f"tiny (rendered), 24 steps, holdout {share}, holdout rule {rule}, correlate {pairs}"
-        for share, rule, pairs in (
-            ("0", "none", "none"),
-            ("0", "none", "x~y:0.1"),
-            ("0.1875", "x<3,size=0|3", "none"),
-        )
+        "tiny (rendered), 24 steps",
+        "tiny (rendered), 24 steps, correlated x~y:0.1",
+        "tiny (rendered), 24 steps, without x<3,size=0|3",
     }
     page = report.files["index.html"].decode()
     assert "MIG correlated" in page
