@@ -30,7 +30,7 @@ codes = factors + 0.1 * generator.standard_normal(factors.shape)
 np.savez("codes.npz", codes=codes, factors=factors)
 """
 RUN = "run --models betavae --datasets tiny.py:Tiny --steps 3 --seeds 1 --metrics mig --allow-small"
-SCORE = "score codes.npz --metrics mig dci"
+SCORE = "score codes.npz --allow-small --metrics mig dci"
 
 
 def find_pythons() -> list[str]:

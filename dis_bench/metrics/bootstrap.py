@@ -116,7 +116,8 @@ def _intervals(
     import pandas as pd
 
     skipped = resampled.isna().sum()
-    resampled = resampled.where(len(resampled) - skipped >= 2, axis=1)
+    is_enough = len(resampled) - skipped.to_numpy() >= 2
+    resampled = resampled.where(np.broadcast_to(is_enough, resampled.shape))
     shift = resampled.mean() - score
     # A plain function declares no range, so the scores that were drawn widen the default one.
     smallest, largest = np.transpose([ranges[name] for name in resampled])
