@@ -285,6 +285,7 @@ def test_another_model_shows_its_sheet_and_leads_to_its_decoder(page, report, op
 
     alone = settle(open_page(report.parent / link))
     assert alone.evaluate("play.panels.length") == 1
+    assert alone.locator(".choice").is_hidden()  # there is nothing to choose from
     drag(alone, latent, 1.0)
     assert_shows_what_torch_decodes(alone)
 
@@ -413,8 +414,10 @@ AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
-def test_axe_finds_nothing_serious(report, open_page, width, scheme):
-    page = settle(open_page(report, width=width, scheme=scheme))
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_axe_finds_nothing_serious(report, open_page, is_alone, width, scheme):
+    path = next((report.parent / "play").glob("*.html")) if is_alone else report
+    page = settle(open_page(path, width=width, scheme=scheme))
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
