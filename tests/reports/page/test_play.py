@@ -164,7 +164,9 @@ def test_the_second_model_moves_in_step(page):
     moved = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
     assert moved[1] - start[1] == pytest.approx(turn * (moved[0] - start[0]))
     assert np.abs(read_image(page, 1) - before).max() > 1
-    first, second = (np.array(page.evaluate(f"play.panels[{n}].model.cell.knows.information")) for n in (0, 1))
+    first, second = (
+        np.array(page.evaluate(f"play.panels[{n}].model.cell.knows.information")) for n in (0, 1)
+    )
     kl = np.array(page.evaluate("play.panels[1].model.cell.kl"))
     assert partner == (second[:, first[latent].argmax()] * (kl >= 0.01)).argmax()
 
