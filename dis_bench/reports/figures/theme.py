@@ -72,6 +72,8 @@ _RC: dict[str, Any] = {
     "ytick.labelsize": 9,
 }
 
+LARGE = 60_000  # bytes of a picture in the page
+
 
 def theme() -> AbstractContextManager[None]:
     """Return a context manager that applies the style of all figures."""
@@ -86,7 +88,10 @@ def to_png(figure: Figure) -> bytes:
 
 
 def to_webp(png: bytes, exact: bool) -> bytes:
-    """Return a PNG file as lossless WebP, of a fourth of its size.
+    """Return a PNG file as WebP, of a fourth of its size or less.
+
+    It is lossless, unless it is large: pictures of noise, as of models that were hardly trained, do not
+    compress without loss.
 
     Args:
         png: content of the file.
@@ -100,6 +105,9 @@ def to_webp(png: bytes, exact: bool) -> bytes:
         image = image.quantize(256, dither=Image.Dither.NONE).convert("RGB")
     content = io.BytesIO()
     image.save(content, "WEBP", lossless=True, method=0 if exact else 2)
+    if exact and len(content.getvalue()) > LARGE:
+        content = io.BytesIO()
+        image.save(content, "WEBP", quality=80)
     return content.getvalue()
 
 

@@ -6,20 +6,27 @@ const instep = (() => {
   const LEAST = 0.05; // of a factor's entropy; a latent that knows less does not know the factor
   const REACH = 3; // of a factor's slider, in both directions, in standard deviations of the prior
 
+  // What a latent knows of each factor. The codes of a frozen one may still follow a factor, in differences
+  // that the decoder does not see: it knows nothing.
+  function listKnown(model, latent) {
+    const known = model.cell.knows.information[latent];
+    return model.isFrozen(latent) ? known.map(() => 0) : known;
+  }
+
   // The factor that a latent knows best; null if it knows none.
   function findFactor(model, latent) {
-    const known = model.cell.knows?.information[latent];
-    if (!known) return null;
+    if (!model.cell.knows) return null;
+    const known = listKnown(model, latent);
     const place = known.indexOf(Math.max(...known));
     return known[place] < LEAST ? null : model.cell.knows.factors[place];
   }
 
   // The latent that knows a factor best: { latent, share, direction }; null if none knows it.
   function findLatent(model, factor) {
-    const { factors, information, directions } = model.cell.knows ?? { factors: [] };
+    const { factors, directions } = model.cell.knows ?? { factors: [] };
     const place = factors.indexOf(factor);
     if (place < 0) return null;
-    const of = information.map((row) => row[place]);
+    const of = directions.map((_, latent) => listKnown(model, latent)[place]);
     const share = Math.max(...of), latent = of.indexOf(share);
     return share < LEAST ? null : { latent, share, direction: directions[latent][place] || 1 };
   }

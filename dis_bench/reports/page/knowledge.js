@@ -7,6 +7,7 @@ const knowledge = (() => {
   const known = models.all.filter((model) => model.cell.knows);
   if (!section || known.length === 0) return {};
   section.hidden = false;
+  for (const link of document.querySelectorAll('a[href="#knowledge"]')) link.hidden = false;
 
   const SHOWN = 7; // images of a traversal
   const INFORMATION = "mutual information";

@@ -144,7 +144,7 @@ const table = (() => {
   function describe({ setting, rows, ranks, sorted }) {
     const all = setting.rows.label.length;
     const count = `${rows.length === all ? "All" : `${rows.length.toLocaleString("en")} of`} ${all.toLocaleString("en")} configurations`;
-    if (!ranks) return `${count}. A head sorts by its column; then there are ranks.`;
+    if (!ranks) return `${count}. Press the head of a column to sort by it; a score then gives ranks.`;
     const unjudged = rows.length - ranks.size;
     return `${count}, sorted by ${sorted.label}. The rank is 1 + the number of shown configurations that the ordering rule puts above: ` +
       `equal ranks are not separated${unjudged ? `; ${writing.DASH} has fewer than ${comparing.minSeeds} seeds, which the rule cannot judge` : ""}.`;

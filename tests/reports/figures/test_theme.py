@@ -1,9 +1,12 @@
 """All lines, marks and letters of a figure stand out from white."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from dis_bench.reports.figures.theme import INK, LINE, MUTED, REFERENCE_COLOURS, BetaScale
+from dis_bench.reports.figures.theme import INK, LARGE, LINE, MUTED, REFERENCE_COLOURS, BetaScale, to_webp
 from tests.reports.contrast import contrast
 
 
@@ -30,3 +33,18 @@ def test_larger_betas_are_lighter():
 def test_lines_and_letters_stand_out_from_white():
     assert min(map(contrast, (LINE, *REFERENCE_COLOURS))) >= 3
     assert min(map(contrast, (INK, MUTED))) >= 4.5
+
+
+@pytest.mark.parametrize(("noise", "loss"), [(0, 0), (20, 12)])
+def test_only_a_large_picture_loses_something(noise, loss):
+    rng = np.random.default_rng(0)
+    pixels = np.full((600, 600), 128.0) + noise * rng.standard_normal((300, 300)).repeat(2, 0).repeat(2, 1)
+    picture = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    shown = np.asarray(Image.open(io.BytesIO(to_webp(png.getvalue(), exact=True))).convert("L"), dtype=float)
+    exact = io.BytesIO()
+    picture.convert("RGB").save(exact, "WEBP", lossless=True, method=0)
+    assert (len(exact.getvalue()) > LARGE) == bool(noise)
+    assert np.abs(shown - np.asarray(picture, dtype=float)).mean() <= loss
+    assert len(to_webp(png.getvalue(), exact=True)) <= len(exact.getvalue())

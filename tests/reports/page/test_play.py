@@ -156,9 +156,7 @@ def test_interpolation_ends_where_it_should(page):
 
 
 def test_the_second_model_moves_in_step(page):
-    latent = page.evaluate(
-        "play.panels[0].model.cell.knows.information.map((row) => Math.max(...row) > 0.2)"
-    ).index(True)
+    latent = page.evaluate("play.panels[0].model.order[0]")
     partner, turn = page.evaluate(f"instep.findPartner(play.panels[0].model, {latent}, play.panels[1].model)")
     before = read_image(page, 1)
     start = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
@@ -166,15 +164,25 @@ def test_the_second_model_moves_in_step(page):
     moved = page.evaluate(f"[play.panels[0].pose.code[{latent}], play.panels[1].pose.code[{partner}]]")
     assert moved[1] - start[1] == pytest.approx(turn * (moved[0] - start[0]))
     assert np.abs(read_image(page, 1) - before).max() > 1
-    factors = page.evaluate(
-        "play.panels.map((p) => p.model.cell.knows.information.map((row) => row.indexOf(Math.max(...row))))"
+    first, second = (
+        np.array(page.evaluate(f"play.panels[{n}].model.cell.knows.information")) for n in (0, 1)
     )
-    assert factors[0][latent] == factors[1][partner]
+    kl = np.array(page.evaluate("play.panels[1].model.cell.kl"))
+    assert partner == (second[:, first[latent].argmax()] * (kl >= 0.01)).argmax()
 
     page.get_by_role("checkbox", name="In step").uncheck()
     before = read_image(page, 1)
     drag(page, latent, -1.5)
     assert (read_image(page, 1) == before).all()
+
+
+def test_a_frozen_latent_moves_alone(page):
+    latent = page.evaluate("play.panels[0].model.order.at(-1)")
+    assert page.evaluate(f"play.panels[0].model.isFrozen({latent})")
+    before = read_image(page, 1)
+    drag(page, latent, 2)
+    assert (read_image(page, 1) == before).all()
+    assert_shows_what_torch_decodes(page)
 
 
 def test_a_latent_that_knows_no_factor_moves_alone(page):
@@ -200,7 +208,7 @@ def test_a_factor_moves_in_each_model_the_latent_that_knows_it_best(page):
         slider = page.locator("#play .shared").get_by_label(name, exact=True)
         slider.fill("2")
         for number, (cell, start) in enumerate(zip(cells, starts, strict=True)):
-            known = np.array(cell["knows"]["information"])[:, factor]
+            known = np.array(cell["knows"]["information"])[:, factor] * (np.array(cell["kl"]) >= 0.01)
             best, turn = int(known.argmax()), cell["knows"]["directions"][int(known.argmax())][factor]
             code = find_shown(page, number)[1][0].numpy()
             assert code[best] - start[best] == pytest.approx(2 * turn, abs=1e-3)
@@ -285,6 +293,7 @@ def test_another_model_shows_its_sheet_and_leads_to_its_decoder(page, report, op
 
     alone = settle(open_page(report.parent / link))
     assert alone.evaluate("play.panels.length") == 1
+    assert alone.locator(".choice").is_hidden()  # there is nothing to choose from
     drag(alone, latent, 1.0)
     assert_shows_what_torch_decodes(alone)
 
@@ -413,8 +422,10 @@ AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
-def test_axe_finds_nothing_serious(report, open_page, width, scheme):
-    page = settle(open_page(report, width=width, scheme=scheme))
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_axe_finds_nothing_serious(report, open_page, is_alone, width, scheme):
+    path = next((report.parent / "play").glob("*.html")) if is_alone else report
+    page = settle(open_page(path, width=width, scheme=scheme))
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
