@@ -55,7 +55,7 @@ def round_log_variances(log_variances: NDArray[np.float32]) -> NDArray[np.float3
     It is done before they are scored, so that the scores of the kept file are the recorded ones.
 
     >>> round_log_variances(np.array([-4.0001, 0.1], np.float32))
-    array([-4.        ,  0.10009766], dtype=float32)
+    array([-4.    ,  0.1001], dtype=float32)
     """
     dropped = 23 - _BITS
     bits = np.ascontiguousarray(log_variances, np.float32).view(np.uint32)
