@@ -61,7 +61,10 @@ def read_curves(
 
 
 def read_log(folder: str | Path, record: Record | None = None) -> Log:
-    """Read the whole log of a cell's training; arguments and errors as for :func:`read_curves`."""
+    """Read the whole log of a cell's training, once.
+
+    Arguments and errors are those of :func:`read_curves`.
+    """
     import pandas as pd
 
     try:

@@ -1,4 +1,4 @@
-"""The cells that a page shows in detail: what each has kept is read once, to play with and to examine."""
+"""The cells that a page shows in detail, each read once, to play with and to examine."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def write_report(
         out: the folder to write to; if None ``folder/report``, or ``report`` for several folders.
         published: sources of published figures to show beside measured ones: names (``dis-bench list
             published``), or paths of TOML files of the same form.
-        play: the largest number of cells to play with on the page, up to :data:`MOST_PLAYED`. None takes 36
-            if each configuration can have one, otherwise 12 or one for each model.
+        play: the largest number of cells to play with on the page, up to :data:`MOST_PLAYED`. None takes one
+            of each configuration and at least 12; of more than 36 configurations 12, or one of each model.
 
     Returns:
         The path of ``index.html``.

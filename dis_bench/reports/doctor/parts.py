@@ -149,7 +149,7 @@ def _explain_missing(record: Record, part: str) -> str:
 
 
 def _list_measures(log: Log, record: Record) -> Columns:
-    """Return the columns of a training log, including those of latents if all are there."""
+    """Return the columns of a log, including those of latents if all are there."""
     found = log.measure()
     names = [f"kl_{latent}" for latent in range(record["cell"]["latent_size"])]
     if "kl" in found:

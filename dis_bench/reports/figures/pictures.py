@@ -97,7 +97,7 @@ def _fade(images: np.ndarray) -> np.ndarray:
 
 
 class _Pixels(Artist):
-    """An image at the bottom of a figure, which is copied there: matplotlib's own would be resampled."""
+    """An image at the bottom of a figure, copied there without the resampling of a usual one."""
 
     def __init__(self, pixels: np.ndarray, left: int) -> None:
         """Take an image `[H, W, 3]`, and its distance from the left in pixels."""

@@ -14,9 +14,10 @@ from dis_bench.reports.settings import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-# A page plays with at most this many cells, of all settings together, if all configurations can have one.
+# A page plays with one cell of each configuration, of all settings together, if they are not more than these.
 MOST_CELLS = 36
-# Otherwise with this many, or one of each model: a sample anyway, of which each costs a tenth of a second.
+# Of more configurations it plays with this many, or one of each model, as each costs a tenth of a second. Of
+# fewer it plays with further seeds until it has as many.
 FEW_CELLS = 12
 
 
@@ -61,9 +62,10 @@ def choose_cells(
 def find_most(settings: list[Setting], tables: list[pd.DataFrame]) -> int:
     """Return the number of cells that a page plays with if no other is asked for."""
     finished = [tables[number][tables[number]["n"] > 0] for number in _list_trained(settings)]
-    if sum(map(len, finished)) <= MOST_CELLS:
-        return MOST_CELLS
-    return min(MOST_CELLS, max(FEW_CELLS, sum(table["model_name"].nunique() for table in finished)))
+    count = sum(map(len, finished))
+    if count > MOST_CELLS:
+        count = sum(table["model_name"].nunique() for table in finished)
+    return min(MOST_CELLS, max(FEW_CELLS, count))
 
 
 def describe_chosen(chosen: list[Chosen], tables: list[pd.DataFrame]) -> str:
@@ -80,7 +82,7 @@ def describe_chosen(chosen: list[Chosen], tables: list[pd.DataFrame]) -> str:
 
 
 def _list_trained(settings: list[Setting]) -> list[int]:
-    """List the numbers of settings with figures whose cells were trained here, largest first."""
+    """List the numbers of settings with figures that were trained here, largest first."""
     numbers = sorted(choose_settings(settings), key=lambda number: -len(settings[number].done))
     return [number for number in numbers if settings[number].steps is not None]
 
