@@ -1,4 +1,4 @@
-"""The files of cells as bytes, carried between result folders that no file system connects."""
+"""Files of cells as bytes, carried between folders that no file system connects."""
 
 from __future__ import annotations
 

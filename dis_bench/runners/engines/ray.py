@@ -1,4 +1,4 @@
-"""Run jobs on the nodes of a Ray cluster: a task for each cell, or for each stack on a GPU.
+"""Run jobs on the nodes of a Ray cluster: a task for each cell, or each stack.
 
 This process decides what runs again. Ray retries nothing by itself: it neither tells a job that kills its
 workers from a node that dies, nor releases the claims of either.
@@ -200,7 +200,7 @@ class RayEngine:
             raise InputError(f"node {node} cannot run dis-bench: {describe(error)[:300]}.") from error
 
     def _carry(self, node: str) -> None:
-        """Send results through Ray from now on, since a node does not see the result folder."""
+        """Send results through Ray from now on, as a node does not see the folder."""
         self._is_shared = False
         root = self._pipeline.store.root
         self._watcher.note(f"node {node} does not see '{root}', so results come through Ray")
@@ -335,7 +335,7 @@ class RayEngine:
             yield from self._read_messages()
 
     def _lose_node(self, task: _Task) -> Finished:
-        """Start the jobs of a dead node again elsewhere, or give up a job that killed several."""
+        """Start the jobs of a dead node again elsewhere, or give them up."""
         task.lost_nodes += 1
         if task.node not in self._dead:
             self._dead.add(task.node)
