@@ -182,6 +182,7 @@ def test_options_that_are_named_exist(source):
         known |= set(re.findall(r'"(--[\w-]+)"', script.read_text("utf-8")))
     named = {option for one in code(TEXTS[source]) for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", one)}
     others = {"--no-deps", "--outdated", "--logdir"}  # options of pip and TensorBoard
+    others |= {"--head", "--disable-usage-stats", "--num-cpus"}  # options of Ray
     others |= {"--array", "--cpus-per-task", "--time", "--signal", "--requeue"}  # options of SLURM
     assert named <= known | others
 

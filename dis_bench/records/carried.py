@@ -1,4 +1,4 @@
-"""The files of cells as bytes, carried between result folders that no file system connects."""
+"""Files of cells as bytes, carried between folders that no file system connects."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def read_files(folder: Path, pattern: str = "*") -> Files:
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files atomically, one by one, replacing those of the same name.
 
-    A checkpoint comes last: it is not to be found without what belongs to it.
+    Records and checkpoints come last, since they say that the other files are there.
 
     Raises:
         OSError: they cannot be written; if the folder is missing, another process has the cell.
     """
-    for name in sorted(files, key=lambda name: name == NAME):
+    for name in sorted(files, key=lambda name: (name == NAME, name.startswith("record"))):
         half = folder / f".{name[:80]}.{make_stamp()}"
         try:
             write_new(half, files[name])

@@ -202,7 +202,7 @@ def find_owners(home: Path, now: float | None = None) -> dict[str, Owner]:
 
 
 def free(home: Path, process: str) -> None:
-    """Release the claims of a process that is known to have ended, also on another machine.
+    """Release the claims of a process that is known to have ended anywhere.
 
     If it goes on after all, it finds no folder to write to, as after any take-over.
 

@@ -24,13 +24,15 @@ def test_files_arrive_as_they_were_without_those_half_written(tmp_path):
     assert len(list((tmp_path / "b").iterdir())) == 2
 
 
-def test_a_checkpoint_comes_last(tmp_path, monkeypatch):
+def test_records_and_checkpoints_come_last(tmp_path, monkeypatch):
     placed = []
     replace = os.replace
     monkeypatch.setattr(os, "replace", lambda one, other: (placed.append(other.name), replace(one, other)))
-    write_files(tmp_path, {"checkpoint.pt": b"1", "checkpoint-codes.10.npz": b"2", "training.csv": b"3"})
-    assert placed[-1] == "checkpoint.pt"
-    assert len(placed) == 3
+    write_files(
+        tmp_path, {"record.json": b"0", "checkpoint.pt": b"1", "codes.npz": b"2", "training.csv": b"3"}
+    )
+    assert placed[-2:] == ["record.json", "checkpoint.pt"]
+    assert len(placed) == 4
 
 
 def test_no_folder_is_made_where_another_process_took_it(tmp_path):

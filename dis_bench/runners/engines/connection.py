@@ -86,6 +86,7 @@ class Connection:
     def _connect(self, address: str) -> None:
         where = _find_address(address)
         _check_answer(where)
+        _check_here(where)
         try:
             with _own_signals(), _quiet():
                 self._ray.init(
@@ -123,7 +124,7 @@ class Connection:
         return [self._ray.put(value)]
 
     def call_on(self, node: Node, function: Callable[..., Any], *given: Any, parcel: Any) -> Any:
-        """Call ``function(fetch, *given)`` on a node, where ``fetch()`` gets a shared value."""
+        """Call ``function(fetch, *given)`` on a node; ``fetch()`` gets the parcel."""
         return self._remote["call"].options(**self._on(node.id)).remote(function, parcel, given)
 
     def submit(self, number: int, errand: Errand, parcel: Any, *, cpus: int, gpus: int) -> Any:
@@ -223,7 +224,7 @@ def _call(function: Callable[..., Any], parcel: list[Any], given: Sequence[Any])
 
 
 def _find_address(address: str) -> str:
-    """Return the address that Ray would try: for ``auto``, of this machine's own cluster.
+    """Return the address that Ray would try; for ``auto``, of this machine's cluster.
 
     Ray replaces the address of the loopback device by one that others can reach.
 
@@ -247,7 +248,9 @@ def _find_address(address: str) -> str:
 
 
 def _check_answer(address: str) -> None:
-    """Check that a server at an address speaks gRPC, since Ray itself would try for minutes.
+    """Check that a server at an address speaks gRPC.
+
+    Ray itself would try for minutes.
 
     Raises:
         InputError: it does not.
@@ -265,6 +268,20 @@ def _check_answer(address: str) -> None:
         raise InputError(f"no Ray cluster answers at '{address}': {reason}.") from error
     if greeting[3:] != b"\x04" and os.environ.get("RAY_USE_TLS", "0") == "0":  # the frame SETTINGS
         raise InputError(f"no Ray cluster answers at '{address}': the server there is another one.")
+
+
+def _check_here(address: str) -> None:
+    """Check that this machine runs a node, for which Ray itself would wait a minute.
+
+    Raises:
+        InputError: it does not.
+    """
+    find = getattr(importlib.import_module("ray._private.services"), "find_node_ids", None)
+    if find is not None and not find():
+        raise InputError(
+            f"this machine is no node of the Ray cluster at '{address}': join it with `ray start "
+            f"--address={address}`, with --num-cpus=0 if nothing should run here."
+        )
 
 
 @contextmanager
@@ -294,9 +311,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _silence() -> None:
-    """Keep the news of raylets, such as pages on a node that died, out of the progress bar.
+    """Keep the messages of raylets out of the progress bar.
 
-    Ray has no option for that. If it calls the function by another name, its lines come back.
+    These are pages of text on a node that died. Ray has no option for that. If it calls the function by
+    another name, its lines come back.
     """
     worker: Any = importlib.import_module("ray._private.worker")
     if hasattr(worker, "print_to_stdstream"):

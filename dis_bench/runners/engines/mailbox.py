@@ -1,4 +1,4 @@
-"""A mailbox in a process of its own, through which tasks of a cluster tell the driver news.
+"""A mailbox in a process of its own, through which tasks reach the driver.
 
 Ray imports this module in that process, so it imports nothing.
 """

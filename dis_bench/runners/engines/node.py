@@ -1,4 +1,4 @@
-"""The part of the Ray engine that runs on the nodes of a cluster: one task, and what it reports.
+"""The part of the Ray engine that runs on nodes: one task, and its messages.
 
 Where a node sees the result folder, a task works in it as a local worker does. Elsewhere it works in a
 scratch folder of its own, and sends files: checkpoints as they are written, and each finished cell.
@@ -124,7 +124,7 @@ def check_node(fetch: Callable[[], Parcel], study: str, token: Token) -> bool:
 
 
 def release_ended(fetch: Callable[[], Parcel], root: Path, token: Token) -> None:
-    """Release the work of processes that ended on this node, in a shared result folder."""
+    """Release the work of processes that ended on this node, in a shared folder."""
     if token.is_seen():
         sweep_unfinished(Store(root))
 
@@ -232,7 +232,7 @@ class _Look:
 
 
 def _emitting(send: Send, asked: list[int], look: Callable[[], None] = lambda: None) -> Callable[[Any], None]:
-    """Make the function that takes the events of cells, and raises if a stop was asked for."""
+    """Make the function that sends events, and raises once a stop is requested."""
     last = 0.0
 
     def emit(event: Any) -> None:

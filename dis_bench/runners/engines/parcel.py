@@ -28,7 +28,7 @@ from dis_bench.version import __version__
 
 
 class Unfit(RuntimeError):
-    """Error: a node cannot do the jobs of a study; the message is a sentence without its subject."""
+    """Error: a node cannot do a study's jobs; the message is a sentence after its name."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _without_tables(dataset: Dataset) -> Dataset:
 
 
 def unpack(parcel: Parcel, folder: Path) -> Pipeline:
-    """Unpack a pipeline on a node, and check that its plug-ins and datasets work there.
+    """Unpack a pipeline on a node, and check that plug-ins and datasets work there.
 
     Args:
         parcel: from :func:`pack`.

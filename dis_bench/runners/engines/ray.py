@@ -1,4 +1,4 @@
-"""Run jobs on the nodes of a Ray cluster: a task for each cell, or for each stack on a GPU.
+"""Run jobs on the nodes of a Ray cluster: a task for each cell, or each stack.
 
 This process decides what runs again. Ray retries nothing by itself: it neither tells a job that kills its
 workers from a node that dies, nor releases the claims of either.
@@ -82,6 +82,7 @@ class RayEngine:
         self._carrier = Carrier(pipeline)
         self._waiting: deque[_Task] = deque()
         self._running: dict[int, tuple[Any, _Task]] = {}
+        self._unread: deque[tuple[int, str, Any]] = deque()  # messages
         self._count = 0
         self._slots, self._counted, self._seen = 0, -math.inf, time.monotonic()
         self._names: dict[str, str] = {}  # of nodes
@@ -103,6 +104,7 @@ class RayEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
         remove_file(self._token.path)
         self._cluster.__exit__()
 
@@ -198,7 +200,7 @@ class RayEngine:
             raise InputError(f"node {node} cannot run dis-bench: {describe(error)[:300]}.") from error
 
     def _carry(self, node: str) -> None:
-        """Send results through Ray from now on, since a node does not see the result folder."""
+        """Send results through Ray from now on, as a node does not see the folder."""
         self._is_shared = False
         root = self._pipeline.store.root
         self._watcher.note(f"node {node} does not see '{root}', so results come through Ray")
@@ -272,10 +274,11 @@ class RayEngine:
     def _read_messages(self) -> Finished:
         """Forward the events of tasks, and yield the jobs that they finished."""
         try:
-            messages = self._cluster.take_messages()
+            self._unread.extend(self._cluster.take_messages())
         except WorkerKilled as error:
             raise WorkerDied(f"the process that gathers results from the cluster is gone; {KEPT}") from error
-        for number, kind, value in messages:
+        while self._unread:
+            number, kind, value = self._unread.popleft()
             if number in self._running:
                 yield from self._read(self._running[number][1], kind, value)
 
@@ -299,7 +302,7 @@ class RayEngine:
             yield (job, record) if outcome is None else self._carrier.put_down(job, record, outcome)
 
     def _end(self, number: int) -> Finished:
-        """Take leave of a task that has ended; what it has not done starts again."""
+        """Handle the end of a task, and start again what it has not done."""
         call, task = self._running[number]
         try:
             yield from self._read_rest(task, self._cluster.result(call))
@@ -325,14 +328,14 @@ class RayEngine:
         yield from self._lose_node(task) if not how else self._lose_worker(task, how)
 
     def _read_rest(self, task: _Task, sent: int) -> Finished:
-        """Read messages until all that a task has sent are here, which they are at once as a rule."""
+        """Read messages until all that a task has sent are here."""
         deadline = time.monotonic() + MESSAGE_SECONDS
         while task.messages < sent and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS / 10)
             yield from self._read_messages()
 
     def _lose_node(self, task: _Task) -> Finished:
-        """Start the jobs of a dead node again elsewhere, or give up a job that killed several."""
+        """Start the jobs of a dead node again elsewhere, or give them up."""
         task.lost_nodes += 1
         if task.node not in self._dead:
             self._dead.add(task.node)
@@ -366,6 +369,8 @@ class RayEngine:
     def _stop(self) -> None:
         """Stop all tasks: wait for their checkpoints, then kill those that are left."""
         self._waiting.clear()
+        if not self._running:
+            return
         for call, _ in self._running.values():
             self._cluster.cancel(call, force=False)
         deadline = time.monotonic() + STOP_SECONDS
@@ -381,7 +386,7 @@ class RayEngine:
         self._running.clear()
 
     def _end_stopped(self, number: int) -> None:
-        """Take leave of a task that was stopped, or finished just before."""
+        """Handle the end of a task that was stopped, or finished just before."""
         call, task = self._running[number]
         with suppress(Exception):  # it was cancelled, or is dead: nothing more comes from it
             for _ in self._read_rest(task, self._cluster.result(call)):

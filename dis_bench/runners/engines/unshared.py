@@ -1,4 +1,4 @@
-"""Cells whose files travel, since the nodes that work on them do not see the result folder.
+"""Cells whose files travel, since nodes do not see the result folder.
 
 This process claims such a cell, sends what a node needs, and puts down what comes back.
 """
@@ -33,7 +33,7 @@ class Carrier:
         self._claims: dict[Job, Claim] = {}
 
     def claim_all(self, jobs: Sequence[Job]) -> tuple[Done, list[Job]]:
-        """Claim the cells of jobs; return those that need no task, with their records, and the others."""
+        """Claim the cells of jobs; return the jobs that are done, and those to do."""
         done: Done = []
         left: list[Job] = []
         for job in jobs:

@@ -391,6 +391,12 @@ def test_a_cluster_that_does_not_answer_is_refused(alone, capsys, tmp_path):
     assert leftovers(Store(tmp_path / "out")) == []
 
 
+def test_a_machine_that_is_no_node_of_the_cluster_is_refused(cluster, alone, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("ray._private.services.find_node_ids", lambda: [])  # its processes are not seen
+    said = refuse(capsys, tmp_path, "--engine", "ray", "--address", cluster.address)
+    assert f"this machine is no node of the Ray cluster at '{cluster.address}'" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
