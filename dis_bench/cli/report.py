@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
         "--play",
         type=int,
         metavar="N",
-        help="cells to play with on the page, 0 for none (default: one of each configuration and at least 12; "
+        help="cells to play with on the page, 0 for none (default: one of each configuration, at least 12; "
         "of more than 36 configurations 12, or one of each model)",
     )
     parser.set_defaults(execute=execute)
