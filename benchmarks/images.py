@@ -37,14 +37,14 @@ BATCH = 64
 COUNT = 2_000  # images, except of MNIST
 
 
-def encode(height: int, width: int, kind: str, number: int) -> bytes:
+def encode(height: int, width: int, kind: str, number: int, noise: int = 12) -> bytes:
     """Make an image of smooth colours and some noise, which packs about as a photo does."""
     from PIL import Image
 
     rng = np.random.default_rng(number)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3)).astype(np.uint8))
     pixels = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
-    pixels += rng.integers(-12, 13, pixels.shape)
+    pixels += rng.integers(-noise, noise + 1, pixels.shape)
     buffer = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, kind)
     return buffer.getvalue()
@@ -135,11 +135,11 @@ class ShortIsaac3D(Isaac3D):
     grid = shorten(Isaac3D.grid, object_color=1, wall_color=1, lighting_y=1, lighting_intensity=1)
 
 
-def smooth(height: int, width: int, number: int) -> np.ndarray:
+def smooth(height: int, width: int, number: int, noise: int = 12) -> np.ndarray:
     """Make the pixels of an image of smooth colours and some noise."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(encode(height, width, "PNG", number))) as image:
+    with Image.open(io.BytesIO(encode(height, width, "PNG", number, noise))) as image:
         return np.asarray(image)
 
 
@@ -166,7 +166,7 @@ def make_cars3d(folder: Path) -> str:
     some = []
     for number in range(3):
         buffer = io.BytesIO()
-        views = np.stack([smooth(128, 128, 100 * number + view) for view in range(96)], axis=-1)
+        views = np.stack([smooth(128, 128, 100 * number + view, noise=0) for view in range(96)], axis=-1)
         images = views.reshape(128, 128, 3, 24, 4)
         savemat(buffer, {"im": images, "mask": images[:, :, 0]}, do_compression=True)
         some.append(buffer.getvalue())
@@ -196,10 +196,10 @@ def make_smallnorb(folder: Path) -> str:
             head = np.array([507333716, array.ndim, *array.shape, *[1] * (3 - array.ndim)], "<i4").tobytes()
             path = folder / f"smallnorb-5x{part}-{kind}.mat.gz"
             path.write_bytes(gzip.compress(head + array.tobytes(), 1))
-        with gzip.open(folder / f"smallnorb-5x{part}-dat.mat.gz", "wb", compresslevel=1) as file:
-            file.write(np.array([507333717, 4, 24300, 2, 96, 96], "<i4").tobytes())
-            for start in range(0, 24_300, 20):
-                file.write(some[np.arange(2 * start, 2 * start + 40) % len(some)].tobytes())
+        head = np.array([507333717, 4, 24_300, 2, 96, 96], "<i4").tobytes()
+        block = gzip.compress(some.tobytes(), 1)  # a file may consist of several packed parts
+        path = folder / f"smallnorb-5x{part}-dat.mat.gz"
+        path.write_bytes(gzip.compress(head, 1) + block * (24_300 // 20))
     return "smallnorb"
 
 
