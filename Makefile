@@ -6,8 +6,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 OLDEST = $(VENV)-oldest
-# What reads and writes files, scores and trains: where packages have changed.
-OLDEST_TESTS ?= tests/records tests/test_registry.py
+# What reads and writes files, scores and draws: where packages change. Trainings take minutes more.
+OLDEST_TESTS ?= tests/records tests/test_registry.py tests/reports/figures \
+	tests/metrics/test_bootstrap.py tests/metrics/test_scoring.py
 LOCKED ?= torch
 
 .PHONY: demo test lint docs oldest wheel-test model-pages clean
