@@ -1,5 +1,5 @@
 "use strict";
-// The filter of the table: words, numbers ("mig > 0.1", "beta <= 4") and models ("model: betavae").
+// The filter of the table: words, numbers ("score > 0.1", "dial <= 4") and models ("model: name").
 
 const filter = (() => {
   const TESTS = {

@@ -45,7 +45,8 @@ const table = (() => {
     const { rows: found, faults } = filter.parse(state.filter, setting);
     const rows = sortRows(setting, found);
     const sorted = setting.quantities.find((column) => column.name === state.sort);
-    const ranks = sorted && sorted.better ? comparing.rank(setting, sorted, rows) : null;
+    const judged = sorted && sorted.better ? comparing.rank(setting, sorted, rows) : new Map();
+    const ranks = judged.size ? judged : null;
     const kept = setting.columns.filter((column) => !state.left.has(column.name));
     const columns = ranks ? [...kept.slice(0, 1), RANK, ...kept.slice(1)] : kept;
     const best = new Map(setting.quantities.map((column) => [column.name, comparing.findBest(setting, column, rows)]));
@@ -144,6 +145,9 @@ const table = (() => {
   function describe({ setting, rows, ranks, sorted }) {
     const all = setting.rows.label.length;
     const count = `${rows.length === all ? "All" : `${rows.length.toLocaleString("en")} of`} ${all.toLocaleString("en")} configurations`;
+    if (sorted && !ranks) {
+      return `${count}, sorted by ${sorted.label}.${sorted.better ? ` None has the ${comparing.minSeeds} seeds that a rank needs.` : ""}`;
+    }
     if (!ranks) return `${count}. Press the head of a column to sort by it; a score then gives ranks.`;
     const unjudged = rows.length - ranks.size;
     return `${count}, sorted by ${sorted.label}. The rank is 1 + the number of shown configurations that the ordering rule puts above: ` +

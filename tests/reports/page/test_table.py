@@ -111,6 +111,10 @@ def test_ranks_follow_the_ordering_rule(page, many, name, head, sign):
     assert column(page, "rank") == [expected[row] for row in rows]
     assert len(set(expected)) > 2
     assert DASH in expected
+    page.get_by_label("filter").fill("few")
+    assert "rank" not in texts(page, ".live thead th")  # none can be judged
+    assert f"None has the {MIN_SEEDS} seeds that a rank needs" in page.inner_text(".status")
+    page.get_by_label("filter").fill("")
     sort(page, "kl")  # no direction is better: sorted, without ranks
     assert "rank" not in texts(page, ".live thead th")
 
