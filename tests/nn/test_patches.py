@@ -101,7 +101,8 @@ def test_autocast_computes_in_bf16_and_gradients_are_of_the_weights_type():
 @pytest.mark.parametrize("network", ["burgess", "locatello"])
 def test_networks_give_the_same_by_each_way(network, size):
     model, networks = build_model("betavae", network=network, image_shape=(3, size, size))
-    images, noise = torch.rand(2, 3, size, size), torch.randn(2, 10)
+    networks.double()  # so that rounding does not decide on which side of a kink a unit is
+    images, noise = torch.rand(2, 3, size, size).double(), torch.randn(2, 10).double()
     gradients = []
     for way in WAYS:
         with convolving(way):
@@ -110,7 +111,7 @@ def test_networks_give_the_same_by_each_way(network, size):
         gradients.append(torch.autograd.grad(loss, list(networks.parameters())))
     for one, *others in zip(*gradients, strict=True):
         for other in others:
-            assert (one - other).norm() <= 1e-4 * one.norm()
+            assert (one - other).norm() <= 1e-6 * one.norm()
 
 
 class Convolutions(TorchDispatchMode):

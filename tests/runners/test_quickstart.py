@@ -13,6 +13,7 @@ from dis_bench.runners.study import Study, read_study_file
 
 OPTIONAL = (
     *("source", "seeds", "steps", "lr", "data_dir", "image_size", "clip_norm", "lr_schedule", "early_stop"),
+    "correlate",
 )  # TOML has no value for None
 
 

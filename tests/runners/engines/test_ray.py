@@ -191,9 +191,11 @@ def drive(cluster, plugins, out, *more):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(what, seconds=90):
+def wait_for(what, process=None, seconds=240):
+    """Wait for something; if the process that should do it ends instead, show what it said."""
     deadline = time.monotonic() + seconds
     while not what():
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -204,7 +206,7 @@ def test_a_driver_that_is_stopped_or_killed_leaves_nothing_but_a_checkpoint(
     out = tmp_path / "out"
     unfinished = out / "unfinished"
     stopped = drive(cluster, plugins, out)
-    wait_for(lambda: list(unfinished.glob("owner.*/training.csv")))
+    wait_for(lambda: list(unfinished.glob("owner.*/training.csv")), stopped)
     stopped.send_signal(signal.SIGTERM)
     said, complaints = stopped.communicate(timeout=60)
     assert stopped.returncode == 75, complaints
@@ -215,7 +217,7 @@ def test_a_driver_that_is_stopped_or_killed_leaves_nothing_but_a_checkpoint(
     assert not list(unfinished.glob(".*"))
 
     killed = drive(cluster, plugins, out, "--checkpoint-minutes", "0.0001")
-    wait_for(lambda: list(unfinished.glob("owner.*/training.csv")))
+    wait_for(lambda: list(unfinished.glob("owner.*/training.csv")), killed)
     killed.kill()
     killed.communicate(timeout=60)
     study = make_study(plugins, betas=[4.0], seeds=1, steps=3000)
