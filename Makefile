@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(BIN)/dis-bench report
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
