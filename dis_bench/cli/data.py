@@ -101,9 +101,7 @@ def _verify(args: argparse.Namespace) -> None:
     from dis_bench.datasets import archives
 
     for archive in _find_archives(args):
-        path = archives.find(archive, args.data_dir)
-        if path is None:
-            raise archives.missing(archive, args.data_dir)
+        path = archives.locate(archive, args.data_dir)
         if not archive.digests:
             print(f"{path}: {UNVERIFIED}")
             continue

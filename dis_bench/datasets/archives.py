@@ -106,6 +106,18 @@ def find_target(archive: Archive, data_dir: str | Path | None = None) -> Path:
     return data_directory(data_dir).joinpath(*archive.folders[:1], archive.file)
 
 
+def locate(archive: Archive, data_dir: str | Path | None = None) -> Path:
+    """Return the archive's file as :func:`find` does.
+
+    Raises:
+        InputError: it is in none of the directories.
+    """
+    path = find(archive, data_dir)
+    if path is None:
+        raise missing(archive, data_dir)
+    return path
+
+
 def missing(archive: Archive, data_dir: str | Path | None = None) -> InputError:
     """Return the error for a missing archive: where it was expected, and what to do."""
     return InputError(
@@ -130,9 +142,7 @@ def require(archive: Archive, data_dir: str | Path | None = None) -> Path:
     Raises:
         InputError: the file is missing, or is not the official archive.
     """
-    path = find(archive, data_dir)
-    if path is None:
-        raise missing(archive, data_dir)
+    path = locate(archive, data_dir)
     verify_once(archive, path)
     return path
 

@@ -11,44 +11,25 @@ from dis_bench.cli.main import main
 from dis_bench.datasets.holdout import find_rule_holdout
 from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
-from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.reports.along import gather_score_curves
 from dis_bench.reports.report import build_report
 from dis_bench.runners import stages
-from dis_bench.runners.run import run_study
 from dis_bench.runners.scoring.evaluation import Evaluation
 from dis_bench.runners.scoring.readout import average, read_out
 from dis_bench.runners.scoring.rows import draw_rows
-from dis_bench.runners.study import Study
 from dis_bench.runners.training.steps import Training
 from tests.runners.test_run import HERE
-from tests.runners.test_scores_along import StopAt
+from tests.runners.test_scores_along import STUDY as SCORED_ALONG
+from tests.runners.test_scores_along import StopAt, run
 from tests.runners.test_without_grid import PLUGINS
 from tests.tiny import Tiny
 
 GRID = Tiny.grid
-STUDY = Study(
-    models=["betavae"],
-    betas=[4],
-    datasets=[f"{HERE}:Tiny"],
-    metrics=["mig", f"{HERE}:mean_code"],
-    allow_small=True,
-    steps=24,
-    batch_size=16,
-    seeds=1,
-)
+STUDY = replace(SCORED_ALONG, score_at=())
 CORRELATED = replace(STUDY, correlate="y~x:0.1")
 WITHOUT = replace(STUDY, holdout="x<3,size=3|0")
 MEASURES = ("reconstruction", "mse", "kl", "elbo")
-
-
-def run(study, out, **options):
-    run_study(study, out, workers=0, **options)
-    store = Store(out)
-    records = [store.find(cell) for cell in study.plan().cells]
-    assert all(record["status"] == "done" for record in records), records[0]["failure"]
-    return records
 
 
 @pytest.fixture(scope="module")

@@ -64,9 +64,7 @@ class Cars3D(StoredImages):
 
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
-        path = archives.find(self.archive, data_dir)
-        if path is None:
-            raise archives.missing(self.archive, data_dir)
+        path = archives.locate(self.archive, data_dir)
         if self.source == "official":
             archives.verify_once(self.archive, path)
         self._file = path

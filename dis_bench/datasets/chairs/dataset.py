@@ -56,9 +56,7 @@ class Chairs(StoredImages):
 
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
-        path = archives.find(self.archive, data_dir)
-        if path is None:
-            raise archives.missing(self.archive, data_dir)
+        path = archives.locate(self.archive, data_dir)
         converted = convert(Members(path), Wanted(self.name, self.image_size, self.crop, self.color))
         self._pixels, self.count = converted.pixels, len(converted.names)
         self.image_shape = (3 if self.color == "rgb" else 1, self.image_size, self.image_size)

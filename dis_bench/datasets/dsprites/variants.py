@@ -121,9 +121,7 @@ class ScreamDSprites(_Variant):
 
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
         super().__init__(source, data_dir)
-        path = archives.find(PAINTING, data_dir)
-        if path is None:
-            raise archives.missing(PAINTING, data_dir)
+        path = archives.locate(PAINTING, data_dir)
         self._painting = read_painting(path)
         kind, _, digest = self.fingerprint.partition(":")
         content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -123,9 +123,7 @@ class MPI3D(StoredImages):
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
         [self._archive] = self.list_archives(variant=self.variant)
-        path = archives.find(self._archive, data_dir)
-        if path is None:
-            raise archives.missing(self._archive, data_dir)
+        path = archives.locate(self._archive, data_dir)
         self._file = path
         self.grid = self._choose_grid()
         self._is_challenge = self.grid is self.challenge

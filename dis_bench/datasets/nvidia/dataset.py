@@ -65,9 +65,7 @@ class _NumberedImages(StoredImages):
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
         [archive] = self.list_archives()
-        path = archives.find(archive, data_dir)
-        if path is None:
-            raise archives.missing(archive, data_dir)
+        path = archives.locate(archive, data_dir)
         self._found = Numbered(path, len(self), self.labels_file)
         self.image_shape = (3, self.image_size, self.image_size)
         state, settings = self._found.describe_state(), (self.name, RULE, pillow_version())
