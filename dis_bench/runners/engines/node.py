@@ -66,7 +66,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Errand:
-    """What a task is to do.
+    """An errand for a task: jobs, and the files that they need.
 
     Attributes:
         study: identity of the parcel.
@@ -87,7 +87,7 @@ class Errand:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell in a scratch folder.
+    """The files that a task leaves of a cell in a scratch folder.
 
     Attributes:
         files: files of its finished folder.
