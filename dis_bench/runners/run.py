@@ -64,7 +64,7 @@ from dis_bench.scratch import temporary_files_in
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dis_bench.runners.engines.ray import RayEngine
+    from dis_bench.runners.engines.cluster.engine import RayEngine
 
 MOST_WARNINGS = 20  # about unreadable records
 
@@ -242,7 +242,7 @@ def _join_cluster(
     Raises:
         InputError: there is no such cluster, or one of its nodes cannot.
     """
-    from dis_bench.runners.engines.ray import RayEngine
+    from dis_bench.runners.engines.cluster.engine import RayEngine
 
     stacked = pipeline.device == "cuda" if stack is None else stack
     return RayEngine(pipeline, address or AUTO, workers, stacked, watcher)

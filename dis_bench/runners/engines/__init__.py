@@ -1,1 +1,1 @@
-"""Engines: functions that run jobs, on this machine's cores or its GPU."""
+"""Engines: functions that run jobs, on this machine's cores, its GPU, or a cluster."""

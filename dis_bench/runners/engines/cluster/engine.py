@@ -6,42 +6,37 @@ workers from a node that dies, nor releases the claims of either.
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from dis_bench.bars import bar
-from dis_bench.errors import InputError, describe
 from dis_bench.records import claims
 from dis_bench.records.durable import remove_file, write_whole
 from dis_bench.records.processes import make_stamp
 from dis_bench.records.schema import Record
-from dis_bench.runners.engines.connection import Connection, Node, NodeLost, WorkerKilled
+from dis_bench.runners.engines.cluster.carrier import Carrier
+from dis_bench.runners.engines.cluster.connection import Connection, NodeLost, WorkerKilled
+from dis_bench.runners.engines.cluster.errand import Errand, Token
+from dis_bench.runners.engines.cluster.nodes import KEPT, Nodes
+from dis_bench.runners.engines.cluster.parcel import Unfit, pack
+from dis_bench.runners.engines.cluster.task import release_ended
 from dis_bench.runners.engines.local import MOST_DEATHS, POLL_SECONDS, WorkerDied
-from dis_bench.runners.engines.node import Errand, Token, check_node, release_ended
-from dis_bench.runners.engines.parcel import Unfit, pack
 from dis_bench.runners.engines.sizes import LARGEST, group_jobs, split_group
-from dis_bench.runners.engines.unshared import Carrier
 from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.stopping import delaying_stops
 from dis_bench.runners.watch import Watcher
 
-CHECK_SECONDS = 180.0  # for a node to import dis-bench, and to draw images
-COUNT_SECONDS = 1.0  # between two looks at the nodes of the cluster
-EMPTY_SECONDS = 60.0  # without any node, after which a run ends
 STOP_SECONDS = 10.0  # for tasks to write their checkpoints
 MESSAGE_SECONDS = 60.0  # for the last messages of a task to arrive
 SWEEP_SECONDS = 10.0  # between two releases of claims, if there is nothing to do but wait
 MOST_NODES = 3  # that may die during one job
 
 Finished = Iterator[tuple[Job, Record | None]]
-KEPT = "the finished cells are kept, and the same command continues from there."
 
 
 @dataclass(eq=False)
@@ -84,8 +79,6 @@ class RayEngine:
         self._running: dict[int, tuple[Any, _Task]] = {}
         self._unread: deque[tuple[int, str, Any]] = deque()  # messages
         self._count = 0
-        self._slots, self._counted, self._seen = 0, -math.inf, time.monotonic()
-        self._names: dict[str, str] = {}  # of nodes
         self._dead: set[str] = set()
         self._swept = 0.0
         self._is_shared = True
@@ -93,9 +86,13 @@ class RayEngine:
         with delaying_stops() as heed_stops:
             self._cluster = Connection(address)
             try:
+                self._nodes = Nodes(self._cluster, self._on_gpu)
                 self._parcel = self._cluster.share(parcel)
                 self._keep_token()
-                self._check_nodes(heed_stops)
+                unshared = self._nodes.check(self._study, self._token, self._parcel, heed_stops)
+                self._nodes.count_slots()
+                if unshared:
+                    self._carry(str(unshared[0]))
             except BaseException:
                 self.__exit__()
                 raise
@@ -120,7 +117,7 @@ class RayEngine:
             try:
                 while self._waiting or self._running:
                     heed_stops()
-                    self._count_slots()
+                    self._nodes.count_slots()
                     yield from self._start_tasks()
                     ended = self._wait()
                     yield from self._read_messages()
@@ -135,7 +132,7 @@ class RayEngine:
         if self._is_shared and now - self._swept > SWEEP_SECONDS:
             self._swept = now
             root = self._pipeline.store.root.absolute()
-            for node in self._list_usable():
+            for node in self._nodes.list_usable():
                 self._cluster.call_on(node, release_ended, root, self._token, parcel=self._parcel)
         self._watcher.wait(cells)
 
@@ -144,83 +141,14 @@ class RayEngine:
         if not self._stacked:
             return [[job] for job in jobs]
         groups = group_jobs(jobs, self._pipeline)
-        most = max(1, self._workers or self._slots)
+        most = max(1, self._workers or self._nodes.slots)
         return [part for group in groups for part in split_group(group, min(LARGEST, -(-len(group) // most)))]
-
-    # Nodes.
-
-    def _list_usable(self) -> list[Node]:
-        """List the nodes that can run a task; remember the names of all."""
-        nodes = self._cluster.list_nodes()
-        self._names |= {node.id: str(node) for node in nodes}
-        return [node for node in nodes if (node.gpus if self._on_gpu else node.cpus)]
-
-    def _check_nodes(self, heed_stops: Callable[[], None]) -> None:
-        """Check that each node can do the jobs, and whether all see the result folder."""
-        nodes = self._list_usable()
-        if not nodes:
-            raise InputError(
-                f"no node of the Ray cluster has a {'GPU' if self._on_gpu else 'processor'} for a task: add "
-                "nodes with `ray start --address=HOST:PORT`."
-            )
-        self._count_slots()
-        asked = {
-            self._cluster.call_on(node, check_node, self._study, self._token, parcel=self._parcel): node
-            for node in nodes
-        }
-        unshared = []
-        deadline = time.monotonic() + CHECK_SECONDS
-        with bar(desc="checking nodes", total=len(asked)) as progress:
-            while asked:
-                heed_stops()
-                for call in self._cluster.wait(asked, POLL_SECONDS):
-                    node = asked.pop(call)
-                    if not self._ask(call, node):
-                        unshared.append(node)
-                    progress.update()
-                if asked and time.monotonic() > deadline:
-                    late = next(iter(asked.values()))
-                    raise InputError(f"node {late} did not answer within {CHECK_SECONDS:.0f} seconds.")
-        if unshared:
-            self._carry(str(unshared[0]))
-
-    def _ask(self, call: Any, node: Node) -> bool:
-        """Return whether a node sees the result folder.
-
-        Raises:
-            InputError: it cannot do the jobs.
-        """
-        try:
-            return self._cluster.result(call)
-        except Unfit as error:
-            raise InputError(f"node {node} {error}.") from error
-        except NodeLost:
-            return True  # it takes part no more
-        except Exception as error:
-            raise InputError(f"node {node} cannot run dis-bench: {describe(error)[:300]}.") from error
 
     def _carry(self, node: str) -> None:
         """Send results through Ray from now on, as a node does not see the folder."""
         self._is_shared = False
         root = self._pipeline.store.root
         self._watcher.note(f"node {node} does not see '{root}', so results come through Ray")
-
-    def _count_slots(self) -> None:
-        """Count the tasks that the cluster can run at a time.
-
-        Raises:
-            WorkerDied: there have been no nodes for a minute.
-        """
-        now = time.monotonic()
-        if now - self._counted < COUNT_SECONDS:
-            return
-        self._counted = now
-        nodes = self._list_usable()
-        self._slots = sum(node.gpus if self._on_gpu else node.cpus for node in nodes)
-        if nodes:
-            self._seen = now
-        elif now - self._seen > EMPTY_SECONDS:
-            raise WorkerDied(f"the Ray cluster has had no node to run on for a minute; {KEPT}")
 
     def _keep_token(self) -> None:
         """Keep the file by which nodes know the result folder, also from others' sweeps."""
@@ -229,10 +157,8 @@ class RayEngine:
         except FileNotFoundError:
             write_whole(self._token.path, self._token.content.encode())
 
-    # Tasks.
-
     def _start_tasks(self) -> Finished:
-        most = self._workers or self._slots
+        most = self._workers or self._nodes.slots
         while self._waiting and len(self._running) < most:
             task = self._waiting.popleft()
             errand, done = self._write_errand(task)
@@ -249,7 +175,7 @@ class RayEngine:
 
     def _write_errand(self, task: _Task) -> tuple[Errand | None, list[tuple[Job, Record | None]]]:
         """Write what a task is to do; also return the jobs that need no task."""
-        workers = self._count_scoring() if self._stacked else None
+        workers = self._nodes.count_scoring() if self._stacked else None
         if self._is_shared:
             self._keep_token()
             return Errand(self._study, tuple(task.jobs), workers, self._token), []
@@ -257,11 +183,6 @@ class RayEngine:
         if not task.jobs:
             return None, done
         return self._carrier.write_errand(self._study, task.jobs, workers), done
-
-    def _count_scoring(self) -> int:
-        """Count the processors of a GPU beside that which trains, on the smallest node."""
-        shares = [node.cpus // node.gpus for node in self._list_usable() if self._on_gpu]
-        return max(0, min(shares, default=1) - 1)
 
     def _wait(self) -> list[int]:
         """Wait a moment for a task to end; return the numbers of those that did."""
@@ -312,7 +233,7 @@ class RayEngine:
         except WorkerKilled as error:
             how = str(error)
         except Unfit as error:
-            raise WorkerDied(f"node {self._name(task)} {error}; {KEPT}") from error
+            raise WorkerDied(f"node {self._nodes.name(task.node)} {error}; {KEPT}") from error
         del self._running[number]
         self._carrier.release(task.jobs)
         if not task.jobs:
@@ -320,7 +241,7 @@ class RayEngine:
         if task.found_unshared:
             task.found_unshared = False
             if self._is_shared:
-                self._carry(self._name(task))
+                self._carry(self._nodes.name(task.node))
             self._waiting.appendleft(task)
             return
         if task.process:  # it has ended, perhaps on another machine, whose processes cannot be seen here
@@ -339,8 +260,9 @@ class RayEngine:
         task.lost_nodes += 1
         if task.node not in self._dead:
             self._dead.add(task.node)
+            name = self._nodes.name(task.node)
             self._watcher.note(
-                f"node {self._name(task)} died: its cells start again elsewhere, from their last checkpoints"
+                f"node {name} died: its cells start again elsewhere, from their last checkpoints"
             )
         if task.lost_nodes < MOST_NODES:
             self._waiting.append(task)
@@ -353,7 +275,7 @@ class RayEngine:
         if task.deaths < MOST_DEATHS:
             self._waiting.append(task)
             return
-        where = f"on node {self._name(task)}: {how.rstrip('.')}"
+        where = f"on node {self._nodes.name(task.node)}: {how.rstrip('.')}"
         yield from self._give_up(
             task,
             f"its worker process was killed {task.deaths} times ({where}), usually because memory ran out",
@@ -362,9 +284,6 @@ class RayEngine:
     def _give_up(self, task: _Task, reason: str) -> Finished:
         for job in task.jobs:
             yield job, self._pipeline.give_up(job, reason)
-
-    def _name(self, task: _Task) -> str:
-        return self._names.get(task.node, "of the cluster" if not task.node else task.node[:8])
 
     def _stop(self) -> None:
         """Stop all tasks: wait for their checkpoints, then kill those that are left."""

@@ -8,7 +8,7 @@ import pytest
 
 from dis_bench import Study
 from dis_bench.records.store import Store
-from dis_bench.runners.engines.parcel import Unfit, pack, unpack
+from dis_bench.runners.engines.cluster.parcel import Unfit, pack, unpack
 from dis_bench.runners.run import build_pipeline
 
 MODEL = """
@@ -78,7 +78,7 @@ def test_copies_take_the_place_of_other_files(packed, tmp_path):
 ELSEWHERE = """
 import pickle, sys
 from pathlib import Path
-from dis_bench.runners.engines.parcel import unpack
+from dis_bench.runners.engines.cluster.parcel import unpack
 with open(sys.argv[1], "rb") as file:
     pipeline = unpack(pickle.load(file), Path(sys.argv[2]))
 print(pipeline.metrics)
@@ -100,7 +100,7 @@ def test_modules_travel_too(tmp_path, monkeypatch):
 
 def test_another_version_of_dis_bench_is_unfit(packed, tmp_path, monkeypatch):
     parcel, _, _ = packed
-    monkeypatch.setattr("dis_bench.runners.engines.parcel.__version__", "9")
+    monkeypatch.setattr("dis_bench.runners.engines.cluster.parcel.__version__", "9")
     with pytest.raises(Unfit, match="has dis-bench 9, but the study was planned by"):
         unpack(parcel, tmp_path / "copies")
 

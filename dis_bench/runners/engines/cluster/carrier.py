@@ -15,7 +15,7 @@ from dis_bench.records.codes import FILE as CODES
 from dis_bench.records.durable import remove_file
 from dis_bench.records.schema import Record
 from dis_bench.records.store import NotPlaced
-from dis_bench.runners.engines.node import Errand, Outcome
+from dis_bench.runners.engines.cluster.errand import Errand, Outcome
 from dis_bench.runners.job import Job, Pipeline
 
 Done = list[tuple[Job, Record | None]]
