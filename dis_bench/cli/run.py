@@ -236,11 +236,37 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     )
     from dis_bench.runners.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
-    from dis_bench.runners.settings import parse_settings
     from dis_bench.runners.shards import read_shard
     from dis_bench.runners.study import Study, read_study_file
 
-    values: dict[str, Any] = read_study_file(file, also=_PLACES) if file is not None else {}
+    values = _merge(given, read_study_file(file, also=_PLACES) if file is not None else {})
+    out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
+    check_path("the output folder", out)
+    check_choice("rerun", rerun, RERUN)
+    grid = values.pop("grid", "defaults")
+    check_choice("grid", grid, GRIDS)
+    models, settings = values.get("models", DEFAULTS["models"]), values["settings"]
+    if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
+        values["settings"] = add_published_grids(settings, models, values.get("betas", ()))
+    checks = {
+        "checkpoint_minutes": check_minutes,
+        "workers": check_workers,
+        "shard": read_shard,
+        "log": check_log,
+    }
+    options = {name: values.pop(name) for name in checks if name in values}
+    for name, value in options.items():
+        checks[name](value)
+    cluster: dict[str, Any] = {name: values.pop(name) for name in ("engine", "address") if name in values}
+    options |= cluster
+    check_engine(cluster.get("engine", "local"), cluster.get("address"), options.get("workers"))
+    return Wanted(Study(**values), out, rerun, options, grid)
+
+
+def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Merge flags into the options of a study file, which they override."""
+    from dis_bench.runners.settings import parse_settings
+
     flags = {name: value for name, value in given.items() if name != "set"}
     if "score_at" in flags:
         flags["score_at"] = [step for steps in flags["score_at"] for step in steps]
@@ -257,27 +283,7 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     for name in ("metrics", "keep"):
         if values.get(name) == ["none"]:
             values[name] = []
-    out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
-    check_path("the output folder", out)
-    check_choice("rerun", rerun, RERUN)
-    grid = values.pop("grid", "defaults")
-    check_choice("grid", grid, GRIDS)
-    models, betas = values.get("models", DEFAULTS["models"]), values.get("betas", ())
-    if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
-        values["settings"] = add_published_grids(settings, models, betas)
-    checks = {
-        "checkpoint_minutes": check_minutes,
-        "workers": check_workers,
-        "shard": read_shard,
-        "log": check_log,
-    }
-    options = {name: values.pop(name) for name in checks if name in values}
-    for name, value in options.items():
-        checks[name](value)
-    cluster: dict[str, Any] = {name: values.pop(name) for name in ("engine", "address") if name in values}
-    options |= cluster
-    check_engine(cluster.get("engine", "local"), cluster.get("address"), options.get("workers"))
-    return Wanted(Study(**values), out, rerun, options, grid)
+    return values
 
 
 def _print_plan(wanted: Wanted, verbose: bool) -> int:

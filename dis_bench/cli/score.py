@@ -52,27 +52,35 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "files", nargs="*", metavar="FILE.npz", help="arrays codes [N, D] and factors [N, F]; one per seed"
     )
-    encoder = parser.add_argument_group("an encoder instead of a file")
-    encoder.add_argument(
+    _add_encoder(parser.add_argument_group("an encoder instead of a file"))
+    _add_scoring(parser.add_argument_group("scoring"))
+    _add_row(parser.add_argument_group("a row in the reports of a result folder"))
+    parser.set_defaults(execute=execute)
+
+
+def _add_encoder(group: Any) -> None:
+    add = group.add_argument
+    add(
         "--encoder",
         nargs="+",
         metavar="FILE.py:NAME",
         help="a callable: images [B, C, H, W] to codes [B, D]; one per seed",
     )
-    encoder.add_argument("--dataset", metavar="NAME", help="the dataset to encode (default: dsprites)")
-    encoder.add_argument(
-        "--source", metavar="rendered|official", help="source of the dataset's images (default: rendered)"
-    )
-    encoder.add_argument("--data-dir", metavar="DIR", help="where official files are")
-    encoder.add_argument("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
-    scoring = parser.add_argument_group("scoring")
-    scoring.add_argument(
+    add("--dataset", metavar="NAME", help="the dataset to encode (default: dsprites)")
+    add("--source", metavar="rendered|official", help="source of the dataset's images (default: rendered)")
+    add("--data-dir", metavar="DIR", help="where official files are")
+    add("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
+
+
+def _add_scoring(group: Any) -> None:
+    add = group.add_argument
+    add(
         "--metrics",
         nargs="+",
         metavar="NAME",
         help="or all (default: those of the records in DIR, else the fast ones, under 5 CPU s)",
     )
-    scoring.add_argument(
+    add(
         "--set",
         nargs="+",
         action="extend",
@@ -80,28 +88,24 @@ def add_parser(subparsers: Any) -> None:
         metavar="METRIC.NAME=VALUE",
         help="parameters of metrics (default: as published; docs/metrics.md lists them)",
     )
-    scoring.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="for shuffling and sampling (default: 0)"
-    )
-    scoring.add_argument("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
-    scoring.add_argument("--allow-small", action="store_true", help="score with fewer rows than published")
-    scoring.add_argument("--no-anchors", action="store_true", help="score the codes only, in half the time")
-    scoring.add_argument(
+    add("--seed", type=int, default=0, metavar="N", help="for shuffling and sampling (default: 0)")
+    add("--bootstrap", type=int, default=0, metavar="N", help="resamples for 95%% intervals")
+    add("--allow-small", action="store_true", help="score with fewer rows than published")
+    add("--no-anchors", action="store_true", help="score the codes only, in half the time")
+    add(
         "--out",
         metavar="FILE.csv|DIR",
         help="write the table into a new file as well, or records into a result folder",
     )
-    records = parser.add_argument_group("a row in the reports of a result folder")
-    records.add_argument(
-        "--name", metavar="NAME", help="its name in tables (default: the function's or file's)"
-    )
-    records.add_argument(
+
+
+def _add_row(group: Any) -> None:
+    add = group.add_argument
+    add("--name", metavar="NAME", help="its name in tables (default: the function's or file's)")
+    add(
         "--seeds", nargs="+", type=int, metavar="N", help="seed of each encoder's training (default: 0 1 ...)"
     )
-    records.add_argument(
-        "--replace", action="store_true", help="move other codes of this name and seed to superseded/"
-    )
-    parser.set_defaults(execute=execute)
+    add("--replace", action="store_true", help="move other codes of this name and seed to superseded/")
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -56,31 +56,16 @@ def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str
             _check_whole(name, value, most)
     if options["seeds"] is not None:
         list_seeds(options["seeds"])
-    lr, settings, allow_small, source = (
-        options[name] for name in ("lr", "settings", "allow_small", "source")
-    )
+    settings, allow_small, source = (options[name] for name in ("settings", "allow_small", "source"))
     _check_holdout(options["holdout"])
     if options["correlate"] is not None:
         read_correlations(options["correlate"])
     _check_score_at(options["score_at"])
     _check_keep(options["keep"])
-    if lr is not None and not (_is_number(lr) and 0 < lr <= LARGEST_FLOAT):
-        raise InputError(f"lr must be a positive number, but {shown(lr)} was given.")
-    clip_norm = options["clip_norm"]
-    if clip_norm is not None and not (_is_number(clip_norm) and 0 < clip_norm <= LARGEST_FLOAT):
-        raise InputError(f"clip_norm must be a positive number, but {shown(clip_norm)} was given.")
-    for name in ("lr_schedule", "early_stop"):
-        if options[name] is not None and not options["holdout"]:
-            raise InputError(
-                f"{name} depends on held-out images, but none are held out: give ",
-                Option("holdout", 0.1),
-                ".",
-            )
-    if options["early_stop"] is not None and options["score_at"]:
-        raise InputError(
-            "score_at cannot be combined with early_stop, which may end a training before those steps; give "
-            "one of the two."
-        )
+    for name in ("lr", "clip_norm"):
+        if options[name] is not None:
+            _check_positive(name, options[name])
+    _check_adaptation(options)
     if not isinstance(options["network"], (str, type)):
         raise InputError(f"network must be a name or a class, but {shown(options['network'])} was given.")
     for name in ("models", "datasets", "metrics", "betas"):
@@ -166,8 +151,7 @@ def check_minutes(value: Any) -> None:
     Raises:
         InputError: it is not a positive number.
     """
-    if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
-        raise InputError(f"checkpoint_minutes must be a positive number, but {shown(value)} was given.")
+    _check_positive("checkpoint_minutes", value)
 
 
 def check_workers(value: Any) -> None:
@@ -188,6 +172,27 @@ def _check_whole(name: str, value: Any, most: int) -> None:
         raise InputError(f"{name} must be a whole number of at least 1, but {shown(value)} was given.")
     if value > most:
         raise InputError(f"{name} must be at most {most:,}, but {shown(value)} was given.")
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if not (_is_number(value) and 0 < value <= LARGEST_FLOAT):
+        raise InputError(f"{name} must be a positive number, but {shown(value)} was given.")
+
+
+def _check_adaptation(options: Mapping[str, Any]) -> None:
+    """Check that images are held out if a training adapts to them."""
+    for name in ("lr_schedule", "early_stop"):
+        if options[name] is not None and not options["holdout"]:
+            raise InputError(
+                f"{name} depends on held-out images, but none are held out: give ",
+                Option("holdout", 0.1),
+                ".",
+            )
+    if options["early_stop"] is not None and options["score_at"]:
+        raise InputError(
+            "score_at cannot be combined with early_stop, which may end a training before those steps; give "
+            "one of the two."
+        )
 
 
 def _check_holdout(value: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dis_bench.datasets.dataset import Dataset
+from dis_bench.models.model import Model
 from dis_bench.records.along import list_other_images, name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
@@ -25,7 +26,7 @@ from dis_bench.records.schema import Record
 from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing
 from dis_bench.runners.options import PARTS
-from dis_bench.runners.scoring.evaluation import encode, evaluate, evaluate_others
+from dis_bench.runners.scoring.evaluation import Evaluation, encode, evaluate, evaluate_others
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.readout import Readout, average, read_out
 from dis_bench.runners.scoring.scores import score_cell
@@ -186,59 +187,83 @@ def keep(
     """
     if trained.failure is not None:
         raise trained.failure
-    cell = trained.trainee.cell
-    if trained.trainee.model.has_wide_codes:
+    trainee, cell = trained.trainee, trained.trainee.cell
+    if trainee.model.has_wide_codes:
         parts = [part for part in parts if part != "codes"]
     with computing("fp32", cell.kernels):
         if "weights" in parts:
-            write_weights(folder, trained.trainee.networks.state_dict())
-        tell("encoding")
-        evaluation = evaluate(trained.trainee)
-        others = evaluate_others(trained.trainee)
-        measures = dict(evaluation.measures)
-        for one in others.values():
-            measures |= one.measures
-        readout: Readout = {}
-        if cell.holdout_rule and trained.trainee.holdout is not None:
-            tell("reading out factors")
-            readout = read_out(
-                trained.trainee.dataset, trained.trainee.holdout, evaluation, others["heldout"]
-            )
-            measures |= average(readout)
-        numbers = [value for name, value in measures.items() if name != "kl_per_latent"]
-        codes = [one.codes for one in (evaluation, *others.values())]
-        if not (np.isfinite(numbers).all() and all(np.isfinite(some).all() for some in codes)):
-            raise TrainingDiverged(
-                "the trained model gives losses that are not finite on the images it is scored on"
-            )
-        write_codes(folder, evaluation.codes, evaluation.factors, evaluation.log_variances)
+            write_weights(folder, trainee.networks.state_dict())
+        found = _evaluate_all(trainee, tell)
+        write_codes(folder, found.sample.codes, found.sample.factors, found.sample.log_variances)
         for images in list_other_images(record["cell"]):
-            one = others[images]
+            one = found.others[images]
             write_codes(folder, one.codes, one.factors, one.log_variances, name_codes(images))
         if "pictures" in parts:
-            pictures = make_pictures(trained.trainee, measures.get("kl_per_latent"))
+            pictures = make_pictures(trainee, found.measures.get("kl_per_latent"))
             if pictures is not None:
                 write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
-    if trained.trainee.is_trained_by_steps:
+    if trainee.is_trained_by_steps:
         timing["images_per_second"] = trained.steps * cell.batch_size / trained.seconds
         record = {**record, **_keep_codes(folder, cell)}
-    dataset, model = trained.trainee.dataset, trained.trainee.model
-    declared = {
-        "dataset": {"caveat": dataset.own_caveat, **_name_labels(dataset)},
-        "model": {"note": model.note, "baseline": model.baseline},
-    }
     return {
         **record,
         "status": "done",
-        "dial": model.dial,
-        "evaluation": measures,
-        "images": {"shape": [*dataset.image_shape], "pixel_max": dataset.pixel_max},
+        "dial": trainee.model.dial,
+        "evaluation": found.measures,
+        "images": {"shape": [*trainee.dataset.image_shape], "pixel_max": trainee.dataset.pixel_max},
         **({} if {*PARTS} <= {*parts} else {"keep": [part for part in PARTS if part in parts]}),
         "timing": timing,
-        "declared": declared,
+        "declared": _declare(trainee.dataset, trainee.model),
         **({"adapted": trained.adapted} if trained.adapted else {}),
-        **({"readout": readout} if readout else {}),
+        **({"readout": found.readout} if found.readout else {}),
+    }
+
+
+class _Evaluations(NamedTuple):
+    """The evaluation of a trained cell on all images that it is scored on.
+
+    Attributes:
+        sample: of the study's sample.
+        others: by other images.
+        measures: measures on all of these images, by name.
+        readout: of factors from codes; empty if no combinations of factors are held out.
+    """
+
+    sample: Evaluation
+    others: Mapping[str, Evaluation]
+    measures: dict[str, Any]
+    readout: Readout
+
+
+def _evaluate_all(trainee: Trainee, tell: Tell) -> _Evaluations:
+    """Encode and measure the images of a trained cell.
+
+    Raises:
+        TrainingDiverged: a code or a measure is not finite.
+    """
+    tell("encoding")
+    sample, others = evaluate(trainee), evaluate_others(trainee)
+    everything = [sample, *others.values()]
+    measures = {name: value for one in everything for name, value in one.measures.items()}
+    readout: Readout = {}
+    if trainee.cell.holdout_rule and trainee.holdout is not None:
+        tell("reading out factors")
+        readout = read_out(trainee.dataset, trainee.holdout, sample, others["heldout"])
+        measures |= average(readout)
+    numbers = [value for name, value in measures.items() if name != "kl_per_latent"]
+    if not (np.isfinite(numbers).all() and all(np.isfinite(one.codes).all() for one in everything)):
+        raise TrainingDiverged(
+            "the trained model gives losses that are not finite on the images it is scored on"
+        )
+    return _Evaluations(sample, others, measures, readout)
+
+
+def _declare(dataset: Dataset, model: Model) -> dict[str, Any]:
+    """Return what the plug-ins of a cell declare about themselves, for reports."""
+    return {
+        "dataset": {"caveat": dataset.own_caveat, **_name_labels(dataset)},
+        "model": {"note": model.note, "baseline": model.baseline},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -127,19 +127,13 @@ def score_cell(
             than a protocol needs, and such scores are marked as small.
     """
     record = copy.deepcopy(record)
-    try:
-        representation = Representation(
-            arrays["codes"],
-            arrays.get("factors"),
-            log_variances=arrays.get("log_variances"),
-            seed=SCORING_SEED,
-            allow_small=allow_small,
-        )
-    except Exception as error:  # metrics may not accept the codes
-        record["unscored"].update(dict.fromkeys(metrics, _reason(error)))
+    representation = _represent(arrays, allow_small)
+    if isinstance(representation, str):
+        record["unscored"].update(dict.fromkeys(metrics, representation))
         return record
-    on_others = {images: _represent_other(given) for images, given in others.items()}
-    own: dict[str, float] = {}
+    # A rule may hold out few images.
+    on_others = {images: _represent(given, allow_small=True) for images, given in others.items()}
+    columns: dict[str, float] = {}
     for name, specification in metrics.items():
         watch(f"scoring {name}")
         try:
@@ -149,7 +143,7 @@ def score_cell(
                 _leave_out(record, metric, given, representation)
                 continue
             scores = metric.scores(representation, **given[name])
-            own = add_columns(own, name, scores)
+            columns = add_columns(columns, name, scores)
             used = protocol([metric], given, len(representation) if allow_small else None)
             check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
             said = describe_metric(metric, scores, record["cell"]["dataset"], used[name])
@@ -164,24 +158,21 @@ def score_cell(
         record["protocol"].update(used)
         record.setdefault("declared", {}).setdefault("metrics", {})[name] = said
         record["unscored"].pop(name, None)
-    dropped = representation.list_mostly_dropped()
-    before = {name: count for name, count in record.get("left_out", {}).items() if name not in metrics}
-    record.pop("left_out", None)
-    record |= {"left_out": {**before, **dropped}} if dropped or before else {}
+    _replace_left_out(record, metrics, representation.list_mostly_dropped())
     return record
 
 
-def _represent_other(given: Mapping[str, Any] | str) -> Representation | str:
-    """Return the representation of other images, or the reason why there is none."""
-    if isinstance(given, str):
-        return given
+def _represent(arrays: Mapping[str, Any] | str, allow_small: bool) -> Representation | str:
+    """Return a representation, or the reason why there is none."""
+    if isinstance(arrays, str):
+        return arrays
     try:
         return Representation(
-            given["codes"],
-            given.get("factors"),
-            log_variances=given.get("log_variances"),
+            arrays["codes"],
+            arrays.get("factors"),
+            log_variances=arrays.get("log_variances"),
             seed=SCORING_SEED,
-            allow_small=True,  # a rule may hold out few images
+            allow_small=allow_small,
         )
     except Exception as error:  # such as factors none of which varies
         return _reason(error)
@@ -257,6 +248,12 @@ def _replace_parts(
     given = {key: table for key, table in given.items() if table}
     record.pop("per_factor", None)
     record |= {"per_factor": given} if given else {}
+
+
+def _replace_left_out(record: dict[str, Any], metrics: Collection[str], dropped: Mapping[str, int]) -> None:
+    """Replace the numbers of codes that metrics left out, if they left out most."""
+    before = {name: count for name, count in record.pop("left_out", {}).items() if name not in metrics}
+    record |= {"left_out": {**before, **dropped}} if dropped or before else {}
 
 
 def _list_small(metric: Metric, scores: dict[str, float], representation: Representation) -> list[str]:
