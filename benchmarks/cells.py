@@ -35,7 +35,8 @@ from dis_bench.records.status import read_status
 from dis_bench.records.store import Store
 from dis_bench.reports.report import build_report
 from dis_bench.runners.plan import Plan
-from dis_bench.runners.run import build_pipeline, choose_jobs, choose_shard, run_study
+from dis_bench.runners.remaining import choose_jobs, choose_shard
+from dis_bench.runners.run import build_pipeline, run_study
 
 ROOT = Path(__file__).parent.parent
 PER_BETA = 10  # seeds

@@ -152,7 +152,7 @@ def on_path(tmp_path, monkeypatch):
 def read_again(read, *args):
     """Read as a new process would, with empty caches."""
     importlib.invalidate_caches()
-    sys.modules["dis_bench.plugin_code"]._read_once.cache_clear()
+    sys.modules["dis_bench.plugin_code.reading"]._read_once.cache_clear()
     return read(*args).version
 
 

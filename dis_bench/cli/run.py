@@ -290,7 +290,8 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
     from dis_bench.cli.plan import describe_plan
     from dis_bench.records.claims import find_owners
     from dis_bench.records.store import Store
-    from dis_bench.runners.run import choose_jobs, choose_shard, estimate
+    from dis_bench.runners.estimate import estimate
+    from dis_bench.runners.remaining import choose_jobs, choose_shard
 
     options = wanted.options
     plan = choose_shard(wanted.study.plan(), options.get("shard"))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dis_bench.records.checks import key_of_anchor
+from dis_bench.records.checks.anchor import key_of_anchor
 from dis_bench.records.durable import write_whole
 from dis_bench.records.schema import SCHEMA, Damaged
 from dis_bench.records.seal import read_anchor, sign

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.records.cell import Cell, hash_identity
-from dis_bench.records.checks import check_plan
+from dis_bench.records.checks.plan import check_plan
 from dis_bench.records.durable import write_whole
 from dis_bench.records.schema import SCHEMA, Damaged
 from dis_bench.records.seal import read_signed, sign

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.records.along import list_codes
-from dis_bench.records.checks import canonical, check_anchor, check_record, check_version
+from dis_bench.records.checks.anchor import check_anchor
+from dis_bench.records.checks.record import check_record
+from dis_bench.records.checks.version import check_version
 from dis_bench.records.schema import Damaged, KeptFiles
 
 KEPT = tuple(KeptFiles.__annotations__)
@@ -170,3 +172,13 @@ def _check_regular(status: os.stat_result, most: int) -> None:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return the canonical JSON text of a value, as UTF-8.
+
+    Raises:
+        ValueError: a number is not finite, or a text holds a lone surrogate.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()

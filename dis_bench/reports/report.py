@@ -17,8 +17,9 @@ from dis_bench.records.table import tabulate
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.declared import Declared
-from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, Image, Plan, plan_figures
+from dis_bench.reports.figures.plan import Image, Plan
 from dis_bench.reports.figures.published import plan_published
+from dis_bench.reports.figures.setting import MOST_CONFIGURATIONS, plan_figures
 from dis_bench.reports.headline import Headline, write_headlines
 from dis_bench.reports.page.render import describe_cells, render_page, render_play
 from dis_bench.reports.published.reported import Reported, find_reported, name_unused

@@ -21,7 +21,8 @@ from dis_bench.metrics.inputs import check_count
 from dis_bench.metrics.protocols import check_rows
 from dis_bench.neutral import neutral
 from dis_bench.records.cell import EXTERNAL, EncoderCell
-from dis_bench.records.checks import MOST_LATENTS, check_cell, check_column
+from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
+from dis_bench.records.checks.scores import check_column
 from dis_bench.records.codes import read_codes, write_codes
 from dis_bench.records.record import read_newest, read_records, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record

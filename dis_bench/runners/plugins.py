@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dis_bench.errors import InputError, Option, blaming, check_line, shown
+from dis_bench.errors import STUDY, InputError, Option, blaming, check_line, shown, worded_for
 from dis_bench.records.arrays import MOST_PIXELS
 from dis_bench.records.columns import is_taken, split_images
 from dis_bench.registry import Plugin
@@ -290,3 +290,14 @@ def _is_shape(shape: Any) -> bool:
     if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 3:
         return False
     return all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape)
+
+
+def check_all_images(datasets: Mapping[str, Dataset]) -> None:
+    """Draw images of each dataset of a study, to report faults before training starts.
+
+    Raises:
+        InputError: a dataset cannot draw its images, or draws something else.
+    """
+    with worded_for(STUDY):
+        for name, dataset in datasets.items():
+            check_images(name, dataset)

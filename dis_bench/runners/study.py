@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, unknown, worded_for
-from dis_bench.models.schedules import split_schedules
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
-from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS, Cell
+from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS
 from dis_bench.registry import Plugin
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import (
@@ -26,8 +23,16 @@ from dis_bench.runners.device import (
     choose_kernels,
     choose_precision,
 )
+from dis_bench.runners.grid import (
+    Grid,
+    describe_dataset,
+    describe_model,
+    describe_network,
+    expand_hyperparameters,
+    list_declared,
+)
 from dis_bench.runners.named import ABOUT, find_studies
-from dis_bench.runners.options import MOST_CELLS, check_options
+from dis_bench.runners.options import check_options
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import (
     check_adaptation,
@@ -37,12 +42,12 @@ from dis_bench.runners.plugins import (
     check_models,
     check_needs,
     check_own_networks,
-    check_schedules,
 )
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.settings import resolve_settings
 from dis_bench.runners.shards import list_seeds
-from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.specifications import find_all, specify
+from dis_bench.runners.study_code import describe_code
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.training_images import TrainingImages, choose_training_images
 from dis_bench.runners.trial import try_model
@@ -73,8 +78,6 @@ BUDGETS = {
 
 
 LIKELIHOODS = ("bernoulli", "gaussian")
-
-LONGEST_SOURCE = 200_000  # characters of a plug-in that records keep
 
 
 @dataclass(frozen=True)
@@ -187,151 +190,114 @@ class Study:
     def _plan(self) -> Plan:
         from dis_bench.metrics import find_metrics, protocol
         from dis_bench.runners.datasets import find_datasets, list_parameters, make_datasets
-        from dis_bench.runners.scoring.pictures import check_pictures
         from dis_bench.runners.scoring.scores import check_scoring, list_unscorable
 
         check_options(vars(self), _CHOICES)
-        self._check_score_at()
-        lr_schedule = self._resolve_adaptation()
+        training = self._resolve_training()
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
         kernels = choose_kernels(self.kernels, device, precision)
-        networks = _find_all("networks", [self.network])
-        models = _find_all("models", self.models)
-        metrics = _find_all("metrics", self.metrics)
-        family = choose_networks(*map(_specification, networks.values()))
-        check_batch(family, self.batch_size)
-        check_models(models)
-        for name, plugin in models.items():
-            check_own_networks(name, plugin.load().own_networks, self.network, DEFAULTS["network"])
-        found = find_metrics([_specification(plugin) for plugin in metrics.values()])
-        declared = {name: [h.name for h in plugin.load().hyperparameters] for name, plugin in models.items()}
-        found_datasets = find_datasets(self.datasets)
-        settings = resolve_settings(self.settings, declared, found, list_parameters(found_datasets))
-        check_metrics(found, protocol(found.values(), settings.parameters))
-        grids = self._expand_hyperparameters(models, declared, settings.hyperparameters)
+        shared = {"likelihood": self.likelihood, "precision": precision, "kernels": kernels}
+        networks, models = find_all("networks", [self.network]), find_all("models", self.models)
+        metrics = find_all("metrics", self.metrics)
+        family = self._choose_family(networks, models)
+        scored = find_metrics([specify(plugin) for plugin in metrics.values()])
+        found = find_datasets(self.datasets)
+        settings = resolve_settings(self.settings, list_declared(models), scored, list_parameters(found))
+        check_metrics(scored, protocol(scored.values(), settings.parameters))
+        values = expand_hyperparameters(models, settings.hyperparameters, self.betas)
         made = make_datasets(
-            found_datasets,
-            settings.datasets,
-            source=self.source,
-            data_dir=self.data_dir,
-            image_size=self.image_size,
+            found, settings.datasets, source=self.source, data_dir=self.data_dir, image_size=self.image_size
         )
-        dataset_plugins = {name: plugin for name, (plugin, _) in made.items()}
         datasets = {name: dataset for name, (_, dataset) in made.items()}
-        trained, images = set(), {}
-        for name, dataset in datasets.items():
-            check_dataset(name, dataset)
-            check_pictures(name, dataset, self.latent_size)
-            images[name] = choose_training_images(
-                name, dataset, self.holdout, self.correlate, self.batch_size
-            )
-            for model, plugin in models.items():
-                check_needs(model, plugin.load().needs, name, dataset)
-                if self._check_build(plugin, grids[model][0], name, dataset, images[name], family):
-                    trained.add(model)
+        images = {name: self._choose_images(name, dataset) for name, dataset in datasets.items()}
+        trained = self._try_models(models, values, datasets, images, family)
         protocols = {
-            name: check_scoring(name, dataset, found, settings.parameters, self.allow_small)
+            name: check_scoring(name, dataset, scored, settings.parameters, self.allow_small)
             for name, dataset in datasets.items()
         }
+        budgets = {name: training if name in trained else NO_BUDGET for name in models}
+        grid = Grid(
+            list_seeds(BUDGETS[self.budget].seeds if self.seeds is None else self.seeds),
+            [describe_dataset(*made[name], images[name]) for name in made],
+            [describe_model(models[name], values[name], budgets[name], self.latent_size) for name in models],
+            {**describe_network(*networks.values()), **shared},
+        )
+        drawn = {name: plugin for name, (plugin, _) in made.items()}
         return Plan(
-            cells=self._list_cells(
-                *(models, networks, grids, trained, dataset_plugins, datasets, images),
-                *(precision, kernels, lr_schedule),
-            ),
+            cells=grid.list_cells(),
             datasets=datasets,
-            models={name: _specification(plugin) for name, plugin in models.items()},
-            networks={name: _specification(plugin) for name, plugin in networks.items()},
-            metrics={name: _specification(plugin) for name, plugin in metrics.items()},
+            models={name: specify(plugin) for name, plugin in models.items()},
+            networks={name: specify(plugin) for name, plugin in networks.items()},
+            metrics={name: specify(plugin) for name, plugin in metrics.items()},
             device=device,
-            code=_describe_code(
-                [*models.values(), *networks.values(), *dataset_plugins.values(), *metrics.values()],
-                self._list_given(),
-            ),
+            code=describe_code([models, networks, drawn, metrics], self._list_given()),
             parameters=settings.parameters,
             allow_small=self.allow_small,
             protocols=protocols,
             keep=tuple(self.keep),
-            unscorable={name: list_unscorable(name, dataset, found) for name, dataset in datasets.items()},
-        )
-
-    def _list_cells(
-        self,
-        models: dict[str, Plugin],
-        networks: dict[str, Plugin],
-        grids: dict[str, list[dict[str, Any]]],
-        trained: Collection[str],
-        dataset_plugins: dict[str, Plugin],
-        datasets: dict[str, Dataset],
-        images: dict[str, TrainingImages],
-        precision: str,
-        kernels: str,
-        lr_schedule: str,
-    ) -> tuple[Cell, ...]:
-        from dis_bench.runners.datasets import describe_parameters
-
-        budget, steps = BUDGETS[self.budget], self._count_steps()
-        seeds = list_seeds(budget.seeds if self.seeds is None else self.seeds)
-        wide = {name for name, plugin in models.items() if plugin.load().has_wide_codes}
-        [network] = networks.values()
-        count = len(seeds) * len(datasets) * sum(map(len, grids.values()))
-        if count > MOST_CELLS:
-            raise InputError(f"a study may have {MOST_CELLS:,} cells at most, but this one has {count:,}.")
-        lr = budget.lr if self.lr is None else float(self.lr)
-        trained_as: dict[str, Any] = {"steps": steps, "batch_size": self.batch_size, "lr": lr}
-        trained_as["score_at"] = tuple(sorted(self.score_at))
-        trained_as["clip_norm"] = float(self.clip_norm or 0.0)
-        trained_as |= {"lr_schedule": lr_schedule, "early_stop": self.early_stop or 0}
-        budgets = {name: trained_as if name in trained else NO_BUDGET for name in models}
-        return tuple(
-            Cell(
-                dataset=dataset_name,
-                source=dataset.source,
-                fingerprint=dataset.fingerprint,
-                dataset_version=dataset_plugins[dataset_name].version,
-                dataset_parameters=describe_parameters(dataset),
-                model=name,
-                model_version=models[name].version,
-                hyperparameters=ends,
-                schedules=schedules,
-                network=network.name,
-                network_version="" if network.is_ours else network.version,
-                likelihood=self.likelihood,
-                latent_size=0 if name in wide else self.latent_size,
-                **budgets[name],
-                precision=precision,
-                kernels=kernels,
-                seed=0 if name in wide else seed,
-                **images[dataset_name]._asdict(),
-            )
-            # Seeds outermost: an interrupted study has all betas with fewer seeds, not the reverse.
-            for seed in seeds
-            for dataset_name, dataset in datasets.items()
-            for name in models
-            if name not in wide or seed == seeds[0]
-            for ends, schedules in map(split_schedules, grids[name])
+            unscorable={name: list_unscorable(name, dataset, scored) for name, dataset in datasets.items()},
         )
 
     def _count_steps(self) -> int:
         return BUDGETS[self.budget].steps if self.steps is None else self.steps
 
-    def _resolve_adaptation(self) -> str:
-        """Return ``lr_schedule`` with all arguments, after checking it and ``early_stop``."""
+    def _resolve_training(self) -> dict[str, Any]:
+        """Check the options of training against its steps; return those that cells record."""
         from dis_bench.runners.training.heldout import count_steps_between
 
-        steps = self._count_steps()
+        steps, late = self._count_steps(), max(self.score_at, default=0)
+        if late > steps:
+            raise InputError(
+                f"score_at must be steps of the training, which has {steps:,}, but {late:,} was given."
+            )
         every = count_steps_between(steps)
         if self.early_stop is not None:
             check_patience("early_stop", self.early_stop, steps, every)
-        return "" if self.lr_schedule is None else str(read_plateau(self.lr_schedule, steps, every))
+        rule = "" if self.lr_schedule is None else str(read_plateau(self.lr_schedule, steps, every))
+        return {
+            "steps": steps,
+            "batch_size": self.batch_size,
+            "lr": BUDGETS[self.budget].lr if self.lr is None else float(self.lr),
+            "score_at": tuple(sorted(self.score_at)),
+            "clip_norm": float(self.clip_norm or 0.0),
+            "lr_schedule": rule,
+            "early_stop": self.early_stop or 0,
+        }
 
-    def _check_score_at(self) -> None:
-        late = max(self.score_at, default=0)
-        if late > self._count_steps():
-            raise InputError(
-                f"score_at must be steps of the training, which has {self._count_steps():,}, but {late:,} "
-                "was given."
-            )
+    def _choose_family(self, networks: dict[str, Plugin], models: dict[str, Plugin]) -> ChosenNetworks:
+        """Choose the family of networks, and check that the models can use it."""
+        family = choose_networks(*map(specify, networks.values()))
+        check_batch(family, self.batch_size)
+        check_models(models)
+        for name, plugin in models.items():
+            check_own_networks(name, plugin.load().own_networks, self.network, DEFAULTS["network"])
+        return family
+
+    def _choose_images(self, name: str, dataset: Dataset) -> TrainingImages:
+        """Check a dataset, and choose the images of it that are trained on."""
+        from dis_bench.runners.scoring.pictures import check_pictures
+
+        check_dataset(name, dataset)
+        check_pictures(name, dataset, self.latent_size)
+        return choose_training_images(name, dataset, self.holdout, self.correlate, self.batch_size)
+
+    def _try_models(
+        self,
+        models: dict[str, Plugin],
+        values: dict[str, list[dict[str, Any]]],
+        datasets: dict[str, Dataset],
+        images: dict[str, TrainingImages],
+        family: ChosenNetworks,
+    ) -> set[str]:
+        """Try each model on each dataset; return the names of those that take steps."""
+        trained = set()
+        for name, dataset in datasets.items():
+            for model, plugin in models.items():
+                check_needs(model, plugin.load().needs, name, dataset)
+                if self._check_build(plugin, values[model][0], name, dataset, images[name], family):
+                    trained.add(model)
+        return trained
 
     @names_missing_packages
     def run(self, out: str | Path = "results", rerun: str = "missing", command: str = "") -> pd.DataFrame:
@@ -339,28 +305,6 @@ class Study:
         from dis_bench.runners.run import run
 
         return run(self, out, rerun=rerun, command=command)
-
-    def _expand_hyperparameters(
-        self,
-        models: dict[str, Plugin],
-        declared: dict[str, list[str]],
-        settings: dict[str, dict[str, Sequence[Any]]],
-    ) -> dict[str, list[dict[str, Any]]]:
-        """List, for each model, every combination of the given hyperparameter values."""
-        values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
-        if self.betas:
-            dials = {name: _find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
-            with_beta = [name for name, dial in dials.items() if dial == "beta"]
-            if not with_beta:
-                known = ", ".join(f"{name}: {dial or 'none'}" for name, dial in dials.items())
-                raise InputError(f"betas were given, but the dial of no chosen model is beta ({known}).")
-            for name in with_beta:
-                if "beta" in values[name]:
-                    raise InputError(
-                        f"the betas of {name} were given twice, as betas and as setting '{name}.beta'."
-                    )
-                values[name]["beta"] = self.betas
-        return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
 
     def _check_build(
         self,
@@ -382,7 +326,7 @@ class Study:
         whose = f"model '{plugin.name}'"
         with blaming(f"{whose} cannot be built for dataset '{name}'"):
             model, networks = build_model(
-                _specification(plugin),
+                specify(plugin),
                 image_shape=dataset.image_shape,
                 network=self.network,
                 latent_size=self.latent_size,
@@ -444,69 +388,3 @@ def _name_objects(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(map(_name_objects, value))
     return _Named(getattr(value, "__name__", "function")) if callable(value) else value
-
-
-def _find_all(kind: str, names: Sequence[Any]) -> dict[str, Plugin]:
-    found: dict[str, Plugin] = {}
-    for name in names:
-        plugin = registry.find(kind, name)
-        same_name = found.setdefault(plugin.name, plugin)
-        if same_name.target != plugin.target:
-            raise registry.clash(kind, plugin.name, same_name, plugin)
-    for plugin in found.values():
-        plugin.load()
-    return found
-
-
-def _specification(plugin: Plugin) -> str:
-    """Return what loads this plug-in in a worker: its installed name, or its target."""
-    if plugin.argument is not None:
-        installed = registry.plugins(plugin.kind).items()
-        scheme = next(name for name, one in installed if one.target == plugin.target)
-        return f"{scheme}:{Path(plugin.argument).expanduser().absolute()}"
-    return plugin.name if plugin.name in registry.plugins(plugin.kind) else plugin.target
-
-
-def _find_dial(model: Any, declared: Sequence[str]) -> str | None:
-    """Return a model's dial; beta for a model that names none and has a beta."""
-    dial: str | None = model.dial
-    return "beta" if dial is None and "beta" in declared else dial
-
-
-def _describe_code(plugins: Sequence[Plugin], given: Sequence[tuple[str, Any]]) -> StudyCode:
-    by_name = {(plugin.kind, plugin.name): plugin for plugin in plugins}
-    return StudyCode(
-        {key: _specification(plugin) for key, plugin in by_name.items()},
-        {key: plugin.code for key, plugin in by_name.items()},
-        dict(_read_sources(given)),
-    )
-
-
-def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield sources of classes and functions that were given, by kind and name."""
-    for kind, some in given:
-        for one in some:
-            if isinstance(one, str):
-                continue
-            plugin = registry.find(kind, one if callable(one) else type(one))  # or an instance of a dataset
-            if not plugin.is_ours and registry.installed(kind, plugin.name) is None:
-                source = registry.read_source(plugin)
-                if source and len(source) <= LONGEST_SOURCE:
-                    yield (kind, plugin.name), source
-
-
-def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """List the distinct combinations, completed and checked by the model."""
-    count = math.prod(map(len, values.values()))
-    if count > MOST_CELLS:
-        raise InputError(
-            f"a study may have {MOST_CELLS:,} cells at most, but model '{name}' has {count:,} combinations."
-        )
-    combinations: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for chosen in itertools.product(*values.values()):
-        with blaming(f"model '{name}'"):
-            made = model(**dict(zip(values, chosen, strict=True)))
-            check_schedules(made)
-            combination = made.chosen
-            combinations.setdefault(tuple(combination.items()), combination)
-    return [*combinations.values()]

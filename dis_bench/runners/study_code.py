@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dis_bench import registry
 from dis_bench.plugin_code import Code
 from dis_bench.records.cell import Cell
+from dis_bench.registry import Plugin
+from dis_bench.runners.specifications import specify
 
 MOST_NAMED = 5
+LONGEST_SOURCE = 200_000  # characters of a plug-in that records keep
 
 
 class CodeChanged(RuntimeError):
@@ -94,3 +97,31 @@ def _list_keys(cell: Cell, metrics: Iterable[str]) -> list[tuple[str, str]]:
 
 def _unwatched(codes: Iterable[Code]) -> list[str]:
     return [*dict.fromkeys(what for code in codes for what in code.unwatched)]
+
+
+def describe_code(plugins: Iterable[Mapping[str, Plugin]], given: Sequence[tuple[str, Any]]) -> StudyCode:
+    """Describe the code of plug-ins, with sources of those given as objects.
+
+    Args:
+        plugins: the plug-ins of a study by name, of each kind.
+        given: what the user gave for them, by kind.
+    """
+    by_name = {(plugin.kind, plugin.name): plugin for some in plugins for plugin in some.values()}
+    return StudyCode(
+        {key: specify(plugin) for key, plugin in by_name.items()},
+        {key: plugin.code for key, plugin in by_name.items()},
+        dict(_read_sources(given)),
+    )
+
+
+def _read_sources(given: Sequence[tuple[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield sources of classes and functions that were given, by kind and name."""
+    for kind, some in given:
+        for one in some:
+            if isinstance(one, str):
+                continue
+            plugin = registry.find(kind, one if callable(one) else type(one))  # or an instance of a dataset
+            if not plugin.is_ours and registry.installed(kind, plugin.name) is None:
+                source = registry.read_source(plugin)
+                if source and len(source) <= LONGEST_SOURCE:
+                    yield (kind, plugin.name), source

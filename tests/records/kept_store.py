@@ -12,10 +12,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dis_bench.records.cell import hash_identity
-from dis_bench.records.checks import canonical, key_of_anchor
+from dis_bench.records.checks.anchor import key_of_anchor
 from dis_bench.records.codes import write_codes
 from dis_bench.records.record import write_record
 from dis_bench.records.schema import SCHEMA
+from dis_bench.records.seal import canonical
 from tests.reports.made_up import ENVIRONMENT, LATENTS, PROTOCOL, reseal, write_anchors, write_study
 
 NAMES = [

@@ -17,7 +17,9 @@ from dis_bench.metrics import protocol
 from dis_bench.records import codes, curves, pictures, schema
 from dis_bench.records.anchors import read_anchors
 from dis_bench.records.cell import Cell
-from dis_bench.records.checks import check_cell, check_record, check_scores
+from dis_bench.records.checks.cell import check_cell
+from dis_bench.records.checks.record import check_record
+from dis_bench.records.checks.scores import check_scores
 from dis_bench.records.columns import FIXED, OTHER_IMAGES, RESERVED, Kind, kind_of, split_images
 from dis_bench.records.record import read_records, write_record
 from dis_bench.records.schema import SCHEMA, CellIdentity, Damaged
@@ -25,7 +27,7 @@ from dis_bench.records.seal import seal
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.reports.anchors import match_anchors
-from dis_bench.runners.run import choose_jobs
+from dis_bench.runners.remaining import choose_jobs
 from dis_bench.runners.study import Study
 from tests.records.kept_store import (
     NAMES,

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from dis_bench.records.along import is_codes, name_codes, name_unfinished_codes
-from dis_bench.records.checks import check_cell, check_record
+from dis_bench.records.checks.cell import check_cell
+from dis_bench.records.checks.record import check_record
 from dis_bench.records.record import read_newest
 from dis_bench.records.schema import Damaged
 from tests.reports.made_up import write_cell
@@ -17,7 +18,7 @@ def make_record(tmp_path, monkeypatch, scores_at):
     """Return a record whose cell asks for scores at steps 8 and 20; its hash is not looked at."""
     folder = write_cell(tmp_path)
     record = read_newest(folder, problems=[])
-    monkeypatch.setattr("dis_bench.records.checks.hash_identity", lambda identity: record["hash"])
+    monkeypatch.setattr("dis_bench.records.checks.record.hash_identity", lambda identity: record["hash"])
     cell = {**record["cell"], "score_at": [8, 20]}
     return {**record, "cell": cell, "scores_at": scores_at}, folder.name
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dis_bench.records.cell import Cell
-from dis_bench.records.checks import key_of_anchor
+from dis_bench.records.checks.anchor import key_of_anchor
 from dis_bench.records.record import write_record
 from dis_bench.records.schema import SCHEMA
 from dis_bench.records.seal import seal, sign

@@ -10,9 +10,9 @@ from dis_bench.records.cell import NO_BUDGET
 from dis_bench.records.record import read_records
 from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.figures.pictures import draw_traversals
-from dis_bench.reports.figures.plan import plan_figures
 from dis_bench.reports.figures.plots import choose_loss, draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import split_series
+from dis_bench.reports.figures.setting import plan_figures
 from dis_bench.reports.figures.theme import theme, to_png
 from dis_bench.reports.headline import BASELINES, EACH_SCORE, MODELS, write_headlines
 from dis_bench.reports.report import build_report

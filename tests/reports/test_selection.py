@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from dis_bench.records.table import read_results
-from dis_bench.reports.figures import plan
+from dis_bench.reports.figures import pictures
+from dis_bench.reports.figures.along import MOST_CURVES
 from dis_bench.reports.figures.pictures import find_pictures
-from dis_bench.reports.figures.plan import MOST_CONFIGURATIONS, MOST_CURVES
+from dis_bench.reports.figures.setting import MOST_CONFIGURATIONS
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.report import build_report
 from dis_bench.reports.selection import choose_configurations, choose_settings, describe_choice, rank_series
@@ -84,7 +85,7 @@ def test_only_what_is_shown_is_read_and_the_page_says_so(tmp_path, monkeypatch):
             with open(f"{cell['folder']}/training.csv", "w", encoding="utf-8") as file:
                 file.write("broken")
     read = []
-    monkeypatch.setattr(plan, "find_pictures", lambda *given: read.append(given) or find_pictures(*given))
+    monkeypatch.setattr(pictures, "find_pictures", lambda *given: read.append(given) or find_pictures(*given))
     report = build_report(tmp_path)
     assert len(read) == len([name for name in report.files if "traversals" in name]) == MOST_CONFIGURATIONS
     assert not [caveat for caveat in report.caveats if "cannot be read" in caveat or "missing" in caveat]

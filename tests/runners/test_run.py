@@ -18,7 +18,9 @@ from dis_bench.records.seal import read_record
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.records.weights import read_weights
-from dis_bench.runners.run import build_pipeline, choose_jobs, estimate, run_study
+from dis_bench.runners.estimate import estimate
+from dis_bench.runners.remaining import choose_jobs
+from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.trainee import prepare

@@ -12,7 +12,8 @@ from dis_bench.errors import InputError
 from dis_bench.nn import compiled
 from dis_bench.records.store import Store
 from dis_bench.records.weights import read_weights
-from dis_bench.runners.run import build_pipeline, choose_jobs, run_study
+from dis_bench.runners.remaining import choose_jobs
+from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.watch import Watcher
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from dis_bench.escape import visible
 from dis_bench.plotting import load_seaborn
+from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import panels
+from dis_bench.reports.figures.words import list_words
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 
@@ -75,3 +77,23 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right")
     return figure
+
+
+def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
+    """Plan the figure of rank correlations, if there are enough cells."""
+    correlations = correlate_ranks(setting, quantities)
+    if correlations.empty:
+        return []
+    cells = len(setting.done)
+    return [
+        Plan(
+            "agreement",
+            f"agreement-{setting.slug}",
+            "Which scores agree",
+            f"Spearman's rank correlation over {cells:,} cells, all configurations and seeds together; "
+            f"losses are ranked from worst to best. With {cells:,} cells, chance alone reaches "
+            f"±{chance_correlation(cells):.2f} in one of twenty pairs.",
+            f"A heat map of rank correlations between {list_words([*correlations], most=30)}.",
+            lambda: draw_agreement(correlations),
+        )
+    ]

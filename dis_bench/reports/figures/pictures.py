@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +13,15 @@ from dis_bench.escape import visible
 from dis_bench.plotting import Artist, Figure
 from dis_bench.records.pictures import FILE, Pictures, read_pictures
 from dis_bench.records.schema import Damaged, Record
+from dis_bench.reports.configurations import format_dial, format_value
+from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
+from dis_bench.reports.figures.words import join_words, list_words
 from dis_bench.reports.quantities import MINUS
+from dis_bench.reports.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A latent below this many nats carries no information about the image: it is greyed and called frozen.
 FROZEN = 0.01
@@ -23,6 +32,7 @@ _FEW_ROWS = (192, 9.5)
 _MANY_ROWS = (128, 9.5)
 _TRAVERSAL = (128, 13.0)
 _FADE = 0.85
+_LONGEST_LABEL = 60
 
 
 def find_pictures(folder: str | Path, problems: list[str], record: Record | None = None) -> Pictures | None:
@@ -154,3 +164,116 @@ def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
     gap = np.full(shape, 255, np.uint8)
     spaced = [piece for part in parts for piece in (part, gap)]
     return np.concatenate(spaced[:-1], axis=axis)
+
+
+def plan_reconstructions(
+    setting: Setting, shown: list[tuple[pd.Series, Pictures]], choice: str
+) -> list[Plan]:
+    """Plan the figure of originals and reconstructions, if there are any."""
+    if not shown:
+        return []
+    several = len({cell["series"] for cell, _ in shown}) > 1
+    without = [str(model) for model, rows in _by_model(setting.done) if not _makes_images(rows).any()]
+    lacking = f" {_say_without_images(without)}" if without else ""
+    has_codes = any(pictures.kl_per_latent is None for _, pictures in shown)
+    codes = ", or from the code where there is no posterior" if has_codes else ""
+    rows = [(_row_label(cell, several), pictures) for cell, pictures in shown]
+    reconstruct = all(isfinite(cell.get("reconstruction", float("nan"))) for cell, _ in shown)
+    samples = (
+        "" if reconstruct else " Rows without nats do not reconstruct: they are samples with the same codes."
+    )
+    return [
+        Plan(
+            "reconstructions",
+            f"reconstructions-{setting.slug}",
+            "Originals and reconstructions",
+            "The first row is the data; below it, the same images decoded from the posterior mean"
+            f"{codes}{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation "
+            f"sample.{samples}{lacking}"
+            + (f" Shown here and in the traversals are {choice}" if choice else ""),
+            f"{len(shown[0][1].originals)} images and their reconstructions by {len(rows)} models: "
+            f"{list_words([label for label, _ in rows])}.",
+            lambda: draw_reconstructions(rows),
+        )
+    ]
+
+
+def plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) -> list[Plan]:
+    """Plan a figure of latent traversals for each cell that is shown."""
+    plans = []
+    for number, (cell, pictures) in enumerate(shown):
+        caption, order = _describe_latents(pictures)
+        plans.append(
+            Plan(
+                "traversals",
+                f"traversals-{setting.slug}-{number + 1:02d}",
+                f"{cell['label']}, seed {cell['seed']}",
+                caption,
+                f"Latent traversals of {cell['label']}, seed {cell['seed']}: one row per latent {order}.",
+                lambda pictures=pictures: draw_traversals(pictures),  # type: ignore[misc]
+            )
+        )
+    return plans
+
+
+def say_without_images(setting: Setting) -> str:
+    """Write that no finished model of a setting decodes images.
+
+    The text is empty if one does, or if it is unknown.
+    """
+    done = setting.done
+    if setting.steps is None or done.empty or _makes_images(done).any():
+        return ""
+    return _say_without_images([str(model) for model, _ in _by_model(done)])
+
+
+def find_shown(setting: Setting, labels: list[str], problems: list[str]) -> list[tuple[pd.Series, Pictures]]:
+    """Return the lowest finished seed of each configuration, if it has pictures."""
+    shown = []
+    chosen = setting.done[setting.done["label"].isin(labels) & _makes_images(setting.done)]
+    for _, cells in chosen.groupby("label", sort=False):
+        cell = cells.sort_values("seed").iloc[0]
+        pictures = find_pictures(cell["folder"], problems, setting.records.get(cell["hash"]))
+        if pictures is not None:
+            shown.append((cell, pictures))
+    return shown
+
+
+def _describe_latents(pictures: Pictures) -> tuple[str, str]:
+    """Return a caption on a traversal's latents, and words for the order of its rows."""
+    kl = pictures.kl_per_latent
+    if kl is None:
+        return "Without a KL, rows are in the order of the latents.", "in their order"
+    frozen = int((kl < FROZEN).sum())
+    return (
+        f"{frozen or 'None'} of {len(kl)} latents frozen.",
+        f"by falling KL, from {kl.max():.2f} to {kl.min():.2f} nats; {frozen} frozen",
+    )
+
+
+def _say_without_images(models: list[str]) -> str:
+    verb = "decodes no images, so it has" if len(models) == 1 else "decode no images, so they have"
+    return f"{join_words(models)} {verb} no reconstructions and no traversals."
+
+
+def _by_model(cells: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
+    return cells.groupby("model_name", sort=False)
+
+
+def _makes_images(cells: pd.DataFrame) -> pd.Series:
+    """Return True for each cell that reconstructs images, or that kept samples."""
+    measured = cells.reindex(columns=["reconstruction", "mse"]).notna().any(axis=1)
+    return measured | cells["folder"].map(lambda folder: (Path(str(folder)) / FILE).is_file()).astype(bool)
+
+
+def _seed_note(shown: list[tuple[pd.Series, Pictures]]) -> str:
+    seeds = {int(cell["seed"]) for cell, _ in shown}
+    return f" (seed {seeds.pop()})" if len(seeds) == 1 else " (the lowest finished seed of each)"
+
+
+def _row_label(cell: pd.Series, several: bool) -> str:
+    short = not several and bool(cell["dial"])
+    name = f"{format_dial(cell['dial'])} = {format_value(cell['level'])}" if short else cell["label"]
+    name = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+    nats = cell.get("reconstruction", float("nan"))
+    return name if nats != nats else f"{name}   {nats:.1f} nats"

@@ -12,8 +12,8 @@ from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
 from dis_bench.reports.configurations import format_dial, format_value, is_number
 from dis_bench.reports.doctor.diagnoses import Examined
-from dis_bench.reports.figures.pictures import FROZEN
-from dis_bench.reports.figures.plan import Image, say_without_images
+from dis_bench.reports.figures.pictures import FROZEN, say_without_images
+from dis_bench.reports.figures.plan import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
 from dis_bench.reports.page.comparison import describe_comparison

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dis_bench import registry
 from dis_bench.datasets.loading import load_dataset
+from dis_bench.errors import InputError
 from dis_bench.findings import Broken, breaking
 from dis_bench.models.model import Model, Step
 from dis_bench.neutral import neutral, one_thread, own_streams
@@ -34,6 +35,7 @@ LATENTS = 5  # one for each factor of dSprites
 BATCH = 32
 LR = 1e-3
 STEPS = 200  # of a training whose loss should fall
+IMAGES = 20  # to encode
 FEW_STEPS = 12  # of trainings that are compared with each other
 
 
@@ -214,3 +216,13 @@ def load_weights(trainee: Trainee, state: Mapping[str, Tensor]) -> None:
 
 def _read(log: Path) -> str:
     return log.read_text(encoding="utf-8") if log.exists() else ""
+
+
+def prepare_if_allowed(trial: ModelTrial, values: dict[str, Any]) -> Trainee | None:
+    """Build a cell of three steps; None if the model refuses these values together."""
+    try:
+        return trial.prepare(steps=3, **values)
+    except Broken as fault:
+        if isinstance(fault.__cause__, InputError):
+            return None
+        raise

@@ -17,7 +17,7 @@ from dis_bench.datasets.labels import Labels
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.anchors import has_anchor, write_anchor
-from dis_bench.records.checks import check_scores
+from dis_bench.records.checks.scores import check_scores
 from dis_bench.records.schema import Damaged
 from dis_bench.records.store import Store
 from dis_bench.runners.plan import Plan

@@ -16,7 +16,7 @@ from dis_bench.metrics.declaration import describe as describe_metric
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
-from dis_bench.records.checks import check_scores
+from dis_bench.records.checks.scores import check_scores
 from dis_bench.records.columns import find_metric, join_images
 from dis_bench.records.schema import LACKS_FACTORS, Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from dis_bench.reports.figures.plan import plan_figures
 from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import SHOWN_SERIES, split_series
+from dis_bench.reports.figures.setting import plan_figures
 from dis_bench.reports.figures.theme import theme, to_png
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.report import build_report

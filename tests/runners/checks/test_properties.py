@@ -14,7 +14,8 @@ from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.findings import DOES_NOT_APPLY, FAILED, PASSED
 from dis_bench.models.model import Hyperparameter
-from dis_bench.runners.checks.properties import PROPERTIES, _limits, check_properties
+from dis_bench.runners.checks.limits import list_limits
+from dis_bench.runners.checks.properties import PROPERTIES, check_properties
 from dis_bench.runners.checks.trial import ModelTrial
 
 BROKEN = Path(__file__).parents[2] / "models" / "broken.py"
@@ -63,7 +64,7 @@ def find_failed(findings):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_caught_by_the_property_that_names_it(name, monkeypatch):
-    for module in ("trial", "properties"):
+    for module in ("trial", "losses"):
         monkeypatch.setattr(f"dis_bench.runners.checks.{module}.STEPS", 40)
     with np.errstate():  # which one of them changes
         findings = check(name)
@@ -115,7 +116,7 @@ def test_what_rests_on_codes_and_losses_is_not_tried_without_them():
     ],
 )
 def test_limits_are_those_that_are_declared(low, high, default, values):
-    assert [*_limits(Hyperparameter("a", default, "of a test", low=low, high=high))] == values
+    assert [*list_limits(Hyperparameter("a", default, "of a test", low=low, high=high))] == values
 
 
 class Open(Hyperparameter):
@@ -128,5 +129,5 @@ class Open(Hyperparameter):
 
 
 def test_of_a_limit_that_is_not_allowed_the_value_beside_it_is_tried():
-    assert [*_limits(Open("a", 1.0, "of a test", low=0.0))] == [1e-3]
-    assert [*_limits(Open("a", 5, "of a test", low=2))] == [3]
+    assert [*list_limits(Open("a", 1.0, "of a test", low=0.0))] == [1e-3]
+    assert [*list_limits(Open("a", 5, "of a test", low=2))] == [3]

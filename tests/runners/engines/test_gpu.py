@@ -14,7 +14,9 @@ from dis_bench.records.table import read_results
 from dis_bench.records.weights import read_weights
 from dis_bench.runners.engines import gpu
 from dis_bench.runners.engines.sizes import Choice, StackCost
-from dis_bench.runners.run import _measure_group, build_pipeline, choose_jobs, run_study
+from dis_bench.runners.estimate import _measure_group
+from dis_bench.runners.remaining import choose_jobs
+from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.watch import Watcher
 
@@ -219,7 +221,7 @@ def test_an_estimate_is_made_all_the_same_where_stacks_cannot_be_measured(monkey
     def fail(*given):
         raise RuntimeError("no measuring")
 
-    monkeypatch.setattr("dis_bench.runners.run.choose_stacks", fail)
+    monkeypatch.setattr("dis_bench.runners.estimate.choose_stacks", fail)
     plan = TINY.plan()
     store = Store("no-such-folder")
     assert 0 < _measure_group(choose_jobs(plan, store, "missing"), build_pipeline(plan, store, ""), 3) < 5

@@ -13,7 +13,8 @@ import torch
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.runners.engines import sharing
-from dis_bench.runners.run import choose_jobs, run_study
+from dis_bench.runners.remaining import choose_jobs
+from dis_bench.runners.run import run_study
 from dis_bench.runners.watch import Watcher
 from tests.runners.abandoned import abandon, leftovers
 from tests.runners.test_run import TINY as ON_ANY_KERNELS

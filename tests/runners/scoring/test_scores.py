@@ -14,7 +14,8 @@ from dis_bench.records.anchors import read_anchors
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.reports.report import build_report
-from dis_bench.runners.run import choose_jobs, run_study
+from dis_bench.runners.remaining import choose_jobs
+from dis_bench.runners.run import run_study
 from dis_bench.runners.scoring.scores import score_cell
 from tests.runners.test_run import HERE, TINY
 

@@ -1,58 +1,23 @@
-"""The code behind a plug-in: user modules are hashed, unfollowable code is named.
-
-Import statements are read from the source, wherever they occur, and followed file by file. Nothing is
-executed.
-
-- Followed: the user's own modules, beside a plug-in file, on ``sys.path`` or in an editable install.
-- Not followed: the standard library, dis-bench itself (``RECIPE`` covers it) and installed packages; the
-  versions of the packages that the code imports directly are listed.
-- Named: imports by computed names, compiled extensions, and calls that read files.
-"""
+"""Read the code behind a plug-in: follow its imports, file by file."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dis_bench.neighbours import Found, find_in, find_neighbour, find_root
-
-
-@dataclass(frozen=True)
-class Code:
-    """The version of the code behind a plug-in, and what that version cannot cover.
-
-    Attributes:
-        version: 16 hexadecimal digits that change with the code, not with its location; for a module of an
-            installed package, the package's name and version.
-        packages: versions of the installed packages that the code imports directly, by name.
-        unwatched: dependencies whose changes go unnoticed, such as ``mine.py, line 3: open()``.
-        files: the user's own files that were hashed, by their place below the folder from which they are
-            imported: for a plug-in file its root (:func:`dis_bench.neighbours.find_root`).
-        modules: likewise of modules on ``sys.path``.
-    """
-
-    version: str
-    packages: dict[str, str] = field(default_factory=dict)
-    unwatched: tuple[str, ...] = ()
-    files: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
-    modules: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
-    _stamps: dict[Path, Any] = field(default_factory=dict, compare=False, repr=False)
-
-    def is_current(self) -> bool:
-        """Return True if the plug-in file, its neighbours and their folders are unchanged."""
-        return all(_stamp(path) == stamp for path, stamp in self._stamps.items())
+from dis_bench.plugin_code.calls import list_dynamic_calls
+from dis_bench.plugin_code.code import Code, stamp_file
+from dis_bench.plugin_code.search import find_owner, search_path
 
 
 def read_file(plugin: Path) -> Code:
@@ -137,7 +102,7 @@ class _Reading:
         if file is None or module.label in self.hashes:
             return
         if module.is_beside:
-            self._stamps[file] = _stamp(file)
+            self._stamps[file] = stamp_file(file)
         try:
             content = file.read_bytes() if module.is_beside else _read_once(file)
         except OSError as error:
@@ -183,7 +148,7 @@ class _Reading:
                     self.follow(module, alias.name)
             elif isinstance(node, ast.ImportFrom):
                 self._follow_from(module, node)
-        for call, line in _dynamic_calls(tree):
+        for call, line in list_dynamic_calls(tree):
             if not (call.startswith("sys.path.") and self._is_complete):
                 self._name(file, f"line {line}: {call}()", key=call)
 
@@ -228,14 +193,14 @@ class _Reading:
         return self._find_on_path(name)
 
     def _find_on_path(self, name: str) -> _Module | None:
-        found = _search_path(name)
+        found = search_path(name)
         if found is None:
             self._is_complete = False
             return None
         place = found.folders[0] if found.folders else found.file
         if place is None:  # built in
             return None
-        owner = _find_owner(place.parent, name)
+        owner = find_owner(place.parent, name)
         if owner is not None:
             self.packages[owner[0]] = owner[1]
             return None
@@ -272,21 +237,13 @@ class _Reading:
         return tuple(packages)
 
     def _look_into(self, folder: Path) -> None:
-        self._stamps[folder] = _stamp(folder)
+        self._stamps[folder] = stamp_file(folder)
 
     def _name(self, file: Path, what: str, key: str = "") -> None:
         name = file.name
         if self.plugin is not None and find_root(self.plugin) in file.parents:
             name = Path(os.path.relpath(file, self.plugin.parent)).as_posix()
         self.unwatched.setdefault((name, key), f"{name}, {what}")
-
-
-def _stamp(path: Path) -> Any:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 @cache
@@ -314,121 +271,3 @@ def _all_names(package: _Module) -> list[str]:
         if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
             names += [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
     return [name for name in names if isinstance(name, str)]
-
-
-# Installed packages.
-
-
-def _search_path(name: str) -> Found | None:
-    """Find a top-level module as ``import`` does, without importing it."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # ValueError: already imported, but without a spec
-        file = getattr(sys.modules.get(name), "__file__", None)
-        return Found(Path(file)) if file else None
-    if spec is None:
-        return None
-    folders = spec.submodule_search_locations
-    file = Path(spec.origin) if spec.has_location and spec.origin else None
-    if file is None and not folders:  # built in, or frozen
-        return Found(None, ())
-    return Found(file, None if folders is None else tuple(map(Path, folders)))
-
-
-@cache
-def _find_owner(folder: Path, name: str) -> tuple[str, str] | None:
-    """Return name and version of the installed package that owns a folder's module."""
-    likely = importlib.metadata.distributions(path=[str(folder)], name=name)
-    every = importlib.metadata.distributions(path=[str(folder)])
-    for distribution in (*likely, *every):
-        if _installed(distribution, folder, name):
-            return distribution.name, distribution.version
-    return None
-
-
-def _installed(distribution: importlib.metadata.Distribution, folder: Path, name: str) -> bool:
-    """Return True if a package's installed files include the module.
-
-    They do not if the package is an editable install.
-    """
-    record = distribution.read_text("RECORD")
-    if record is not None:
-        return re.search(rf'^"?{re.escape(name)}[/.]', record, re.MULTILINE) is not None
-    # Packages from Linux distributions have no such list. A source tree is not an installation.
-    top_level = (distribution.read_text("top_level.txt") or distribution.name).split()
-    return folder.name in ("site-packages", "dist-packages") and name in top_level
-
-
-# Calls that import code or read files without an import statement.
-
-_IMPORTING = {
-    "__import__",
-    "ctypes.CDLL",
-    "ctypes.cdll.LoadLibrary",
-    "eval",
-    "exec",
-    "importlib.__import__",
-    "importlib.import_module",
-    "importlib.machinery.SourceFileLoader",
-    "importlib.util.spec_from_file_location",
-    "runpy.run_module",
-    "runpy.run_path",
-    "sys.path.append",
-    "sys.path.extend",
-    "sys.path.insert",
-    "torch.hub.load",
-    "torch.ops.load_library",
-    "torch.utils.cpp_extension.load",
-}
-_READING = {
-    "h5py.File",
-    "importlib.resources.files",
-    "joblib.load",
-    "numpy.load",
-    "open",
-    "pkgutil.get_data",
-    "torch.jit.load",
-    "torch.load",
-}
-# Methods and functions that read a file, on any object or module.
-_READING_METHODS = re.compile(
-    r"\.(open|open_text|open_binary|read_text|read_bytes|loadtxt|genfromtxt|fromfile|memmap|imread|load_file"
-    r"|loadmat|read_(csv|excel|feather|hdf|json|parquet|pickle|table))$"
-)
-
-
-def _dynamic_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Yield the name and line of each call that imports dynamically or reads a file."""
-    aliases = dict(_aliases(tree))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = _dotted(node.func, aliases)
-            if name in _IMPORTING:
-                yield name, node.lineno
-            elif (name in _READING or _READING_METHODS.search(name)) and not _only_writes(node):
-                yield name.lstrip("."), node.lineno
-
-
-def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield (name in this file, original name) for every import."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def _dotted(node: ast.expr, aliases: dict[str, str]) -> str:
-    """Return ``numpy.load`` for ``np.load``, and ``.open`` for an expression's method."""
-    if isinstance(node, ast.Name):
-        return aliases.get(node.id, node.id).removeprefix("builtins.")
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value, aliases)}.{node.attr}".removeprefix("builtins.")
-    return ""
-
-
-def _only_writes(call: ast.Call) -> bool:
-    """Return True if a call opens a file in a mode such as ``"w"``, which cannot read."""
-    values = [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
-    modes = [one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    return any(re.fullmatch(r"[wax][bt]?", mode) for mode in modes)

@@ -1,0 +1,57 @@
+"""The codes and the decoded images of a model: their shapes, and what they depend on."""
+
+from __future__ import annotations
+
+import torch
+
+from dis_bench.errors import InputError
+from dis_bench.findings import Broken, relative_distance
+from dis_bench.models.building import count_codes
+from dis_bench.runners.checks.trial import IMAGES, LATENTS, ModelTrial
+from dis_bench.runners.trial import try_codes
+
+ROUNDING = 1e-4  # share of the largest number by which rounding may move it
+
+
+def gives_codes_and_images(trial: ModelTrial) -> str:
+    """Check the shapes of codes, log-variances and decoded images.
+
+    Scores read the codes; reports draw the images.
+    """
+    trainee, whose = trial.prepare(), f"model '{trial.name}'"
+    latents = count_codes(trainee.model, LATENTS, trainee.dataset.image_shape)
+    for count in (1, IMAGES):
+        with torch.no_grad():
+            try:
+                try_codes(whose, trainee.model, trainee.networks.eval(), trainee.images(count), latents)
+            except InputError as error:
+                raise Broken(str(error)) from None
+    given = trial.encode(trainee, trainee.images(IMAGES))
+    return (
+        "; ".join(f"{name} {['B', *part.shape[1:]]}".replace("'", "") for name, part in given.items()) + "."
+    )
+
+
+def encodes_each_image_alone(trial: ModelTrial) -> str:
+    """Check that codes and decoded images depend on nothing but the image.
+
+    Codes are scored image by image; whatever else is in the batch is an accident.
+    """
+    trainee = trial.trained.trainee
+    images = trainee.images(IMAGES)
+    together, again = trial.encode(trainee, images), trial.encode(trainee, images)
+    single = [trial.encode(trainee, image[None]) for image in images]
+    largest = 0.0
+    for name, part in together.items():
+        if not part.isfinite().all():
+            raise Broken(f"after training its {name} are not all finite")
+        if not torch.equal(part, again[name]):
+            raise Broken(f"the same images encoded twice give other {name}; expected equal ones")
+        moved = relative_distance(torch.cat([one[name] for one in single]), part)
+        if moved > ROUNDING:
+            raise Broken(
+                f"an image encoded alone has other {name} than in a batch, by {moved:.2g} of the largest; "
+                f"expected {ROUNDING:g} at most"
+            )
+        largest = max(largest, moved)
+    return f"alone and in a batch numbers differ by {largest:.2g} of the largest at most."
