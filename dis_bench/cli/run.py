@@ -40,8 +40,9 @@ examples:
 Finished cells are skipped, so the same command resumes where it was stopped.
 """
 
-# Options of the command that are not part of the study itself.
-_PLACES = ("out", "rerun", "checkpoint_minutes", "workers", "shard", "grid", "log", "engine", "address")
+# Options of the command that are not part of the study: those of its run, and others.
+_RUN = ("rerun", "checkpoint_minutes", "workers", "shard", "log", "engine", "address")
+_PLACES = (*_RUN, "out", "grid")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -226,40 +227,21 @@ class Wanted(NamedTuple):
 def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import (
-        RERUN,
-        check_choice,
-        check_engine,
-        check_log,
-        check_minutes,
-        check_workers,
-    )
+    from dis_bench.runners.options import check_choice, check_run
     from dis_bench.runners.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
-    from dis_bench.runners.shards import read_shard
     from dis_bench.runners.study import Study, read_study_file
 
     values = _merge(given, read_study_file(file, also=_PLACES) if file is not None else {})
-    out, rerun = values.pop("out", "results"), values.pop("rerun", "missing")
+    out, grid = values.pop("out", "results"), values.pop("grid", "defaults")
     check_path("the output folder", out)
-    check_choice("rerun", rerun, RERUN)
-    grid = values.pop("grid", "defaults")
     check_choice("grid", grid, GRIDS)
+    options = {name: values.pop(name) for name in _RUN if name in values}
+    check_run(options)
+    rerun = options.pop("rerun", "missing")
     models, settings = values.get("models", DEFAULTS["models"]), values["settings"]
     if grid == "published" and isinstance(settings, dict) and isinstance(models, (list, tuple)):
         values["settings"] = add_published_grids(settings, models, values.get("betas", ()))
-    checks = {
-        "checkpoint_minutes": check_minutes,
-        "workers": check_workers,
-        "shard": read_shard,
-        "log": check_log,
-    }
-    options = {name: values.pop(name) for name in checks if name in values}
-    for name, value in options.items():
-        checks[name](value)
-    cluster: dict[str, Any] = {name: values.pop(name) for name in ("engine", "address") if name in values}
-    options |= cluster
-    check_engine(cluster.get("engine", "local"), cluster.get("address"), options.get("workers"))
     return Wanted(Study(**values), out, rerun, options, grid)
 
 

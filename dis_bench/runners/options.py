@@ -1,4 +1,4 @@
-"""Check the types and limits of a study's options, before anything is loaded."""
+"""Check the options of a study and of a run, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dis_bench.datasets.combinations import read_combinations
 from dis_bench.datasets.correlation import read_correlations
 from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
-from dis_bench.runners.shards import list_seeds
+from dis_bench.runners.shards import list_seeds, read_shard
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
 MOST = {
@@ -92,7 +92,31 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise unknown(name, value, allowed)
 
 
-def check_log(value: Any) -> None:
+def check_run(options: Mapping[str, Any]) -> None:
+    """Check the options of a run; one that is missing has its default.
+
+    All of them are checked here, and nowhere else. The command line calls this before it loads torch or makes
+    a study; :func:`dis_bench.runners.run.run_study`, where Python arrives, before it plans one.
+
+    Args:
+        options: values by the names of ``run_study``'s parameters.
+
+    Raises:
+        InputError: the first invalid option.
+    """
+    check_choice("rerun", options.get("rerun", "missing"), RERUN)
+    if "checkpoint_minutes" in options:
+        _check_positive("checkpoint_minutes", options["checkpoint_minutes"])
+    _check_log(options.get("log", LOGS[0]))
+    workers = options.get("workers")
+    if workers is not None:
+        _check_workers(workers)
+    if options.get("shard") is not None:
+        read_shard(options["shard"])
+    _check_engine(options.get("engine", ENGINES[0]), options.get("address"), workers)
+
+
+def _check_log(value: Any) -> None:
     """Check where a training is logged beside training.csv.
 
     Raises:
@@ -106,7 +130,7 @@ def check_log(value: Any) -> None:
         )
 
 
-def check_engine(engine: Any, address: Any = None, workers: Any = None) -> None:
+def _check_engine(engine: Any, address: Any, workers: Any) -> None:
     """Check what runs the cells.
 
     Args:
@@ -145,16 +169,7 @@ def is_address(value: Any) -> bool:
     return value == AUTO or (match is not None and 0 < int(match["port"]) < 65536)
 
 
-def check_minutes(value: Any) -> None:
-    """Check the time between two checkpoints.
-
-    Raises:
-        InputError: it is not a positive number.
-    """
-    _check_positive("checkpoint_minutes", value)
-
-
-def check_workers(value: Any) -> None:
+def _check_workers(value: Any) -> None:
     """Check a number of worker processes.
 
     Raises:

@@ -28,15 +28,7 @@ from dis_bench.runners.engines.gpu import run_stacks
 from dis_bench.runners.engines.local import can_start_workers, run_jobs
 from dis_bench.runners.engines.sharing import Engine, share_jobs
 from dis_bench.runners.job import PENDING, Job, Pipeline
-from dis_bench.runners.options import (
-    AUTO,
-    RERUN,
-    check_choice,
-    check_engine,
-    check_log,
-    check_minutes,
-    check_workers,
-)
+from dis_bench.runners.options import AUTO, check_run
 from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_all_images
 from dis_bench.runners.remaining import choose_jobs, choose_shard
@@ -150,12 +142,8 @@ def run_study(
         StoreLost: nothing more can be written; finished cells are in the store.
         KeyboardInterrupt: the study was interrupted and stopped cleanly; finished cells are in the store.
     """
-    check_choice("rerun", rerun, RERUN)
-    check_minutes(checkpoint_minutes)
-    check_log(log)
-    if workers is not None:
-        check_workers(workers)
-    check_engine(engine, address, workers)
+    options = {"rerun": rerun, "workers": workers, "shard": shard, "checkpoint_minutes": checkpoint_minutes}
+    check_run({**options, "log": log, "engine": engine, "address": address})
     if stack and study.kernels == "compiled":
         raise InputError(
             "--kernels compiled was given, but stacks train with torch's layers; use torch or auto."
