@@ -99,14 +99,7 @@ def make_card(
     table.index.name = "name"
     changed = dict(zip((metric.name for metric in of_score), table["changed"], strict=True))
     head = [_describe(representation), *_write_changed(changed)]
-    dropped = [
-        f"{name} leaves out {count} of {representation.codes.shape[1]} codes, which hardly vary."
-        for name, count in representation.list_mostly_dropped().items()
-    ]
-    notes = [
-        *_write_notes(table, failures),
-        *(line for note in dropped for line in textwrap.wrap(note, WIDTH)),
-    ]
+    notes = [*_write_notes(table, failures), *_write_dropped(representation)]
     text = "\n".join([*head, "", *_write_rows(table), "", *notes])
     return Card(table, text)
 
@@ -190,6 +183,16 @@ def _write_notes(table: pd.DataFrame, failures: Mapping[str, str]) -> list[str]:
     if (table["better"] == "lower").any():
         notes.append("Scores marked ↓ look only at the codes: noise does as well as the factors themselves.")
     return [line for note in notes for line in textwrap.wrap(note, WIDTH)]
+
+
+def _write_dropped(representation: Representation) -> list[str]:
+    """Write a paragraph on each metric that leaves out most codes."""
+    width = representation.codes.shape[1]
+    return [
+        line
+        for name, count in representation.list_mostly_dropped().items()
+        for line in textwrap.wrap(f"{name} leaves out {count} of {width} codes, which hardly vary.", WIDTH)
+    ]
 
 
 def _number(value: float) -> str:
