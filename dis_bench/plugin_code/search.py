@@ -1,4 +1,4 @@
-"""Where a module is, and which installed package owns it; nothing is imported."""
+"""Search for a module, and for the installed package that owns it, without an import."""
 
 from __future__ import annotations
 

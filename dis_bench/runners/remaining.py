@@ -1,4 +1,4 @@
-"""Which cells of a plan are left to do: of one part of it, or by what finished cells lack."""
+"""The jobs of a plan that are left to do, in all of it or in one part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An anchor, and the name of its file."""
+"""Check an anchor, and the name of its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identity of a cell."""
+"""Check the identity of a cell."""
 
 from __future__ import annotations
 

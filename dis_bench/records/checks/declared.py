@@ -1,4 +1,4 @@
-"""What plug-ins declared about themselves when a cell was run."""
+"""Check the declarations of plug-ins in a record."""
 
 from __future__ import annotations
 

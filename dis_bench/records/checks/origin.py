@@ -1,4 +1,4 @@
-"""The origin of what was kept: a command, a date and an environment."""
+"""Check the origin of a kept file: a command, a date and an environment."""
 
 from __future__ import annotations
 

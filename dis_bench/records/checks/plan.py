@@ -1,4 +1,4 @@
-"""A plan: the cells that a run set out to do."""
+"""Check a plan: the cells that a run set out to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record as a whole: its parts follow the schema, and belong to one cell."""
+"""Check a record as a whole: its parts follow the schema, and belong to one cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores, their protocols, and the names under which tables show them."""
+"""Check scores, their protocols, and the names under which tables show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that were read from JSON: tables, lists, texts and numbers, as they may be kept.
+"""Check values that were read from JSON: tables, lists, texts and numbers.
 
 Every function raises :class:`~dis_bench.records.schema.Damaged` with the first fault found. Its argument
 ``what``, or ``name``, is what the message calls the value.

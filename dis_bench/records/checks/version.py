@@ -1,4 +1,4 @@
-"""The version of the schema that a kept file follows."""
+"""Check the version of the schema that a kept file follows."""
 
 from __future__ import annotations
 

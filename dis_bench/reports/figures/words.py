@@ -1,4 +1,4 @@
-"""Words that the captions of several figures share."""
+"""Words that captions of several figures share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver and its tasks send each other: errands, files of cells, and messages."""
+"""Errands, files of cells and messages, which the driver and its tasks exchange."""
 
 from __future__ import annotations
 

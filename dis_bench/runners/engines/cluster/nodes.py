@@ -1,4 +1,4 @@
-"""The nodes of a cluster, as the driver sees them: which can run how many tasks."""
+"""The nodes of a cluster as the driver sees them: their fitness, and room for tasks."""
 
 from __future__ import annotations
 
