@@ -121,7 +121,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw two small panels for each sweep, with axes that start at zero."""
     from matplotlib.ticker import MaxNLocator
 
-    from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_png
+    from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_pixels, to_png
 
     sweeps = {name: [row for row in rows if row["sweep"] == name] for name in SWEEPS}
     drawn = [(name, some, what) for name, some in sweeps.items() if some for what in SWEEPS[name].draw]
@@ -139,7 +139,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             else:
                 axis.set_xlim(0, 1.07 * max(values))
                 axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        path.write_bytes(to_png(figure))
+        path.write_bytes(to_png(to_pixels(figure)))
 
 
 def main() -> None:

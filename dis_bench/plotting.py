@@ -20,6 +20,7 @@ __all__ = [
     "Axes",
     "ConstrainedLayoutEngine",
     "Figure",
+    "FigureCanvasAgg",
     "Line2D",
     "LineCollection",
     "LinearSegmentedColormap",
@@ -126,6 +127,7 @@ with _quiet():
 
 from matplotlib.artist import Artist  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.collections import LineCollection, PathCollection  # noqa: E402
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402

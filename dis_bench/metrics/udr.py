@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,15 +101,16 @@ def udr_of_pairs(
     if correlation == "spearman":
         tables = [_rank(table) for table in tables]
     tables = [standardise(table) for table in tables]
-    together, edges = np.hstack(tables), np.cumsum([table.shape[1] for table in tables])
+    together, edges = np.hstack(tables), np.cumsum([0, *(table.shape[1] for table in tables)])
+    with threadpool_limits(1, user_api="blas"):  # a product this narrow is slower on several threads
+        correlations = together.T @ together / len(together)
+    own = [slice(*ends) for ends in pairwise(edges)]
     pairs = np.empty((len(tables), len(tables)))
-    with threadpool_limits(1, user_api="blas"):  # products this narrow are slower on several threads
-        for i, table in enumerate(bar(tables, "udr", unit="model")):
-            correlations = table.T @ together / len(table)
-            if correlation == "lasso":
-                correlations = lasso_weights(table.T @ table / len(table), correlations, alpha)
-            others = np.split(np.abs(correlations), edges[:-1], axis=1)
-            pairs[i] = [relative_strength(matrix) for matrix in others]
+    for i, rows in enumerate(bar(own, "udr", unit="model")):
+        weights = correlations[rows]
+        if correlation == "lasso":
+            weights = lasso_weights(weights[:, rows], weights, alpha)
+        pairs[i] = [relative_strength(np.abs(weights[:, columns])) for columns in own]
     np.fill_diagonal(pairs, 0)
     return pairs
 

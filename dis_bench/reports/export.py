@@ -95,10 +95,10 @@ def _draw_traversal(cell: Path, record: Record) -> tuple[bytes | None, str]:
     except (Damaged, FileNotFoundError) as error:
         return None, f"There is no traversal, as {PICTURES} cannot be read ({error})."
     from dis_bench.reports.figures.pictures import draw_traversals
-    from dis_bench.reports.figures.theme import theme, to_png
+    from dis_bench.reports.figures.theme import theme, to_pixels, to_png
 
     with theme():
-        return to_png(draw_traversals(pictures)), ""
+        return to_png(to_pixels(draw_traversals(pictures))), ""
 
 
 def _write(target: Path, files: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ def _score_seeds(
             break
         table = _read_codes(folder, setting.records.get(hash_), problems)
         if table is not None:
-            codes.append(table)
+            codes.append(np.asfortranarray(table))  # UDR computes column by column
             compared.append(number)
     if len(codes) < 2:
         return math.nan, 0

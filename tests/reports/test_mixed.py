@@ -13,7 +13,7 @@ from dis_bench.reports.figures.pictures import draw_traversals
 from dis_bench.reports.figures.plots import choose_loss, draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import split_series
 from dis_bench.reports.figures.setting import plan_figures
-from dis_bench.reports.figures.theme import theme, to_png
+from dis_bench.reports.figures.theme import theme, to_pixels
 from dis_bench.reports.headline import BASELINES, EACH_SCORE, MODELS, write_headlines
 from dis_bench.reports.report import build_report
 from dis_bench.reports.tables import format_rows, has_other_dials, in_use, write_csv, write_markdown
@@ -45,7 +45,7 @@ def plan(setting, table, quantities):
 def draw(function, *arguments):
     with theme():
         figure = function(*arguments)
-        to_png(figure)
+        to_pixels(figure)
     return figure
 
 

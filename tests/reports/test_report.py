@@ -177,7 +177,7 @@ def test_a_report_is_made_of_any_sealed_record(whole, tmp_path_factory, data):
     root = Path(shutil.copytree(whole, tmp_path_factory.mktemp("changed") / "results"))
     record = json.loads((first_cell(root) / "record.json").read_text())
     put_record(root, replace_at(record, *data.draw(changes(record))))
-    drawn = plan.Image("kind", "plots/x.png", "", "", "", bytes(24))
+    drawn = plan.Image("kind", "plots/x.png", "", "", "", bytes(24), b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan.Plan, "__call__", lambda plan: drawn)  # drawing takes seconds
         report = build_report(root)
@@ -291,7 +291,7 @@ def write_hostile_study(folder, text, failed=()):
 def test_hostile_names_stay_texts_in_every_file(tmp_path, text, monkeypatch):
     monkeypatch.setattr(
         "dis_bench.reports.figures.plan.Plan.__call__",
-        lambda plan: Image(plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, PNG),
+        lambda plan: Image(plan.kind, f"plots/{plan.name}.png", plan.title, plan.caption, plan.alt, PNG, b""),
     )
     files = build_report(write_hostile_study(tmp_path, text, failed=[(2, 0)])).files
     assert all(re.fullmatch(r"[\w./-]{1,200}", name) and ".." not in name for name in files)

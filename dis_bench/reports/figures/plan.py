@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dis_bench.reports.figures.theme import theme, to_png, to_webp
+from dis_bench.reports.figures.theme import theme, to_pixels, to_png, to_webp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,7 @@ class Image:
         title, caption: the texts above and below it.
         alt: a description in words.
         png: the file's content.
+        webp: the same image, small enough for the page.
     """
 
     kind: str
@@ -36,12 +37,12 @@ class Image:
     caption: str
     alt: str
     png: bytes
+    webp: bytes
 
     @property
     def source(self) -> str:
-        """The image as WebP in a data URI: the page needs no other file, and stays small."""
-        webp = to_webp(self.png, exact=self.kind in _OF_PIXELS)
-        return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
+        """The image in a data URI: the page needs no other file."""
+        return f"data:image/webp;base64,{base64.b64encode(self.webp).decode()}"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,5 +65,6 @@ class Plan:
     def __call__(self) -> Image:
         """Draw it."""
         with theme():
-            png = to_png(self.draw())
-        return Image(self.kind, f"plots/{self.name}.png", self.title, self.caption, self.alt, png)
+            pixels = to_pixels(self.draw())
+        png, webp = to_png(pixels), to_webp(pixels, exact=self.kind in _OF_PIXELS)
+        return Image(self.kind, f"plots/{self.name}.png", self.title, self.caption, self.alt, png, webp)

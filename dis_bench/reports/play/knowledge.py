@@ -78,9 +78,9 @@ def _round(values: list[float]) -> list[float]:
 
 def name_factors(dataset: str, count: int, said: Sequence[str] = ()) -> list[str]:
     """Name factors as record or installed dataset do; number those of others."""
-    plugin = installed("datasets", dataset)
     names = list(said)
-    if plugin is not None and not names:
+    plugin = None if names else installed("datasets", dataset)
+    if plugin is not None:
         try:
             names = [str(name) for name in plugin.load().grid.names]
         except Exception:  # another author's class may have anything under these names

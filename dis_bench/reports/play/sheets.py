@@ -45,5 +45,5 @@ def _tile(rows: Pixels) -> Image.Image:
 def _to_webp(frames: list[Image.Image]) -> bytes:
     content, first = io.BytesIO(), frames[0]
     more = {"save_all": True, "append_images": frames[1:], "duration": _STEP_MS, "loop": 0}
-    first.save(content, "WEBP", quality=QUALITY, method=2, **(more if len(frames) > 1 else {}))
+    first.save(content, "WEBP", quality=QUALITY, method=0, **(more if len(frames) > 1 else {}))
     return content.getvalue()

@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dis_bench.records.pictures import Pictures
 from dis_bench.reports.figures.pictures import draw_reconstructions, draw_traversals, find_pictures
-from dis_bench.reports.figures.theme import theme, to_png
+from dis_bench.reports.figures.theme import theme, to_pixels, to_png
 from tests.reports.made_up import LATENTS, reseal, write_cell
 
 RNG = np.random.default_rng(0)
@@ -21,11 +22,9 @@ def make(kl=(0.5, 0.0, 2.0), channels=1, images=4):
 
 
 def render(figure):
-    from matplotlib.image import imread
-
     with theme():
-        png = to_png(figure)
-    return (imread(io.BytesIO(png))[:, :, :3] * 255).round().astype(np.uint8)
+        png = to_png(to_pixels(figure))
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def texts(figure):

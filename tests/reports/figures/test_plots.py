@@ -19,7 +19,7 @@ from dis_bench.reports.figures.theme import (
     panels,
     set_title,
     theme,
-    to_png,
+    to_pixels,
 )
 from tests.reports.made_up import write_anchors
 from tests.reports.mixed import write_mixed
@@ -43,7 +43,7 @@ def drawn(study, tabulated, tmp_path):
         [setting], [table], quantities = tabulated(records, gather_anchors(tmp_path / "results", []))
         with theme():
             figure = function(setting, table, quantities)
-            to_png(figure)
+            to_pixels(figure)
         return setting, table, figure
 
     return draw
@@ -130,7 +130,7 @@ def test_training_draws_each_seed_and_the_mean(study, tabulated):
     }
     with theme():
         figure = draw_training(setting, table, curves)
-        to_png(figure)
+        to_pixels(figure)
     last = [line.get_ydata()[-1] for line in figure.axes[0].lines]
     assert sorted(last) == [100, 105, 110]
 

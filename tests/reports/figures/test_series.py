@@ -7,7 +7,7 @@ import pytest
 from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import SHOWN_SERIES, split_series
 from dis_bench.reports.figures.setting import plan_figures
-from dis_bench.reports.figures.theme import theme, to_png
+from dis_bench.reports.figures.theme import theme, to_pixels
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.report import build_report
 from dis_bench.reports.tables import in_use
@@ -64,7 +64,7 @@ def test_each_dial_has_a_figure_in_which_the_others_are_lines_across(split, stud
     for dial, levels in (("beta", [1, 4]), ("gamma", [5, 10, 20])):
         with theme():
             figure = draw_against_dial(setting, table, quantities, dial)
-            to_png(figure)
+            to_pixels(figure)
         assert [float(label.get_text()) for label in figure.axes[0].get_xticklabels()] == levels
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert sum("(its best MIG)" in name for name in names) == 1
