@@ -46,6 +46,8 @@ def visible(text: str) -> str:
 
     This is sufficient for text in pictures and for a single line on a terminal.
     """
+    if text.isascii() and text.isprintable():  # much faster, for weights and pictures in base64
+        return text
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 

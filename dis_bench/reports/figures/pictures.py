@@ -112,8 +112,8 @@ class _Pixels(Artist):
     def __init__(self, pixels: np.ndarray, left: int) -> None:
         """Take an image `[H, W, 3]`, and its distance from the left in pixels."""
         super().__init__()
-        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
-        self._pixels, self._left = np.concatenate([pixels, opaque], axis=2)[::-1], left
+        self._pixels, self._left = np.full((*pixels.shape[:2], 4), 255, np.uint8), left
+        self._pixels[:, :, :3] = pixels[::-1]
 
     def draw(self, renderer: Any) -> None:
         """Copy the image."""

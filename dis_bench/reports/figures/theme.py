@@ -112,7 +112,7 @@ def to_webp(pixels: Image.Image, exact: bool) -> bytes:
     """
     if not exact:
         few = pixels.point(_STEPS).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        return _encode(few.convert("RGB"), "WEBP", lossless=True, method=2, quality=20)
+        return _encode(few.convert("RGB"), "WEBP", lossless=True, method=1, quality=50)
     width, height = pixels.size
     edge = pixels.crop((width * 7 // 8, 0, width, height))  # mostly says that the whole will be large
     if 8 * len(_encode(edge, "WEBP", lossless=True, method=0)) <= LARGE:

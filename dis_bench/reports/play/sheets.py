@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ def _tile(rows: Pixels) -> Image.Image:
 
 def _to_webp(frames: list[Image.Image]) -> bytes:
     content, first = io.BytesIO(), frames[0]
-    more = {"save_all": True, "append_images": frames[1:], "duration": _STEP_MS, "loop": 0}
-    first.save(content, "WEBP", quality=QUALITY, method=0, **(more if len(frames) > 1 else {}))
+    options: dict[str, Any] = {"method": 2}
+    if len(frames) > 1:  # in a file beside the page, whose size matters less
+        options = {"method": 0, "save_all": True, "append_images": frames[1:], "duration": _STEP_MS, "loop": 0}
+    first.save(content, "WEBP", quality=QUALITY, **options)
     return content.getvalue()

@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dis_bench.reports.figures.theme import INK, LARGE, LINE, MUTED, REFERENCE_COLOURS, BetaScale, to_webp
+from dis_bench.reports.figures.theme import (
+    BETA_COLOURS,
+    DPI,
+    INK,
+    LARGE,
+    LINE,
+    MUTED,
+    REFERENCE_COLOURS,
+    BetaScale,
+    panels,
+    theme,
+    to_pixels,
+    to_png,
+    to_webp,
+)
 from tests.reports.contrast import contrast
 
 
@@ -46,3 +60,35 @@ def test_only_a_large_picture_loses_something(noise, loss):
     assert (len(exact.getvalue()) > LARGE) == bool(noise)
     assert np.abs(shown - np.asarray(picture, dtype=float)).mean() <= loss
     assert len(webp) <= len(exact.getvalue())
+
+
+def test_a_figure_drawn_once_is_the_one_that_is_saved():
+    def draw():
+        figure, axes = panels(3, 2, 2.0)
+        for number, panel in enumerate(axes):
+            panel.plot([0, 1], [0, 10.0**number], color=BETA_COLOURS[number])
+            panel.set_ylabel("an axis with a label")
+        return figure
+
+    saved = io.BytesIO()
+    with theme():
+        draw().savefig(saved, format="png", dpi=DPI)
+        png = to_png(to_pixels(draw()))
+    once, twice = (
+        np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in (png, saved.getvalue())
+    )
+    assert np.array_equal(once, twice)
+
+
+def test_a_plot_of_many_colours_keeps_them_nearly():
+    figure, [panel] = panels(1, 1, 3.0)
+    points = np.random.default_rng(0).random((400, 2))
+    panel.scatter(*points.T, c=points[:, 0], cmap="viridis", alpha=0.3)
+    with theme():
+        drawn = to_pixels(figure)
+    shown = Image.open(io.BytesIO(to_webp(drawn, exact=False))).convert("RGB")
+    assert len(drawn.getcolors(1 << 24)) > 2_000 >= 256 >= len(shown.getcolors(256))
+    changes = np.abs(np.asarray(drawn, dtype=int) - np.asarray(shown, dtype=int))
+    assert changes.max() <= 24  # levels of 256
+    assert changes.mean() < 1
+    assert shown.getpixel((0, 0)) == (255, 255, 255)
