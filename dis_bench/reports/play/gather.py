@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dis_bench.neutral import one_thread
 from dis_bench.records.pictures import Pictures
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights
@@ -113,6 +114,13 @@ class Gathering:
         file = find_weights(record["folder"])
         if file not in record["files"]:
             return take_latents(pictures), None, NOT_KEPT
+        with one_thread():  # for so little work, several threads mostly wait for each other
+            return self._decode_weights(file, record, pictures, numbers)
+
+    def _decode_weights(
+        self, file: str, record: Record, pictures: Pictures, numbers: Any
+    ) -> tuple[Played, Program | None, str]:
+        """Decode the latents of a cell whose record lists weights."""
         from dis_bench.reports.play.export import NotExported, export_decoder
         from dis_bench.reports.play.models import NotRebuilt, rebuild
 

@@ -47,6 +47,7 @@ def _to_webp(frames: list[Image.Image]) -> bytes:
     content, first = io.BytesIO(), frames[0]
     options: dict[str, Any] = {"method": 2}
     if len(frames) > 1:  # in a file beside the page, whose size matters less
-        options = {"method": 0, "save_all": True, "append_images": frames[1:], "duration": _STEP_MS, "loop": 0}
+        options = {"method": 0, "save_all": True, "append_images": frames[1:]}
+        options |= {"duration": _STEP_MS, "loop": 0}
     first.save(content, "WEBP", quality=QUALITY, **options)
     return content.getvalue()
