@@ -114,7 +114,7 @@ class Gathering:
         file = find_weights(record["folder"])
         if file not in record["files"]:
             return take_latents(pictures), None, NOT_KEPT
-        with one_thread():  # for so little work, several threads mostly wait for each other
+        with one_thread():  # two take twice the processor time
             return self._decode_weights(file, record, pictures, numbers)
 
     def _decode_weights(
