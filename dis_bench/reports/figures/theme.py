@@ -87,7 +87,10 @@ def theme() -> AbstractContextManager[None]:
 
 
 def to_pixels(figure: Figure) -> Image.Image:
-    """Draw a figure in RGB, once: saving one would draw it twice, first for its layout."""
+    """Draw a figure in RGB.
+
+    It is drawn once: saving one draws it twice, first for its layout.
+    """
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
