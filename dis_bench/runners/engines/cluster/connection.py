@@ -134,8 +134,8 @@ class Connection:
         errors = self._ray.exceptions
         try:
             return self._ray.get(task)
-        except errors.NodeDiedError as error:
-            raise NodeLost from error
+        except (errors.NodeDiedError, errors.TaskUnschedulableError) as error:
+            raise NodeLost from error  # unschedulable: the node was gone before the task reached it
         except errors.OutOfMemoryError as error:
             raise WorkerKilled("by Ray, as the memory of its node ran out") from error
         except errors.TaskCancelledError as error:

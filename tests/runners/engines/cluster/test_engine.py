@@ -24,6 +24,7 @@ from dis_bench import Study
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.records.store import Store
+from dis_bench.runners.engines.cluster.connection import Connection, Node
 from dis_bench.runners.run import run_study
 from dis_bench.runners.training.log import Progress
 from dis_bench.runners.watch import Watcher
@@ -309,6 +310,17 @@ def test_a_cell_that_kills_its_workers_fails_and_says_how(cluster, tmp_path):
     [reason] = watcher.failed
     assert "its worker process was killed 2 times (on node " in reason
     assert leftovers(Store(tmp_path / "out")) == []
+
+
+def test_a_node_that_is_gone_when_it_is_asked_takes_no_part(cluster, tmp_path, monkeypatch):
+    alive = Connection.list_nodes
+    gone = Node("ab" * 28, "gone", 1, 0)
+    monkeypatch.setattr(Connection, "list_nodes", lambda self: [*alive(self), gone])
+    study = Study(
+        **{"models": ["betavae"], "betas": [1.0], "datasets": ["tests.tiny:Tiny"], "seeds": 1, "steps": 2},
+        **{"network": "tests.models.small:Small", "batch_size": 4, "latent_size": 3, "metrics": []},
+    )
+    assert list(run_on(cluster, study, tmp_path / "out")["status"]) == ["done"]
 
 
 def test_a_task_can_be_a_stack(cluster, tmp_path):
