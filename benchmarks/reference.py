@@ -14,7 +14,6 @@ import copy
 import shlex
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from dis_bench.records.record import find_cells, read_newest, write_record
 from dis_bench.records.schema import Record
 from dis_bench.reports.writing import make_report
 
-FIGURES = ("tradeoff", "models", "along")  # beginnings of the names of kept figures
+FIGURES = ("tradeoff", "against", "agreement", "scores-along")  # beginnings of the names of kept figures
 COLOURS = 64  # of a kept figure
 
 
@@ -95,15 +94,15 @@ def describe(name: str, records: list[Record], new: Path) -> str:
     """Return a text on how the study was made, with its table."""
     hours = sum(record["timing"]["train_seconds"] or 0 for record in records) / 3600
     minutes = sum(record["timing"]["score_seconds"] or 0 for record in records) / 60
-    days = sorted(record["created"][:10] for record in records)
-    models = Counter(record["cell"]["model"] for record in records)
+    last = max(record["created"][:10] for record in records)
+    models = {record["cell"]["model"] for record in records}
     commands = "\n".join(f"    {command}" for command in dict.fromkeys(one["command"] for one in records))
     figures = "\n\n".join(f"![{path.stem}]({path.name})" for path in sorted(new.glob("*.png")))
     table = (new / "table.md").read_text(encoding="utf-8").replace("## ", "### ")
     parts = [
         f"# {name}",
         f"{len(records)} cells of {len(models)} {'model' if len(models) == 1 else 'models'}: "
-        f"{hours:.1f} core-hours of training and {minutes:.0f} minutes of scoring, up to {days[-1]}, on a "
+        f"{hours:.1f} core-hours of training and {minutes:.0f} minutes of scoring, up to {last}, on a "
         f"machine that did other work too ({list_values(records, 'processor')}, torch "
         f"{list_values(records, 'torch')}).",
         "Made by",
