@@ -146,7 +146,7 @@ WORKS = (
 LACKS = (
     (["run", "--models", "vae"], "torch"),
     (["run", "--dry-run"], "torch"),
-    (["report"], "matplotlib"),
+    (["report"], "pillow"),
     (["data", "show", "dsprites"], "torch"),
     (["data", "fetch", "dsprites"], "pooch"),
     (["data", "fetch", "dsprites", "--data-dir", "."], "requests"),
