@@ -38,6 +38,7 @@ class InfoGAN(Model):
     stackable = False  # torch's spectral norm has no rule for vmap
     own_networks = True
     reconstructs = False
+    prior = "uniform"
 
     weight: float
 

@@ -131,6 +131,8 @@ class Model:
             ``network`` than the default is then refused.
         reconstructs: whether ``decode`` returns the images that ``encode`` was given. False if it makes other
             images with the same codes: then a record has no reconstruction, and its pictures are samples.
+        prior: distribution of the codes that training decodes, from which samples are drawn: ``uniform``
+            from -1 to 1, or None. With a posterior it is a unit Gaussian, as the KL is measured from that.
         has_wide_codes: whether codes have as many numbers as images, instead of ``latent_size``. Then nothing
             in a cell is drawn or trained, a study has one of it, its codes are not kept, and only metrics
             that take so many codes score it.
@@ -156,6 +158,7 @@ class Model:
     needs: ClassVar[tuple[str, ...]] = ()
     own_networks: ClassVar[bool] = False
     reconstructs: ClassVar[bool] = True
+    prior: ClassVar[str | None] = None
     has_wide_codes: ClassVar[bool] = False
     stackable: ClassVar[bool] = True
     note: ClassVar[str] = ""
@@ -187,6 +190,11 @@ class Model:
         defaults = {h.name: h.default for h in self.hyperparameters if h.optional}
         given: dict[str, Any] = {**self.values, **self.schedules}
         return {n: value for n, value in given.items() if n not in defaults or value != defaults[n]}
+
+    @property
+    def reach(self) -> float:
+        """How far from 0 traversals move a latent: as far as codes of the prior go, or most of them."""
+        return 1.0 if self.prior == "uniform" else 3.0
 
     def build(self, given: Given) -> Any:
         """Build the networks: a module whose children are the players.

@@ -15,7 +15,7 @@ from dis_bench.runners.training.trainee import Trainee
 
 SEED = 0  # of the images, so that every model of a study shows the same ones
 COUNT = 8  # originals with reconstructions
-TRAVERSAL = np.linspace(-3, 3, 9)  # the values of one latent while the others are fixed
+VALUES = 9  # of one latent while the others are fixed
 
 
 def check_pictures(name: str, dataset: Dataset, latents: int) -> None:
@@ -25,7 +25,7 @@ def check_pictures(name: str, dataset: Dataset, latents: int) -> None:
         InputError: they are not, for images of this size.
     """
     channels, height, width = dataset.image_shape
-    most = MOST_BYTES // (len(TRAVERSAL) * channels * height * width)
+    most = MOST_BYTES // (VALUES * channels * height * width)
     if latents > most:
         raise InputError(
             f"latent_size may be {most:,} at most with dataset '{name}', since the traversals of its images "
@@ -50,7 +50,8 @@ def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictur
     indices = np.random.default_rng(SEED).choice(count, size=min(COUNT, count), replace=False)
     images = trained.pixels(torch.from_numpy(indices))
     codes, _ = trained.model.encode(trained.networks, images)
-    traversals = _traverse(codes[0])
+    values = np.linspace(-trained.model.reach, trained.model.reach, VALUES)
+    traversals = _traverse(codes[0], torch.from_numpy(values))
     reconstructed = trained.model.decode(trained.networks, codes)
     traversed = trained.model.decode(trained.networks, traversals.flatten(0, 1))
     if reconstructed is None or traversed is None:
@@ -59,17 +60,16 @@ def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictur
         originals=_to_bytes(images),
         reconstructions=_to_bytes(torch.sigmoid(reconstructed)),
         traversals=_to_bytes(torch.sigmoid(traversed).unflatten(0, traversals.shape[:2])),
-        traversal_values=TRAVERSAL,
+        traversal_values=values,
         kl_per_latent=None if kl_per_latent is None else np.asarray(kl_per_latent),
     )
 
 
-def _traverse(code: Tensor) -> Tensor:
-    """Return codes [D, 9, D]: in row d, latent d takes each value of the traversal."""
-    values = torch.as_tensor(TRAVERSAL, dtype=code.dtype, device=code.device)
+def _traverse(code: Tensor, values: Tensor) -> Tensor:
+    """Return codes [D, 9, D]: in row d, latent d takes each of the values."""
     codes = code.repeat(len(code), len(values), 1)
     for latent in range(len(code)):
-        codes[latent, :, latent] = values
+        codes[latent, :, latent] = values.to(code)
     return codes
 
 

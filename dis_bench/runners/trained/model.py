@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from dis_bench.datasets.dataset import Dataset
 
-VALUES = np.linspace(-3, 3, 21)  # of a traversed latent
+VALUES = 21  # of a traversed latent
 MOST_SAMPLES = 10_000
 MOST_SLIDERS = 24  # in a notebook: latents by falling KL
 
@@ -150,7 +150,7 @@ class TrainedModel:
         Args:
             image: a uint8 image [C, H, W], or a code [D] of floats.
             latent: its number, or several; by default all, in :attr:`order`.
-            values: V values; by default 21 from -3 to 3.
+            values: V values; by default 21 from -3 to 3, or from -1 to 1 if the prior is uniform.
 
         Returns:
             Images [V, C, H, W] in [0, 1] for a single latent; [L, V, C, H, W] for several.
@@ -164,7 +164,7 @@ class TrainedModel:
             if not isinstance(one, (int, np.integer)) or not 0 <= one < len(code):
                 last = len(code) - 1
                 raise InputError(f"latent must be a number from 0 to {last}, but {shown(latent)} was given.")
-        given = torch.as_tensor(np.asarray(VALUES if values is None else values, dtype=float)).to(code)
+        given = torch.as_tensor(np.asarray(self._values if values is None else values, dtype=float)).to(code)
         if given.dim() != 1 or not len(given):
             raise InputError(f"values must be a list of numbers, but {shown(values)} was given.")
         codes = code.repeat(len(latents), len(given), 1)
@@ -193,7 +193,7 @@ class TrainedModel:
         return self.decode(interpolate(self._read_code(first), self._read_code(last), steps, path))
 
     def sample(self, count: int, seed: int = 0) -> Tensor:
-        """Decode codes drawn from the prior, a unit Gaussian.
+        """Decode codes drawn from the model's prior.
 
         Args:
             count: number of images N.
@@ -203,17 +203,19 @@ class TrainedModel:
             Images [N, C, H, W] in [0, 1].
 
         Raises:
-            InputError: the model has no posterior, so that nothing says where its codes lie; or no decoder.
+            InputError: the model has no prior, so that nothing says where its codes lie; or no decoder.
         """
         check_count("count", count, least=1, most=MOST_SAMPLES)
         check_count("seed", seed, least=0)
-        if self.kl_per_latent is None:
-            raise InputError(
-                f"model '{self.model.name}' has no posterior, so its codes follow no known prior; decode "
-                "codes of your own with decode(codes)."
-            )
-        generator = torch.Generator().manual_seed(seed)
-        return self.decode(torch.randn(count, self.latent_size, generator=generator))
+        size, generator = (count, self.latent_size), torch.Generator().manual_seed(seed)
+        if self.kl_per_latent is not None:
+            return self.decode(torch.randn(size, generator=generator))
+        if self.model.prior == "uniform":
+            return self.decode(2 * torch.rand(size, generator=generator) - 1)
+        raise InputError(
+            f"model '{self.model.name}' has no prior to draw codes from; decode codes of your own with "
+            "decode(codes)."
+        )
 
     def score(self, metrics: Iterable[Any] | None = None) -> pd.Series:
         """Encode the rows that were scored again, and score them with the same seed.
@@ -253,10 +255,16 @@ class TrainedModel:
         kl = self.kl_per_latent
         named = [f"latent {one}" + ("" if kl is None else f", {kl[one]:.2f} nats") for one in latents]
         pictures = [draw_picture(images, label) for label, images in originals.items()]
-        sliders = [draw_slider(strip, label, VALUES) for strip, label in zip(strips, named, strict=True)]
+        sliders = [
+            draw_slider(strip, label, self._values) for strip, label in zip(strips, named, strict=True)
+        ]
         left = self.latent_size - len(latents)
         more = [f"{left} more latents: traverse(image, latent) decodes them."] if left else []
         return draw_page(repr(self), [origin, *more], pictures + sliders)
+
+    @property
+    def _values(self) -> np.ndarray:
+        return np.linspace(-self.model.reach, self.model.reach, VALUES)
 
     def _choose_code(self) -> tuple[Tensor, dict[str, Tensor], str]:
         """Return the code of the dataset's first image, images to show, and a sentence."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import dis_bench
 from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
 from dis_bench.records.pictures import read_pictures
+from dis_bench.runners.run import run_study
 from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.trained.interpolation import interpolate
-from tests.runners.trained.conftest import TINY
+from tests.runners.trained.conftest import STUDY, TINY
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +102,18 @@ def test_samples_are_decoded_draws_of_a_seed(vae, pca):
     draws = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
     assert torch.equal(first, vae.decode(draws))
     assert torch.equal(first, vae.sample(3, seed=1))
-    with pytest.raises(InputError, match="model 'pca' has no posterior"):
+    with pytest.raises(InputError, match="model 'pca' has no prior"):
         pca.sample(3)
+
+
+def test_a_gan_samples_codes_of_the_range_that_it_was_trained_on(tmp_path):
+    study = replace(STUDY, models=["infogan"], metrics=["mig"], settings={})
+    gan = dis_bench.load(run_study(study, tmp_path / "results", workers=0).iloc[0], dataset=TINY)
+    draws = 2 * torch.rand(3, 4, generator=torch.Generator().manual_seed(1)) - 1
+    assert torch.equal(gan.sample(3, seed=1), gan.decode(draws))
+    traversed = gan.traverse(draws[0], latent=0)
+    assert torch.equal(traversed, gan.traverse(draws[0], latent=0, values=np.linspace(-1, 1, 21)))
+    assert read_pictures(gan.record["folder"]).traversal_values.tolist() == np.linspace(-1, 1, 9).tolist()
 
 
 @pytest.mark.parametrize(
