@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
     from dis_bench.models.given import Given
 
-FIRST, STAIR = (
-    0.5,
-    0.15,
-)  # nats: the first capacity, and by how much it rises (the authors' dSprites settings)
+# Nats: the first capacity, and by how much it rises (the authors' settings for dSprites).
+FIRST, STAIR = 0.5, 0.15
 
 
 class ControlVAE(VAE):
@@ -23,8 +21,8 @@ class ControlVAE(VAE):
 
     The controller is proportional and integral. With the error e = C - KL, beta = max(1, P + I), where P is
     1 + kp / (1 + exp(e)), and I grows by ki * e in each step unless the previous P + I was below 1. The
-    capacity C rises in stairs of 0.15 nats from 0.5; as published, the last is reached after 583,333 of 1.5
-    million steps.
+    capacity C rises from 0.5 in stairs of 0.15 nats, the last of which may be lower; as published, it is
+    reached after 585,000 of 1.5 million steps.
     """
 
     name, dial = "controlvae", "capacity"
@@ -63,8 +61,9 @@ class ControlVAE(VAE):
 
     def capacity_at(self, progress: Tensor) -> Tensor:
         """Compute the capacity C in nats, at a progress from 0 to 1."""
-        climb = (self.capacity - FIRST) * (progress / self.share).clamp(max=1.0)
-        return FIRST + (climb / STAIR + 1e-5).floor() * STAIR  # a stair is not missed by rounding
+        stairs = -((FIRST - self.capacity) / STAIR // 1)  # rounded up
+        taken = (stairs * (progress / self.share).clamp(max=1.0) + 1e-5).floor()  # none is missed by rounding
+        return (FIRST + STAIR * taken).clamp(max=self.capacity)
 
     def control(self, controller: Any, error: Tensor) -> Tensor:
         """Move the controller's state by an error in nats, in place; return beta."""

@@ -51,12 +51,44 @@ def test_the_integral_waits_while_beta_is_at_its_floor():
 
 
 @pytest.mark.parametrize(
-    ("progress", "expected"),
-    [(0.0, 0.5), (0.39 * 0.15 / 17.5, 0.65), (0.195, 9.2), (0.39, 17.9), (1.0, 17.9)],
+    ("step", "expected"),
+    [
+        (0, 0.5),
+        (4_999, 0.5),
+        (5_000, 0.65),
+        (292_500, 9.2),
+        (584_999, 17.9),
+        (585_000, 18.0),
+        (1_500_000, 18.0),
+    ],
 )
-def test_the_capacity_rises_in_stairs(progress, expected):
+def test_the_capacity_rises_as_in_the_authors_code(step, expected):
     model, _ = build_model("controlvae", **HERE)
-    assert model.capacity_at(torch.tensor(progress)).item() == pytest.approx(expected, abs=1e-4)
+    progress = torch.tensor(step / 1_500_000, dtype=torch.float64)
+    assert model.capacity_at(progress).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("capacity", [0.5, 0.6, 0.65, 12.0, 16.0])
+def test_the_capacity_ends_where_it_was_asked_to(capacity):
+    model, _ = build_model("controlvae", **HERE, capacity=capacity)
+    assert model.capacity_at(torch.ones(())).item() == pytest.approx(capacity, abs=1e-6)
+
+
+def test_the_loss_has_the_beta_of_the_controller():
+    one = prepare_cell("controlvae", capacity=0.5, kp=5.0)
+    batch = {**one.model.draw(one.draws()), "progress": torch.zeros(())}
+    batch["images"] = one.pixels(batch["images"])
+    made = one.model.step(one.networks, batch)
+    terms = one.model.terms(one.networks, batch)
+    kl = terms.kl.sum(1).mean()
+    beta = 1 + 5 / (1 + math.exp(0.5 - kl.item())) - 0.001 * (0.5 - kl.item())
+    assert made.measures["beta"].item() == pytest.approx(max(beta, 1.0), rel=1e-6)
+    expected = terms.reconstruction.mean() + max(beta, 1.0) * kl
+    assert made.losses["autoencoder"].item() == pytest.approx(expected.item(), rel=1e-6)
+    weights = [*one.networks.autoencoder.parameters()]
+    gradients = torch.autograd.grad(made.losses["autoencoder"], weights)
+    for ours, other in zip(gradients, torch.autograd.grad(expected, weights), strict=True):
+        assert torch.allclose(ours, other, rtol=1e-4, atol=1e-6)
 
 
 def test_the_state_changes_in_place_and_is_kept():
