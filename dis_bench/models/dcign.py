@@ -20,10 +20,12 @@ class DCIGN(MergedVAE):
     Each factor that takes more than one value has a latent, in their order. In a batch where its factor
     varies a latent is active; all images take the posterior that the first image has for the other latents.
     Inactive latents get no gradient, neither from the reconstruction nor from the KL. With ``strength`` above
-    0 their gradient is strength * (value - mean over the batch) instead, for means and log-variances, which
-    pulls them to what the batch shares. The authors' code applies that pull once in the pass back from the
-    reconstruction and once in that from the KL, so that its strength counts twice; it also has more latents
-    than factors, and trains the rest of them together with the last factor. Here they are never active.
+    0 their gradient is strength * (value - mean over the batch) instead, for means and log-variances: the
+    pull to what the batch shares that the paper describes. The authors' code, whose strength is 0 by default,
+    substitutes the same difference into gradients that its optimiser ascends, which by our reading pushes
+    values away from the mean; and it does so in the pass back from the reconstruction and in that from the
+    KL, so that its strength counts twice. It also has more latents than factors, and trains the rest of them
+    together with the last factor. Here they are never active.
     """
 
     name, dial = "dcign", "strength"

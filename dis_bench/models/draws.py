@@ -20,6 +20,8 @@ from dis_bench.models.partners import Factors, Grid, Varying, draw_partners, lis
 
 LABELS = 1  # in the seed of a labelled set, apart from that of batches
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
+PROBES = 1_000  # images, some of which must have a partner that differs in one factor, for that to be drawn
+MOST_PARTNERS = 1 << 20  # of all probes together, since a factor may have many values
 
 
 class Pairs(NamedTuple):
@@ -142,23 +144,46 @@ class Draws:
     def sharing(self) -> Sharing:
         """Draw B images that differ in one factor.
 
-        The factor is drawn uniformly, and so are its values; the other factors are those of one image.
+        The factor is drawn uniformly among those in which images to train on differ, and so are its values;
+        the other factors are those of one image.
 
         Raises:
             InputError: the dataset has no grid, or no two such images are left to train on.
         """
-        grid, varying = self._find_grid(), self.varying
-        number = int(self._batches.integers(len(varying.places)))
-        place, size = varying.places[number], varying.sizes[number]
-        for _ in range(MOST_TRIES):
-            classes = grid.factors(self._draw_images(1)).repeat(size, 0)
-            classes[:, place] = np.arange(size)
-            alike = grid.indices(classes)
+        numbers = self._sharable
+        number = int(numbers[self._batches.integers(len(numbers))]) if len(numbers) else 0
+        for _ in range(100 * MOST_TRIES if len(numbers) else 0):  # one in PROBES may do
+            alike = self._vary(self._draw_images(1), number)
             alike = alike[self._kept(alike)]
             if len(alike) > 1:
                 images = self._batches.choice(alike, size=self.batch_size)
                 return Sharing(torch.from_numpy(images), torch.tensor(number))
         raise InputError("no images that differ in one factor are left to train on: hold out fewer images.")
+
+    @cached_property
+    def _sharable(self) -> np.ndarray:
+        """The places among the V factors of those in which images to train on differ.
+
+        A rule may hold out all values of a factor but one. That is found out by a sample of images, the same
+        for all cells, so it takes milliseconds for any number of images.
+        """
+        numbers = np.arange(len(self.varying.places))
+        self._find_grid()
+        if self.keeps is None:
+            return numbers
+        images, differ = self._draw_images(PROBES, np.random.default_rng(0)), []
+        for number, size in enumerate(self.varying.sizes):
+            some = images[: max(1, MOST_PARTNERS // size)]
+            left = self._kept(self._vary(some, number)).reshape(len(some), size)
+            differ.append(bool((left.sum(1) > 1).any()))
+        return numbers[differ]
+
+    def _vary(self, images: np.ndarray, number: int) -> np.ndarray:
+        """Return the indices [N * size] of images with all values of one of the V factors."""
+        grid, size = self._find_grid(), self.varying.sizes[number]
+        classes = grid.factors(images).repeat(size, 0)
+        classes[:, self.varying.places[number]] = np.tile(np.arange(size), len(images))
+        return np.asarray(grid.indices(classes))
 
     def labelled(self, count: int, quality: str) -> Labelled:
         """Draw B images with labels, uniformly from a set that the cell's seed fixes.
@@ -212,10 +237,11 @@ class Draws:
             "pairs need an image for each combination of factors, but this dataset has labels alone."
         )
 
-    def _draw_images(self, count: int) -> np.ndarray:
-        """Draw indices int64 [count] of images to train on."""
-        drawn = self._propose(self._batches, count)
-        return drawn if self.keeps is None else self._replace(drawn, self.keeps)
+    def _draw_images(self, count: int, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Draw indices int64 [count] of images to train on; None is the generator of batches."""
+        rng = rng or self._batches
+        drawn = self._propose(rng, count)
+        return drawn if self.keeps is None else self._replace(rng, drawn, self.keeps)
 
     def _draw_uniformly(self, rng: np.random.Generator, count: int) -> np.ndarray:
         return rng.integers(0, self.count, size=count)
@@ -224,11 +250,13 @@ class Draws:
         """Return True for each image to train on."""
         return np.ones(len(indices), dtype=bool) if self.keeps is None else self.keeps(indices)
 
-    def _replace(self, drawn: np.ndarray, keeps: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def _replace(
+        self, rng: np.random.Generator, drawn: np.ndarray, keeps: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         """Draw each index anew until it is kept."""
         lacking = np.flatnonzero(~keeps(drawn))
         while len(lacking):
-            drawn[lacking] = self._propose(self._batches, len(lacking))
+            drawn[lacking] = self._propose(rng, len(lacking))
             lacking = lacking[~keeps(drawn[lacking])]
         return drawn
 

@@ -29,7 +29,7 @@ class GroupVAE(MergedVAE):
     hyperparameters = (
         BETA,
         PAIRS,
-        Hyperparameter("average", "mean", "of the posteriors of a pair", words=tuple(AVERAGES)),
+        Hyperparameter("average", "mean", "how the posteriors of a pair are averaged", words=tuple(AVERAGES)),
         FREE_BITS,
     )
 

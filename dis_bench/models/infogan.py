@@ -27,13 +27,14 @@ class InfoGAN(Model):
     batch; here each player moves once.
 
     It has networks of its own, for images of 64x64 pixels, and learning rates of its own: 0.001 for the
-    generator, 0.002 for the critic. As published, there are five latents. It does not reconstruct images;
-    pictures show samples with the codes that it reads from the originals, without noise.
+    generator, 0.002 for the critic. Its records have the study's ``network`` and ``lr`` all the same, as
+    reports group cells by these. Five latents were published: ``--latent-size 5``. It does not reconstruct
+    images; pictures show samples with the codes that it reads from the originals, without noise.
     """
 
     name, dial = "infogan", "weight"
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (
-        Hyperparameter("weight", 0.05, "of the error of codes that are read back; 0 is the GAN", low=0.0),
+        Hyperparameter("weight", 0.05, "weight of the error of codes read back; 0 is the GAN", low=0.0),
     )
     stackable = False  # torch's spectral norm has no rule for vmap
     own_networks = True

@@ -22,8 +22,10 @@ class InfoGANCR(InfoGAN):
     cross-entropy from the start; the generator adds contrast * cross-entropy to its loss after a share of the
     training, 25 of 28 epochs as published.
 
-    With a contrast of 0 it trains generator and critic as ``infogan`` does. The authors' code initialises the
-    second critic anew when its weight rises from 0; here it keeps what it has learnt.
+    With a contrast of 0, generator and critic get the gradients that ``infogan`` gives them. But the running
+    statistics of the generator's batch normalisation, with which it makes images after training, take three
+    batches in each step instead of one, as it makes both images of the pairs as well. The authors' code
+    initialises the second critic anew when its weight rises from 0; here it keeps what it has learnt.
     """
 
     name, dial = "infogan_cr", "contrast"

@@ -2,7 +2,7 @@
 
 The qualities are those of Locatello et al. 2020, with their sizes: 5 bins, a tenth of labels at random, 2
 factors observed. Labels go from 0 to 1, class / (classes - 1); in the public code they end at
-(classes - 1) / classes.
+(classes - 1) / classes. Observed factors keep their places; in the public code they become the first two.
 """
 
 from __future__ import annotations

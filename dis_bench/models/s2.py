@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 LABELS = (
     Hyperparameter("labels", 100, "labelled images, a set that the seed draws", low=1, grid=(100, 1000)),
-    Hyperparameter("quality", "perfect", "of the labels", words=tuple(QUALITIES)),
+    Hyperparameter("quality", "perfect", "quality of the labels", words=tuple(QUALITIES)),
 )
-ERROR = Hyperparameter("error", "xent", "of codes, as logits of labels", words=("xent", "l2"))
+ERROR = Hyperparameter("error", "xent", "loss between codes and labels", words=("xent", "l2"))
 SUPERVISION = (
     # 4 in the tests of the authors' code, which sums over a batch of 64 where we average
     Hyperparameter("supervision", 256.0, "weight of the error of labels; 0 is the model without", low=0.0),
@@ -70,8 +70,9 @@ class S2BetaVAE(SemiSupervised, BetaVAE):
     latent, in their order; the error compares the posterior means of a batch of labelled images with its
     labels, which go from 0 to 1. It is the cross-entropy of sigmoid(mean), or with ``l2`` its squared
     difference, summed over factors and averaged over the batch. The authors' code sums it over the batch, and
-    its labels end below 1; its squared difference without a learned scale compares each image with the labels
-    of all.
+    its labels end below 1. By default its squared difference has a learned scale, in place of the sigmoid;
+    without, it compares each image with the labels of all. With ``partial`` labels, its two observed factors
+    have the first two latents; here they keep their own.
     """
 
     name, dial = "s2_betavae", "supervision"

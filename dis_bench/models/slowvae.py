@@ -22,7 +22,8 @@ class SlowVAE(VAE):
     The loss is 2 * reconstruction + beta * KL + gamma * slowness, as in the authors' code. Slowness is the
     cross-entropy of each posterior under a Laplace distribution of the given rate around the partner's mean,
     summed over both directions, minus the entropy of one posterior. With gamma 0 the loss is twice that of a
-    beta-VAE of half the beta.
+    beta-VAE of half the beta. So the log has beta / 2 * KL as ``weighted_kl``, without the slowness: what a
+    KL costs beside one reconstruction.
     """
 
     name, dial = "slowvae", "gamma"
@@ -30,7 +31,7 @@ class SlowVAE(VAE):
     hyperparameters = (
         Hyperparameter("gamma", 10.0, "weight of the slowness", low=0.0),
         Hyperparameter("beta", 1.0, "weight of the KL", low=0.0),
-        Hyperparameter("rate", 6.0, "of the Laplace prior on steps", low=1e-6),
+        Hyperparameter("rate", 6.0, "rate of the Laplace prior on steps", low=1e-6),
         Hyperparameter("pairs", "LAP", "law of the pairs", words=LAWS),
         FREE_BITS,
     )
@@ -54,8 +55,12 @@ class SlowVAE(VAE):
         )
 
     def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
-        """Return the measures to log; ``weighted_kl`` is the loss minus reconstructions."""
-        return super().measures(terms, loss.double() - terms.reconstruction.mean().double())
+        """Return the measures to log; ``weighted_kl`` is that of half the loss without slowness.
+
+        So it is what the KL adds to one reconstruction, with a floor of ``free_bits`` if there is one.
+        """
+        slowness = self.gamma * measure_slowness(terms.mean, terms.logvar, self.rate).sum(1).mean()
+        return super().measures(terms, (loss.double() - slowness.double()) / 2)
 
 
 def measure_slowness(mean: Tensor, logvar: Tensor, rate: float | Tensor) -> Tensor:

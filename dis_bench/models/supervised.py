@@ -19,7 +19,7 @@ class Supervised(Model):
     """Encoder trained on labels alone, the ceiling of ``s2_betavae`` (Locatello et al. 2020).
 
     The encoder minimises the error of labels as in ``s2_betavae``, on the same labelled images; latents
-    beyond the factors are whatever it makes of them. The decoder learns to reconstruct all images from these
+    beyond the factors are left free. The decoder learns to reconstruct all images from these
     codes, and does not change them. Published code decodes samples of a posterior whose variances nothing
     trains; here there is none.
     """

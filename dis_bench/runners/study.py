@@ -50,7 +50,7 @@ from dis_bench.runners.specifications import find_all, specify
 from dis_bench.runners.study_code import describe_code
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.training_images import TrainingImages, choose_training_images
-from dis_bench.runners.trial import try_model
+from dis_bench.runners.trial import choose_tried, try_model
 from dis_bench.toml_files import read_toml
 
 if TYPE_CHECKING:
@@ -295,8 +295,9 @@ class Study:
         for name, dataset in datasets.items():
             for model, plugin in models.items():
                 check_needs(model, plugin.load().needs, name, dataset)
-                if self._check_build(plugin, values[model][0], name, dataset, images[name], family):
-                    trained.add(model)
+                for one in choose_tried(values[model]):
+                    if self._check_build(plugin, one, name, dataset, images[name], family):
+                        trained.add(model)
         return trained
 
     @names_missing_packages

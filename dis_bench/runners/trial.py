@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, blaming, shown
+from dis_bench.models.schedules import Schedule
 from dis_bench.neutral import neutral, own_streams
 
 if TYPE_CHECKING:
@@ -12,6 +14,33 @@ if TYPE_CHECKING:
 
     from dis_bench.models.draws import Draws
     from dis_bench.models.model import Model
+
+MOST_TRIED = 16  # combinations of hyperparameters of a model, at some tens of milliseconds each
+
+
+def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Choose the combinations of a model's hyperparameters to try.
+
+    Words, switches and whole numbers may decide what a model draws or builds: a law of pairs, a number of
+    labelled images. Combinations that differ only in floats are tried once, and if others are too many, those
+    with values that were not tried before come first.
+
+    Args:
+        combinations: hyperparameters by name, of a model.
+
+    Returns:
+        At most :data:`MOST_TRIED` of them, with the first.
+    """
+    distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in combinations:
+        key = tuple((name, value) for name, value in one.items() if not isinstance(value, (float, Schedule)))
+        distinct.setdefault(key, one)
+    seen: set[Any] = set()
+    fresh, others = [], []
+    for key, one in distinct.items():
+        (others if fresh and seen.issuperset(key) else fresh).append(one)
+        seen.update(key)
+    return [*fresh, *others][:MOST_TRIED]
 
 
 def try_model(

@@ -127,6 +127,32 @@ def test_records_are_of_single_images(name):
     assert (ours.codes == expected.codes).all()
 
 
+@pytest.mark.parametrize(("name", "average"), [("adagvae", average_mean), ("adamlvae", average_product)])
+def test_the_loss_is_the_mean_over_both_images_with_merged_posteriors(name, average):
+    """(rec1 + rec2) / 2 + beta * (KL1 + KL2) / 2, Locatello et al. 2020, by hand for two unequal images."""
+    model, networks = build_model(name, network=SMALL, latent_size=4, beta=3.0)
+    networks.double()
+    generator = torch.Generator().manual_seed(2)
+    images = torch.rand(2, 1, 64, 64, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, 4, generator=generator, dtype=torch.float64)
+    (m1, m2), (l1, l2) = (part.unbind() for part in networks.autoencoder.posterior(images))
+    apart = (l1 - l2).exp() + (m1 - m2) ** 2 / l2.exp() - 1 - (l1 - l2)
+    changed = apart > (apart.max() + apart.min()) / 2
+    assert 0 < changed.sum() < 4
+    shared_mean, shared_logvar = average((m1, l1), (m2, l2))
+    expected = 0.0
+    for image, own, (mean, logvar) in zip(images, noise, [(m1, l1), (m2, l2)], strict=True):
+        mean = torch.where(changed, mean, shared_mean)
+        variance = torch.where(changed, logvar, shared_logvar).exp()
+        logits = networks.autoencoder.decoder((mean + variance.sqrt() * own)[None])[0]
+        chance = logits.sigmoid()
+        reconstruction = -(image * chance.log() + (1 - image) * (1 - chance).log()).sum()
+        kl = 0.5 * (mean**2 + variance - 1 - variance.log()).sum()
+        expected += (reconstruction + 3.0 * kl) / 2
+    step = model.step(networks, {"images": images, "noise": noise, "progress": torch.zeros(())})
+    assert step.losses["autoencoder"].item() == pytest.approx(expected.item(), rel=1e-9)
+
+
 def test_a_known_average_of_losses():
     # both images have the same posterior in latent 0 and their own in 1 and 2
     model, _ = build_model("adagvae", network=SMALL, latent_size=3)

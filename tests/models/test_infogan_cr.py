@@ -1,5 +1,6 @@
 """InfoGAN-CR: pairs that share a code, a critic that finds it, and InfoGAN as its limit."""
 
+import copy
 import math
 
 import pytest
@@ -88,6 +89,32 @@ def test_without_contrast_and_before_its_share_it_is_infogan(contrast, progress,
             gradients(networks, ours, player), gradients(networks, theirs, player), strict=True
         ):
             assert torch.equal(one, other)
+
+
+def test_without_contrast_weights_are_those_of_infogan_and_statistics_are_not():
+    model, ours = build_model("infogan_cr", latent_size=DIMENSIONS, contrast=0.0)
+    theirs, plain = copy.deepcopy(ours), build_model("infogan", latent_size=DIMENSIONS)[0]
+    for one, networks in ((model, ours), (plain, theirs)):
+        networks.train()
+        for _ in range(3):
+            losses = one.step(networks, drawn(model, 4)).losses
+            for player in ("generator", "critic"):
+                found = gradients(networks, losses, player)
+                with torch.no_grad():
+                    for weight, gradient in zip(getattr(networks, player).parameters(), found, strict=True):
+                        weight -= 0.01 * gradient
+    for player in ("generator", "critic"):
+        one, other = (dict(getattr(networks, player).named_parameters()) for networks in (ours, theirs))
+        assert all(torch.equal(weight, other[name]) for name, weight in one.items())
+    counts = [
+        {
+            layer.num_batches_tracked.item()
+            for layer in networks.modules()
+            if isinstance(layer, nn.BatchNorm2d)
+        }
+        for networks in (ours, theirs)
+    ]
+    assert counts == [{9}, {3}]
 
 
 def test_a_critic_that_knows_nothing_costs_the_logarithm_of_the_codes(game):

@@ -148,6 +148,29 @@ def test_images_that_share_differ_in_one_factor():
     assert set(places) == {0, 2, 3}
 
 
+def test_images_that_share_differ_in_a_factor_that_still_varies():
+    """A rule leaves one value of the size, so that it is never the one that varies."""
+    draws = Draws(
+        len(GRID), 16, 2, 0, lambda indices: GRID.factors(np.asarray(indices))[:, 2] == 1, grid=GRID
+    )
+    places = [int(draws.sharing().varying) for _ in range(60)]
+    assert set(places) == {0, 2}
+
+
+def test_looking_for_factors_that_vary_changes_no_draw():
+    """Cells with and without a holdout draw the same numbers as before there were such rules."""
+    place, seen = [0, 2, 3], []
+    rng = np.random.default_rng(7)
+    for _ in range(5):
+        number = int(rng.integers(3))
+        classes = GRID.factors(rng.integers(0, len(GRID), size=1)).repeat(GRID.sizes[place[number]], 0)
+        classes[:, place[number]] = np.arange(len(classes))
+        seen.append(rng.choice(GRID.indices(classes), size=16).tolist())
+    for keeps in (None, lambda indices: np.ones(len(indices), dtype=bool)):
+        draws = Draws(len(GRID), 16, 2, 7, keeps, grid=GRID)
+        assert [draws.sharing().images.tolist() for _ in range(5)] == seen
+
+
 def test_pairs_go_on_from_a_state_as_if_never_stopped():
     draws = Draws(len(Tiny.grid), 16, 3, seed=5, grid=Tiny.grid)
     draws.pairs("LAP")

@@ -54,8 +54,9 @@ def test_without_gamma_it_is_twice_a_beta_vae_of_half_the_beta():
     )
 
 
-def test_the_log_keeps_what_is_added_to_both_reconstructions():
-    model, _ = build_model("slowvae", latent_size=3)
+@pytest.mark.parametrize("gamma", [0.0, 10.0])
+def test_the_log_keeps_what_the_kl_costs_beside_one_reconstruction(gamma):
+    model, _ = build_model("slowvae", latent_size=3, gamma=gamma, beta=3.0)
     some = terms(reconstruction=7.0)
-    loss = model.loss(some)
-    assert model.measures(some, loss)["weighted_kl"].item() == pytest.approx(loss.item() - 14.0)
+    measures = model.measures(some, model.loss(some))
+    assert measures["weighted_kl"].item() == pytest.approx(1.5 * some.kl.sum(1).mean().item())

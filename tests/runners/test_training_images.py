@@ -8,8 +8,10 @@ import torch
 
 from dis_bench.cli import run as command
 from dis_bench.cli.main import main
+from dis_bench.datasets.grid import FactorGrid
 from dis_bench.datasets.holdout import find_rule_holdout
 from dis_bench.errors import InputError
+from dis_bench.models.schedules import read_schedule
 from dis_bench.records.codes import read_codes
 from dis_bench.records.table import read_results
 from dis_bench.reports.along import gather_score_curves
@@ -19,6 +21,8 @@ from dis_bench.runners.scoring.evaluation import Evaluation
 from dis_bench.runners.scoring.readout import average, read_out
 from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.training.steps import Training
+from dis_bench.runners.training_images import TrainingImages
+from dis_bench.runners.trial import MOST_TRIED, choose_tried
 from tests.runners.test_run import HERE
 from tests.runners.test_scores_along import STUDY as SCORED_ALONG
 from tests.runners.test_scores_along import StopAt, run
@@ -30,6 +34,58 @@ STUDY = replace(SCORED_ALONG, score_at=())
 CORRELATED = replace(STUDY, correlate="y~x:0.1")
 WITHOUT = replace(STUDY, holdout="x<3,size=3|0")
 MEASURES = ("reconstruction", "mse", "kl", "elbo")
+
+
+class Unordered(Tiny):
+    """A dataset without a factor that has an order."""
+
+    name = "unordered"
+    grid = FactorGrid([replace(factor, kind="categorical") for factor in Tiny.grid])
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "sentence"),
+    [
+        (
+            "s2_betavae",
+            {"s2_betavae.labels": [100, 10_000_000]},
+            "10,000,000 labelled images were asked for, but there are fewer to train on",
+        ),
+        (
+            "adagvae",
+            {"adagvae.beta": [1.0, 2.0, 4.0], "adagvae.pairs": ["k=1", "LAP"]},
+            "the law LAP of pairs steps along ordered factors, but this dataset has none",
+        ),
+    ],
+)
+def test_words_and_numbers_are_tried_beyond_the_first(model, settings, sentence):
+    study = replace(STUDY, models=[model], betas=(), datasets=[Unordered], settings=settings)
+    with pytest.raises(InputError, match=sentence):
+        study.plan()
+    assert replace(study, settings={name: values[:1] for name, values in settings.items()}).plan().cells
+
+
+def test_floats_are_tried_once_and_new_values_first():
+    floats = [{"beta": float(beta), "pairs": "k=1"} for beta in range(48)]
+    assert (
+        choose_tried([*floats, {"beta": read_schedule("beta", "linear(0,4,0.5)"), "pairs": "k=1"}])
+        == floats[:1]
+    )
+    many = [{"labels": labels, "on": on, "beta": 1.0} for on in (False, True) for labels in range(20)]
+    assert choose_tried(many[:9]) == many[:9]
+    tried = choose_tried([*many[:12], *many[20:32]])
+    assert len(tried) == MOST_TRIED
+    assert {one["labels"] for one in tried} == set(range(12))
+    assert {one["on"] for one in tried} == {False, True}
+
+
+def test_a_rule_that_leaves_one_value_of_a_factor_leaves_the_others_to_vary():
+    study = replace(STUDY, models=["dcign"], betas=(), holdout="size<3")
+    assert study.plan().cells
+    draws = TrainingImages(0.75, "size<3").make_draws(Tiny(), 16, 4, seed=0)
+    drawn = [draws.sharing() for _ in range(40)]
+    assert {int(one.varying) for one in drawn} == {0, 1}
+    assert all((GRID.factors(one.images)[:, 2] == 3).all() for one in drawn)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from dis_bench.reports.doctor.quantities import (
     find_gain,
     find_price,
     find_weight,
+    has_grid,
     write_set,
 )
 
@@ -95,4 +96,5 @@ def _spread(codes: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
 def _advise_generally(parts: Parts) -> str:
     dial = find_dial(parts.record)
     given = "its hyperparameters" if dial is None else f"`{dial}`, now {parts.cell['hyperparameters'][dial]}"
-    return f"other values of {given}; `--grid published` takes those of its paper"
+    published = "; `--grid published` takes those of its paper" if has_grid(parts.record, dial) else ""
+    return f"other values of {given}{published}"

@@ -7,7 +7,7 @@ import numpy as np
 from dis_bench.records.curves import STEP
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.doctor.quantities import find_price, find_weight, write_set
+from dis_bench.reports.doctor.quantities import advise_lower_rate, find_price, find_weight, write_set
 
 # Nats per latent in a row of the log. A posterior with that KL tells 500 million values of its latent apart,
 # which no factor has.
@@ -41,10 +41,7 @@ def find_explosion(parts: Parts) -> Finding | None:
 
 
 def _advise(parts: Parts) -> tuple[str, ...]:
-    advice = []
-    lr = parts.cell.get("lr")
-    if lr:
-        advice.append(f"a lower learning rate: `--lr {lr / 10:.2g}`")
+    advice = [*advise_lower_rate(parts)]
     if not parts.cell.get("clip_norm"):
         advice.append("gradients of bounded norm: `--clip-norm 100`")
     curves = parts.curves or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.quantities import advise_lower_rate, has_own_networks
 
 ALIKE = 0.1  # of the originals' variance; runs that end well have been seen at 0.7 to 0.8
 
@@ -27,8 +28,7 @@ def find_alike(parts: Parts) -> Finding | None:
     )
     advice = [
         "the pictures of the report (`dis-bench report`): is it one image, or one per kind?",
-        "more `--steps`, or another `--network`",
+        "more `--steps`" + ("" if has_own_networks(parts.record) else ", or another `--network`"),
+        *advise_lower_rate(parts),
     ]
-    if parts.cell.get("lr"):
-        advice.append(f"a lower learning rate: `--lr {parts.cell['lr'] / 10:.2g}`")
     return Finding(what, tuple(advice), {"share": made / given})

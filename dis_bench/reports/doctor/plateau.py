@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.doctor.quantities import average_part, explain_share
+from dis_bench.reports.doctor.quantities import average_part, explain_share, has_own_networks
 
 NOTHING = 0.1  # share of the pixels' variance that counts as none; the eight originals tell it to about 0.1
 FEW_NATS = 0.5  # of KL in all latents; where there are no pictures
@@ -32,10 +32,18 @@ def find_plateau(parts: Parts) -> Finding | None:
         f"{after:,.1f} in the last, while {explained or f'the latents hold {kl:.2g} nats'}: the decoder "
         "draws nearly the same image for every code."
     )
-    advice = (
-        "more `--steps`: plateaus of thousands of steps can break",
-        f"another learning rate: `--lr {parts.cell['lr'] * 10:.2g}` or `--lr {parts.cell['lr'] / 10:.2g}`",
-        "less weight on the KL at the beginning, if it has one: a schedule such as `linear(0,4,0.5)`",
+    return Finding(what, _advise(parts), {"before": before, "after": after, "explained": share, "kl": kl})
+
+
+def _advise(parts: Parts) -> tuple[str, ...]:
+    more = "more `--steps`: plateaus of thousands of steps can break"
+    less = "less weight on the KL at the beginning, if it has one: a schedule such as `linear(0,4,0.5)`"
+    if has_own_networks(parts.record):
+        return (more, less)
+    lr = parts.cell["lr"]
+    return (
+        more,
+        f"another learning rate: `--lr {lr * 10:.2g}` or `--lr {lr / 10:.2g}`",
+        less,
         "another `--network`",
     )
-    return Finding(what, advice, {"before": before, "after": after, "explained": share, "kl": kl})

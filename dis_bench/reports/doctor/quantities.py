@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from dis_bench.registry import installed
 from dis_bench.reports.configurations import is_number
 from dis_bench.reports.doctor.finding import Unseen
 from dis_bench.reports.doctor.parts import Columns, Parts
+
+if TYPE_CHECKING:
+    from dis_bench.models.model import Model
 
 # A latent with a smaller KL has collapsed: Lucas et al. 2019 ("Don't blame the ELBO!") count latents below
 # 0.01 nats, and pictures grey them.
@@ -86,13 +89,37 @@ def write_set(parts: Parts, name: str, value: Any) -> str:
     return f'`--set "{option}"`' if "(" in option else f"`--set {option}`"
 
 
-def has_hyperparameter(record: Record, name: str) -> bool:
-    """Return True if the installed model of a cell declares a hyperparameter."""
+def find_model(record: Record) -> type[Model] | None:
+    """Return the installed model of a cell; None if there is none that can be imported here."""
     plugin = installed("models", record["cell"]["model"])
     try:
-        return plugin is not None and name in [one.name for one in plugin.load().hyperparameters]
-    except (InputError, AttributeError):  # it cannot be imported here
-        return False
+        return None if plugin is None else plugin.load()
+    except InputError:
+        return None
+
+
+def has_hyperparameter(record: Record, name: str) -> bool:
+    """Return True if the installed model of a cell declares a hyperparameter."""
+    return name in [one.name for one in getattr(find_model(record), "hyperparameters", ())]
+
+
+def has_grid(record: Record, name: str | None) -> bool:
+    """Return True if a hyperparameter of a cell's installed model, or any of them, has published values."""
+    declared = getattr(find_model(record), "hyperparameters", ())
+    return any(one.grid for one in declared if name in (None, one.name))
+
+
+def has_own_networks(record: Record) -> bool:
+    """Return True if the installed model of a cell takes neither the study's networks nor its rate."""
+    return bool(getattr(find_model(record), "own_networks", False))
+
+
+def advise_lower_rate(parts: Parts) -> tuple[str, ...]:
+    """Return the advice to lower the learning rate, if the cell's model takes the study's."""
+    lr = parts.cell.get("lr")
+    if not lr or has_own_networks(parts.record):
+        return ()
+    return (f"a lower learning rate: `--lr {lr / 10:.2g}`",)
 
 
 def count_varying(factors: np.ndarray) -> int:

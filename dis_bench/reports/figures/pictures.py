@@ -173,29 +173,40 @@ def plan_reconstructions(
     if not shown:
         return []
     several = len({cell["series"] for cell, _ in shown}) > 1
+    reconstruct = [isfinite(cell.get("reconstruction", float("nan"))) for cell, _ in shown]
     without = [str(model) for model, rows in _by_model(setting.done) if not _makes_images(rows).any()]
     lacking = f" {_say_without_images(without)}" if without else ""
-    has_codes = any(pictures.kl_per_latent is None for _, pictures in shown)
-    codes = ", or from the code where there is no posterior" if has_codes else ""
     rows = [(_row_label(cell, several), pictures) for cell, pictures in shown]
-    reconstruct = all(isfinite(cell.get("reconstruction", float("nan"))) for cell, _ in shown)
-    samples = (
-        "" if reconstruct else " Rows without nats do not reconstruct: they are samples with the same codes."
-    )
+    made = "reconstructions" if any(reconstruct) else "samples with the same codes"
     return [
         Plan(
             "reconstructions",
             f"reconstructions-{setting.slug}",
-            "Originals and reconstructions",
-            "The first row is the data; below it, the same images decoded from the posterior mean"
-            f"{codes}{_seed_note(shown)}. Nats are the cell's reconstruction loss over its whole evaluation "
-            f"sample.{samples}{lacking}"
+            f"Originals and {made}",
+            f"The first row is the data; below it, {_describe_rows(shown, reconstruct)}{lacking}"
             + (f" Shown here and in the traversals are {choice}" if choice else ""),
-            f"{len(shown[0][1].originals)} images and their reconstructions by {len(rows)} models: "
-            f"{list_words([label for label, _ in rows])}.",
+            f"{len(shown[0][1].originals)} images, and {made}, of {len(rows)} "
+            f"{'model' if len(rows) == 1 else 'models'}: {list_words([label for label, _ in rows])}.",
             lambda: draw_reconstructions(rows),
         )
     ]
+
+
+def _describe_rows(shown: list[tuple[pd.Series, Pictures]], reconstruct: list[bool]) -> str:
+    """Write sentences on the rows below the originals, which go on from a clause."""
+    if not any(reconstruct):
+        return f"samples with the codes that are read from these images{_seed_note(shown)}."
+    has_codes = any(pictures.kl_per_latent is None for _, pictures in shown)
+    codes = ", or from the code where there is no posterior" if has_codes else ""
+    samples = (
+        ""
+        if all(reconstruct)
+        else " Rows without nats do not reconstruct: they are samples with the same codes."
+    )
+    return (
+        f"the same images decoded from the posterior mean{codes}{_seed_note(shown)}. Nats are the cell's "
+        f"reconstruction loss over its whole evaluation sample.{samples}"
+    )
 
 
 def plan_traversals(setting: Setting, shown: list[tuple[pd.Series, Pictures]]) -> list[Plan]:

@@ -87,12 +87,18 @@ def take_latents(pictures: Pictures) -> Played:
 def find_reach(pictures: Pictures, codes: Numbers | None) -> tuple[Numbers, Numbers]:
     """Return the values `[D]` between which each latent moves.
 
-    With a posterior, the prior says: -3 to 3. Without, all but the outermost hundredths of the codes.
+    With a posterior, the prior says: -3 to 3. Without, all but the outermost hundredths of the codes. But
+    where the pictures' traversals are narrower, the model was trained on codes of that range, and no value
+    lies outside of it.
     """
     latents = len(pictures.traversals)
     if pictures.kl_per_latent is not None or codes is None:
         return np.full(latents, -REACH), np.full(latents, REACH)
     low, high = np.quantile(codes, [0.01, 0.99], axis=0)
+    first, last = pictures.traversal_values[[0, -1]]
+    if first > -REACH and last < REACH:
+        low, high = low.clip(first, last), high.clip(first, last)
+        return np.where(high > low, low, first), np.where(high > low, high, last)
     return low, np.where(high > low, high, low + 1)
 
 

@@ -7,9 +7,15 @@ import pytest
 
 from dis_bench.cli.main import build_parser
 from dis_bench.models.model import Model
+from dis_bench.records.pictures import Pictures
 from dis_bench.records.record import read_records
 from dis_bench.registry import installed
 from dis_bench.reports.doctor.diagnoses import DIAGNOSES, examine
+from dis_bench.reports.doctor.dial import find_low_dial
+from dis_bench.reports.doctor.explosion import find_explosion
+from dis_bench.reports.doctor.likeness import find_alike
+from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.plateau import find_plateau
 from tests.reports.doctor.conftest import CASES, TINY, train
 from tests.reports.made_up import write_study
 from tests.reports.mixed import write_mixed
@@ -79,6 +85,35 @@ def test_a_training_that_diverged(tmp_path):
     assert "the loss is not finite at step 1" in found.findings["KL exploding"].what
     assert found.unseen["posterior collapse"] == "it failed before it was evaluated"
     assert found.unseen["samples that look alike"] == "it failed before it was encoded"
+
+
+@pytest.mark.parametrize(("model", "options"), [("betavae", {"--network", "--lr"}), ("infogan", set())])
+def test_no_network_or_rate_is_advised_where_the_model_has_its_own(model, options):
+    originals = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
+    blank = np.zeros_like(originals)
+    cell = {"model": model, "lr": 5e-4, "latent_size": 5}
+    record = {"cell": cell, "failure": {"reason": "the loss is not finite."}, "status": "done"}
+    record["evaluation"] = {"kl": 0.0}
+    curves = {"step": np.arange(20), "reconstruction": np.full(20, 9.0)}
+    shown = Pictures(originals, blank, np.zeros((5, 9, 1, 8, 8), np.uint8), np.linspace(-1, 1, 9), None)
+    found = [find_alike(Parts(record, pictures=shown)), find_explosion(Parts(record))]
+    found.append(find_plateau(Parts(record, curves=curves, lacks={"pictures": "it has no pictures"})))
+    for finding in found:
+        assert finding.advice
+    advice = " ".join(" ".join(finding.advice) for finding in found)
+    assert {*re.findall(r"--(?:network|lr)\b", advice)} == options
+
+
+@pytest.mark.parametrize(
+    ("model", "dial", "told"), [("slowvae", "gamma", False), ("hfs", "gamma", True), ("gone", "beta", False)]
+)
+def test_published_values_are_advised_where_there_are_any(model, dial, told):
+    arrays = {"codes": np.full((9, 4), 5.0), "log_variances": np.zeros((9, 4))}
+    curves = {"step": np.arange(20), "kl": np.ones(20), "weighted_kl": np.full(20, 0.5)}
+    cell = {"model": model, "hyperparameters": {dial: 10.0}, "latent_size": 4}
+    [advice] = find_low_dial(Parts({"cell": cell, "dial": dial}, curves=curves, codes=arrays)).advice
+    assert advice.startswith(f"other values of `{dial}`, now 10.0")
+    assert ("--grid published" in advice) == told
 
 
 def test_combinations_that_a_rule_holds_out_are_no_sign_of_over_fitting(tmp_path):
