@@ -238,7 +238,7 @@ class Draws:
         )
 
     def _draw_images(self, count: int, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Draw indices int64 [count] of images to train on; None is the generator of batches."""
+        """Draw indices int64 [count] of images to train on, by default for a batch."""
         rng = rng or self._batches
         drawn = self._propose(rng, count)
         return drawn if self.keeps is None else self._replace(rng, drawn, self.keeps)

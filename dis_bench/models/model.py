@@ -193,7 +193,10 @@ class Model:
 
     @property
     def reach(self) -> float:
-        """How far from 0 traversals move a latent: as far as codes of the prior go, or most of them."""
+        """The largest distance from 0 to which traversals move a latent.
+
+        Codes of the prior go no further, or few of them do.
+        """
         return 1.0 if self.prior == "uniform" else 3.0
 
     def build(self, given: Given) -> Any:

@@ -55,9 +55,9 @@ class SlowVAE(VAE):
         )
 
     def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
-        """Return the measures to log; ``weighted_kl`` is that of half the loss without slowness.
+        """Return the measures to log, with half the KL's part of the loss.
 
-        So it is what the KL adds to one reconstruction, with a floor of ``free_bits`` if there is one.
+        That is what the KL costs beside one reconstruction, with a floor of ``free_bits`` if there is one.
         """
         slowness = self.gamma * measure_slowness(terms.mean, terms.logvar, self.rate).sum(1).mean()
         return super().measures(terms, (loss.double() - slowness.double()) / 2)

@@ -90,7 +90,7 @@ def write_set(parts: Parts, name: str, value: Any) -> str:
 
 
 def find_model(record: Record) -> type[Model] | None:
-    """Return the installed model of a cell; None if there is none that can be imported here."""
+    """Return the installed model of a cell; None if there is none to import here."""
     plugin = installed("models", record["cell"]["model"])
     try:
         return None if plugin is None else plugin.load()
@@ -104,18 +104,23 @@ def has_hyperparameter(record: Record, name: str) -> bool:
 
 
 def has_grid(record: Record, name: str | None) -> bool:
-    """Return True if a hyperparameter of a cell's installed model, or any of them, has published values."""
+    """Return True if a hyperparameter of a cell's model has published values.
+
+    Args:
+        record: the cell's record.
+        name: the hyperparameter; None for any.
+    """
     declared = getattr(find_model(record), "hyperparameters", ())
     return any(one.grid for one in declared if name in (None, one.name))
 
 
 def has_own_networks(record: Record) -> bool:
-    """Return True if the installed model of a cell takes neither the study's networks nor its rate."""
+    """Return True if the installed model of a cell has networks of its own."""
     return bool(getattr(find_model(record), "own_networks", False))
 
 
 def advise_lower_rate(parts: Parts) -> tuple[str, ...]:
-    """Return the advice to lower the learning rate, if the cell's model takes the study's."""
+    """Advise to lower the learning rate, if the cell's model takes the study's."""
     lr = parts.cell.get("lr")
     if not lr or has_own_networks(parts.record):
         return ()

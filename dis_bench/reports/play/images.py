@@ -89,7 +89,7 @@ def find_reach(pictures: Pictures, codes: Numbers | None) -> tuple[Numbers, Numb
 
     With a posterior, the prior says: -3 to 3. Without, all but the outermost hundredths of the codes. But
     where the pictures' traversals are narrower, the model was trained on codes of that range, and no value
-    lies outside of it.
+    lies outside of it, except that :func:`decode_latents` reaches the codes of the originals.
     """
     latents = len(pictures.traversals)
     if pictures.kl_per_latent is not None or codes is None:
