@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dis_bench.models.draws import Draws
     from dis_bench.models.model import Model
 
-MOST_TRIED = 16  # combinations of hyperparameters of a model, at some tens of milliseconds each
+MOST_TRIED = 16  # combinations of hyperparameters of a model, at about 0.1 s each
 
 
 def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -36,7 +36,8 @@ def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
         key = tuple((name, value) for name, value in one.items() if not isinstance(value, (float, Schedule)))
         distinct.setdefault(key, one)
     seen: set[Any] = set()
-    fresh, others = [], []
+    fresh: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     for key, one in distinct.items():
         (others if fresh and seen.issuperset(key) else fresh).append(one)
         seen.update(key)
