@@ -45,7 +45,7 @@ WARM_UP = 3  # steps of each model that do not count
 ENDLESS = 1_000_000  # steps of a training that is never finished
 
 
-Steps = Callable[[int], None]  # takes so many steps
+Steps = Callable[[int], None]  # takes a given number of steps
 
 
 def start(name: str, setting: argparse.Namespace, precision: str, batch: int = 0) -> Training | None:

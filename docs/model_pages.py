@@ -112,8 +112,21 @@ def describe_training(name: str, model: type[Model]) -> list[str]:
     lines += [f"- It needs a dataset with {needed[need]}." for need in model.needs]
     lines += ["- It has networks of its own: `--network` is refused."] if model.own_networks else []
     lines += [] if model.reconstructs else ["- It does not reconstruct: pictures show samples."]
-    many = "yes" if model.stackable else "no"
+    shared = [f"`{setting}`" for setting in list_settings_of_optimisers(model)]
+    agree = f", if they have the same {' and '.join(shared)}" if shared else ""
+    many = f"yes{agree}" if model.stackable else "no"
     return [*lines, f"- Cells that differ in seeds and floats train as one on a GPU: {many}."]
+
+
+def list_settings_of_optimisers(model: type[Model]) -> list[str]:
+    """List the floats from which optimisers are made: all cells that train as one share them."""
+    found = []
+    for h in model.hyperparameters:
+        if isinstance(h.default, float):
+            other = model()
+            setattr(other, h.name, h.default + 1)
+            found += [h.name] if other.optimisers() != model().optimisers() else []
+    return found
 
 
 def measure_scores(name: str) -> str:

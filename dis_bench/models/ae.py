@@ -16,7 +16,8 @@ class AE(Model):
     """Autoencoder with weight decay (Hinton & Salakhutdinov 2006).
 
     The loss is the reconstruction alone. The decay, of which Hsu et al. 2023 take 0.001, is decoupled from
-    the gradient.
+    the gradient (Loshchilov & Hutter 2019). Their code spares biases, and clips each element of a gradient to
+    1; here biases decay, too, and nothing is clipped.
     """
 
     name, dial = "ae", "weight_decay"

@@ -19,7 +19,8 @@ BATCH = 64  # images a pass
 class AEICA(AE):
     """Autoencoder whose codes FastICA unmixes after training (Nelson et al. 2026).
 
-    The codes are whitened first. The loss is that of ``ae``.
+    The codes are whitened first. The loss is that of ``ae``. FastICA stops after 500 iterations, whether it
+    has converged or not; no record says which.
     """
 
     name, dial = "ae_ica", "weight_decay"
@@ -38,7 +39,10 @@ class AEICA(AE):
         return players
 
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
-        """Fit the matrix on the codes of 10,000 images by the seed, or fewer large ones."""
+        """Fit the matrix on codes of 10,000 images drawn with the seed, or of fewer.
+
+        They are as many images as PCA is fitted on.
+        """
         import torch
 
         from dis_bench.models.ica import find_independent

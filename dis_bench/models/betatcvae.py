@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from dis_bench.errors import InputError
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.vae import FREE_BITS, VAE
 
@@ -27,7 +28,10 @@ class BetaTCVAE(VAE):
 
     The parts are estimated from the batch: ``mws`` weights all of its images equally (minibatch-weighted
     sampling), ``mss`` is stratified. The authors' code, and at least five that followed it, fill the matrix
-    of stratified weights wrongly in all rows but the first; ``mss_as_published`` reproduces them.
+    of stratified weights wrongly in all rows but the first; ``mss_as_published`` reproduces them. All three
+    use the number of images that are trained on, without those held out. To ``mws`` it is a constant, which
+    changes no gradient; stratified weights need at least B - 1 images for batches of B. The grid is that of
+    Locatello et al. 2019.
     """
 
     name, dial = "betatcvae", "beta"
@@ -51,10 +55,20 @@ class BetaTCVAE(VAE):
     estimator: str
 
     def draw(self, draws: Draws) -> dict[str, Tensor]:
-        """Draw images and noise; add the number of images in the dataset."""
+        """Draw images and noise; add the number of images to train on.
+
+        Raises:
+            InputError: there are too few for stratified weights, one of which would be negative.
+        """
         import torch
 
-        return {**super().draw(draws), "dataset_size": torch.tensor(float(draws.count))}
+        if self.estimator != "mws" and draws.available < draws.batch_size - 1:
+            raise InputError(
+                f"estimator {self.estimator} needs at least batch_size - 1 images to train on, but there are "
+                f"{draws.available:,} for a batch_size of {draws.batch_size:,}; give a smaller batch_size "
+                "or estimator mws."
+            )
+        return {**super().draw(draws), "dataset_size": torch.tensor(float(draws.available))}
 
     def loss(self, terms: Terms) -> Tensor:
         """Compute the weighted decomposition, in nats per image."""
@@ -87,7 +101,7 @@ def decompose_kl(
         codes: one sample of each posterior [B, D].
         mean: posterior means [B, D].
         logvar: posterior log-variances [B, D].
-        dataset_size: number of images in the dataset, a scalar.
+        dataset_size: number of images that batches are drawn from, a scalar.
         estimator: one of :data:`ESTIMATORS`.
     """
     # Latents come first, so that the sums over posteriors run along contiguous memory.
@@ -112,12 +126,12 @@ def stratified_weights(size: int, dataset_size: Tensor, as_published: bool = Fal
     """Compute the weights [B, B] of minibatch-stratified sampling.
 
     In row i, posterior i has 1 / N, the next one has (N - M) / (N M), and the others have 1 / M, where N is
-    the number of images in the dataset and M = B - 1; each row sums to 1. As published, the first two columns
+    the number of images to train on and M = B - 1; each row sums to 1. As published, the first two columns
     have the weights that belong on the diagonal and next to it.
 
     Args:
         size: of the batch, B; a batch of one image has the weight 1.
-        dataset_size: N, a scalar.
+        dataset_size: N, a scalar of at least M.
         as_published: with the error of the authors' code.
     """
     import torch

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class BetaVAE(VAE):
-    """VAE with weighted KL: reconstruction + beta * KL (Higgins et al. 2017, eq. 4)."""
+    """VAE with weighted KL: reconstruction + beta * KL (Higgins et al. 2017, eq. 4).
+
+    The grid is that of Locatello et al. 2019.
+    """
 
     name, dial = "betavae", "beta"
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (

@@ -19,7 +19,8 @@ class DIPVAE1(VAE):
     """DIP-VAE-I: a VAE with a penalty on correlations of means (Kumar et al. 2018, eq. 6).
 
     The penalty is lambda_od * sum of C_ij^2 over ordered pairs i != j, plus ratio * lambda_od * sum of
-    (C_ii - 1)^2, where C is the covariance of the means over the batch, divided by B.
+    (C_ii - 1)^2, where C is the covariance of the means over the batch, divided by B. The grid and the ratio
+    are those of Locatello et al. 2019.
     """
 
     name, dial = "dipvae1", "lambda_od"
@@ -46,6 +47,7 @@ class DIPVAE2(DIPVAE1):
     """DIP-VAE-II: a VAE with a penalty on correlations of codes (Kumar et al. 2018, eq. 7).
 
     The penalty is that of DIP-VAE-I, with the mean variances of the posteriors added to the diagonal of C.
+    The grid and the ratio are those of Locatello et al. 2019.
     """
 
     name, dial = "dipvae2", "lambda_od"

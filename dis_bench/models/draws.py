@@ -19,6 +19,7 @@ from dis_bench.models.labels import make_labels
 from dis_bench.models.partners import Factors, Grid, Varying, draw_partners, list_varying
 
 LABELS = 1  # in the seed of a labelled set, apart from that of batches
+CHUNK = 1 << 20  # indices that are looked up at once, where all of them are
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
 PROBES = 1_000  # images, some of which must have a partner that differs in one factor, for that to be drawn
 MOST_PARTNERS = 1 << 20  # of all probes together, since a factor may have many values
@@ -217,6 +218,14 @@ class Draws:
         parts = (images, labels.targets, labels.observed)
         fixed = self._labelled[count, quality] = Labelled(*map(torch.from_numpy, parts))
         return fixed
+
+    @cached_property
+    def available(self) -> int:
+        """The number of images to train on: all of the dataset that are not held out."""
+        if self.keeps is None:
+            return self.count
+        starts = range(0, self.count, CHUNK)
+        return sum(int(self.keeps(np.arange(at, min(at + CHUNK, self.count))).sum()) for at in starts)
 
     @cached_property
     def varying(self) -> Varying:

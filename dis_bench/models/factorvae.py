@@ -19,6 +19,7 @@ class FactorVAE(VAE):
 
     A critic learns to distinguish codes of one batch from codes of a second batch whose latents are shuffled
     between images; the difference of its two logits estimates the total correlation (ibid., algorithm 2).
+    The grid is that of Locatello et al. 2019.
     """
 
     name, dial = "factorvae", "gamma"

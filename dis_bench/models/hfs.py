@@ -23,6 +23,9 @@ class HFS(VAE):
     image's value of the first with another's of the second should be close to some image; the distance is
     that of the combination farthest from all images, squared. It is computed from posterior means, and summed
     over 25 pairs of latents, drawn anew in each step.
+
+    The default of gamma is ours: in the authors' code it is 1, as is beta, but their grid, which they combine
+    with that of betas, goes up to 10,000, and without a KL they take 80 to 2000.
     """
 
     name, dial = "hfs", "gamma"
@@ -32,7 +35,7 @@ class HFS(VAE):
             1000.0,
             "weight of the distance; 0 is the beta-VAE",
             low=0.0,
-            grid=(0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0),  # of the authors' code, with those of beta
+            grid=(0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0),  # of the authors' code
         ),
         Hyperparameter(
             "beta", 1.0, "weight of the KL", low=0.0, grid=(0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 16.0)

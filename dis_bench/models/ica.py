@@ -19,6 +19,7 @@ class ICA(PCA):
     """Independent components of pixels by FastICA (Hyvarinen 1999).
 
     They are those of the first principal components, as many as there are latents, which are whitened.
+    FastICA stops after 500 iterations, whether it has converged or not; no record says which.
     """
 
     name = "ica"
@@ -51,7 +52,7 @@ def find_independent(codes: NDArray[np.floating]) -> NDArray[np.floating]:
     if not vary.any():
         return unmix
     with warnings.catch_warnings():
-        # unconverged, it is a baseline all the same
+        # unconverged, it is a baseline all the same, as docstrings say
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = FastICA(whiten=False, max_iter=ITERATIONS, random_state=0).fit(codes @ whiten)
     unmix[:, : vary.sum()] = whiten @ found.components_.T

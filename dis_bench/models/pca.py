@@ -29,15 +29,19 @@ class Axes(NamedTuple):
 
 
 def count_sample(pixels: int) -> int:
-    """Return the number of images to fit on, by the pixels of one in all channels."""
+    """Return the number of images to fit on, for images of this many pixels.
+
+    Args:
+        pixels: of one image, in all channels.
+    """
     return min(SAMPLE, max(1, MOST_NUMBERS // pixels))
 
 
 class PCA(Model):
     """Principal components of pixels, fitted on 10,000 images.
 
-    Of images larger than 64x64 in colour it takes as many as have the same number of pixels: 2,500 of
-    128x128.
+    They are found by a randomised decomposition (Halko et al. 2011). Of images larger than 64x64 in colour it
+    takes as many as have the same number of pixels: 2,500 of 128x128.
     """
 
     name = "pca"

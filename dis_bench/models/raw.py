@@ -17,7 +17,7 @@ class Raw(Model):
 
     Neither the seed nor the number of latents changes anything, so a study has one cell of it, with seed 0.
     Its codes are as large as the images and are not kept: a metric that is scored later takes another
-    encoding. Metrics that would take hours for so many codes are left out, with the reason.
+    encoding. Metrics that would take minutes to hours for so many codes are left out, with the reason.
     """
 
     name = "raw"

@@ -138,7 +138,7 @@ def expand_hyperparameters(
     declared = list_declared(models)
     values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
     if betas:
-        dials = {name: _find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
+        dials = {name: find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
         with_beta = [name for name, dial in dials.items() if dial == "beta"]
         if not with_beta:
             known = ", ".join(f"{name}: {dial or 'none'}" for name, dial in dials.items())
@@ -152,7 +152,7 @@ def expand_hyperparameters(
     return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
 
 
-def _find_dial(model: Any, declared: Sequence[str]) -> str | None:
+def find_dial(model: Any, declared: Sequence[str]) -> str | None:
     """Return a model's dial; beta for a model that names none and has a beta."""
     dial: str | None = model.dial
     return "beta" if dial is None and "beta" in declared else dial

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dis_bench import registry
+from dis_bench.runners.grid import find_dial
 from dis_bench.runners.plugins import check_models
 
 GRIDS = ("defaults", "published")
@@ -19,17 +20,18 @@ def add_published_grids(
     Args:
         settings: of the study, by ``model.name``; they take precedence.
         models: names, ``module:Class`` or ``path/file.py:Class``.
-        betas: of the study; where there are any, each ``beta`` has these.
+        betas: of the study; where there are any, the models whose dial is ``beta`` have these.
 
     Raises:
         InputError: a model that cannot be used.
     """
     plugins = {plugin.name: plugin for plugin in (registry.find("models", name) for name in models)}
     check_models(plugins)
-    grids = {
-        f"{name}.{hyperparameter.name}": list(hyperparameter.grid)
-        for name, plugin in plugins.items()
-        for hyperparameter in plugin.load().hyperparameters
-        if hyperparameter.grid and not (betas and hyperparameter.name == "beta")
-    }
+    grids: dict[str, Any] = {}
+    for name, plugin in plugins.items():
+        model = plugin.load()
+        dial = find_dial(model, [h.name for h in model.hyperparameters])
+        for h in model.hyperparameters:
+            if h.grid and not (betas and h.name == dial == "beta"):
+                grids[f"{name}.{h.name}"] = list(h.grid)
     return {**grids, **settings}

@@ -50,7 +50,7 @@ from dis_bench.runners.specifications import find_all, specify
 from dis_bench.runners.study_code import describe_code
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.training_images import TrainingImages, choose_training_images
-from dis_bench.runners.trial import choose_tried, try_model
+from dis_bench.runners.trial import choose_tried, try_batch, try_model
 from dis_bench.toml_files import read_toml
 
 if TYPE_CHECKING:
@@ -339,6 +339,9 @@ class Study:
         draws = trained_on.make_draws(dataset, images, latents, seed=0)
         try_model(whose, model, networks, draws, tuple(dataset.image_shape), family.name)
         is_trained = takes_steps(networks)
+        if is_trained:
+            draws = trained_on.make_draws(dataset, self.batch_size, latents, seed=0)
+            try_batch(f"{whose} on dataset '{name}'", model, draws)
         if is_trained and (self.lr_schedule or self.early_stop):
             check_adaptation(whose, model, networks, self.latent_size)
         return is_trained

@@ -115,6 +115,21 @@ def _try_step(
     check_step(whose, networks, losses, measures)
 
 
+def try_batch(whose: str, model: Model, draws: Draws) -> None:
+    """Draw a batch of a study's size, as one for the trial is smaller.
+
+    Args:
+        whose: name of the model, for the message.
+        model: the model to try.
+        draws: draws of batches of the study's size.
+
+    Raises:
+        InputError: it cannot be drawn.
+    """
+    with neutral(), own_streams(0), blaming(f"the batch that {whose} draws fails"):
+        model.draw(draws)
+
+
 def check_step(whose: str, networks: nn.Module, losses: Any, measures: dict[str, Any]) -> None:
     """Check that a step gave a loss to each player, and measures that can be logged.
 

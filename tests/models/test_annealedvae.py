@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 import torch
 
+from dis_bench.models.autoencoder import gaussian_kl
 from tests.models.cells import train_cell
-from tests.models.reference import KL, TOLERANCE, loss_of, terms
+from tests.models.reference import KL, LOGVAR, MEAN, TOLERANCE, loss_of, terms
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,19 @@ def test_the_distance_is_that_of_the_batch_and_not_of_single_images():
     mean = torch.tensor([[0.0], [4.0]], dtype=torch.float64)
     of = terms(mean, torch.zeros_like(mean), mean)  # KLs of 0 and 8
     assert loss_of("annealedvae", of, capacity=4.0, gamma=1.0) == 0.0
+
+
+KLS = gaussian_kl(MEAN, LOGVAR).sum(1)  # of single images
+
+
+@pytest.mark.parametrize(
+    ("capacity", "equal"), [(0.5 * KLS.min(), True), (1.5 * KLS.max(), True), (KLS.median(), False)]
+)
+def test_it_is_the_mean_distance_of_images_that_are_all_on_one_side_of_the_capacity(capacity, equal):
+    loss = loss_of("annealedvae", terms(), capacity=capacity.item(), gamma=1.0)
+    distance = (KLS - capacity).abs().mean().item()
+    assert (loss == pytest.approx(distance, **TOLERANCE)) == equal
+    assert loss <= distance + 1e-12
 
 
 def test_a_capacity_is_reached(tmp_path):

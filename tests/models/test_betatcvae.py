@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
+from dis_bench.datasets.holdout import find_holdout
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
 from dis_bench.models.betatcvae import ESTIMATORS, decompose_kl, log_density, stratified_weights
+from dis_bench.models.draws import Draws
+from dis_bench.runners.study import Study
 from tests.models.reference import CODES, DATASET_SIZE, LOGVAR, MEAN, TOLERANCE, loss_of, terms
 
 ONE = torch.ones((), dtype=torch.float64)
@@ -97,11 +100,49 @@ def test_the_total_correlation_of_gaussian_codes_is_known(correlation):
     assert estimate == pytest.approx(expected, abs=0.15)
 
 
-def test_it_learns_how_many_images_there_are():
-    from dis_bench.models.draws import Draws
-
+def test_it_learns_how_many_images_it_trains_on():
     model, _ = build_model("betatcvae")
     assert model.draw(Draws(737_280, 8, 10, seed=0))["dataset_size"].item() == 737_280
+    holdout = find_holdout(3_000_000, 0.1)
+    draws = Draws(3_000_000, 8, 10, seed=0, keeps=holdout.keeps)
+    assert model.draw(draws)["dataset_size"].item() == 3_000_000 - holdout.size
+
+
+def test_the_number_of_images_changes_no_gradient_of_equal_weights():
+    """Nor those of cells with a holdout, whose images that are held out once counted."""
+    gradients = []
+    for size in (4.0, 100.0, 737_280.0):
+        mean, logvar = (part.clone().requires_grad_() for part in (MEAN, LOGVAR))
+        parts = decompose_kl(CODES - MEAN + mean, mean, logvar, size * ONE)
+        gradients.append(torch.autograd.grad(parts.total_correlation, [mean, logvar]))
+    for other in gradients[1:]:
+        torch.testing.assert_close(other, gradients[0])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_too_few_images_for_a_batch_are_refused_when_planned(estimator):
+    def plan(batch_size):
+        settings = {"betatcvae.estimator": sorted({"mws", estimator}, reverse=True)}
+        options = {"datasets": ["tests.tiny:Tiny"], "metrics": (), "seeds": 1, "settings": settings}
+        Study(models=["betatcvae"], batch_size=batch_size, **options).plan()
+
+    plan(257)  # 256 images; those of a batch are drawn with replacement
+    if estimator == "mws":
+        plan(258)
+        return
+    sentence = (
+        rf"'betatcvae' on dataset 'tiny' .*: estimator {estimator} needs .* 256 for a batch_size of 258;"
+    )
+    with pytest.raises(InputError, match=sentence):
+        plan(258)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_with_the_fewest_images_parts_and_gradients_are_finite(estimator):
+    mean = MEAN.clone().requires_grad_()
+    parts = decompose_kl(CODES - MEAN + mean, mean, LOGVAR, 3 * ONE, estimator)
+    [gradient] = torch.autograd.grad(sum(parts), mean)
+    assert all(part.isfinite() for part in (*parts, *gradient.flatten()))
 
 
 def test_an_estimator_that_there_is_not_is_refused():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dis_bench.models.autoencoder import gaussian_kl
-from dis_bench.models.dipvae import covariance, deviate_from_identity
+from dis_bench.models import build_model
+from tests.models.cells import SMALL
 from tests.models.reference import LOGVAR, MEAN, TOLERANCE, loss_of, terms
 
 # Sums of squares off the diagonal, and of the diagonal less 1.
@@ -58,14 +58,51 @@ def test_a_batch_of_one_has_no_covariance():
     assert penalty("dipvae1", of, lambda_od=1.0, ratio=5.0) == pytest.approx(3 * 5, **TOLERANCE)
 
 
-def test_its_minimum_is_white():
-    means = (MEAN.repeat(4, 1) + torch.arange(16)[:, None].sin()).requires_grad_()
-    optimiser = torch.optim.Adam([means], lr=0.05)
-    for _ in range(300):
-        optimiser.zero_grad()
-        sum(deviate_from_identity(covariance(means))).backward()
-        optimiser.step()
-    torch.testing.assert_close(
-        covariance(means.detach()), torch.eye(3, dtype=torch.float64), atol=1e-3, rtol=0
+def mix(contrast):
+    """Return two independent sources [N, 2], and images [N, 1, 16, 16] in which they overlap."""
+    generator = torch.Generator().manual_seed(0)
+    sources = (torch.rand(2000, 2, generator=generator) - 0.5) * 12**0.5
+    mixing = torch.tensor([[1.0, 0.4], [0.4, 1.0]]) @ torch.randn(2, 256, generator=generator)
+    return sources, torch.sigmoid(contrast * sources @ mixing).view(-1, 1, 16, 16)
+
+
+def learn_codes(name, images, lambda_od, seed, steps=250, batch=256):
+    """Train on images; return the posterior means of all of them."""
+    model, networks = build_model(
+        name, image_shape=(1, 16, 16), network=SMALL, latent_size=2, seed=seed, lambda_od=lambda_od
     )
-    assert gaussian_kl(means, torch.zeros_like(means)).isfinite().all()
+    adam = torch.optim.Adam(networks.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        some = images[torch.randint(len(images), (batch,), generator=generator)]
+        noise = torch.randn(batch, 2, generator=generator)
+        step = model.step(networks, {"images": some, "noise": noise, "progress": torch.ones(())})
+        adam.zero_grad()
+        step.losses["autoencoder"].backward()
+        adam.step()
+    with torch.no_grad():
+        return model.encode(networks, images)[0]
+
+
+@MODELS
+def test_codes_of_independent_sources_are_uncorrelated_as_those_of_the_vae_are_not(name):
+    _, images = mix(contrast=2.0)
+    left = {
+        weight: [torch.cov(learn_codes(name, images, weight, seed).T)[0, 1].abs().item() for seed in (1, 2)]
+        for weight in (0.0, 50.0)
+    }
+    assert min(left[0.0]) > 0.15
+    assert max(left[50.0]) < 0.11
+    assert sum(left[50.0]) < sum(left[0.0]) / 3
+
+
+def test_dipvae1_finds_the_sources_of_faint_images_of_which_the_vae_keeps_a_mixture():
+    sources, images = mix(contrast=1.0)
+
+    def match(codes):
+        """Return how well the code that follows a source best does, for the worse of both."""
+        both = torch.corrcoef(torch.cat([codes, sources], 1).T)[:2, 2:].abs()
+        return both.max(0).values.min().item()
+
+    assert match(learn_codes("dipvae1", images, 0.0, seed=0)) < 0.8
+    assert match(learn_codes("dipvae1", images, 50.0, seed=0)) > 0.9

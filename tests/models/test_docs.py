@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -59,6 +60,26 @@ def test_the_overview_leads_to_every_page_with_its_first_sentence():
 
 def test_every_model_is_said_how_it_trains():
     assert set(ZOO) <= set(re.findall(r"`(\w+)`", SECTIONS["How they train"]))
+
+
+def test_the_cells_of_published_grids_are_told():
+    told = {}
+    for count, names in re.findall(r"^- (one|two|six|\d+) (?:where|for) (.*);?\.?$", OVERVIEW, flags=re.M):
+        number = {"one": 1, "two": 2, "six": 6}.get(count) or int(count)
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", names), number)
+    counted = {name: math.prod(len(h.grid) or 1 for h in ZOO[name].hyperparameters) for name in ZOO}
+    assert {name: count for name, count in counted.items() if count > 1 or name in told} == told
+
+
+def test_the_floats_that_cells_of_a_stack_share_are_told():
+    lines = {
+        "ae": "the same `weight_decay`.",
+        "qlae": "the same `weight_decay` and `clip`.",
+        "vae": "GPU: yes.",
+    }
+    for name, end in lines.items():
+        [line] = [one for one in PAGES.describe_training(name, ZOO[name]) if "train as one" in one]
+        assert line.endswith(end)
 
 
 def test_every_law_of_pairs_has_a_row():

@@ -1,6 +1,7 @@
 """FactorVAE's two gradients equal those of code that detaches and freezes by hand."""
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -107,7 +108,12 @@ def test_a_permutation_keeps_the_values_of_each_latent_and_changes_their_pairs()
 
 
 def learn_to_tell(correlation, steps=60):
-    """Train a critic on a pair of Gaussian latents; return its total correlation and last losses."""
+    """Train a critic on pairs of Gaussian latents, new ones in each step.
+
+    Returns:
+        Its total correlation and its loss, each averaged over the second half of the steps: a single estimate
+        moves by a fifth from step to step.
+    """
     torch.manual_seed(0)
     critic, generator = factorvae_critic(2), torch.Generator().manual_seed(1)
     adam = torch.optim.Adam(critic.parameters(), lr=3e-4, betas=(0.5, 0.9))
@@ -116,19 +122,18 @@ def learn_to_tell(correlation, steps=60):
         first, other = torch.randn(2, count, generator=generator)
         return torch.stack([first, correlation * first + (1 - correlation**2) ** 0.5 * other], 1)
 
-    losses = []
+    correlations, losses = [], []
     for _ in range(steps):
         product = draw(128)
         product[:, 1] = product[torch.randperm(128, generator=generator), 1]
         told = torch.cat([critic(draw(128)), critic(product)])
         loss = F.cross_entropy(told, torch.arange(2).repeat_interleave(128))
+        correlations.append((told[:128, 0] - told[:128, 1]).mean().item())
         losses.append(loss.item())
         adam.zero_grad()
         loss.backward()
         adam.step()
-    with torch.no_grad():
-        told = critic(draw(4000))
-    return (told[:, 0] - told[:, 1]).mean().item(), sum(losses[-10:]) / 10
+    return statistics.mean(correlations[steps // 2 :]), statistics.mean(losses[steps // 2 :])
 
 
 @pytest.mark.slow
@@ -138,7 +143,7 @@ def test_a_trained_critic_knows_the_total_correlation_of_gaussian_codes():
         assert abs(independent) < 0.05
         assert loss == pytest.approx(math.log(2), abs=0.01)
         dependent, loss = learn_to_tell(0.9)
-    assert dependent == pytest.approx(-0.5 * math.log(1 - 0.9**2), abs=0.45)  # 0.8304
+    assert dependent == pytest.approx(-0.5 * math.log(1 - 0.9**2), abs=0.2)  # 0.8304
     assert loss < 0.55
 
 

@@ -46,6 +46,20 @@ def test_a_hole_does_not_bring_codes_closer():
     assert measure_support(codes[:-1], torch.tensor([[0, 1]])).item() > 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_without_an_image_whose_values_others_have_it_is_never_less(seed):
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(4, 2, generator=generator)
+    codes = values.gather(0, torch.randint(4, (12, 2), generator=generator))
+    before, tried = measure_support(codes, torch.tensor([[0, 1]])), 0
+    for left_out in range(len(codes)):
+        others = torch.cat([codes[:left_out], codes[left_out + 1 :]])
+        if (others == codes[left_out]).any(0).all():
+            assert measure_support(others, torch.tensor([[0, 1]])) >= before
+            tried += 1
+    assert tried > 5
+
+
 def test_gradients_are_those_of_the_definition():
     codes = torch.randn(12, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     gradients = [

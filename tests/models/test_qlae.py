@@ -78,12 +78,15 @@ def test_codes_on_their_values_cost_nothing():
     assert model.step(networks, batch_of()).losses["codebook"].item() == 0
 
 
-def test_decay_spares_the_values():
+def test_decay_and_clipping_spare_the_values():
     model, _ = built(weight_decay=0.25)
-    assert model.optimisers() == {"autoencoder": Adam(weight_decay=0.25), "codebook": Adam()}
+    assert model.optimisers() == {
+        "autoencoder": Adam(weight_decay=0.25, clip_value=1.0),
+        "codebook": Adam(),
+    }
 
 
-def test_a_limit_of_elements_is_per_pixel_and_left_out_of_the_identity_at_none():
+def test_a_limit_of_elements_is_per_pixel_and_for_the_networks_alone():
     def largest(**given):
         training = Training([prepare_cell("qlae", **given)])
         training.take(next(training.draw_ahead([1])))
@@ -92,12 +95,16 @@ def test_a_limit_of_elements_is_per_pixel_and_left_out_of_the_identity_at_none()
             for player, weights in training._players.items()
         }
 
-    free = largest()
-    limit = free["autoencoder"] / 2
+    free = largest(clip=0)
+    limit = min(free.values()) / 2  # which the values exceed, too
     assert largest(clip=limit / 4096) == {
         "autoencoder": pytest.approx(limit),
-        "codebook": pytest.approx(min(limit, free["codebook"])),
+        "codebook": pytest.approx(free["codebook"]),
     }
     assert largest(clip=1e6) == free
-    assert "clip" not in build_model("qlae")[0].chosen
-    assert build_model("qlae", clip=1)[0].chosen["clip"] == 1.0
+
+
+def test_the_limit_is_in_the_identity():
+    """A record without one is of a time when nothing was clipped by default."""
+    assert build_model("qlae")[0].chosen["clip"] == 1.0
+    assert build_model("qlae", clip=0)[0].chosen["clip"] == 0.0

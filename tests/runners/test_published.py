@@ -4,6 +4,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.runners.published import add_published_grids
+from dis_bench.runners.study import Study
 
 BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
 
@@ -18,6 +19,19 @@ def test_every_hyperparameter_with_a_grid_has_it():
 def test_settings_and_betas_take_precedence():
     assert add_published_grids({"betavae.beta": [3]}, ["betavae"]) == {"betavae.beta": [3]}
     assert add_published_grids({"mig.bins": 40}, ["betavae"], betas=[3.0]) == {"mig.bins": 40}
+
+
+def test_betas_leave_the_grid_of_a_beta_that_is_no_dial():
+    models = ["betavae", "hfs"]
+    found = add_published_grids({}, models, betas=[4.0])
+    assert set(found) == {"hfs.gamma", "hfs.beta"}
+    plan = Study(models=models, betas=[4.0], settings=found, metrics=(), seeds=1, steps=1).plan()
+    betas = {name: [] for name in models}
+    for cell in plan.cells:
+        betas[cell.model].append(cell.hyperparameters["beta"])
+    assert betas["betavae"] == [4.0]
+    assert len(betas["hfs"]) == 48
+    assert sorted(set(betas["hfs"])) == [0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 16.0]
 
 
 def test_what_is_no_model_is_refused():
