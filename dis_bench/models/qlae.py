@@ -60,7 +60,7 @@ class QLAE(AE):
         return players
 
     def optimisers(self) -> dict[str, Adam]:
-        """Return Adam with weight decay and clipping for the networks, plain for the values."""
+        """Return Adam, with weight decay and clipping for the networks alone."""
         return {
             "autoencoder": Adam(weight_decay=self.weight_decay, clip_value=self.clip),
             "codebook": Adam(),
