@@ -1,4 +1,4 @@
-"""Models of four kinds for kills.py, which count the steps that are drawn for each cell."""
+"""Models of four kinds for kills.py, which count the steps of all cells."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 from dis_bench.models.adavae import AdaGVAE
 from dis_bench.models.betavae import BetaVAE
 from dis_bench.models.factorvae import FactorVAE
+from dis_bench.models.model import Step
 from dis_bench.models.pca import PCA
 
-FOLDER = "KILLS_DRAWS"  # environment variable that names the folder of the counts
+FOLDER = "KILLS_STEPS"  # environment variable that names the folder of the counts
 BATCH = 16  # of the study; the trial steps of planning have smaller ones
 
 
-def count(name: str, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add a byte to the file of a model for each step that is drawn."""
+def count(name: str, batch: dict[str, Tensor]) -> None:
+    """Add a byte to the file of a model for a step, unless it is a trial."""
     folder = os.environ.get(FOLDER)
-    if folder and len(drawn["images"]) >= BATCH:
+    if folder and len(batch["images"]) >= BATCH:
         with open(Path(folder, name), "ab", buffering=0) as file:
             file.write(b".")
-    return drawn
 
 
 class Steps(BetaVAE):
@@ -31,9 +31,10 @@ class Steps(BetaVAE):
 
     name = "steps"
 
-    def draw(self, draws: Any) -> dict[str, Tensor]:
-        """Draw as a beta-VAE does."""
-        return count(f"{self.name}-{self.beta:g}", super().draw(draws))
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Take a step as a beta-VAE does."""
+        count(f"{self.name}-{self.beta:g}", batch)
+        return super().step(networks, batch)
 
 
 class Players(FactorVAE):
@@ -41,9 +42,10 @@ class Players(FactorVAE):
 
     name = "players"
 
-    def draw(self, draws: Any) -> dict[str, Tensor]:
-        """Draw as FactorVAE does."""
-        return count(self.name, super().draw(draws))
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Take a step as FactorVAE does."""
+        count(self.name, batch)
+        return super().step(networks, batch)
 
 
 class Pairs(AdaGVAE):
@@ -51,9 +53,10 @@ class Pairs(AdaGVAE):
 
     name = "pairs"
 
-    def draw(self, draws: Any) -> dict[str, Tensor]:
-        """Draw as Ada-GVAE does."""
-        return count(self.name, super().draw(draws))
+    def step(self, networks: Any, batch: dict[str, Tensor]) -> Step:
+        """Take a step as Ada-GVAE does."""
+        count(self.name, batch)
+        return super().step(networks, batch)
 
 
 class Fitted(PCA):

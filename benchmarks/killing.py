@@ -109,20 +109,20 @@ class Place:
 
     root: Path
     out: Path = field(init=False)
-    draws: Path = field(init=False)
+    steps: Path = field(init=False)
     temporary: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.out, self.draws, self.temporary = (self.root / name for name in ("out", "draws", "tmp"))
-        for folder in (self.draws, self.temporary):
+        self.out, self.steps, self.temporary = (self.root / name for name in ("out", "steps", "tmp"))
+        for folder in (self.steps, self.temporary):
             folder.mkdir(parents=True)
-        os.environ[FOLDER], os.environ["TMPDIR"] = str(self.draws), str(self.temporary)
+        os.environ[FOLDER], os.environ["TMPDIR"] = str(self.steps), str(self.temporary)
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.root)  # torch's, made by importing it
         tempfile.tempdir = None
 
-    def drawn(self) -> int:
-        """Return the number of steps that were drawn for all cells."""
-        return sum(path.stat().st_size for path in self.draws.iterdir())
+    def taken(self) -> int:
+        """Return the number of steps that were begun for all cells."""
+        return sum(path.stat().st_size for path in self.steps.iterdir())
 
 
 def wait_for_moment(command: Command, out: Path, rng: random.Random, seconds: float) -> str:

@@ -7,8 +7,7 @@
 The study has four kinds of model: with one player, with two, on pairs, without steps. After each kill the
 same command runs to its end. Then all columns of the table except times must be those of an undisturbed run;
 each cell must have been trained from its last checkpoint, and a finished one not at all; and no process,
-temporary file, claim or unfinished folder may be left. Steps are counted when they are drawn, one ahead of
-those that are taken, so that a stop without any loss may count one as trained again.
+temporary file, claim or unfinished folder may be left. Steps are counted as they begin.
 
 A full disk is a small tmpfs that a file fills, or where none can be mounted, a limit on the size of files.
 Memory that runs out is a limit of a control group at which the kernel kills, or where none can be made, a
@@ -148,7 +147,7 @@ def kill_once(
     deadline = time.monotonic() + 30
     while (orphans := command.members()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    left, before = steps_left(place.out, cells), place.drawn()
+    left, before = steps_left(place.out, cells), place.taken()
     done = sum(is_done(folder) for folder in place.out.glob("cells/[!.]*"))
     after = start(words, log)
     last = after.wait()
@@ -161,10 +160,10 @@ def kill_once(
         "code": code,
         "cells done": done,
         "steps": total,
-        "trained again": place.drawn() - total,
+        "trained again": place.taken() - total,
         "from its checkpoint": "yes"
-        if place.drawn() - before == left
-        else f"no: {place.drawn() - before} for {left}",
+        if place.taken() - before == left
+        else f"no: {place.taken() - before} for {left}",
         "same table": "yes" if same and last == 0 else f"no: exit code {last}",
         "left over": ", ".join(leftovers(place, after) + [f"process {pid}" for pid in orphans]) or "nothing",
         "remark": remark,
@@ -180,8 +179,8 @@ def run_undisturbed(study: Study, place: Place) -> tuple[Any, dict[str, int], fl
     seconds = time.monotonic() - begin
     records = [read_newest(folder, []) for folder in place.out.glob("cells/*")]
     cells = {Path(record["folder"]).name: record["cell"]["steps"] for record in records if record}
-    if place.drawn() != sum(cells.values()):
-        raise RuntimeError(f"{place.drawn()} steps were drawn for {sum(cells.values())}")
+    if place.taken() != sum(cells.values()):
+        raise RuntimeError(f"{place.taken()} steps were taken for {sum(cells.values())}")
     return table(place.out), cells, seconds
 
 
