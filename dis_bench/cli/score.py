@@ -113,27 +113,44 @@ def execute(args: argparse.Namespace) -> int:
     folder = args.out if args.out is not None and not args.out.endswith(".csv") else None
     _check(args, folder)
     from dis_bench.metrics import find_metrics
-    from dis_bench.runners.scoring.choosing import choose_metrics
+    from dis_bench.runners.scoring.choosing import choose_metrics, keep_scorable
     from dis_bench.runners.settings import parse_settings, resolve_settings
 
     chosen = choose_metrics(args.metrics, folder)
     metrics = find_metrics(chosen)
     parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
     specifications = dict(zip(metrics, chosen, strict=True))
+    dataset = _load(args)
+    if dataset is not None and args.encoder:
+        specifications = keep_scorable(dataset, specifications, args.metrics)
+        parameters = {name: given for name, given in parameters.items() if name in specifications}
     if folder is None:
-        return _print_card(args, specifications, parameters)
-    return _add_records(args, folder, specifications, parameters)
+        return _print_card(args, dataset, specifications, parameters)
+    return _add_records(args, dataset, folder, specifications, parameters)
 
 
-def _print_card(args: argparse.Namespace, chosen: dict[str, str], parameters: Parameters) -> int:
+def _load(args: argparse.Namespace) -> Any:
+    """Return the dataset to encode, or that of a file; None for a file without one."""
+    if not args.encoder and args.dataset is None:
+        return None
+    from dis_bench.datasets import load_dataset
+
+    return load_dataset(args.dataset or DATASET, source=args.source, data_dir=args.data_dir)
+
+
+def _print_card(
+    args: argparse.Namespace, dataset: Any, chosen: dict[str, str], parameters: Parameters
+) -> int:
     from dis_bench.metrics import Representation, find_metrics, resolve_parameters
     from dis_bench.metrics.score_card import make_card
 
     metrics = find_metrics(chosen.values())
-    arrays = _encode(args, resolve_parameters(metrics, parameters)) if args.encoder else _read(args.files)
+    used = resolve_parameters(metrics, parameters)
+    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files)
     if len(arrays) > 1:
         raise InputError("several encoders require --out DIR, a result folder for their records.")
-    representation = Representation(**arrays[0], seed=args.seed, allow_small=args.allow_small)
+    given: dict[str, Any] = {"factors": None, **arrays[0]}
+    representation = Representation(**given, seed=args.seed, allow_small=args.allow_small)
     there = representation.list_given()
     lacking = [name for name, metric in metrics.items() if not {*metric.needs} <= {*there}]
     if lacking and args.encoder and args.metrics not in (None, [ALL]):
@@ -146,13 +163,17 @@ def _print_card(args: argparse.Namespace, chosen: dict[str, str], parameters: Pa
         chosen.values(),
         {name: given for name, given in parameters.items() if name in chosen},
         bootstrap=args.bootstrap,
-        anchors=not args.no_anchors,
+        anchors=not args.no_anchors and given["factors"] is not None,
     )
     print(card.text)
     if args.metrics is None:
-        others = [name for name in find_metrics(given=representation.list_given()) if name not in chosen]
-        left_out = f"Left out, as they take longer: {', '.join(others)}; --metrics all adds them."
-        print(textwrap.fill(left_out, WIDTH))
+        able = find_metrics(given=representation.list_given())
+        if given["factors"] is None:
+            able = {name: metric for name, metric in able.items() if not metric.reads_factors}
+        others = [name for name in able if name not in chosen]
+        if others:
+            left_out = f"Left out, as they take longer: {', '.join(others)}; --metrics all adds them."
+            print(textwrap.fill(left_out, WIDTH))
     if args.out is not None:
         with open(args.out, "x", encoding="utf-8") as file:
             card.table.to_csv(file)
@@ -160,20 +181,16 @@ def _print_card(args: argparse.Namespace, chosen: dict[str, str], parameters: Pa
 
 
 def _add_records(
-    args: argparse.Namespace, folder: str, chosen: dict[str, str], parameters: Parameters
+    args: argparse.Namespace, dataset: Any, folder: str, chosen: dict[str, str], parameters: Parameters
 ) -> int:
     """Write a record for each encoder, and print its scores."""
-    from dis_bench.datasets import load_dataset
     from dis_bench.metrics import find_metrics, resolve_parameters
     from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
     from dis_bench.runners.scoring.encoding import Encoded
 
-    dataset = None
-    if args.encoder or args.dataset is not None:
-        dataset = load_dataset(args.dataset or DATASET, source=args.source, data_dir=args.data_dir)
     used = resolve_parameters(find_metrics(chosen.values()), parameters)
-    arrays = _encode(args, used) if args.encoder else _read(args.files)
-    encoded = [Encoded(one["codes"], one["factors"], one.get("log_variances")) for one in arrays]
+    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files)
+    encoded = [Encoded(one["codes"], one.get("factors"), one.get("log_variances")) for one in arrays]
     if dataset is not None and args.files:
         for one in encoded:
             match_rows(one, dataset)
@@ -272,12 +289,13 @@ def _read(files: list[str]) -> list[dict[str, np.ndarray]]:
     return [read_codes(file) for file in files]
 
 
-def _encode(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> list[dict[str, np.ndarray]]:
+def _encode(
+    args: argparse.Namespace, dataset: Any, protocols: dict[str, dict[str, Any]]
+) -> list[dict[str, np.ndarray]]:
     """Encode the dataset with each encoder; return its arrays to score.
 
     Too few rows for a protocol raise InputError before anything runs.
     """
-    from dis_bench.datasets import load_dataset
     from dis_bench.metrics.protocols import check_rows
     from dis_bench.runners.plugins import check_dataset, check_images
     from dis_bench.runners.scoring.encoding import encode_dataset, load_encoders
@@ -285,13 +303,7 @@ def _encode(args: argparse.Namespace, protocols: dict[str, dict[str, Any]]) -> l
 
     encoders = [encoder for name in args.encoder for encoder in load_encoders(name)]
     name = args.dataset or DATASET
-    dataset = load_dataset(name, source=args.source, data_dir=args.data_dir)
     check_dataset(name, dataset)
-    if dataset.known_factors is None:
-        raise InputError(
-            f"dataset '{name}' has no factors to score codes against: a study (`dis-bench run`) scores its "
-            "codes alone."
-        )
     check_images(name, dataset)
     check_rows(protocols, min(args.rows or ROWS, len(dataset)), args.allow_small)
     encoded = [encode_dataset(encoder, dataset, args.rows or ROWS) for encoder in encoders]

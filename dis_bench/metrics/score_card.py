@@ -121,9 +121,8 @@ def _describe(representation: Representation) -> str:
     """Write a paragraph on the table: its size, and its constant columns."""
     rows, width = representation.codes.shape
     sizes = ", ".join(map(str, representation.factor_sizes))
-    parts = [
-        f"{rows:,} rows; codes: {width}; factors: {len(representation.factor_sizes)}, of {sizes} values."
-    ]
+    factors = f"factors: {len(representation.factor_sizes)}, of {sizes} values" if sizes else "no factors"
+    parts = [f"{rows:,} rows; codes: {width}; {factors}."]
     if representation.dropped_factors:
         parts.append(
             f"Left out for having a single value: {_list('factor', representation.dropped_factors)}."

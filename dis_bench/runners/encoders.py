@@ -33,7 +33,7 @@ from dis_bench.runners.job import lacking_scores
 from dis_bench.runners.plan import Plan
 from dis_bench.runners.plugins import check_dataset, check_images
 from dis_bench.runners.scoring.anchors import keep_anchors
-from dis_bench.runners.scoring.choosing import choose_metrics
+from dis_bench.runners.scoring.choosing import choose_metrics, keep_scorable
 from dis_bench.runners.scoring.encoding import Encoded, check_encoder, encode_dataset
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import score_cell
@@ -82,7 +82,8 @@ def score_encoder(
         name: the encoder's name in tables.
         out: the result folder.
         seeds: seed of each encoder's training; by default 0, 1, ...
-        metrics: names; by default those of the records in ``out``, or else the fast ones.
+        metrics: names; by default those of the records in ``out``, or else the fast ones; without factors,
+            those among them that look at codes alone.
         source: as for :func:`dis_bench.load_dataset`.
         data_dir: likewise.
         allow_small: score even if a protocol needs more rows than there are.
@@ -100,7 +101,8 @@ def score_encoder(
     for one in encoders:
         check_encoder("the encoder", one)
     loaded = load_dataset(dataset, source=source, data_dir=data_dir)
-    chosen = {one: one for one in choose_metrics(metrics, out)}
+    named = None if metrics is None else list(metrics)
+    chosen = keep_scorable(loaded, {one: one for one in choose_metrics(named, out)}, named)
     scoring = Scoring(chosen, {}, allow_small, f"dis_bench.score_encoder(name={name!r})")
     cells = begin_encoders(name, seeds, len(encoders))
     encoded = encode_all(encoders, loaded.name, loaded, scoring)
@@ -212,7 +214,7 @@ def _identify(
     seed: int,
     codes: np.ndarray,
     variances: np.ndarray | None,
-    factors: np.ndarray,
+    factors: np.ndarray | None,
 ) -> EncoderCell:
     content = hashlib.sha256(np.ascontiguousarray(codes).tobytes())
     content.update(b"" if variances is None else np.ascontiguousarray(variances).tobytes())
@@ -363,8 +365,7 @@ def match_rows(encoded: Encoded, dataset: Dataset) -> None:
     Raises:
         InputError: they are not, so that the scores would not be comparable.
     """
-    wanted = np.asarray(dataset.factors(draw_rows(dataset)))
-    given = np.asarray(encoded.factors)
+    wanted, given = np.asarray(dataset.factors(draw_rows(dataset))), np.asarray(encoded.factors)
     if given.shape != wanted.shape or not np.array_equal(given, wanted):
         raise InputError(
             f"the file's factors {list(given.shape)} are not those {list(wanted.shape)} of the images of "

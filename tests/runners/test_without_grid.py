@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from dis_bench import score_encoder
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
@@ -202,3 +203,48 @@ def test_a_size_that_a_dataset_cannot_give_is_refused(capsys):
         "dataset 'own' has images of 64x64 pixels and cannot resize them, but --image-size 32 was given."
     )
     assert sentence in capsys.readouterr().err
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    code = "import torch\ndef encode(images):\n    return images.float().mean(dim=2).flatten(1)[:, 20:28]\n"
+    (tmp_path / "mine.py").write_text(code)
+    return ["score", "--encoder", "mine.py:encode", "--dataset", "plugins.py:Own", "--allow-small"]
+
+
+def test_an_encoder_is_scored_on_its_codes_alone(encoder, capsys):
+    assert main(encoder) == 0
+    out = capsys.readouterr().out
+    assert "256 rows; codes: 8; no factors." in out
+    assert "gaussian_total_correlation" in out
+    assert "mig" not in out
+
+
+def test_an_encoder_of_such_images_is_a_row_of_reports(encoder, tmp_path, capsys):
+    assert main([*encoder, "--out", "results", "--name", "mine"]) == 0
+    [folder] = (tmp_path / "results" / "cells").iterdir()
+    record = read_newest(folder, [])
+    assert "gaussian_total_correlation" in record["scores"]
+    assert record["unscored"] == {}
+    assert "factors" not in read_codes(folder, record=record)
+    assert ">mine<" in write_report("results", "report").read_text(encoding="utf-8")
+
+
+def test_the_function_scores_codes_alone_too():
+    table = score_encoder(
+        lambda images: images.float().mean(2).flatten(1)[:, :4],
+        "plugins.py:Own",
+        name="mine",
+        allow_small=True,
+    )
+    assert table["gaussian_total_correlation"].notna().all()
+    assert "mig" not in table
+    with pytest.raises(InputError, match="mig cannot be scored: it needs factors"):
+        score_encoder(lambda images: images, "plugins.py:Own", name="mine", metrics=["mig"])
+
+
+def test_a_named_metric_that_needs_factors_is_refused(encoder, capsys):
+    assert main([*encoder, "--metrics", "mig"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "mig cannot be scored: it needs factors, but dataset 'own' has neither a grid nor labels" in line
+    assert "gaussian_total_correlation" in line

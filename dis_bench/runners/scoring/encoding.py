@@ -16,7 +16,7 @@ from dis_bench.errors import InputError, blaming, describe, shown
 from dis_bench.metrics.inputs import read_array
 from dis_bench.paths import check_path
 from dis_bench.registry import import_target
-from dis_bench.runners.scoring.rows import ROWS, draw_rows
+from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
 BATCH = 256
 
@@ -59,12 +59,12 @@ class Encoded(NamedTuple):
 
     Attributes:
         codes: [N, D].
-        factors: classes int64 [N, F] of the same rows.
+        factors: classes int64 [N, F] of the same rows; None if the dataset has none.
         log_variances: of the posteriors [N, D], if the encoder gives them.
     """
 
     codes: np.ndarray
-    factors: np.ndarray
+    factors: np.ndarray | None
     log_variances: np.ndarray | None
 
 
@@ -102,7 +102,7 @@ def encode_dataset(
                 raise InputError("the encoder must return log-variances for all images, or for none.")
             progress.update(len(some))
     with blaming("the dataset cannot give its factors"):
-        factors = np.asarray(dataset.factors(indices))
+        factors = read_factors(dataset, indices)
     return Encoded(np.concatenate(codes), factors, np.concatenate(log_variances) if log_variances else None)
 
 
