@@ -10,6 +10,8 @@ from dis_bench.errors import InputError, blaming, shown
 from dis_bench.paths import check_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dis_bench.datasets.archives import Archive
 
 EXAMPLES = """\
@@ -85,23 +87,29 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from dis_bench.datasets import download
+    from dis_bench.datasets import archives, download
 
     found = _find_archives(args)
-    for archive in found:
-        path, is_new = download.fetch(archive, args.data_dir)
+    for archive, there in found:
+        if there is not None and archive.digests:
+            archives.verify(*there)
+            path, is_new = there[1], False
+        else:
+            path, is_new = download.fetch(archive, args.data_dir)
         if archive.digests:
             print(f"{path}: {'downloaded and verified' if is_new else 'already there, and verified'}.")
         else:
             print(f"{path}: {UNVERIFIED}")
-    print(f"Licence of the data: {found[0].licence}.")
+    print(f"Licence of the data: {found[0][0].licence}.")
 
 
 def _verify(args: argparse.Namespace) -> None:
     from dis_bench.datasets import archives
 
-    for archive in _find_archives(args):
-        path = archives.locate(archive, args.data_dir)
+    for published, there in _find_archives(args):
+        if there is None:
+            raise archives.missing(published, args.data_dir)
+        archive, path = there
         if not archive.digests:
             print(f"{path}: {UNVERIFIED}")
             continue
@@ -131,9 +139,14 @@ def _show(args: argparse.Namespace) -> None:
     print(f"{path}{renamed}: {dataset.name} ({dataset.source}), {what}.")
 
 
-def _find_archives(args: argparse.Namespace) -> tuple[Archive, ...]:
-    """Find the files that a dataset reads with the given parameters."""
+def _find_archives(args: argparse.Namespace) -> list[tuple[Archive, tuple[Archive, Path] | None]]:
+    """Find the files that a dataset reads with the given parameters.
+
+    Returns:
+        Each as it was published, with the file that is there, packed or not, or None.
+    """
     from dis_bench.datasets.archives import Archive
+    from dis_bench.datasets.packed import find_there
 
     values = _read_parameters(args)
     dataset = registry.find("datasets", args.name).load()
@@ -147,7 +160,8 @@ def _find_archives(args: argparse.Namespace) -> tuple[Archive, ...]:
         raise InputError(
             f"dataset '{args.name}' has no archive to download: its sources are {shown(sources)}."
         )
-    return tuple(found)
+    files = getattr(dataset, "files", None)
+    return [(archive, find_there(archive, files, args.data_dir)) for archive in found]
 
 
 def _read_parameters(args: argparse.Namespace) -> dict[str, Any]:

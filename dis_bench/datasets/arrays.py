@@ -27,14 +27,22 @@ class ArrayImages(Dataset):
         images: uint8 ``[N, C, H, W]``, on the CPU.
         labels: of the images, or None.
         name: name of the dataset; by default one of its fingerprint.
+        pixel_max: the value of a white pixel, 255 or 1.
     """
 
     name = "images"
     sources = ("memory",)
     contents = ("those that a script has", "labels, if there are any")
 
-    def __init__(self, images: torch.Tensor, labels: Labels | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        images: torch.Tensor,
+        labels: Labels | None = None,
+        name: str | None = None,
+        pixel_max: int = 255,
+    ) -> None:
         super().__init__()
+        self.pixel_max = pixel_max
         self._images = images
         self.labels = labels
         self.count = len(images)
@@ -45,6 +53,8 @@ class ArrayImages(Dataset):
             digest.update(block.contiguous().numpy().data)
         if labels is not None:
             digest.update(labels.fingerprint.encode())
+        if pixel_max != 255:
+            digest.update(f"pixel_max {pixel_max}".encode())
         self.fingerprint = f"sha256:{digest.hexdigest()[:16]}"
         self.name = name or f"{type(self).name}-{digest.hexdigest()[:8]}"
 
@@ -69,7 +79,8 @@ def dataset_from(
     Args:
         images: a tensor or an array, ``[N, C, H, W]``, ``[N, H, W, C]`` or ``[N, H, W]``, of bytes or of
             floats in [0, 1], which are rounded to bytes; or a torch dataset that gives such images one by
-            one, alone or as the first of a tuple. C is 1 or 3.
+            one, alone or as the first of a tuple. C is 1 or 3. White is 255; or 1, if all are whole numbers,
+            none of them above 1, and not all 0.
         labels: whole numbers or texts ``[N]`` or ``[N, F]``; by default those that a torch dataset gives as
             whole numbers in second place, if it does so for every image. False ignores these.
         label_names: names of the F labels.
@@ -94,9 +105,9 @@ def dataset_from(
     own: list[Any] | None = None
     is_array = hasattr(images, "shape") or isinstance(images, (list, tuple, str))
     if not is_array and hasattr(images, "__getitem__") and hasattr(images, "__len__"):
-        pixels, own = _gather(images)
+        pixels, own, is_whole = _gather(images)
     else:
-        pixels = _read(images)
+        pixels, is_whole = _read(images)
     if len(pixels) < 2:
         raise InputError(f"a dataset needs two images, but {len(pixels)} was given.")
     if labels is None and own is not None:
@@ -104,22 +115,24 @@ def dataset_from(
     made = None if labels is None or labels is False else make_labels(labels, len(pixels), label_names)
     if made is None and label_names is not None:
         raise InputError(f"label_names {shown(label_names)} were given, but no labels.")
-    return ArrayImages(pixels, made, name)
+    return ArrayImages(pixels, made, name, 1 if is_whole and int(pixels.max()) == 1 else 255)
 
 
-def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None]:
-    """Read all images of a torch dataset, and the labels that it gives with them."""
+def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None, bool]:
+    """Read all images of a torch dataset, the labels with them, and whether all are whole numbers."""
     import torch
 
     parts: list[torch.Tensor] = []
     labels: list[Any] = []
+    are_whole = True
     for index in bar(range(len(dataset)), "reading images", unit=" images"):
         try:
             item = dataset[index]
         except Exception as error:  # another author's code may raise anything
             raise InputError(f"the dataset fails on image {index}: {describe(error)}.") from error
         first, *rest = item if isinstance(item, (tuple, list)) else (item,)
-        image = _read_one(first, index)
+        image, is_whole = _read_one(first, index)
+        are_whole = are_whole and is_whole
         if parts and image.shape != parts[0].shape:
             raise InputError(
                 f"all images must have one shape, but image 0 has {list(parts[0].shape)} and image {index} "
@@ -130,7 +143,7 @@ def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None]:
             labels.append(rest[0])
     if not parts:
         raise InputError("a dataset needs two images, but none was given.")
-    return torch.stack(parts), labels if len(labels) == len(parts) else None
+    return torch.stack(parts), labels if len(labels) == len(parts) else None, are_whole
 
 
 def _is_label(value: Any) -> bool:
@@ -138,19 +151,20 @@ def _is_label(value: Any) -> bool:
     return "int" in kind and not getattr(value, "shape", ())
 
 
-def _read_one(image: Any, index: int) -> torch.Tensor:
+def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
     """Convert one image, as a tensor, an array or Pillow's image, to bytes [C, H, W]."""
     try:
         array = image if hasattr(image, "dtype") else np.asarray(image)
-        return _read(array[None])[0]
+        pixels, is_whole = _read(array[None])
+        return pixels[0], is_whole
     except InputError as error:
         raise error.prefixed(f"image {index}: ") from None
     except (TypeError, ValueError, IndexError) as error:
         raise InputError(f"image {index} cannot be read: {describe(error)}.") from None
 
 
-def _read(images: Any) -> torch.Tensor:
-    """Convert images to bytes [N, C, H, W] on the CPU."""
+def _read(images: Any) -> tuple[torch.Tensor, bool]:
+    """Convert images to bytes [N, C, H, W] on the CPU, and return whether they are whole numbers."""
     import torch
 
     wanted = "images must be a tensor or an array [N, C, H, W], [N, H, W, C] or [N, H, W]"
@@ -167,7 +181,8 @@ def _read(images: Any) -> torch.Tensor:
         tensor = tensor.permute(0, 3, 1, 2)
     if tensor.shape[1] not in (1, 3):
         raise InputError(f"{wanted} with 1 or 3 channels C, but one {list(tensor.shape)} was given.")
-    return _to_bytes(tensor).contiguous()
+    is_whole = tensor.dtype != torch.bool and not tensor.is_floating_point()
+    return _to_bytes(tensor).contiguous(), is_whole
 
 
 def _copy_array(images: Any) -> np.ndarray:

@@ -3,7 +3,8 @@
 Conditions that commas join hold together, and `` or `` separates alternatives. A condition compares a factor
 with ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``; after the first two, ``|`` separates several values, and
 ``in`` is another word for ``=``. A value is a name, if the factor's values have names, or the number of a
-class, counted from 0; the classes of a categorical factor have no order.
+class, counted from 0, unless there are numbers in the names. The classes of a categorical factor have no
+order.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ LARGEST_TABLE = 1 << 22  # combinations of the factors of a rule, with a byte ea
 
 _CONDITION = re.compile(r"(?P<name>.+?)\s*(?P<sign><=|>=|!=|==|=|<|>|\sin\s)\s*(?P<values>.+)")
 _OR = re.compile(r"\s+or\s+")
+_NUMBER = re.compile(r"\b[0-9]+\b")
 _MOST_DIGITS = 9  # of a class
+_MOST_NAMED = 20  # values that a message lists
 _COMPARED = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 Conditions = list[tuple[str, str, str]]  # name of a factor, sign, and values as a text
@@ -95,7 +98,7 @@ def resolve_combinations(given: str, grid: FactorGrid) -> Combinations:
             image, or every image, fulfils the rule.
     """
     factors = {factor.name: factor for factor in grid}
-    boxes = [_resolve_box(conditions, factors) for conditions in read_combinations(given)]
+    boxes = _merge([_resolve_box(conditions, factors) for conditions in read_combinations(given)], factors)
     named = {name for box in boxes for name in box}
     names = [name for name in grid.names if name in named]
     sizes = [factors[name].size for name in names]
@@ -111,7 +114,7 @@ def resolve_combinations(given: str, grid: FactorGrid) -> Combinations:
     for found, word in ((contained.any(), "no"), (not contained.all(), "every")):
         if not found:
             raise InputError(f"holdout {shown(given)} holds out {word} image; write another rule.")
-    texts = sorted({_write_box(box, factors) for box in boxes if all(one.any() for one in box.values())})
+    texts = sorted(_write_box(box, factors) for box in boxes)
     places = tuple(grid.names.index(name) for name in names)
     return Combinations(grid, places, contained, " or ".join(texts))
 
@@ -126,6 +129,42 @@ def _resolve_box(conditions: Conditions, factors: dict[str, Factor]) -> Box:
         allowed = _compare(factor, sign, [value.strip() for value in values.split("|")])
         box[name] = box.get(name, np.ones(factor.size, dtype=bool)) & allowed
     return {name: allowed for name, allowed in box.items() if not allowed.all()}
+
+
+def _merge(boxes: list[Box], factors: dict[str, Factor]) -> list[Box]:
+    """Join boxes that differ in one factor, and leave out what is empty or within another.
+
+    Sets of a few boxes then have one spelling; sets of overlapping boxes may keep several.
+    """
+    names = [name for name in factors if any(name in box for box in boxes)]
+    if not names:
+        return boxes[:1]
+    ends = np.cumsum([factors[name].size for name in names])
+    rows = [
+        np.concatenate([box.get(name, np.ones(factors[name].size, dtype=bool)) for name in names])
+        for box in boxes
+        if all(allowed.any() for allowed in box.values())
+    ]
+    before = len(rows) + 1
+    while len(rows) < before:
+        before = len(rows)
+        for name, end in zip(names, ends, strict=True):
+            rows = _join(rows, slice(end - factors[name].size, end))
+        # All rows differ, so that one within another is within two, itself included.
+        rows = [row for row in rows if (row <= np.stack(rows)).all(1).sum() == 1]
+    split = [dict(zip(names, np.split(row, ends[:-1]), strict=True)) for row in rows]
+    return [{name: allowed for name, allowed in box.items() if not allowed.all()} for box in split]
+
+
+def _join(rows: list[np.ndarray], along: slice) -> list[np.ndarray]:
+    """Join rows that are equal but for a slice, and so become one."""
+    groups: dict[bytes, np.ndarray] = {}
+    for row in rows:
+        others = row.copy()
+        others[along] = False
+        key = others.tobytes()
+        groups[key] = groups[key] | row if key in groups else row
+    return [*groups.values()]
 
 
 def _compare(factor: Factor, sign: str, values: list[str]) -> np.ndarray:
@@ -147,12 +186,15 @@ def _find_class(factor: Factor, value: str) -> int:
     names = _name_values(factor)
     if value in names:
         return names.index(value)
-    if value.isdecimal() and len(value) <= _MOST_DIGITS and int(value) < factor.size:
+    # A number would have two readings where there are numbers in names, such as "toy 4".
+    has_classes = not any(_NUMBER.search(name) for name in names)
+    if has_classes and value.isdecimal() and len(value) <= _MOST_DIGITS and int(value) < factor.size:
         return int(value)
-    there = f"{', '.join(names)}, or " if 0 < len(names) <= 20 else ""
+    there = ", ".join(names[:_MOST_NAMED]) + (", and others" if len(names) > _MOST_NAMED else "")
+    classes = f"the classes 0 to {factor.size - 1}" if has_classes else ""
     raise InputError(
-        f"factor '{factor.name}' has no value {shown(value)}; there are: {there}the classes 0 to "
-        f"{factor.size - 1}."
+        f"factor '{factor.name}' has no value {shown(value)}; there are: "
+        f"{', or '.join(filter(None, (there, classes)))}."
     )
 
 

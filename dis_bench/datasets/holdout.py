@@ -4,7 +4,7 @@ By a share, an image is held out where the first output of splitmix64 (Steele et
 image's index, is below share x 2^64. So the choice depends on nothing but index and share: every cell of a
 dataset has the same one on every machine, and a larger share holds out the images of a smaller one and more.
 
-By a rule, all images are held out that have certain combinations of factor values, and no others.
+By a rule, exactly the images with certain combinations of factor values are held out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dis_bench.datasets.combinations import Combinations, resolve_combinations
 from dis_bench.datasets.grid import FactorGrid
 
 CHUNK = 1 << 20  # indices that are hashed at once, where all of them are
+LARGEST_DATASET = 1 << 28  # images; of larger datasets none are held out, since all would be gone through
 LARGEST_TABLE = 1 << 24  # images, with a byte each; of larger datasets indices are hashed as they come
 
 

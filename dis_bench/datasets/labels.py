@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from dis_bench.datasets.grid import Factor, Factors
 from dis_bench.errors import InputError, shown
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.IGNORECASE)
 
 
 class Labels(Factors):
@@ -71,8 +76,9 @@ class Labels(Factors):
 def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
     """Make a factor of the texts of a column, and find the class of each.
 
-    Numbers are ordered by value, and make an ordinal factor; other texts make a categorical one, ordered as
-    Python orders them.
+    Numbers, such as ``-3``, ``0.5`` and ``1e-3``, are ordered by value, and make an ordinal factor, where "1"
+    and "1.0" are the same. Other texts make a categorical one, ordered as Python orders them, and so do
+    numbers that differ by less than floats can tell.
 
     Args:
         name: name of the factor.
@@ -86,7 +92,7 @@ def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
     if numbers is None:
         factor = Factor(name, len(found), tuple(found), "categorical")
         place: dict[str, int] = {text: number for number, text in enumerate(found)}
-    else:  # "1" and "1.0" are the same number
+    else:
         distinct = sorted(set(numbers))
         factor = Factor(name, len(distinct), tuple(distinct), "ordinal")
         at = {number: place for place, number in enumerate(distinct)}
@@ -95,13 +101,13 @@ def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
 
 
 def _read_numbers(texts: Sequence[str]) -> list[float] | None:
-    try:
-        numbers = [float(text) for text in texts]
-    except ValueError:
+    """Read plain numbers, the whole ones exactly; None if a text is another, or two would become one."""
+    plain = [text.strip() for text in texts]
+    if not all(_NUMBER.fullmatch(text) and math.isfinite(float(text)) for text in plain):
         return None
-    if not np.isfinite(numbers).all():
-        return None
-    return [int(number) if number == int(number) else number for number in numbers]
+    exact = [Decimal(text) for text in plain]
+    numbers = [int(one) if one == one.to_integral_value() else float(one) for one in exact]
+    return numbers if len({*numbers}) == len({*exact}) else None
 
 
 def make_labels(given: Any, count: int, names: Sequence[str] | None = None) -> Labels:
@@ -143,7 +149,8 @@ def _read_table(given: Any) -> np.ndarray:
     except (ValueError, TypeError):  # rows of different lengths
         raise InputError(f"labels must be a table of whole numbers, but {shown(given)} was given.") from None
     if table.dtype.kind == "f" and np.isfinite(table).all() and (table == np.rint(table)).all():
-        table = table.astype(np.int64)
+        is_wide = float(np.abs(table).max(initial=0)) >= 2**63
+        table = table if is_wide else table.astype(np.int64)
     if table.dtype.kind not in "iubU":
         raise InputError(
             f"labels must be whole numbers or texts, but an array of {table.dtype} was given: cut continuous "

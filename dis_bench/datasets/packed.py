@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -35,6 +35,14 @@ class PackedFile(NamedTuple):
                 return archive, path
         return None
 
+    def identify(self, path: Path) -> Archive:
+        """Return which of the two a file has to be: the packed one if its content is, whatever its name.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self.packed if is_packed(path) else self.plain
+
     def require(self, data_dir: str | Path | None, is_official: bool) -> Path:
         """Return the file that is there, verified if it is to be official.
 
@@ -49,7 +57,7 @@ class PackedFile(NamedTuple):
         path = found[1]
         if is_official:
             try:
-                archives.verify_once(self.packed if is_packed(path) else self.plain, path)
+                archives.verify_once(self.identify(path), path)
             except InputError as error:
                 raise InputError(
                     str(error).rstrip("."), ", or read files of your own with ", Option("source", "own"), "."
@@ -83,6 +91,25 @@ def list_packed(
             Archive(file=name, urls=(), digests={"md5": plain}, **shared),
         )
     return files
+
+
+def find_there(archive: Archive, files: Any, data_dir: str | Path | None) -> tuple[Archive, Path] | None:
+    """Return the file of an archive that is there, packed or not, and the archive that it has to be.
+
+    Args:
+        archive: as it was published.
+        files: the dataset's packed files by name, if it declares any.
+        data_dir: the directory of the archives.
+
+    Raises:
+        InputError: a packed file cannot be read.
+    """
+    for file in files.values() if isinstance(files, Mapping) else ():
+        if isinstance(file, PackedFile) and file.packed == archive:
+            found = file.find(data_dir)
+            return None if found is None else (file.identify(found[1]), found[1])
+    path = archives.find(archive, data_dir)
+    return None if path is None else (archive, path)
 
 
 def is_packed(path: Path) -> bool:

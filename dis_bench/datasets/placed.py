@@ -49,7 +49,7 @@ class Places:
 
     Args:
         part: the file.
-        target: what it will be.
+        target: the pixel file to make, with the files that it is made of.
     """
 
     def __init__(self, part: Part, target: Target) -> None:

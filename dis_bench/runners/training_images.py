@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dis_bench.datasets.combinations import resolve_combinations
 from dis_bench.datasets.correlation import describe_correlations, resolve_correlations
-from dis_bench.datasets.holdout import HeldOut, find_holdout, find_rule_holdout
+from dis_bench.datasets.holdout import LARGEST_DATASET, HeldOut, find_holdout, find_rule_holdout
 from dis_bench.datasets.weighted import WeightedGrid, find_weights
 from dis_bench.errors import InputError, blaming
 
@@ -74,8 +74,14 @@ def choose_training_images(
         batch_size: images per step.
 
     Raises:
-        InputError: there are too few images, or rule or pairs do not fit the dataset's factors.
+        InputError: there are too few images, or too many to hold some out, or rule or pairs do not fit the
+            dataset's factors.
     """
+    if holdout and len(dataset) > LARGEST_DATASET:
+        raise InputError(
+            f"holdout goes through all images, and dataset '{name}' has {len(dataset):,} of them, more than "
+            f"{LARGEST_DATASET:,}; train without one, or on a smaller dataset."
+        )
     rule = ""
     if isinstance(holdout, str):
         with blaming(f"dataset '{name}'"):

@@ -53,6 +53,39 @@ def test_the_fingerprint_is_that_of_pixels_shape_and_labels():
     assert dis_bench.dataset_from(GREY / 255, name="mine").fingerprint == found[0].fingerprint
 
 
+BITS = (GREY > 100).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "white"),
+    [
+        (BITS, 1),
+        (BITS.astype(np.int64), 1),
+        (torch.from_numpy(BITS), 1),
+        (BITS > 0, 255),
+        (BITS * 1.0, 255),
+        (np.zeros_like(BITS), 255),
+        (BITS * 2, 255),
+    ],
+)
+def test_whole_numbers_of_0_and_1_are_black_and_white(images, white):
+    dataset = dis_bench.dataset_from(images)
+    assert dataset.pixel_max == white
+    alone = dis_bench.dataset_from(Pairs([*images]))  # one by one, of which some may be black
+    assert (alone.pixel_max, alone.fingerprint) == (white, dataset.fingerprint)
+    if np.asarray(images).any() and np.asarray(images).max() == 1:
+        assert dataset.images(range(6)).max() == white
+
+
+def test_fingerprints_are_those_of_earlier_versions_and_tell_white_from_1():
+    images = np.arange(96, dtype=np.uint8).reshape(6, 4, 4)
+    assert dis_bench.dataset_from(images).fingerprint == "sha256:342e8e7955591706"
+    assert dis_bench.dataset_from(images, [0, 1] * 3).fingerprint == "sha256:da8f75b97b665cd0"
+    nearly_black = dis_bench.dataset_from(BITS / 255)
+    assert np.array_equal(nearly_black.images(range(6))[:, 0], BITS)
+    assert nearly_black.fingerprint != dis_bench.dataset_from(BITS).fingerprint
+
+
 def test_later_changes_of_the_array_change_nothing():
     images = torch.from_numpy(GREY.copy())
     dataset = dis_bench.dataset_from(images)

@@ -21,6 +21,7 @@ GRID = FactorGrid(
     ]
 )
 SHAPE, SCALE, ANGLE = 0, 1, 3
+GRID_SCALE = [*GRID][SCALE]
 
 
 def held(rule):
@@ -55,6 +56,21 @@ EVERY = set(itertools.product(range(3), range(6), range(1), range(4)))
         ),
         ("shape=heart or scale=0", lambda c: c[SHAPE] == 2 or c[SCALE] == 0, "scale=0 or shape=heart"),
         ("scale<2,scale>4 or shape=heart", lambda c: c[SHAPE] == 2, "shape=heart"),
+        ("shape=heart or shape=square", lambda c: c[SHAPE] != 1, "shape=square|heart"),
+        ("scale<2 or scale<3", lambda c: c[SCALE] < 3, "scale<3"),
+        ("shape=heart,scale<2 or shape=heart", lambda c: c[SHAPE] == 2, "shape=heart"),
+        ("shape=heart,scale<2 or scale>1,shape=heart", lambda c: c[SHAPE] == 2, "shape=heart"),
+        (
+            "shape=heart,angle=0 or shape=square,angle=0 or shape!=ellipse,angle=1",
+            lambda c: c[SHAPE] != 1 and c[ANGLE] < 2,
+            "shape=square|heart,angle<2",
+        ),
+        (
+            "shape=heart,scale<3 or shape!=square,scale<2",
+            lambda c: (c[SHAPE] == 2 and c[SCALE] < 3) or (c[SHAPE] and c[SCALE] < 2),
+            "shape=ellipse|heart,scale<2 or shape=heart,scale<3",
+        ),
+        ("light=on,shape=heart or scale=0,shape=heart", lambda c: c[SHAPE] == 2, "shape=heart"),
     ],
 )
 def test_a_rule_holds_what_it_reads_as_in_one_spelling(rule, fulfils, text):
@@ -79,6 +95,47 @@ def test_conditions_hold_together(conditions):
             resolve_combinations(rule, GRID)
     else:
         assert held(rule) == wanted
+
+
+BOX = st.dictionaries(
+    st.sampled_from(["shape", "scale", "angle"]), st.sets(st.integers(0, 2), min_size=1), min_size=1
+)
+
+
+@settings(deadline=None)
+@given(st.lists(BOX, min_size=1, max_size=5), st.randoms())
+def test_alternatives_in_any_order_and_in_parts_have_one_spelling(boxes, random):
+    def write(boxes):
+        return " or ".join(
+            ",".join(f"{name}={'|'.join(map(str, sorted(classes)))}" for name, classes in box.items())
+            for box in boxes
+        )
+
+    try:
+        text = resolve_combinations(write(boxes), GRID).text
+    except InputError:  # it holds out every image, as the test below has it
+        return
+    assert held(text) == held(write(boxes))
+    assert resolve_combinations(text, GRID).text == text
+    name = random.choice([*boxes[0]])
+    parts = [boxes[0] | {name: {one}} for one in boxes[0][name]]  # the first, one class at a time
+    others = [*boxes[1:], *parts, random.choice(boxes)]
+    random.shuffle(others)
+    assert held(write(others)) == held(text)
+    if len(boxes) == 1:
+        assert resolve_combinations(write(others), GRID).text == text
+
+
+def test_a_number_is_no_class_where_names_have_numbers():
+    toys = Factor("instance", 5, tuple(f"toy {one}" for one in (4, 6, 7, 8, 9)), "categorical")
+    grid = FactorGrid([toys, GRID_SCALE])
+    assert resolve_combinations("instance=toy 4|toy 9", grid).text == "instance=toy 4|toy 9"
+    for number in ("4", "0"):
+        with pytest.raises(InputError) as refused:
+            resolve_combinations(f"instance={number}", grid)
+        assert str(refused.value) == (
+            f"factor 'instance' has no value '{number}'; there are: toy 4, toy 6, toy 7, toy 8, toy 9."
+        )
 
 
 @pytest.mark.parametrize(
@@ -106,6 +163,8 @@ def test_conditions_hold_together(conditions):
         ("scale>=0", "holds out every image"),
         ("scale<3 or scale>=3", "holds out every image"),
         ("light=on", "holds out every image"),
+        ("light=on or light=on", "holds out every image"),
+        ("shape=heart or light=on", "holds out every image"),
     ],
 )
 def test_what_is_no_rule_is_refused_in_a_sentence(wrong, words):

@@ -86,6 +86,34 @@ def test_texts_become_classes_and_numbers_keep_their_order():
 
 
 @pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1_1", "11"], ("11", "1_1")),
+        (["٣", "3"], ("3", "٣")),
+        (["inf", "3"], ("3", "inf")),
+        (["1e999", "3"], ("1e999", "3")),
+        (["1e-99999999999999999999", "0"], ("0", "1e-99999999999999999999")),
+        (["0.1", "0.1000000000000000000001"], ("0.1", "0.1000000000000000000001")),
+    ],
+)
+def test_different_labels_stay_different(texts, values):
+    factor, classes = name_classes("size", texts)
+    assert (factor.kind, factor.values) == ("categorical", values)
+    assert len({*classes.tolist()}) == 2
+
+
+def test_numbers_are_read_exactly():
+    large = ["9007199254740993", "9007199254740992", "-9007199254740993", "1e2", ".5", "+7.", " 7 ", "-0"]
+    factor, classes = name_classes("size", large)
+    assert factor.kind == "ordinal"
+    assert factor.values == (-9007199254740993, 0, 0.5, 7, 100, 9007199254740992, 9007199254740993)
+    assert classes.tolist() == [6, 5, 0, 4, 2, 3, 3, 1]
+    assert make_labels(np.array([2**53, 2**53 + 1]), 2).sizes == (2,)
+    with pytest.raises(InputError, match="must be whole numbers or texts, but an array of float64"):
+        make_labels(np.array([1e19, 2e19]), 2)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         [3, 7, 3],

@@ -9,7 +9,8 @@ import torch
 from dis_bench.cli import run as command
 from dis_bench.cli.main import main
 from dis_bench.datasets.grid import FactorGrid
-from dis_bench.datasets.holdout import find_rule_holdout
+from dis_bench.datasets.holdout import HeldOut, find_rule_holdout
+from dis_bench.datasets.xysquares.dataset import XYSquares
 from dis_bench.errors import InputError
 from dis_bench.models.schedules import read_schedule
 from dis_bench.records.codes import read_codes
@@ -21,7 +22,7 @@ from dis_bench.runners.scoring.evaluation import Evaluation
 from dis_bench.runners.scoring.readout import average, read_out
 from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.training.steps import Training
-from dis_bench.runners.training_images import TrainingImages
+from dis_bench.runners.training_images import TrainingImages, choose_training_images
 from dis_bench.runners.trial import MOST_TRIED, choose_tried
 from tests.runners.test_run import HERE
 from tests.runners.test_scores_along import STUDY as SCORED_ALONG
@@ -360,6 +361,16 @@ def test_a_holdout_that_leaves_almost_nothing_to_draw_is_refused():
         replace(STUDY, correlate="posX~posY:1e-9", holdout=0.999, batch_size=1, datasets=["dsprites"]).plan()
     with pytest.raises(InputError, match="leave no combination of"):
         replace(STUDY, correlate="x~y:1e-300", holdout="x=0|7,y=0|7 or x=1|2|3,y<7 or x=4|5|6,y<7").plan()
+
+
+@pytest.mark.parametrize("holdout", [0.1, "x_R<3"])
+def test_a_holdout_of_more_images_than_can_be_gone_through_is_refused_at_once(holdout, monkeypatch):
+    monkeypatch.setattr(HeldOut, "_list", None)
+    large = XYSquares(spacing=1, positions=57)
+    sentence = "dataset 'large' has 34,296,447,249 of them, more than 268,435,456"
+    with pytest.raises(InputError, match=sentence):
+        choose_training_images("large", large, holdout, None, 64)
+    assert choose_training_images("large", large, 0.0, None, 64) == TrainingImages()
 
 
 def test_a_model_of_pairs_that_has_none_left_is_refused():

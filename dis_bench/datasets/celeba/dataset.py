@@ -19,6 +19,7 @@ from dis_bench.parameters import Parameter
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LICENCE = "non-commercial research only, says the page of its authors"
+SIDE = 178  # pixels, of the largest square
 _FOLDERS = ("celeba", "celeba/img", "CelebA")
 
 IMAGES = Archive(
@@ -48,6 +49,10 @@ class CelebA(StoredImages):
     differ here, and ``crop`` takes theirs (128 or 148). The attributes are read from
     ``list_attr_celeba.txt``, if it is there; without it there are no factors. ``official`` verifies both
     files; ``own`` reads any of the same names and format.
+
+    Raises:
+        InputError: a file is missing, is not the official one or is damaged, or ``image_size`` is larger than
+            the square.
     """
 
     name = "celeba"
@@ -56,7 +61,7 @@ class CelebA(StoredImages):
     archives = (IMAGES, ATTRIBUTES)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("image_size", 64, "height and width of the images in pixels", low=1, high=LARGEST),
-        Parameter("crop", 0, "side of the square cut out of the middle; 0 for the largest", low=0, high=178),
+        Parameter("crop", 0, "side of the square cut out of the middle; 0 for the largest", low=0, high=SIDE),
     )
 
     image_size: int
@@ -64,6 +69,11 @@ class CelebA(StoredImages):
 
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
+        if self.image_size > (self.crop or SIDE):
+            raise InputError(
+                f"image_size must be at most {self.crop or SIDE}, the side of the square that is resized, "
+                f"but {self.image_size} was given: images are not enlarged."
+            )
         path = self._find(IMAGES)
         if path is None:
             raise archives.missing(IMAGES, data_dir)
@@ -87,7 +97,7 @@ class CelebA(StoredImages):
     @property
     def own_caveat(self) -> str:
         """The crop, and what is not verified or not there."""
-        side = self.crop or 178
+        side = self.crop or SIDE
         text = f"CelebA: the middle {side}x{side} pixels, resized to {self.image_size}x{self.image_size}"
         text += "" if self.source == "official" else "; files of your own, which nothing verified"
         return f"{text}{'' if self.labels else '; without attributes'}."
@@ -124,10 +134,17 @@ def read_attributes(path: Path, names: tuple[str, ...]) -> Labels:
     classes = np.empty((len(rows), len(attributes)), dtype=np.uint8)
     places: dict[str, int] = {}
     for number, row in enumerate(rows):
-        name, *values = row.split()
+        name, *values = row.split() or [""]
+        if not name:
+            raise InputError(f"'{path}', line {number + 3}, is blank: get the file again.")
         if len(values) != len(attributes) or not {*values} <= {"-1", "1"}:
             raise InputError(
                 f"'{path}', line {number + 3}, must have -1 or 1 for each of {len(attributes)} attributes."
+            )
+        if name in places:
+            raise InputError(
+                f"'{path}', line {number + 3}, lists {shown(name)}, which line {places[name] + 3} lists, "
+                "too: get the file again."
             )
         classes[number] = [value == "1" for value in values]
         places[name] = number

@@ -1,7 +1,7 @@
 """dSprites in colour, in noise and before a painting, as Locatello et al. 2019 vary it.
 
-In disentanglement_lib, what is random about an image is drawn anew each time that it is asked for. Here an
-image is a function of its index: the draws come from :mod:`dis_bench.datasets.counter`, so that each of the
+In disentanglement_lib, each request for an image draws its colour, noise or background anew. Here an image is
+a function of its index: the draws come from :mod:`dis_bench.datasets.counter`, so that each of the
 737,280 images has one colour, one noise or one background, whenever and wherever it is drawn.
 """
 

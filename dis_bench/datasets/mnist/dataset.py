@@ -61,7 +61,7 @@ class _IDXImages(Dataset):
         for name, file in self.files.items():
             there = file.find(self.data_dir)
             if there is not None and self.source == "official":
-                _verify(*there, self.data_dir)
+                _verify(file.identify(there[1]), there[1])
             if there is not None:
                 found[name] = there[1]
             elif self.source == "official" or name.startswith(PARTS[0]):
@@ -116,14 +116,14 @@ class _IDXImages(Dataset):
         return pad(images, (edge, edge, edge, edge))
 
 
-def _verify(archive: Archive, path: Path, data_dir: str | Path | None) -> None:
+def _verify(archive: Archive, path: Path) -> None:
     """Verify an official file; say which other one it is, if it is known.
 
     Raises:
         InputError: it is another file.
     """
     try:
-        archives.require(archive, data_dir)
+        archives.verify_once(archive, path)
     except InputError as error:
         try:
             found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

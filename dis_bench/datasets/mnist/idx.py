@@ -18,7 +18,7 @@ LARGEST = 1 << 30  # bytes; a header or a bomb that claims more is damaged
 def read_idx(path: Path, magic: int) -> np.ndarray:
     """Read an IDX file of bytes.
 
-    Whether it is packed is decided by its content, since names are easily changed.
+    It counts as packed if its content is, whatever its name, since names are easily changed.
 
     Args:
         path: the file.

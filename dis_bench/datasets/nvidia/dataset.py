@@ -49,7 +49,8 @@ class _NumberedImages(StoredImages):
     of the pixels.
 
     Raises:
-        InputError: they are missing, are not complete, or have another size or other labels.
+        InputError: they are missing, are not complete, are smaller than ``image_size``, or have another size
+            or other labels.
     """
 
     sources = ("official",)
@@ -87,14 +88,23 @@ class _NumberedImages(StoredImages):
                 self._check_labels(content)
                 continue
             if content.startswith(_PNG):
-                size = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-                if size not in [(side, side) for side in self.sides]:
-                    expected = " or ".join(f"{side}x{side}" for side in self.sides)
-                    raise InputError(
-                        f"{name} of '{self._found.path}' has {size[0]}x{size[1]} pixels instead of "
-                        f"{expected}: it is of another data set."
-                    )
-            yield name, content
+                self._check_size(name, content)
+                yield name, content
+            else:
+                yield name, Unusable("it is no PNG image" if content else "it is empty")
+
+    def _check_size(self, name: str, content: bytes) -> None:
+        """Check the size in the header of a PNG file."""
+        width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+        what = f"{name} of '{self._found.path}' has {width}x{height} pixels"
+        if (width, height) not in [(side, side) for side in self.sides]:
+            expected = " or ".join(f"{side}x{side}" for side in self.sides)
+            raise InputError(f"{what} instead of {expected}: it is of another data set.")
+        if width < self.image_size:
+            raise InputError(
+                f"{what}, fewer than the image_size {self.image_size}, and images are not enlarged: give a "
+                f"smaller image_size, or get the images of {max(self.sides)}x{max(self.sides)}."
+            )
 
     def _check_labels(self, content: bytes) -> None:
         """Compare labels with the grid: the ranks of each factor's values are its classes."""

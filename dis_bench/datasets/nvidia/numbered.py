@@ -43,8 +43,8 @@ class Numbered:
     def read(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the labels, if they are there, and of all images.
 
-        Names have no folder. Images of a folder come in order, those of an archive in its own order; whether
-        all are there is left to the caller.
+        Names have no folder. Images of a folder come in order, those of an archive in its own order; the
+        caller has to check that all are there.
 
         Raises:
             InputError: an image of a folder is missing, or the archive is damaged.

@@ -40,9 +40,10 @@ class SmallNORB(StoredImages):
     - ``dlib``, of disentanglement_lib, the default: both files, 48,600 images. The factors are category,
       elevation, azimuth and lighting; the instance, one of ten toys of a kind, is none. There, one is drawn
       at random whenever an image is asked for. Here, each photograph has an index of its own, ten for each
-      combination of factors, which therefore are labels, not a grid: images drawn uniformly have the same
-      law, and every image stays the same.
-    - ``disent``: the training file, 24,300 images, in a grid with the instance, one of five, as a factor.
+      combination of factors. So the factors are labels, not a grid: images drawn uniformly have the same law,
+      and every image stays the same.
+    - ``disent``: the training file, 24,300 images, in a grid with the instance, one of five, as a factor. Its
+      values are words, such as ``toy 4``, since toys 4, 6, 7, 8 and 9 are the classes 0 to 4.
 
     Both take the first camera, and shrink its 96x96 pixels with Lanczos' filter. The files may be packed or
     unpacked; ``official`` verifies them, and ``own`` reads any of the same names and form.
@@ -137,8 +138,8 @@ class SmallNORB(StoredImages):
             if self._reads(name)
         }
         self.image_shape = (1, self.image_size, self.image_size)
-        instances = tuple(sorted(one for part in self._parts for one in self.instances[part]))
-        instance = Factor("instance", len(instances), instances, "categorical")
+        instances = self._list_instances()
+        instance = Factor("instance", len(instances), tuple(f"toy {one}" for one in instances), "categorical")
         if self.protocol == "disent":
             self._order = FactorGrid([self.category, instance, *self.views])
             self.grid = self._order
@@ -206,12 +207,12 @@ class SmallNORB(StoredImages):
             raise InputError(f"'{path}' must have even azimuths, in tens of degrees, but has odd ones.")
         columns = dict(zip(_COLUMNS, (info[:, 0], info[:, 1], info[:, 2] // 2, info[:, 3]), strict=True))
         columns["category"] = category
-        columns["instance"] = np.searchsorted(self._known_instances(), info[:, 0])
+        columns["instance"] = np.searchsorted(self._list_instances(), info[:, 0])
         table = np.stack([columns[name] for name in self._order.names], axis=1)
         try:
             return self._order.indices(table)
         except InputError as error:
             raise error.prefixed(f"'{path}' or that of categories: ") from None
 
-    def _known_instances(self) -> np.ndarray:
-        return np.array(next(factor.values for factor in self._order if factor.name == "instance"))
+    def _list_instances(self) -> list[int]:
+        return sorted(one for part in self._parts for one in self.instances[part])

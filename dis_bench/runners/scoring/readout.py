@@ -1,8 +1,9 @@
 """How well factors are read from codes of combinations that were kept out of training.
 
-A linear classifier per factor is fitted to codes of images like those trained on, and is tested on further
-such images and on held-out ones: where it fails on these alone, the encoder does not compose that factor with
-the others. Schott et al. 2022 regress factors on held-out combinations likewise.
+A linear classifier per factor is fitted to codes of the usual sample's images that are not held out, and is
+tested on further such images and on held-out ones: where it fails on these alone, the encoder does not
+compose that factor with the others. The sample is uniform, also where training draws correlated factors.
+Schott et al. 2022 regress factors on held-out combinations likewise.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def read_out(dataset: Dataset, holdout: HeldOut, sample: Evaluation, held: Evalu
         held: codes of held-out images.
 
     Returns:
-        By factor that varies, the accuracy on images like those trained on, and on held-out ones; empty if
-        there are too few rows, or codes are as wide as images.
+        By factor that varies, the accuracy on images of the sample that are not held out, and on held-out
+        ones; empty if there are too few rows, or codes are as wide as images.
     """
     seen = holdout.keeps(draw_rows(dataset))
     count = int(FITTED * seen.sum())

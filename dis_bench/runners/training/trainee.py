@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from dis_bench.models.draws import Draws
 from dis_bench.models.model import Model
 from dis_bench.records.cell import Cell
 from dis_bench.runners.training_images import TrainingImages
+
+LARGEST_ORDER = 1 << 24  # images that are put in a random order; from larger datasets a few are drawn
+DRAWN_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,26 @@ class Trainee:
         if self.cell.correlate:
             batch = self._chosen.make_draws(self.dataset, count, self.cell.latent_size, self.cell.seed)
             return self.pixels(batch.images().to(self.device))
+        if len(self.dataset) > LARGEST_ORDER:
+            return self.pixels(torch.from_numpy(self._draw_few(count)).to(self.device))
         generator = torch.Generator().manual_seed(self.cell.seed)
         order = torch.randperm(len(self.dataset), generator=generator)
         if self.holdout is not None:
             order = order[torch.from_numpy(self.holdout.keeps(order.numpy()))]
         return self.pixels(order[:count].to(self.device))
+
+    def _draw_few(self, count: int) -> np.ndarray:
+        """Draw indices int64 [count] without replacement, without an order of all images."""
+        held, total = self.holdout, len(self.dataset)
+        count = min(count, total if held is None else total - held.size)
+        rng, found = np.random.default_rng(self.cell.seed), np.empty(0, dtype=np.int64)
+        while len(found) < count:
+            drawn = rng.integers(0, total, size=max(count, DRAWN_AT_ONCE))
+            kept = drawn if held is None else drawn[held.keeps(drawn)]
+            found = np.concatenate([found, kept])
+            _, places = np.unique(found, return_index=True)
+            found = found[np.sort(places)]
+        return found[:count]
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Return the images [B, C, H, W] in [0, 1] at indices [B]."""

@@ -65,6 +65,10 @@ def test_crop_size_and_attributes_are_in_the_fingerprint(files):
     assert len({dataset.fingerprint for dataset in found}) == 4
     with pytest.raises(InputError, match="crop must be from 0 to 178, but 200 was given"):
         load(files, crop=200)
+    assert load(files, image_size=178).image_shape == (3, 178, 178)
+    for values, side in (({"image_size": 179}, 178), ({"image_size": 128, "crop": 100}, 100)):
+        with pytest.raises(InputError, match=f"image_size must be at most {side}, the side of the square"):
+            load(files, **values)
 
 
 def test_official_files_are_verified(files, monkeypatch):
@@ -120,6 +124,14 @@ CASES = {
     "a line too short": (
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("  1  1", " 1")),
         "line 4, must have -1 or 1 for each of 2 attributes",
+    ),
+    "a blank line": (
+        lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("000002.jpg  1  1", "")),
+        "list_attr_celeba.txt', line 4, is blank",
+    ),
+    "a name twice": (
+        lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("000003", "000001")),
+        "list_attr_celeba.txt', line 5, lists '000001.jpg', which line 3 lists, too",
     ),
     "other values": (
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("-1", "0")),

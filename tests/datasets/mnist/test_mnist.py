@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+from dis_bench.cli.main import main
 from dis_bench.datasets import load_dataset
 from dis_bench.datasets.mnist.dataset import MNIST, FashionMNIST
 from dis_bench.errors import InputError
@@ -78,6 +79,7 @@ def test_official_files_are_verified(tmp_path, monkeypatch):
         plain = {"md5": hashlib.md5(gzip.decompress(content)).hexdigest()}
         files[name] = file._replace(packed=packed, plain=dataclasses.replace(file.plain, digests=plain))
     monkeypatch.setattr(MNIST, "files", files)
+    monkeypatch.setattr(MNIST, "archives", tuple(file.packed for file in files.values()))
     packed = load_dataset("mnist", data_dir=tmp_path)
     assert (len(packed), packed.source, packed.own_caveat) == (80, "official", "")
     for name in files:  # the same files, unpacked by hand
@@ -85,6 +87,11 @@ def test_official_files_are_verified(tmp_path, monkeypatch):
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
     assert load_dataset("mnist", data_dir=tmp_path).fingerprint == packed.fingerprint
+    renamed = tmp_path / "mnist" / "train-labels-idx1-ubyte"
+    renamed.rename(renamed.with_name(f"{renamed.name}.gz"))  # unpacked under the packed name
+    assert load_dataset("mnist", data_dir=tmp_path).fingerprint == packed.fingerprint
+    for action in ("verify", "fetch"):
+        assert main(["data", action, "mnist", "--data-dir", str(tmp_path)]) == 0
     monkeypatch.setattr(FashionMNIST, "files", {})
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(InputError, match=r"t10k-labels-idx1-ubyte\.gz is not in .* data fetch mnist"):

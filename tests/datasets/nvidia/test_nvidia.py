@@ -164,6 +164,8 @@ CASES = {
     "a truncated image": (changed(n000002=png(2)[:-90]), ("000002.png of",) * 2),
     "an empty image": (changed(n000002=b""), ("it is empty",) * 2),
     "text": (changed(n000002=b"x"), ("it is no PNG",) * 2),
+    "a JPEG of the right size": (changed(n000002=png(2, kind="JPEG")), ("it is no PNG image",) * 2),
+    "a JPEG of another size": (changed(n000002=png(2, 20, kind="JPEG")), ("it is no PNG image",) * 2),
     "another size": (changed(n000002=png(2, 20)), ("has 20x20 pixels instead of 16x16 or 40x40",) * 2),
     "another order": (
         {**changed(), with_labels: labels((3, 2, 2))},
@@ -231,6 +233,15 @@ def test_truncated_archives_are_refused(folder, kind, sentence):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match=sentence):
         load(folder)
+
+
+def test_images_are_not_enlarged(folder):
+    write(folder, files())
+    assert load(folder, image_size=16).image_shape == (3, 16, 16)
+    with pytest.raises(InputError, match=r"has 16x16 pixels, fewer than the image_size 17, .* of 40x40\."):
+        load(folder, image_size=17)
+    write(folder, files(40))
+    assert load(folder, image_size=40).image_shape == (3, 40, 40)
 
 
 def test_a_grey_image_gets_three_channels(folder):

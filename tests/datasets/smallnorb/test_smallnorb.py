@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dis_bench import registry
 from dis_bench.cli.main import main
 from dis_bench.datasets.smallnorb.dataset import SmallNORB
 from dis_bench.errors import InputError
@@ -44,7 +45,7 @@ def test_one_protocol_is_a_grid_of_the_training_file(folder):
     assert dataset.grid.names == ("category", "instance", "elevation", "azimuth", "lighting")
     assert [factor.values for factor in dataset.grid][:4] == [
         ("animal", "car"),
-        (4, 7),
+        ("toy 4", "toy 7"),
         (30, 35),
         (0, 20, 40),
     ]
@@ -105,11 +106,8 @@ def test_the_size_is_a_parameter(folder):
         load(folder, image_size=128)
 
 
-def test_official_files_are_verified_packed_or_not(folder):
-    with pytest.raises(InputError) as error:
-        Tiny("official", folder.parent)
-    assert "is not the official archive: its md5 is" in str(error.value)
-    assert "or read files of your own with source='own'." in str(error.value)
+def make_official(folder):
+    """Return a dataset whose official files are those of a folder, which are packed."""
     files = {}
     for name, file in SmallNORB.files.items():
         content = (folder / f"{name}.gz").read_bytes()
@@ -118,7 +116,44 @@ def test_official_files_are_verified_packed_or_not(folder):
             packed=dataclasses.replace(file.packed, digests={"md5": packed}),
             plain=dataclasses.replace(file.plain, digests={"md5": plain}),
         )
-    official = type("Official", (Tiny,), {"files": files})
+    return type(
+        "Official", (Tiny,), {"files": files, "archives": tuple(one.packed for one in files.values())}
+    )
+
+
+def test_verify_and_fetch_find_unpacked_files_as_loading_does(folder, monkeypatch, capsys):
+    official = make_official(folder)
+    plugin = registry.Plugin("datasets", "smallnorb", "tests:official", "tests", [official])
+    monkeypatch.setattr(registry, "find", lambda kind, name: plugin)
+    paths = sorted(folder.glob("*.gz"))
+    for path in paths[:3]:
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    paths[3].write_bytes(gzip.decompress(paths[3].read_bytes()))  # unpacked under the packed name
+    paths[4].rename(paths[4].with_suffix(""))  # packed under the unpacked name
+    official("official", folder.parent)
+    there = [*folder.glob("*.mat"), *folder.glob("*.gz")]
+    assert len(there) == 6
+    for action, words in (("verify", "verified (md5 "), ("fetch", "already there, and verified")):
+        assert main(["data", action, "smallnorb", "--data-dir", str(folder.parent)]) == 0
+        out = capsys.readouterr().out
+        assert out.count(words) == 6
+        assert all(f"{path}: " in out for path in there)
+    paths[0].with_suffix("").write_bytes(b"x")
+    for action in ("verify", "fetch"):
+        assert main(["data", action, "smallnorb", "--data-dir", str(folder.parent)]) == 2
+        assert "is not the official archive" in capsys.readouterr().err
+    paths[0].with_suffix("").unlink()
+    assert main(["data", "verify", "smallnorb", "--data-dir", str(folder.parent)]) == 2
+    assert f"{paths[0].name} is not in" in capsys.readouterr().err
+
+
+def test_official_files_are_verified_packed_or_not(folder):
+    with pytest.raises(InputError) as error:
+        Tiny("official", folder.parent)
+    assert "is not the official archive: its md5 is" in str(error.value)
+    assert "or read files of your own with source='own'." in str(error.value)
+    official = make_official(folder)
     before = official("official", folder.parent)
     assert before.own_caveat == ""
     assert before.fingerprint.startswith("md5:")

@@ -9,6 +9,7 @@ import torch
 
 from dis_bench.runners.scoring.evaluation import evaluate_others
 from dis_bench.runners.training import heldout, loop
+from dis_bench.runners.training import trainee as module
 from dis_bench.runners.training.image_losses import measure_images
 from dis_bench.runners.training.loop import train
 from dis_bench.runners.training.steps import Training
@@ -46,6 +47,25 @@ def test_what_is_fitted_is_fitted_on_the_other_images_alone():
     [indices] = drawn
     assert one.holdout.keeps(indices.numpy()).all()
     assert len(set(indices.tolist())) == len(indices)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.99])
+def test_few_of_many_images_are_drawn_each_once_without_an_order_of_all(share, monkeypatch):
+    one = holding_out(share, model="pca")
+    drawn = []
+    one.dataset.images = lambda indices: drawn.append(indices.numpy()) or torch.zeros(len(indices), 1, 64, 64)
+    monkeypatch.setattr(module, "LARGEST_ORDER", 255)
+    monkeypatch.setattr(torch, "randperm", None)
+    kept = 256 - (one.holdout.size if share else 0)
+    for count in (min(40, kept), 10_000, min(40, kept)):
+        assert len(one.images(count)) == min(count, kept)
+    assert np.array_equal(drawn[0], drawn[2])
+    for indices in drawn:
+        assert len({*indices.tolist()}) == len(indices)
+        assert not share or one.holdout.keeps(indices).all()
+    if not share:
+        replace(one, cell=replace(one.cell, seed=one.cell.seed + 1)).images(40)
+        assert not np.array_equal(drawn[3], drawn[0])
 
 
 DRAWING = """
