@@ -134,7 +134,7 @@ def _resolve_box(conditions: Conditions, factors: dict[str, Factor]) -> Box:
 def _merge(boxes: list[Box], factors: dict[str, Factor]) -> list[Box]:
     """Join boxes that differ in one factor, and leave out what is empty or within another.
 
-    Sets of a few boxes then have one spelling; sets of overlapping boxes may keep several.
+    The order of the boxes changes nothing. Equal sets may still be boxes that overlap in several ways.
     """
     names = [name for name in factors if any(name in box for box in boxes)]
     if not names:
@@ -145,13 +145,13 @@ def _merge(boxes: list[Box], factors: dict[str, Factor]) -> list[Box]:
         for box in boxes
         if all(allowed.any() for allowed in box.values())
     ]
-    before = len(rows) + 1
-    while len(rows) < before:
+    before = None
+    while rows and len(rows) != before:
         before = len(rows)
         for name, end in zip(names, ends, strict=True):
             rows = _join(rows, slice(end - factors[name].size, end))
-        # All rows differ, so that one within another is within two, itself included.
-        rows = [row for row in rows if (row <= np.stack(rows)).all(1).sum() == 1]
+        every = np.stack(rows)  # all differ, so that one within another is within two, itself included
+        rows = [row for row in rows if (row <= every).all(1).sum() == 1]
     split = [dict(zip(names, np.split(row, ends[:-1]), strict=True)) for row in rows]
     return [{name: allowed for name, allowed in box.items() if not allowed.all()} for box in split]
 
