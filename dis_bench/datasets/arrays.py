@@ -119,7 +119,11 @@ def dataset_from(
 
 
 def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None, bool]:
-    """Read all images of a torch dataset, the labels with them, and whether all are whole numbers."""
+    """Read all images of a torch dataset, and the labels that it gives with them.
+
+    Returns:
+        The images, the labels, and whether all images are whole numbers.
+    """
     import torch
 
     parts: list[torch.Tensor] = []
@@ -152,7 +156,7 @@ def _is_label(value: Any) -> bool:
 
 
 def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
-    """Convert one image, as a tensor, an array or Pillow's image, to bytes [C, H, W]."""
+    """Convert a tensor, an array or Pillow's image to bytes [C, H, W], as `_read`."""
     try:
         array = image if hasattr(image, "dtype") else np.asarray(image)
         pixels, is_whole = _read(array[None])
@@ -164,7 +168,7 @@ def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
 
 
 def _read(images: Any) -> tuple[torch.Tensor, bool]:
-    """Convert images to bytes [N, C, H, W] on the CPU, and return whether they are whole numbers."""
+    """Convert images to bytes [N, C, H, W], and say if they are whole numbers."""
     import torch
 
     wanted = "images must be a tensor or an array [N, C, H, W], [N, H, W, C] or [N, H, W]"

@@ -132,9 +132,10 @@ def _resolve_box(conditions: Conditions, factors: dict[str, Factor]) -> Box:
 
 
 def _merge(boxes: list[Box], factors: dict[str, Factor]) -> list[Box]:
-    """Join boxes that differ in one factor, and leave out what is empty or within another.
+    """Join boxes that differ in one factor, and drop those within another.
 
-    The order of the boxes changes nothing. Equal sets may still be boxes that overlap in several ways.
+    Empty boxes are dropped, too. The order of the boxes changes nothing. Equal sets may still be boxes that
+    overlap in several ways.
     """
     names = [name for name in factors if any(name in box for box in boxes)]
     if not names:

@@ -101,7 +101,11 @@ def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
 
 
 def _read_numbers(texts: Sequence[str]) -> list[float] | None:
-    """Read plain numbers, the whole ones exactly; None if a text is another, or two would become one."""
+    """Read plain numbers, the whole ones exactly.
+
+    Returns:
+        None if a text is no plain number, or if two different ones would become the same.
+    """
     plain = [text.strip() for text in texts]
     if not all(_NUMBER.fullmatch(text) and math.isfinite(float(text)) for text in plain):
         return None

@@ -36,7 +36,7 @@ class PackedFile(NamedTuple):
         return None
 
     def identify(self, path: Path) -> Archive:
-        """Return which of the two a file has to be: the packed one if its content is, whatever its name.
+        """Return the archive that a file has to be: packed, if its content is.
 
         Raises:
             InputError: it cannot be read.
@@ -94,12 +94,15 @@ def list_packed(
 
 
 def find_there(archive: Archive, files: Any, data_dir: str | Path | None) -> tuple[Archive, Path] | None:
-    """Return the file of an archive that is there, packed or not, and the archive that it has to be.
+    """Find the file of an archive, packed or not.
 
     Args:
         archive: as it was published.
         files: the dataset's packed files by name, if it declares any.
         data_dir: the directory of the archives.
+
+    Returns:
+        The archive that the file has to be, and its path; or None.
 
     Raises:
         InputError: a packed file cannot be read.
