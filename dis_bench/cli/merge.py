@@ -34,9 +34,18 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Merge folders, and print what was copied."""
+    from dis_bench.records.durable import explain
     from dis_bench.records.merging import merge
+    from dis_bench.records.store import NotPlaced
 
-    merged = merge(args.folders, args.out)
+    try:
+        merged = merge(args.folders, args.out)
+    except BrokenPipeError:
+        raise
+    except (OSError, NotPlaced) as error:  # the cells that were copied stay
+        reason = explain(error) if isinstance(error, OSError) else str(error)
+        print(f"dis-bench: stopped: {visible(reason)}.", file=sys.stderr)
+        return 1
     there = f"; {merged.present:,} were there already" if merged.present else ""
     print(f"{len(merged.copied):,} cells copied to {visible(args.out)}{there}.")
     if merged.unfinished:

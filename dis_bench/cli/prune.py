@@ -39,6 +39,18 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Show what could be removed, and remove what was named."""
+    from dis_bench.records.durable import explain
+
+    try:
+        return _execute(args)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # what was removed before is gone
+        print(f"dis-bench: stopped: {visible(explain(error))}.", file=sys.stderr)
+        return 1
+
+
+def _execute(args: argparse.Namespace) -> int:
     from dis_bench.records.pruning import KINDS, find_prunable, prune
     from dis_bench.runners.options import check_choice
 

@@ -26,6 +26,7 @@ from typing import Self
 
 from dis_bench.records.durable import remove, remove_file
 from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp, this_process
+from dis_bench.records.record import is_written
 
 BEAT_SECONDS = 30
 STALE_SECONDS = 600  # without a heartbeat
@@ -83,13 +84,13 @@ class Claim:
 
         Args:
             keep: True leaves the folder to the next owner, False removes it, and None leaves it if it holds
-                a checkpoint.
+                a checkpoint or a record, which the next owner moves into place.
         """
         if self._released:
             return
         self._released = True
         _heart.remove(self)
-        if any(self.folder.glob("checkpoint*")) if keep is None else keep:
+        if _holds_work(self.folder) if keep is None else keep:
             _give_back(self.folder)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -173,9 +174,12 @@ def claim(home: Path, name: str) -> Claim | None:
             failure = error
         else:
             failure = None
-            if _is_alone(home, name, mine):
+            if not _is_alone(home, name, mine):
+                _give_back(mine)
+            elif _is_elsewhere(home, name, mine):
+                shutil.rmtree(mine, ignore_errors=True)
+            else:
                 return Claim(mine)
-            _give_back(mine)
         time.sleep(random.uniform(0, 0.05))
     if failure is not None:
         raise failure
@@ -218,6 +222,12 @@ def free(home: Path, process: str) -> None:
         remove_file(_beat_file(home, parse_stamp(match)))
 
 
+def list_folders(home: Path, name: str) -> list[Path]:
+    """List the unclaimed folder of a piece of work, and those of its owners."""
+    folders = [home / name, *(owner.folder for owner in _list_claims(home, name))]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def list_abandoned(home: Path) -> list[str]:
     """List the work that is not held: that of stale claims and of unclaimed folders."""
     held = find_owners(home)
@@ -254,11 +264,13 @@ def read_clock(home: Path) -> float:
 def _take(owners: list[Owner], free: Path, mine: Path) -> None:
     """Rename the folder of the work to this process's own path.
 
+    Of several folders, one is taken that a next owner goes on with.
+
     Raises:
         FileNotFoundError: another process was faster.
     """
     if owners:
-        os.rename(owners[0].folder, mine)
+        os.rename(max((owner.folder for owner in owners), key=_holds_work), mine)
     else:
         free.mkdir(exist_ok=True)
         os.rename(free, mine)
@@ -277,8 +289,25 @@ def _is_alone(home: Path, name: str, mine: Path) -> bool:
         with suppress(FileNotFoundError):
             if not owner.is_stale(now):
                 return False
-            shutil.rmtree(owner.folder, ignore_errors=True)
+            if not _holds_work(owner.folder):
+                shutil.rmtree(owner.folder, ignore_errors=True)
     return True
+
+
+def _is_elsewhere(home: Path, name: str, mine: Path) -> bool:
+    """Return True if another folder holds the work, and the claimed one is empty.
+
+    That is so if another process took the folder of the work, saw this claim, and gave the folder back.
+    """
+    return not _holds_work(mine) and any(map(_holds_work, list_folders(home, name)))
+
+
+def _holds_work(folder: Path) -> bool:
+    """Return True if a folder holds what a next owner goes on with.
+
+    That is a record or a checkpoint.
+    """
+    return is_written(folder) or any(folder.glob("checkpoint*"))
 
 
 def _give_back(folder: Path) -> None:

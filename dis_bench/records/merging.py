@@ -12,15 +12,17 @@ from pathlib import Path
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.paths import check_path
-from dis_bench.records import claims
 from dis_bench.records.anchors import FOLDER as ANCHORS
-from dis_bench.records.claims import Claim
-from dis_bench.records.durable import write_whole
+from dis_bench.records.checkpoint import NAME as CHECKPOINT
+from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.durable import sync_files, write_whole
 from dis_bench.records.plans import FOLDER as PLANS
+from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import list_records, read_newest
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.seal import digest_file, read_anchor, read_record
-from dis_bench.records.store import Store
+from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.sweep import sweep_unfinished
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Merged:
         copied: names of the cells that were copied.
         present: number of cells that were there before, with the same content.
         unfinished: number of cells in the sources that are not finished, which stay there.
-        problems: a sentence for each cell that was left out because it is damaged.
+        problems: a sentence for each cell that was left out, with the reason, such as damage.
     """
 
     copied: list[str] = field(default_factory=list)
@@ -57,7 +59,8 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     """Copy finished cells of result folders to another one, with anchors and plans.
 
     A cell of several folders has to be the same in all of them; a copy with more scores or files counts as
-    the same. A failed cell gives way to a finished one. Everything is compared before anything is copied.
+    the same. A failed cell gives way to a finished one, and to a checkpoint in the target. Everything is
+    compared before anything is copied; what killed runs finished in the target is moved into place first.
 
     Args:
         sources: the folders to read, which do not change.
@@ -65,6 +68,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
 
     Raises:
         InputError: a folder does not exist or holds no results, or a cell differs between two of them.
+        OSError: the target cannot be written, such as a full disk; cells that were copied stay.
     """
     merged = Merged()
     target = Store(out)
@@ -75,6 +79,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
         merged.unfinished += sum(1 for path in (root / "unfinished").glob("[!.]*"))
         for name, cell in found.items():
             chosen[name] = _choose(chosen[name], cell) if name in chosen else cell
+    sweep_unfinished(target)
     problems: list[str] = []
     present = _find_cells(target.root, problems)
     if problems:
@@ -85,7 +90,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     merged.present = len(chosen) - len(to_copy)
     target.check_writable()
     for cell in bar(to_copy, desc="copying", unit="cell"):
-        reason = _copy_cell(cell, target)
+        reason = _copy_cell(cell, present.get(cell.folder.name), target)
         if reason:
             merged.problems.append(f"{cell.folder} is left out: {reason}.")
         else:
@@ -170,36 +175,67 @@ def _describe_difference(one: _Found, other: _Found) -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else " and ".join(names)
 
 
-def _copy_cell(cell: _Found, target: Store) -> str:
+def _copy_cell(cell: _Found, before: _Found | None, target: Store) -> str:
     """Copy a cell; return the reason why it was not copied, or an empty text.
+
+    Args:
+        cell: the cell to copy.
+        before: the cell in the target when the two were compared.
+        target: the results to copy to.
 
     Raises:
         InputError: another process has claimed the cell in the target.
     """
     name = cell.folder.name
-    claim = claims.claim(target.unfinished, name)
+    claim = target.claim_folder(name)
     if claim is None:
         raise InputError(f"a run is at work on '{name}' in '{target.root}'; merge again when it has ended.")
     with claim:
-        claim.clear()
-        reason = _fill(cell, claim)
+        reason = _find_obstacle(cell, before, claim, target) or _fill(cell, claim)
         if reason:
-            claim.release(keep=False)
-        else:
+            claim.clear()  # a checkpoint stays
+            return reason
+        try:
             target.place(claim, name)
-    return reason
+        except NotPlaced as error:
+            return str(error)
+        except ClaimLost:
+            return f"another process is at work on it in '{target.root}'; merge again when it has ended"
+    return ""
+
+
+def _find_obstacle(cell: _Found, before: _Found | None, claim: Claim, target: Store) -> str:
+    """Return the reason to keep what the target has of a cell, or an empty text."""
+    now = read_newest(target.cells / cell.folder.name, [])
+    if (now and now["digest"]) != (before and before.record["digest"]):
+        return f"a run has written it to '{target.root}' in the meantime; merge again"
+    if cell.record["status"] == "failed" and (claim.folder / CHECKPOINT).exists():
+        return f"it has failed, and its training in '{target.root}' can go on from a checkpoint"
+    return ""
 
 
 def _fill(cell: _Found, claim: Claim) -> str:
-    """Copy a cell's records and files into the folder of a claim, and check them."""
+    """Copy a cell's records and files into the folder of a claim, and check them.
+
+    The first record gets its name at the end: with it, others take the cell for finished.
+    """
+    half = claim.folder / f".{RECORD}"
     for name, digest in cell.content.items():
-        copy = claim.folder / name
-        shutil.copy2(cell.folder / name, copy)
+        copy = half if name == RECORD else claim.folder / name
+        try:
+            shutil.copy2(cell.folder / name, copy)
+        except OSError as error:  # from the disk, it may name both files
+            if error.filename2 is None and str(error.filename) == str(cell.folder / name):
+                return f"{name} cannot be read ({error.strerror})"
+            raise OSError(error.errno, error.strerror or str(error), str(copy)) from error
         written = (
             json.loads(copy.read_text("utf-8"))["digest"] if name.startswith("record") else digest_file(copy)
         )
         if written != digest:
             return f"{name} has changed since it was written"
+    sync_files(claim.folder)
+    if half.exists():
+        os.rename(half, claim.folder / RECORD)
     return ""
 
 

@@ -25,11 +25,13 @@ class Kind:
         loss: what is lost with it, for the user.
         find: returns the paths of this kind in a result folder.
         remove: removes one of them; returns False if it is needed after all.
+        measure: returns the bytes of one of them.
     """
 
     loss: str
     find: Callable[[Store], list[Path]]
     remove: Callable[[Store, Path], bool]
+    measure: Callable[[Store, Path], int]
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,13 @@ def find_prunable(path: str | Path, kinds: Sequence[str]) -> dict[str, Prunable]
 
     Raises:
         InputError: it is no result folder.
+        OSError: there are claims to examine, and the folder is read-only.
     """
     store = _open(path)
     found = {}
     for kind in kinds:
         paths = KINDS[kind].find(store)
-        found[kind] = Prunable(paths, sum(map(_measure, paths)))
+        found[kind] = Prunable(paths, sum(KINDS[kind].measure(store, one) for one in paths))
     return found
 
 
@@ -68,12 +71,15 @@ def prune(path: str | Path, found: dict[str, Prunable]) -> int:
 
     Returns:
         The number of bytes that were removed.
+
+    Raises:
+        OSError: something cannot be removed, as in a read-only folder.
     """
     store = _open(path)
     removed = 0
     for kind, content in found.items():
         for one in content.paths:
-            size = _measure(one)
+            size = KINDS[kind].measure(store, one)
             if KINDS[kind].remove(store, one):
                 removed += size
     return removed
@@ -86,13 +92,18 @@ def _open(path: str | Path) -> Store:
     return Store(root)
 
 
-def _measure(path: Path) -> int:
+def _measure(store: Store, path: Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     size = 0
     for one in [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]:
         with suppress(OSError):
             size += one.lstat().st_size if not one.is_dir() else 0
     return size
+
+
+def _measure_unfinished(store: Store, path: Path) -> int:
+    """Return the bytes of an unfinished cell, in all folders of its owners."""
+    return sum(_measure(store, folder) for folder in claims.list_folders(store.unfinished, path.name))
 
 
 def _find_superseded(store: Store) -> list[Path]:
@@ -117,29 +128,32 @@ def _remove(store: Store, path: Path) -> bool:
 
 def _remove_unfinished(store: Store, path: Path) -> bool:
     """Remove an unfinished cell, unless a run has claimed it or it is complete."""
-    claim = claims.claim(store.unfinished, path.name)
-    if claim is None:
-        return False
-    with claim, suppress(NotPlaced, ClaimLost):
-        if store.recover(claim, path.name):
-            return False
-        claim.release(keep=False)
-        return True
-    return False
+    is_removed = False
+    for _ in claims.list_folders(store.unfinished, path.name):
+        claim = claims.claim(store.unfinished, path.name)
+        if claim is None:
+            break
+        with claim, suppress(NotPlaced, ClaimLost):
+            if not store.recover(claim, path.name):
+                claim.release(keep=False)
+                is_removed = True
+    return is_removed
 
 
 KINDS = {
     "superseded": Kind(
-        "cells that --rerun always replaced; the results that count stay", _find_superseded, _remove
+        "cells that --rerun always replaced; the results that count stay", _find_superseded, _remove, _measure
     ),
     "unfinished": Kind(
         "checkpoints of cells that no run works on; they would be trained from the beginning",
         _find_unfinished,
         _remove_unfinished,
+        _measure_unfinished,
     ),
     "weights": Kind(
         "networks of finished cells, which only training brings back; codes, scores and reports stay",
         _find_weights,
         _remove,
+        _measure,
     ),
 }

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,19 @@ def seal(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     files = record.get("files")
     if files is None:
-        files = {
-            name: digest_file(folder / name)
-            for name in (*KEPT, *sorted(list_codes(folder)))
-            if (folder / name).is_file()
-        }
+        files = digest_kept(folder)
     return sign({**record, "files": files})
+
+
+def digest_kept(folder: Path, without: Collection[str] = ()) -> dict[str, str]:
+    """Compute the digests of the files that a cell keeps.
+
+    Args:
+        folder: folder of the cell.
+        without: names of files that it will not keep.
+    """
+    names = [name for name in (*KEPT, *sorted(list_codes(folder))) if name not in without]
+    return {name: digest_file(folder / name) for name in names if (folder / name).is_file()}
 
 
 def sign(value: Mapping[str, Any]) -> dict[str, Any]:

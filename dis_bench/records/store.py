@@ -25,7 +25,7 @@ from dis_bench.records.anchors import FOLDER
 from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
 from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
-from dis_bench.records.record import find_time, read_newest
+from dis_bench.records.record import find_time, is_written, read_newest
 from dis_bench.records.schema import Record
 from dis_bench.records.writable import try_file_system
 
@@ -93,12 +93,16 @@ class Store:
             NotPlaced: the finished folder could not be moved.
             OSError: the folder cannot be written.
         """
-        while (claim := claims.claim(self.unfinished, cell.folder)) is not None:
+        return self.claim_folder(cell.folder)
+
+    def claim_folder(self, name: str) -> Claim | None:
+        """Claim a cell by the name of its folder, as :meth:`claim` does."""
+        while (claim := claims.claim(self.unfinished, name)) is not None:
             try:
-                if not self.recover(claim, cell.folder):
+                if not self.recover(claim, name):
                     claim.clear()
                     claim.mark()
-                    for half in self.folder(cell).glob(".record.*"):  # no other process writes there now
+                    for half in (self.cells / name).glob(".record.*"):  # no other process writes there now
                         remove_file(half)
                     return claim
             except BaseException:
@@ -154,8 +158,11 @@ class Store:
             ) from error
 
     def recover(self, claim: Claim, name: str) -> bool:
-        """Move a cell that an earlier owner finished into place; False without one."""
-        record = read_newest(claim.folder, [])
+        """Move a cell that an earlier owner finished into place; False without one.
+
+        A cell is finished when it has its first record, which is written last.
+        """
+        record = read_newest(claim.folder, []) if is_written(claim.folder) else None
         if record is None or not name.endswith(record["hash"]):
             return False
         self.place(claim, name, recovered=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from dis_bench.records import claims
 from dis_bench.records.durable import is_old, remove_file, remove_temporaries
 from dis_bench.records.processes import STAMP, parse_stamp
-from dis_bench.records.record import read_newest
+from dis_bench.records.record import find_time, read_newest
 from dis_bench.records.store import NotPlaced, Store
 
 _CELL = re.compile(r".*-[0-9a-f]{12}")
@@ -35,7 +35,8 @@ def sweep(store: Store) -> None:
 def sweep_unfinished(store: Store) -> None:
     """Take over the cells of dead runs, and those that are unclaimed.
 
-    The checkpoints of cells that are not done stay, so that their training can be resumed.
+    The checkpoints of cells that are not done stay, so that their training can be resumed; so do those that
+    are newer than a finished cell, which is being trained again.
     """
     with suppress(OSError):
         for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
@@ -53,9 +54,16 @@ def _take_over(store: Store, name: str) -> None:
     with claim:
         if not store.recover(claim, name):
             claim.clear()
-            done = read_newest(store.cells / name, problems=[])
-            is_done = done is not None and done["status"] == "done"
-            claim.release(keep=not is_done and any(claim.folder.iterdir()))
+            claim.release(keep=_has_use(claim.folder, store.cells / name))
+
+
+def _has_use(unfinished: Path, finished: Path) -> bool:
+    """Return True if the training of a cell can go on from what is left of it."""
+    times = [path.stat().st_mtime_ns for path in unfinished.iterdir()]
+    record = read_newest(finished, problems=[])
+    if record is None or record["status"] != "done":
+        return bool(times)
+    return bool(times) and max(times) >= find_time(finished)
 
 
 def _remove_hidden(path: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import json
 import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.nn.compiled import KernelsFailed
-from dis_bench.records.along import is_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
@@ -25,9 +24,9 @@ from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import explain, remove, sync_files
 from dis_bench.records.parts import list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
-from dis_bench.records.record import is_written, write_record
+from dis_bench.records.record import write_record
 from dis_bench.records.schema import SCHEMA, Record
-from dis_bench.records.seal import KEPT
+from dis_bench.records.seal import digest_kept
 from dis_bench.records.store import NotPlaced, Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.options import PARTS
@@ -212,19 +211,18 @@ class Pipeline:
         return made
 
     def _write(self, cell: Cell, claim: Claim, record: Record) -> None:
-        keeps = (CURVES,) if record["failure"] else KEPT
         dropped = self._list_dropped(record, cell)
-        for path in claim.folder.iterdir():
-            is_kept = path.name in (*keeps, RECORD) or (is_codes(path.name) and not record["failure"])
-            is_kept = is_kept and path.name not in dropped
-            if not is_kept and not path.name.startswith("checkpoint"):
-                remove(path)
+        if record["failure"]:  # first, since there may be no space left on the disk
+            (claim.folder / RECORD).unlink(missing_ok=True)  # which lists files that are removed next
+            _remove_all_but((CURVES,), claim.folder)
         try:
             sync_files(claim.folder)
-            write_record(claim.folder, record, replace=True)
+            kept = digest_kept(claim.folder, dropped)
+            write_record(claim.folder, {**record, "files": kept}, replace=True)
         except OSError:  # the next run moves a folder that was complete except for scores into place
-            claim.release(keep=None if record["failure"] else is_written(claim.folder))
+            claim.release()
             raise
+        _remove_all_but((*kept, RECORD), claim.folder)  # after the record that no longer lists them
         self.store.place(claim, cell.folder)
 
     def _list_dropped(self, record: Record, cell: Cell) -> list[str]:
@@ -360,6 +358,13 @@ class Pipeline:
     def _describe_environment(self, cell: Cell) -> dict[str, Any]:
         machine = describe_environment(self.device, cell.precision, cell.kernels)
         return {**machine, **self.code.describe(cell, self.metrics)}
+
+
+def _remove_all_but(names: Collection[str], folder: Path) -> None:
+    """Remove all files of an unfinished cell except some, and its checkpoints."""
+    for path in folder.iterdir():
+        if path.name not in names and not path.name.startswith("checkpoint"):
+            remove(path)
 
 
 def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:

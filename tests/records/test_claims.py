@@ -260,3 +260,55 @@ def test_the_claims_of_a_process_elsewhere_are_freed_once_it_is_known_to_have_en
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cell", other.name]
     with claims.claim(tmp_path, "cell") as claim:
         assert (claim.folder / "checkpoint.pt").read_bytes() == b"state"
+
+
+def test_a_folder_that_a_process_gave_back_stays_with_its_work(home, monkeypatch):
+    # Another process takes the folder, sees the empty one that this process made since, and gives it back.
+    (home / "cell").mkdir(parents=True)
+    (home / "cell" / "checkpoint.pt").write_text("weights")
+    take, calls = claims._take, []
+
+    def interleaved(owners, free, mine):
+        calls.append(mine)
+        if len(calls) > 1:
+            return take(owners, free, mine)
+        other = home / f"owner.{claims.make_stamp()}.cell"
+        take([], free, other)
+        take(owners, free, mine)
+        assert not claims._is_alone(home, "cell", other)
+        claims._give_back(other)
+
+    monkeypatch.setattr(claims, "_take", interleaved)
+    with claim(home, "cell") as mine:
+        assert (mine.folder / "checkpoint.pt").read_text() == "weights"
+        assert [path for path in home.iterdir() if path.is_dir()] == [mine.folder]
+
+
+@pytest.mark.parametrize("first", ["empty", "full"])
+def test_of_several_stale_folders_the_one_with_work_is_taken(first, home):
+    for place in ("a", "b"):
+        folder = leave(home, f"{DEAD[:-6]}{place}bcdef")
+        if (place == "a") == (first == "empty"):
+            (folder / "checkpoint.pt").unlink()
+    with claim(home, "cell") as mine:
+        assert (mine.folder / "checkpoint.pt").read_text() == "weights"
+        assert [path for path in home.iterdir() if path.is_dir()] == [mine.folder]
+
+
+def test_a_stale_folder_with_work_is_never_removed(home):
+    for place in ("a", "b"):
+        leave(home, f"{DEAD[:-6]}{place}bcdef")
+    for _ in range(2):
+        mine = claim(home, "cell")
+        assert (mine.folder / "checkpoint.pt").read_text() == "weights"
+        mine.release(keep=False)
+    assert list_abandoned(home) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"), [("record.json", True), ("checkpoint.pt", True), ("log.csv", False)]
+)
+def test_what_a_next_owner_goes_on_with_stays(name, stays, home):
+    with claim(home, "cell") as mine:
+        (mine.folder / name).write_text("")
+    assert (home / "cell" / name).exists() is stays

@@ -1,17 +1,23 @@
 """Merged folders have every cell once; nothing is replaced, and what differs is refused."""
 
+import errno
 import json
+import os
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
-from dis_bench.records.claims import claim
+from dis_bench.records.claims import Claim, claim
 from dis_bench.records.merging import merge
 from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from tests.records.kept_store import first_cell
+from tests.runners.abandoned import abandon, leftovers
 
 
 def contents(root):
@@ -90,12 +96,19 @@ def test_the_copy_with_more_scores_counts(store, tmp_path):
     assert contents(tmp_path / "first") == contents(store)
 
 
-def test_a_failed_cell_gives_way_and_is_kept(store, tmp_path):
+@pytest.fixture
+def failed(store, tmp_path):
+    """Return a copy of the results in which the first cell has failed."""
     failed = shutil.copytree(store, tmp_path / "failed")
     folder = first_cell(failed)
     record = read_newest(folder, [])
     del record["folder"], record["files"]
     write_record(folder, {**record, "status": "failed", "failure": {"reason": "x"}}, replace=True)
+    return failed
+
+
+def test_a_failed_cell_gives_way_and_is_kept(failed, store, tmp_path):
+    folder = first_cell(failed)
     merge([failed], tmp_path / "out")
     assert read_newest(first_cell(tmp_path / "out"), [])["status"] == "failed"
     assert merge([failed, store], tmp_path / "out").copied == [folder.name]
@@ -138,3 +151,129 @@ def test_folders_that_cannot_be_merged(store, tmp_path):
         merge([store], tmp_path / "out")
     held.release()
     assert len(merge([store], tmp_path / "out").copied) == 4
+
+
+def leave_checkpoint(out, name):
+    """Leave the checkpoint of a cell that was stopped; return its path."""
+    with claim(out / "unfinished", name) as stopped:
+        (stopped.folder / "checkpoint.pt").write_bytes(b"hours")
+    return out / "unfinished" / name / "checkpoint.pt"
+
+
+def test_a_failed_cell_gives_way_to_a_checkpoint(failed, store, tmp_path):
+    name = first_cell(failed).name
+    checkpoint = leave_checkpoint(tmp_path / "out", name)
+    merged = merge([failed], tmp_path / "out")
+    assert len(merged.copied) == 3
+    assert [problem.partition(": ")[2] for problem in merged.problems] == [
+        f"it has failed, and its training in '{tmp_path / 'out'}' can go on from a checkpoint."
+    ]
+    assert checkpoint.read_bytes() == b"hours"
+    assert merge([store], tmp_path / "out").copied == [name]
+    assert not checkpoint.exists()
+
+
+def test_what_was_finished_but_not_moved_in_the_target_counts(failed, store, tmp_path):
+    name = first_cell(failed).name
+    held = claim(tmp_path / "out" / "unfinished", name)
+    shutil.copytree(first_cell(store), held.folder, dirs_exist_ok=True)
+    held.release(keep=True)
+    merged = merge([failed], tmp_path / "out")
+    assert (len(merged.copied), merged.present) == (3, 1)
+    assert read_newest(tmp_path / "out" / "cells" / name, [])["status"] == "done"
+    assert not (tmp_path / "out" / "superseded").exists()
+
+
+def test_a_damaged_copy_costs_no_checkpoint(store, tmp_path):
+    folder = first_cell(store)
+    (folder / "codes.npz").write_bytes(b"other")
+    checkpoint = leave_checkpoint(tmp_path / "out", folder.name)
+    assert len(merge([store], tmp_path / "out").problems) == 1
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_cell_that_a_run_finishes_meanwhile_is_left_alone(store, tmp_path, monkeypatch):
+    out, folder = tmp_path / "out", first_cell(store)
+
+    def finish(store):  # after the comparison
+        shutil.copytree(folder, out / "cells" / folder.name)
+        add_score(out / "cells" / folder.name, 0.5)
+
+    monkeypatch.setattr(Store, "check_writable", finish)
+    merged = merge([store], out)
+    assert merged.problems == [
+        f"{folder} is left out: a run has written it to '{out}' in the meantime; merge again."
+    ]
+    assert read_newest(out / "cells" / folder.name, [])["scores"]["mig"] == 0.5
+    assert not (out / "superseded").exists()
+
+
+class Killed(BaseException):
+    """A stand-in for a kill, after which nothing is cleaned up."""
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_a_kill_in_a_merge_blocks_no_later_one(number, store, tmp_path, monkeypatch):
+    add_score(first_cell(store), 0.5)
+    copy, calls = shutil.copy2, []
+
+    def dying(source, target):
+        calls.append(source)
+        if len(calls) > number:
+            Path(target).write_bytes(source.read_bytes()[:-5])
+            raise Killed
+        return copy(source, target)
+
+    out = Store(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", dying)
+        patch.setattr(Claim, "release", lambda claim, keep=None: None)
+        with pytest.raises(Killed):
+            merge([store], out.root)
+    abandon(out)
+    assert merge([store], out.root).problems == []
+    assert contents(out.root) == contents(store)
+    assert leftovers(out) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "where", "said"),
+    [
+        (
+            errno.ENOSPC,
+            "both",
+            r"stopped: No space left on device \('.*out/unfinished/.*'\); once there is space",
+        ),
+        (errno.EACCES, "source", r"codes.npz cannot be read \(Permission denied\)\.$"),
+    ],
+)
+def test_files_that_cannot_be_copied_are_said_in_a_sentence(
+    code, where, said, store, tmp_path, monkeypatch, capsys
+):
+    copy, folder = shutil.copy2, first_cell(store)
+
+    def refuse(source, target):
+        if source == folder / "codes.npz":
+            names = (str(source), None, str(target)) if where == "both" else (str(source),)
+            raise OSError(code, os.strerror(code), *names)
+        return copy(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", refuse)
+        assert main(["merge", str(store), "--out", str(tmp_path / "out")]) == 1
+    assert re.search(said, capsys.readouterr().err.strip())
+    assert leftovers(Store(tmp_path / "out")) == []
+    assert main(["merge", str(store), "--out", str(tmp_path / "out")]) == 0
+    assert contents(tmp_path / "out") == contents(store)
+
+
+def test_a_cell_that_cannot_be_moved_into_place_is_said_and_kept(store, tmp_path, monkeypatch, capsys):
+    def refuse(results, folder, name, recovered):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_move", refuse)
+        assert main(["merge", str(store), "--out", str(tmp_path / "out")]) == 1
+    assert "could not be moved to" in capsys.readouterr().err
+    assert merge([store], tmp_path / "out").present == 4
+    assert contents(tmp_path / "out") == contents(store)

@@ -1,17 +1,21 @@
 """Pruning shows what could go, asks, and removes nothing that counts or that somebody works on."""
 
+import errno
+import os
 import sys
 
 import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.records import pruning
 from dis_bench.records.pruning import find_prunable, prune
 from dis_bench.records.record import write_record
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from tests.records.test_cell import CELL
 from tests.records.test_store import record_of
+from tests.runners.abandoned import abandon
 
 
 @pytest.fixture
@@ -91,3 +95,25 @@ def test_other_words_and_folders_are_refused(tmp_path, capsys):
         find_prunable(tmp_path, ["weights"])
     assert main(["prune", str(tmp_path), "weight"]) == 2
     assert "did you mean 'weights'" in capsys.readouterr().err
+
+
+def test_the_checkpoints_of_killed_runs_are_measured_and_removed(store):
+    results = Store(store)
+    (results.claim(CELL).folder / "checkpoint.pt").write_bytes(b"x" * 500)
+    abandon(results)
+    found = find_prunable(store, ["unfinished"])
+    assert found["unfinished"].size == 500
+    assert prune(store, found) == 500
+    assert list(results.unfinished.glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("kind", ["superseded", "weights"])
+def test_a_folder_that_is_read_only_is_said_in_a_sentence(kind, full, monkeypatch, capsys):
+    def refuse(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(pruning, "remove", refuse)
+    assert main(["prune", str(full), kind, "--yes"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("dis-bench: stopped: Read-only file system ('")
+    assert said.count("\n") == 1

@@ -175,6 +175,50 @@ def test_a_kill_while_a_result_is_replaced_is_mended_by_the_next_run(store, way,
     assert len(list((store.root / "superseded").glob("*"))) == written - 1
 
 
+@pytest.mark.parametrize("where", ["sync_files", "exchange", "sync_folder"])
+def test_a_stop_while_a_result_is_moved_into_place_loses_nothing(where, store, monkeypatch):
+    put(store, CELL, scores={"mig": 0.1})
+    function = getattr(module, where)
+
+    def stop(*given):
+        if where == "exchange":
+            function(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, where, stop)
+        with pytest.raises(KeyboardInterrupt):
+            put(store, CELL, scores={"mig": 0.2})
+    sweep(store)
+    assert store.find(CELL)["scores"] == {"mig": 0.2}
+    [old] = (store.root / "superseded").iterdir()
+    assert json.loads((old / "record.json").read_text())["scores"] == {"mig": 0.1}
+    assert leftovers(store) == []
+
+
+@pytest.mark.parametrize("age", [-60, 60])
+def test_the_checkpoint_of_a_finished_cell_stays_if_it_is_newer(age, store):
+    put(store, CELL)
+    trained = (store.folder(CELL) / "record.json").stat().st_mtime
+    with store.claim(CELL) as claim:
+        (claim.folder / "checkpoint.pt").write_text("x")
+        os.utime(claim.folder / "checkpoint.pt", (trained - age, trained - age))
+    for _ in range(2):
+        sweep(store)
+        assert (store.unfinished / CELL.folder / "checkpoint.pt").exists() is (age < 0)
+
+
+def test_without_its_first_record_a_cell_is_not_finished(store):
+    claim = store.claim(CELL)
+    for _ in range(2):
+        write_record(claim.folder, record_of(CELL))
+    (claim.folder / "record.json").unlink()
+    abandon(store)
+    sweep(store)
+    assert store.find(CELL) is None
+    assert leftovers(store) == []
+
+
 def test_a_folder_that_cannot_be_moved_into_place_is_moved_by_the_next_run(store, monkeypatch):
     rename = os.rename
 

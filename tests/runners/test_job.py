@@ -18,6 +18,7 @@ from dis_bench.errors import InputError
 from dis_bench.records import claims, store
 from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Claim
+from dis_bench.records.record import read_newest
 from dis_bench.records.store import Store, StoreLost
 from dis_bench.records.sweep import sweep
 from dis_bench.records.table import read_results
@@ -259,6 +260,52 @@ def test_after_a_kill_while_scoring_the_next_run_trains_nothing_again(rerun, tmp
     assert leftovers(Store(tmp_path)) == []
 
 
+@pytest.mark.parametrize("call", [2, 3, 4])
+def test_a_kill_around_the_record_of_a_cell_that_keeps_no_codes_costs_no_training(
+    call, tmp_path, monkeypatch
+):
+    # The first call writes the record of a cell without scores, and a later one removes the codes.
+    study = dataclasses.replace(TWO, betas=[1], keep=["weights"])
+    calls = []
+
+    def dying(function):
+        def die(*given, **options):
+            calls.append(given)
+            if len(calls) == call:
+                raise Killed
+            return function(*given, **options)
+
+        return die
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "release", lambda claim, keep=False: None)
+        patch.setattr(running, "sweep_unfinished", lambda store: None)
+        for name in ("write_record", "remove"):
+            patch.setattr(job, name, dying(getattr(job, name)))
+        with pytest.raises(Killed):
+            run(study, tmp_path)
+    abandon(Store(tmp_path))
+    seen = Seen()
+    table = run(study, tmp_path, watcher=seen)
+    assert seen.trained == []
+    assert table["mean_code"].notna().all()
+    assert "codes.npz" not in read_newest(Path(table["folder"][0]), [])["files"]
+    assert leftovers(Store(tmp_path)) == []
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def test_a_stop_while_scoring_costs_no_training(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(TWO, tmp_path, watcher=Seen("scoring mean_code", stop))
+    seen = Seen()
+    assert run(TWO, tmp_path, watcher=seen)["mean_code"].notna().all()
+    assert 1.0 not in seen.trained
+    assert leftovers(Store(tmp_path)) == []
+
+
 def killed_at(when, out, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Claim, "release", lambda claim, keep=False: None)
@@ -287,9 +334,9 @@ class Steps(Watcher):
                 raise KeyboardInterrupt
 
 
-def stop_at(step, out, **options):
+def stop_at(step, out, study=TWO, **options):
     with pytest.raises(KeyboardInterrupt):
-        run(TWO, out, watcher=Steps(step), **options)
+        run(study, out, watcher=Steps(step), **options)
 
 
 def test_a_cell_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
@@ -319,8 +366,27 @@ def test_sweeps_leave_checkpoints_until_their_cells_are_done(tmp_path):
         sweep(results)
         assert [path.name for path in leftovers(results) if path.is_file()] == ["checkpoint.pt"]
     run(TWO, tmp_path)
+    assert leftovers(results) == []
     stop_at(2, tmp_path, rerun="always")
-    assert leftovers(results) == []  # the cell is done, and nothing is missing
+    # Of a finished cell that is trained again; without 'always', a cell that lacks a score goes on from it.
+    assert [path.name for path in leftovers(results) if path.is_file()] == ["checkpoint.pt"]
+    steps = Steps()
+    run(TWO, tmp_path, watcher=steps, rerun="always")
+    assert steps.seen == [1, 2, 3]
+    assert leftovers(results) == []
+
+
+def test_a_finished_cell_that_is_trained_for_another_score_keeps_its_checkpoint(tmp_path):
+    study = dataclasses.replace(TWO, keep=["weights"])
+    run(study, tmp_path)
+    more = dataclasses.replace(study, metrics=[*study.metrics, "mig"], settings={"mig.rows": 200})
+    stop_at(2, tmp_path, study=more)
+    for _ in range(2):
+        sweep(Store(tmp_path))
+    steps = Steps()
+    assert run(more, tmp_path, watcher=steps)["mig"].notna().all()
+    assert steps.seen == [3]
+    assert leftovers(Store(tmp_path)) == []
 
 
 def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
