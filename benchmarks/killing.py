@@ -120,9 +120,13 @@ class Place:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.root)  # torch's, made by importing it
         tempfile.tempdir = None
 
+    def count(self) -> dict[str, int]:
+        """Return the numbers of steps that were begun, by counter."""
+        return {path.name: path.stat().st_size for path in self.steps.iterdir()}
+
     def taken(self) -> int:
         """Return the number of steps that were begun for all cells."""
-        return sum(path.stat().st_size for path in self.steps.iterdir())
+        return sum(self.count().values())
 
 
 def wait_for_moment(command: Command, out: Path, rng: random.Random, seconds: float) -> str:

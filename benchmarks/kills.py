@@ -9,6 +9,9 @@ same command runs to its end. Then all columns of the table except times must be
 each cell must have been trained from its last checkpoint, and a finished one not at all; and no process,
 temporary file, claim or unfinished folder may be left. Steps are counted as they begin.
 
+No checkpoint may be lost: those that there were just before the kill, or later ones, must be there after it.
+A run that is asked to stop must keep all steps of a training that is under way but the one that has begun.
+
 A full disk is a small tmpfs that a file fills, or where none can be mounted, a limit on the size of files.
 Memory that runs out is a limit of a control group at which the kernel kills, or where none can be made, a
 limit on the address space. A power cut is a copy of the folder, taken while the run writes to it.
@@ -17,6 +20,7 @@ limit on the address space. A power cut is a copy of the folder, taken while the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,7 +30,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import scipy.stats
 import sklearn.decomposition
@@ -50,6 +54,7 @@ COUNTED, TINY, SMALL = (
     ROOT / place for place in ("benchmarks/counted.py", "tests/tiny.py", "tests/models/small.py")
 )
 STEPLESS = "fitted"
+ASKED = ("SIGTERM", "closed terminal")  # ways to ask a run to stop; the others kill it
 
 
 @dataclass
@@ -88,20 +93,91 @@ def table(out: Path) -> Any:
     return found.drop(columns=["folder", *(name for name in TIMES if name in found)])
 
 
-def steps_left(out: Path, cells: dict[str, int]) -> int:
+class Counted(NamedTuple):
+    """A cell whose steps are counted.
+
+    Attributes:
+        steps: of its training.
+        counter: name under which ``counted.py`` counts them.
+    """
+
+    steps: int
+    counter: str
+
+
+def count_cell(record: Any) -> Counted:
+    """Return the steps of a cell and where they are counted; the study has one cell for each counter."""
+    model = record["cell"]["model"].rpartition(":")[2].lower()
+    beta = f"-{record['cell']['hyperparameters']['beta']:g}" if model == "steps" else ""
+    return Counted(record["cell"]["steps"], model + beta)
+
+
+def steps_left(out: Path, cells: dict[str, Counted]) -> int:
     """Return the steps from the checkpoints of all cells to their ends.
 
     Args:
         out: the result folder after a kill.
-        cells: steps of each cell by name.
+        cells: the cells by name.
     """
-    left = 0
-    for name, steps in cells.items():
-        if any(is_done(folder) for folder in (out / "cells" / name, *unfinished(out, name))):
-            continue
-        states = [read_checkpoint(folder, name.rpartition("-")[2]) for folder in unfinished(out, name)]
-        left += steps - max((state["step"] for state in states if state), default=0)
-    return left
+    return sum(
+        cell.steps - newest_step(out, name) for name, cell in cells.items() if not has_result(out, name)
+    )
+
+
+def list_lost(out: Path, seen: Path, cells: dict[str, Counted], taken: dict[str, int]) -> list[str]:
+    """List the cells that lost steps in a kill which they should have kept.
+
+    Args:
+        out: the result folder after the kill.
+        seen: the checkpoints just before it, from :func:`keep_checkpoints`.
+        cells: the cells by name.
+        taken: steps begun by counter, where the run was asked to stop; empty where it was killed. Of a
+            complete training only the checkpoints count: a short one writes none before it encodes.
+    """
+    lost = []
+    for name, cell in cells.items():
+        kept, wanted, begun = newest_step(out, name), newest_step(seen, name), taken.get(cell.counter, 0)
+        if begun < cell.steps:
+            wanted = max(wanted, begun - 1)
+        if kept < wanted and not has_result(out, name):
+            lost.append(f"{name}: {kept} of {wanted}")
+    return lost
+
+
+def choose_comparable(way: str, out: Path, cells: dict[str, Counted]) -> dict[str, Counted]:
+    """Leave out the cells that may be without a checkpoint after this way to kill.
+
+    These are cells that moved from ``unfinished/`` to ``cells/`` during a copy, which may then have neither,
+    and cells that failed for lack of memory, which start again from the beginning.
+    """
+    folders = {name: [*unfinished(out, name), *out.glob(f"cells/{name}")] for name in cells}
+    if way == "power cut":
+        return {name: cell for name, cell in cells.items() if folders[name]}
+    if way == "memory":
+        records = {name: read_newest(out / "cells" / name, []) for name in cells}
+        return {name: cell for name, cell in cells.items() if not (records[name] or {}).get("failure")}
+    return cells
+
+
+def keep_checkpoints(out: Path, seen: Path) -> None:
+    """Copy the checkpoints of a result folder, which a run may be writing to."""
+    for path in out.glob("unfinished/*/checkpoint.pt"):
+        with contextlib.suppress(OSError):  # it is moved just now
+            content = path.read_bytes()
+            target = seen / path.relative_to(out)
+            target.parent.mkdir(parents=True)
+            target.write_bytes(content)
+
+
+def newest_step(out: Path, name: str) -> int:
+    """Return the step of a cell's newest checkpoint; 0 without any."""
+    states = [read_checkpoint(folder, name.rpartition("-")[2]) for folder in unfinished(out, name)]
+    return max((state["step"] for state in states if state), default=0)
+
+
+def has_result(out: Path, name: str) -> bool:
+    """Return True if a cell was finished, whether or not its folder was moved into place."""
+    return any(is_done(folder) for folder in (out / "cells" / name, *unfinished(out, name)))
 
 
 def unfinished(out: Path, name: str) -> list[Path]:
@@ -128,7 +204,7 @@ def kill_once(
     way: str,
     study: Study,
     place: Place,
-    cells: dict[str, int],
+    cells: dict[str, Counted],
     wanted: Any,
     rng: random.Random,
     seconds: float,
@@ -136,10 +212,12 @@ def kill_once(
     """Kill a study once, run the same command again, and report how it went."""
     workers = 1 if way == "kill -9, worker" else rng.choice(study.workers)
     words = study.words(place.out, workers)
-    log = place.root / "log"
+    log, seen = place.root / "log", place.root / "seen"
     with prepared(way, place) as means:
         command = start(words, log, terminal=way == "closed terminal")
         moment = wait_for_moment(command, place.out, rng, seconds)
+        if moment:
+            keep_checkpoints(place.out, seen)
         remark = disturb(way, command, place, means, rng) if moment else ""
         code = command.wait()
         if command.terminal is not None:
@@ -148,11 +226,13 @@ def kill_once(
     while (orphans := command.members()) and time.monotonic() < deadline:
         time.sleep(0.05)
     left, before = steps_left(place.out, cells), place.taken()
+    taken = place.count() if moment and way in ASKED else {}
+    lost = list_lost(place.out, seen, choose_comparable(way, place.out, cells), taken)
     done = sum(is_done(folder) for folder in place.out.glob("cells/[!.]*"))
     after = start(words, log)
     last = after.wait()
     same = (place.out / "cells").is_dir() and table(place.out).equals(wanted)
-    total = sum(cells.values())
+    total = sum(cell.steps for cell in cells.values())
     return {
         "way": way,
         "moment": moment or "it had ended",
@@ -164,23 +244,25 @@ def kill_once(
         "from its checkpoint": "yes"
         if place.taken() - before == left
         else f"no: {place.taken() - before} for {left}",
+        "lost": ", ".join(lost) or "nothing",
         "same table": "yes" if same and last == 0 else f"no: exit code {last}",
         "left over": ", ".join(leftovers(place, after) + [f"process {pid}" for pid in orphans]) or "nothing",
         "remark": remark,
     }
 
 
-def run_undisturbed(study: Study, place: Place) -> tuple[Any, dict[str, int], float]:
-    """Run a study to its end; return its table, the steps of its cells by name, and its seconds."""
+def run_undisturbed(study: Study, place: Place) -> tuple[Any, dict[str, Counted], float]:
+    """Run a study to its end; return its table, its cells by name, and its seconds."""
     begin = time.monotonic()
     command = start(study.words(place.out, 0), place.root / "log")
     if command.wait() != 0:
         raise RuntimeError((place.root / "log").read_text("utf-8", "replace"))
     seconds = time.monotonic() - begin
     records = [read_newest(folder, []) for folder in place.out.glob("cells/*")]
-    cells = {Path(record["folder"]).name: record["cell"]["steps"] for record in records if record}
-    if place.taken() != sum(cells.values()):
-        raise RuntimeError(f"{place.taken()} steps were taken for {sum(cells.values())}")
+    cells = {Path(record["folder"]).name: count_cell(record) for record in records if record}
+    wanted = {cell.counter: cell.steps for cell in cells.values() if cell.steps}
+    if place.count() != wanted:
+        raise RuntimeError(f"{place.count()} steps were taken for {wanted}")
     return table(place.out), cells, seconds
 
 
@@ -217,7 +299,8 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def is_fault(row: dict[str, Any]) -> bool:
     """Return True if a kill was not survived as it should be."""
-    return (row["same table"], row["from its checkpoint"], row["left over"]) != ("yes", "yes", "nothing")
+    wanted = {"same table": "yes", "from its checkpoint": "yes", "lost": "nothing", "left over": "nothing"}
+    return any(row.get(name, good) != good for name, good in wanted.items())  # earlier files lack "lost"
 
 
 def main() -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dis_bench.records.checkpoint import discard_checkpoint, write_checkpoint
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -20,3 +22,27 @@ def test_ten_kills_are_survived():
     rows = [line for line in done.stdout.splitlines() if line.startswith(("| kill", "| power", "| SIG"))]
     assert len(rows) > 4
     assert "10 kills of 4 cells" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+def test_a_lost_checkpoint_is_a_fault(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import kills
+
+    name, out, seen = "tiny-pairs-seed0-123456789abc", tmp_path / "out", tmp_path / "seen"
+    folder = out / "unfinished" / name
+    folder.mkdir(parents=True)
+    cells = {name: kills.Counted(40, "pairs"), "tiny-fitted-seed0-cba987654321": kills.Counted(0, "fitted")}
+    write_checkpoint(folder, "123456789abc", {"step": 20})
+    kills.keep_checkpoints(out, seen)
+    assert kills.list_lost(out, seen, cells, {}) == []
+    assert kills.list_lost(out, seen, cells, {"pairs": 21}) == []  # the step in flight
+    assert kills.list_lost(out, seen, cells, {"pairs": 22}) == [f"{name}: 20 of 21"]
+    assert kills.list_lost(out, seen, cells, {"pairs": 40}) == []  # it was encoding
+    write_checkpoint(folder, "123456789abc", {"step": 10})
+    assert kills.list_lost(out, seen, cells, {}) == [f"{name}: 10 of 20"]
+    discard_checkpoint(folder)
+    [lost] = kills.list_lost(out, seen, cells, {})
+    row = {"same table": "yes", "from its checkpoint": "yes", "lost": "nothing", "left over": "nothing"}
+    assert not kills.is_fault(row)
+    assert kills.is_fault(row | {"lost": lost})

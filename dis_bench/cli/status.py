@@ -104,7 +104,7 @@ def _describe_time(status: Status) -> Iterator[str]:
 
 
 def _describe_running(one: Running, now: datetime) -> str:
-    if one.steps and one.step >= one.steps:
+    if one.scoring or (one.steps and one.step >= one.steps):
         at = "scoring"
     elif one.step:
         at = f"step {one.step:,}" + (f" of {one.steps:,}" if one.steps else "")

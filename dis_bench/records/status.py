@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from dis_bench.errors import InputError
 from dis_bench.paths import check_path
 from dis_bench.records import claims
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
+from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Owner
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.plans import read_plans
@@ -35,6 +36,9 @@ class Running:
         seconds: seconds since it claimed the cell; None if unknown.
         step: the last step in the cell's log; 0 before the first row.
         steps: steps of its training; None if no plan has the cell.
+        scoring: True if it was trained before, and lacks only scores.
+        folder: the folder of the claim.
+        together: number of cells that the process trains at a time, as a stack.
     """
 
     name: str
@@ -42,10 +46,15 @@ class Running:
     seconds: float | None
     step: int
     steps: int | None
+    scoring: bool
+    folder: Path
+    together: int
 
     @property
     def share(self) -> float:
         """The share of the training that is done."""
+        if self.scoring:
+            return 1.0
         return min(1.0, self.step / self.steps) if self.steps else 0.0
 
 
@@ -55,8 +64,8 @@ class Status:
 
     Attributes:
         planned: cells of all studies that were started, by name.
-        done: cells that have a result.
-        failed: reasons of the cells that failed, by name.
+        done: cells that have a result, and that nobody works on.
+        failed: reasons of the cells that failed, and that nobody works on, by name.
         running: cells that live processes have claimed.
         stopped: cells that nobody works on, and that will go on from a checkpoint.
         left: planned cells that were neither finished nor begun.
@@ -122,12 +131,28 @@ def _find_work(root: Path, status: Status) -> None:
     home = root / "unfinished"
     now = time.time()
     owners = claims.find_owners(home, now=now)
+    done = set(status.done)
+    scoring = {
+        name for name, owner in owners.items() if name in done and not (owner.folder / CURVES).exists()
+    }
+    training = Counter(owner.process for name, owner in owners.items() if name not in scoring)
     for name, owner in sorted(owners.items()):
         since = owner.since()
         kind = status.planned.get(name)
-        seconds = None if since is None else max(0.0, now - since)
-        steps = None if kind is None else kind[2]
-        status.running.append(Running(name, str(owner), seconds, _read_step(owner), steps))
+        status.running.append(
+            Running(
+                name,
+                owner=str(owner),
+                seconds=None if since is None else max(0.0, now - since),
+                step=_read_step(owner),
+                steps=None if kind is None else kind[2],
+                scoring=name in scoring,
+                folder=owner.folder,
+                together=training[owner.process],
+            )
+        )
+    status.done = [name for name in status.done if name not in owners]
+    status.failed = {name: reason for name, reason in status.failed.items() if name not in owners}
     begun = {path.parent.name for path in home.glob(f"*/{CHECKPOINT}")}
     begun |= {path.parent.name.split(".", 2)[-1] for path in home.glob(f"owner.*/{CHECKPOINT}")}
     known = {*status.done, *status.failed, *owners}
@@ -173,14 +198,16 @@ class _Costs:
     def __init__(self, records: list[Record], running: list[Running], planned: Mapping[str, Kind]) -> None:
         found: dict[Kind, list[float]] = defaultdict(list)
         for record in records:
-            seconds = _spent(record)
+            seconds = _spent(record, as_stack=bool(running))
             if seconds is not None and "steps" in record["cell"]:
                 cell = record["cell"]
                 found[cell["dataset"], cell["model"], cell["steps"]].append(seconds)
         for one in running:
             kind = planned.get(one.name)
-            if kind is not None and kind not in found and one.seconds and one.share > 0:
-                found[kind].append(one.seconds / one.share)
+            if kind is not None and kind not in found and not one.scoring:
+                seconds = _measure(one)
+                if seconds is not None:
+                    found[kind].append(seconds)
         self._means = {kind: sum(some) / len(some) for kind, some in found.items()}
 
     def of(self, kind: Kind) -> float | None:
@@ -195,8 +222,29 @@ class _Costs:
         )
 
 
-def _spent(record: Mapping[str, Any]) -> float | None:
+def _spent(record: Mapping[str, Any], as_stack: bool) -> float | None:
+    """Return the seconds that a finished cell took.
+
+    Args:
+        record: its record.
+        as_stack: whether a cell of a stack counts with the seconds of the whole stack, for which it is
+            claimed, rather than with its share.
+    """
     timing = record["timing"]
     if record["status"] != "done" or "train_seconds" not in timing:
         return None
-    return float(timing["train_seconds"]) + float(timing.get("score_seconds", 0.0))
+    cells = record["environment"].get("stack", {}).get("cells", 1) if as_stack else 1
+    return cells * float(timing["train_seconds"]) + float(timing.get("score_seconds", 0.0))
+
+
+def _measure(one: Running) -> float | None:
+    """Estimate the seconds of a whole training from one that is under way; None before its first row.
+
+    The checkpoint has the seconds of all its steps, also of those before it was resumed from.
+    """
+    if not one.steps or not one.share:
+        return None
+    state = read_checkpoint(one.folder, one.name.rpartition("-")[2]) or {}
+    if state.get("step") and state.get("seconds"):
+        return float(one.together * one.steps * state["seconds"] / state["step"])
+    return one.seconds / one.share if one.seconds else None

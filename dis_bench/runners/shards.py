@@ -7,14 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dis_bench.errors import InputError, shown
-from dis_bench.records.cell import Cell
+from dis_bench.records.cell import Cell, hash_identity
 
 MOST_SHARDS = 100_000
 MOST_SEEDS = 10_000
 LARGEST_SEED = 2**31 - 1
 
-_SHARD = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*")
-_RANGE = re.compile(r"\s*(\d{1,19})\s*(?:-\s*(\d{1,19})\s*)?")
+_SHARD = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*")
+_RANGE = re.compile(r"\s*([0-9]{1,19})\s*(?:-\s*([0-9]{1,19})\s*)?")
+_COUNT = re.compile(r"\s*[0-9]{1,19}\s*")
+
+# Fields of a cell that `auto` takes from the machine: the tasks of one study may run on different ones.
+_OF_MACHINE = ("precision", "kernels")
 
 
 class Shard(NamedTuple):
@@ -29,8 +33,17 @@ class Shard(NamedTuple):
     of: int
 
     def choose(self, cells: Iterable[Cell]) -> tuple[Cell, ...]:
-        """Return the cells of this part; the hash of a cell decides, and nothing else."""
-        return tuple(cell for cell in cells if int(cell.hash, 16) % self.of == self.number - 1)
+        """Return the cells of this part, which are the same on every machine.
+
+        A hash of the cell's identity without precision and kernels decides, and nothing else.
+        """
+        return tuple(cell for cell in cells if _hash_anywhere(cell) % self.of == self.number - 1)
+
+
+def _hash_anywhere(cell: Cell) -> int:
+    """Return a hash of a cell that does not depend on the machine that planned it."""
+    identity = {name: value for name, value in cell.identity.items() if name not in _OF_MACHINE}
+    return int(hash_identity(identity), 16)
 
 
 def read_shard(given: Any) -> Shard:
@@ -59,7 +72,7 @@ def list_seeds(given: Any) -> tuple[int, ...]:
     Raises:
         InputError: it names none, or one of them twice.
     """
-    if isinstance(given, str) and given.strip().isdigit():
+    if isinstance(given, str) and _COUNT.fullmatch(given):
         given = int(given)
     if isinstance(given, int) and not isinstance(given, bool):
         _check_count(given)

@@ -32,20 +32,21 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 def stopped_by_signals() -> Iterator[None]:
     """Let schedulers, ``kill`` and a closed terminal stop the block like Ctrl-C.
 
-    The first signal of a scheduler raises :class:`Preempted`; later ones do not disturb the clean-up.
+    The first signal raises :class:`Preempted` if it is a scheduler's, and otherwise KeyboardInterrupt. Later
+    ones do not disturb the clean-up: a terminal that closes sends several.
     """
     before = {number: signal.getsignal(number) for number in STOPS if number != signal.SIGINT}
     asked: list[int] = []
 
-    def preempt(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         if not asked:
             asked.append(number)
-            raise Preempted
+            raise Preempted if number in SCHEDULER_STOPS else KeyboardInterrupt
 
     # A signal ignored under nohup stays ignored; only the main thread may set handlers.
     handled = {number: old for number, old in before.items() if old is not signal.SIG_IGN and _is_main()}
     for number in handled:
-        signal.signal(number, preempt if number in SCHEDULER_STOPS else signal.default_int_handler)
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -57,15 +58,16 @@ def stopped_by_signals() -> Iterator[None]:
 def delaying_stops() -> Iterator[Callable[[], None]]:
     """Delay requests to stop in this block until the yielded function is called.
 
-    A second request of the same kind is not delayed.
+    A second Ctrl-C is not delayed, as somebody is waiting. Other signals may come twice by themselves.
     """
     handlers = {number: signal.getsignal(number) for number in STOPS} if _is_main() else {}
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if number in asked:
+        if number not in asked:
+            asked.append(number)
+        elif number == signal.SIGINT:
             heed(number, frame)
-        asked.append(number)
 
     def heed(number: int, frame: FrameType | None = None) -> None:
         handler: Any = handlers[signal.Signals(number)]

@@ -11,6 +11,7 @@ import pytest
 from dis_bench.cli.main import main
 from dis_bench.cli.status import describe_status
 from dis_bench.errors import InputError
+from dis_bench.records.checkpoint import write_checkpoint
 from dis_bench.records.plans import read_plans, write_plan
 from dis_bench.records.status import read_status
 from dis_bench.records.store import Store
@@ -72,6 +73,55 @@ def test_the_lines_say_who_is_at_work_since_when_and_how_long_it_will_take(store
     assert f"{CELLS[2].folder}: the loss is not finite at step 7" in text
     assert "time to go: about 6 min, with 1 at a time as now." in text
     assert CELLS[5].folder not in text
+
+
+def begin(claim, step, seconds):
+    """Let a claimed cell be at a step, some seconds after it was claimed."""
+    (claim.folder / "training.csv").write_text(f"step,loss\n{step},8\n")
+    then = time.time() - seconds
+    os.utime(claim.folder / "claimed", (then, then))
+
+
+def test_the_time_of_a_stack_is_that_of_all_its_cells(tmp_path):
+    store = Store(tmp_path)
+    cells = [dataclasses.replace(CELL, seed=seed, steps=1000) for seed in range(13)]
+    write_plan(store.root, cells, "dis-bench run")
+    put(store, cells[0], timing={"train_seconds": 36.0}, environment={"stack": {"cells": 4}})
+    claims = [store.claim(cell) for cell in cells[1:5]]
+    for claim in claims:
+        begin(claim, 500, 72)
+    # Half of a stack of 144 seconds, and two more of them.
+    assert read_status(store.root).seconds == pytest.approx(72 + 2 * 144, abs=5)
+    for claim in claims:
+        claim.release()
+    # Nothing runs: twelve shares of 36 seconds.
+    assert read_status(store.root).seconds == pytest.approx(12 * 36)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_steps_before_a_cell_was_resumed_took_time_too(count, tmp_path):
+    store = Store(tmp_path)
+    write_plan(store.root, CELLS[:count], "dis-bench run")
+    claims = [store.claim(cell) for cell in CELLS[:count]]
+    for cell, claim in zip(CELLS, claims, strict=False):
+        write_checkpoint(claim.folder, cell.hash, {"step": 500, "seconds": 600.0 / count})  # its share
+        begin(claim, 500, 60)
+    assert read_status(store.root).seconds == pytest.approx(600, abs=5)
+    for claim in claims:
+        claim.release()
+
+
+def test_a_cell_that_is_trained_or_scored_again_counts_once(store):
+    with store.claim(CELLS[2]), store.claim(CELLS[0]) as scoring:
+        status = read_status(store.root)
+        lines = [*describe_status(status, everything=False, now=datetime.now())]
+        assert lines[0] == "6 cells: 1 done, 2 running, 1 stopped with a checkpoint, 2 left."
+        assert f"  {CELLS[0].folder}: scoring, by process {os.getpid()}" in "\n".join(lines)
+        # A cell to train anew, one to go on with and two more, of 100 seconds each; the scoring takes none.
+        assert status.seconds == pytest.approx(400 / 2)
+        begin(scoring, 500, 60)  # with --rerun always
+        assert read_status(store.root).seconds == pytest.approx(450 / 2)
+    assert read_status(store.root).done == [cell.folder for cell in CELLS[:2]]
 
 
 def test_the_claims_of_dead_processes_are_no_work(store):

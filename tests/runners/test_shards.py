@@ -27,8 +27,21 @@ def test_a_cell_stays_in_its_part_when_the_study_grows():
         assert few == more & {*small.cells}
 
 
+def test_a_cell_is_in_the_same_part_on_machines_that_compute_otherwise():
+    plan = dataclasses.replace(TINY, precision="fp32", kernels="torch", betas=[1, 2, 4, 8], seeds=5).plan()
+    other = [dataclasses.replace(cell, precision="bf16", kernels="compiled") for cell in plan.cells]
+    assert {cell.hash for cell in other}.isdisjoint(cell.hash for cell in plan.cells)
+    for number in range(1, 9):
+        part = read_shard(f"{number}/8")
+        here, there = part.choose(plan.cells), part.choose(other)
+        assert [(cell.model, cell.given, cell.seed) for cell in here] == [
+            (cell.model, cell.given, cell.seed) for cell in there
+        ]
+
+
 @pytest.mark.parametrize(
-    "given", ["0/3", "4/3", "1", "1/0", "a/b", "-1/3", "1/3/5", "1/200000", 3, None, "", "1.5/3"]
+    "given",
+    ["\u0663/\u0663", "0/3", "4/3", "1", "1/0", "a/b", "-1/3", "1/3/5", "1/200000", 3, None, "", "1.5/3"],
 )
 def test_a_part_that_does_not_exist_is_refused(given):
     with pytest.raises(InputError, match=r"shard must be i/N, such as 3/8, with i from 1 to N"):
@@ -83,6 +96,10 @@ def test_seeds(given, seeds):
         ("0-10000", "seeds must be at most 10,000"),
         (10**9, "seeds must be at most 10,000"),
         ("0-99999999999", "seeds must be at most 10,000"),
+        ("\u00b2", "seeds must be a number of seeds"),
+        ("\u0663", "seeds must be a number of seeds"),
+        ("0-\u0663", "seeds must be a number of seeds"),
+        ("9" * 5000, "seeds must be a number of seeds"),
         ("4294967296,1", "a seed must be between 0 and 2,147,483,647"),
     ],
 )

@@ -51,6 +51,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
         WorkerDied: workers die as they start; the training was completed, and only scores are missing.
     """
     training = dataclasses.replace(pipeline, metrics={})
+    given = {job.cell: job for job in jobs}  # what is scored are other jobs, which callers do not know
     with Scoring(pipeline, workers, watch) as scoring:
 
         def emit(event: Any) -> None:
@@ -63,8 +64,8 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record
-            yield from scoring.take()
-        yield from scoring.finish()
+            yield from ((given[job.cell], record) for job, record in scoring.take())
+        yield from ((given[job.cell], record) for job, record in scoring.finish())
 
 
 class Scoring:

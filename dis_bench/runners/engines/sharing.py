@@ -32,22 +32,23 @@ def share_jobs(jobs: Sequence[Job], pipeline: Pipeline, run: Engine, wait: Calla
         for job, record in run(jobs):
             if record is not None:
                 yield job, record
-            elif tries[job] == MOST_TRIES:  # a file system on which claims do not last
+            elif tries[job] >= MOST_TRIES:  # a file system on which claims do not last
                 lost = claims.ClaimLost(f"'{pipeline.store.unfinished}' does not keep folders")
                 yield job, pipeline.describe_failure(job.cell, lost)
             else:
-                tries[job] += 1
                 held.append(job)
-        jobs = yield from _wait(held, pipeline, wait)
+        free, held = yield from _wait(held, pipeline, wait)
+        tries.update(free)  # another run may hold the rest for as long as it likes
+        jobs = free + held
 
 
 def _wait(
     held: list[Job], pipeline: Pipeline, wait: Callable[[int], None]
-) -> Generator[tuple[Job, Record], None, list[Job]]:
+) -> Generator[tuple[Job, Record], None, tuple[list[Job], list[Job]]]:
     """Yield the cells that other runs finish, until some of the rest are unclaimed.
 
     Returns:
-        The jobs that are still to do, the unclaimed ones first.
+        The jobs that are still to do: the unclaimed ones, and those that other runs have.
     """
     free: list[Job] = []
     while held and not free:
@@ -62,4 +63,4 @@ def _wait(
         if held and not free:
             wait(len(held))
             time.sleep(WAIT_SECONDS)
-    return free + held
+    return free, held

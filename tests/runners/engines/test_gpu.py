@@ -96,6 +96,15 @@ def test_what_is_done_is_not_done_again_and_more_seeds_are(tmp_path):
     assert before.items() <= {path: path.read_bytes() for path in tmp_path.glob("cells/*/*")}.items()
 
 
+def test_jobs_are_returned_as_they_were_given(tmp_path):
+    store = Store(tmp_path)
+    jobs = choose_jobs(TINY.plan(), store, "missing")
+    pipeline = build_pipeline(TINY.plan(), store, "")
+    ended = [*gpu.run_stacks(jobs, pipeline, workers=0, watch=lambda event: None)]
+    assert {job for job, _ in ended} == {*jobs}
+    assert [list(record["scores"]) for _, record in ended] == [["mean_code"]] * 4
+
+
 def test_always_does_all_again(tmp_path):
     first = run(TINY, tmp_path)
     second = run(TINY, tmp_path, rerun="always")

@@ -160,6 +160,15 @@ def test_held_cells_of_a_stack_are_left_out_of_it(tmp_path):
     assert seen.waits == [2]
 
 
+def test_cells_that_another_run_holds_for_many_rounds_do_not_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr(sharing, "MOST_TRIES", 1)
+    claims = [hold(Store(tmp_path), cell) for cell in TINY.plan().cells]
+    seen = Seen(*(claim.release for claim in claims))  # one cell a round
+    table = run_study(TINY, tmp_path, workers=0, watcher=seen)
+    assert table["status"].tolist() == ["done"] * 4
+    assert seen.waits == [4, 3, 2, 1]
+
+
 def test_claims_that_do_not_last_end_in_a_failure_and_not_in_a_loop(tmp_path, monkeypatch):
     monkeypatch.setattr(Store, "claim", lambda store, cell: None)
     monkeypatch.setattr(sharing, "MOST_TRIES", 3)

@@ -122,16 +122,23 @@ class Carrier:
                 write_files(aside, outcome.left)
 
     def put_back(self, job: Job, outcome: Outcome) -> None:
-        """Keep the files of a cell that was stopped, and release it."""
+        """Keep the files of a cell that was stopped, and release it.
+
+        A cell that was trained in a stack, and stopped before it was scored, is put into the store.
+        """
         claim = self._claims.pop(job, None)
         if claim is None:
             return
         try:
             claim.check()
+            if outcome.files and not job.scores_only:
+                with claim:
+                    self._place(job, claim, outcome)
+                return
             self._write_events(job, outcome)
             write_files(claim.folder, outcome.left)
             claim.release(keep=True if outcome.left else None)
-        except (OSError, ClaimLost):
+        except (OSError, ClaimLost, NotPlaced):
             claim.release()
 
     def _write_events(self, job: Job, outcome: Outcome) -> None:

@@ -332,12 +332,13 @@ def test_a_task_can_be_a_stack(cluster, tmp_path):
             "seeds": 2,
             "batch_size": 4,
             "latent_size": 3,
-            "metrics": [],
+            "metrics": ["tests.tiny:mean_code"],
             "precision": "fp32",
         },
     )
     table = run_on(cluster, study, tmp_path / "out", stack=True, workers=2)
     assert list(table["status"]) == ["done"] * 4
+    assert table["mean_code"].notna().all()
     stacks = {
         json.loads(path.read_text("utf-8"))["environment"]["stack"]["cells"]
         for path in (tmp_path / "out").glob("cells/*/record.json")
