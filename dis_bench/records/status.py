@@ -238,7 +238,7 @@ def _spent(record: Mapping[str, Any], as_stack: bool) -> float | None:
 
 
 def _measure(one: Running) -> float | None:
-    """Estimate the seconds of a whole training from one that is under way; None before its first row.
+    """Estimate the seconds of a training that is under way; None before a row.
 
     The checkpoint has the seconds of all its steps, also of those before it was resumed from.
     """
