@@ -418,15 +418,13 @@ def test_an_animation_runs_through_every_latent(report):
         assert animation.n_frames == 20
 
 
-AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
 @pytest.mark.parametrize("is_alone", [False, True])
 def test_axe_finds_nothing_serious(report, open_page, is_alone, width, scheme):
     path = next((report.parent / "play").glob("*.html")) if is_alone else report
     page = settle(open_page(path, width=width, scheme=scheme))
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -81,6 +81,13 @@ def test_rows_of_printed_tables_are_marked_and_never_bold(reports):
     latex = reports[1].files["table.tex"].decode()
     assert r"\emph{0.059" in latex
     assert "published figures: not measured here" in latex
+    assert r"\caption{Measured rows: mean $\pm$ standard deviation over $n$ seeds" in latex
+    caption = latex[latex.index(r"\caption") :]
+    for name in SOURCES:
+        assert (
+            f"{{[}}{name}{{]}}: its figures are " in caption or f"{{[}}{name}{{]}}, Table" in caption
+        )  # with its statistic and spread
+    assert r"its figures are the mean of its runs; the standard deviation follows $\pm$." in caption
 
 
 def test_the_page_says_what_differs(reports):
