@@ -235,6 +235,11 @@ def test_a_factor_that_a_model_lost_is_said_and_moves_in_the_other_only(page):
     slider.fill("3")
     assert np.abs(read_image(page, 0) - before[0]).max() > 1
     assert (read_image(page, 1) == before[1]).all()
+    assert slider.get_attribute("aria-valuetext").endswith(" standard deviations")
+    page.evaluate("() => { play.panels[0].model.cell.kl = null; }")  # without a prior
+    slider.fill("1")
+    settle(page)
+    assert slider.get_attribute("aria-valuetext").endswith(" sixths of the range")
 
 
 def test_models_without_common_factors_are_not_in_step(page):

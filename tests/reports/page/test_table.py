@@ -111,9 +111,13 @@ def test_ranks_follow_the_ordering_rule(page, many, name, head, sign):
     assert column(page, "rank") == [expected[row] for row in rows]
     assert len(set(expected)) > 2
     assert DASH in expected
+    lacking = "" if name == "mig" else "1 has no value, "  # a model that reconstructs nothing
+    assert f"Without a rank ({DASH}): {lacking}1 has fewer than {MIN_SEEDS} seeds." in page.inner_text(
+        ".status"
+    )
     page.get_by_label("filter").fill("few")
     assert "rank" not in texts(page, ".live thead th")  # none can be judged
-    assert f"None has the {MIN_SEEDS} seeds that a rank needs" in page.inner_text(".status")
+    assert f"None has a rank: 1 has fewer than {MIN_SEEDS} seeds." in page.inner_text(".status")
     page.get_by_label("filter").fill("")
     sort(page, "kl")  # no direction is better: sorted, without ranks
     assert "rank" not in texts(page, ".live thead th")
