@@ -415,6 +415,14 @@ def test_pages_of_cells_are_escaped_and_whole(report):
         assert len(data["play"]["cells"]) == 1
 
 
+def test_one_model_to_play_with_is_not_called_two(report, tmp_path):
+    assert "see what two models make of it" in report.read_text("utf-8")
+    write_played(tmp_path / "one", betas=[4], seeds=[0])
+    page = write_report(tmp_path / "one", tmp_path / "report").read_text("utf-8")
+    assert "see what the model makes of it" in page
+    assert "In step, the other model" not in page
+
+
 def test_an_animation_runs_through_every_latent(report):
     paths = sorted((report.parent / "play").glob("*.webp"))
     assert len(paths) == 6

@@ -100,6 +100,13 @@ def test_the_page_says_what_differs(reports):
     assert 'class="published"' not in reports[0].files["index.html"].decode()
 
 
+def test_values_of_a_published_dial_have_its_name_on_the_page(tmp_path):
+    folder = write_study(tmp_path, betas=[1, 4], seeds=[0], pictures=False)
+    page = build_report(folder, SOURCES).files["index.html"].decode()
+    assert "[higgins2017] <small>β = 4</small>" in page
+    assert "[cfasl2024] <small>β one of 1, 2, 4, 6</small>" in page
+
+
 def test_only_rows_of_the_dataset_and_of_measured_scores_are_shown(study, tabulated):
     study(dataset="shapes3d")
     settings, _, quantities = tabulated(study())
