@@ -13,7 +13,7 @@ from dis_bench.records.columns import split_images
 from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
-from dis_bench.reports.headline import say_untrained
+from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
@@ -199,17 +199,17 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
         counts = " and ".join(f"{count:,}" for count in steps)
         stepless = dict.fromkeys(name for setting in settings for name in list_stepless(setting))
         elsewhere = dict.fromkeys(name for setting in settings for name in find_elsewhere(setting))
-        untrained = "".join(f" {sentence}" for sentence in say_untrained([*stepless], [*elsewhere]))
+        apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
         most = "at most " if any(setting.may_stop for setting in settings) else ""
         yield (
             f"Training ran for {most}{counts} steps, fewer than the {PUBLISHED_STEPS:,} of the "
             "published study (Locatello et al. 2019): losses and scores may still be changing, and are not "
-            f"comparable with its figures.{untrained}"
+            f"comparable with its figures.{apart}"
         )
 
 
 def _stops(settings: list[Setting]) -> Iterator[str]:
-    """Yield a sentence on trainings that ended early, or kept the weights of an earlier step."""
+    """Yield a sentence on trainings that ended early, or kept earlier weights."""
     records = {hash_: record for setting in settings for hash_, record in setting.records.items()}
     ended = [r for r in records.values() if r["status"] == "done" and "stopped_at" in r.get("adapted", {})]
     stopped = [r["adapted"]["stopped_at"] for r in ended]

@@ -108,8 +108,8 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
     names = [str(name) for name in finished["model_name"].unique()]
     elsewhere = [name for name in names if name in find_elsewhere(setting)]
     when = "Trained elsewhere" if elsewhere == names else say_when(setting.steps, setting.may_stop)
-    untrained = [] if elsewhere == names else say_untrained(list_stepless(setting), elsewhere)
-    whole, along = _write_answers(finished, quantities, untrained)
+    apart = [] if elsewhere == names else say_without_steps(list_stepless(setting), elsewhere)
+    whole, along = _write_answers(finished, quantities, apart)
     several = finished["model_name"].nunique() > 1
     best = find_best_models(finished, quantities) if several else []
     against = compare_with_baselines(setting, finished, quantities) if several else []
@@ -129,7 +129,7 @@ def _answer(question: str, summary: str, listed: list[str]) -> Headline:
     return Headline(question, [summary], listed=tuple(listed))
 
 
-def say_untrained(stepless: list[str], elsewhere: list[str]) -> list[str]:
+def say_without_steps(stepless: list[str], elsewhere: list[str]) -> list[str]:
     """Say which models the number of steps does not hold for."""
     sentences = []
     if stepless:
@@ -156,11 +156,11 @@ def say_when(steps: int | None, is_most: bool = False) -> str:
 
 
 def _write_answers(
-    finished: pd.DataFrame, quantities: list[Quantity], untrained: list[str]
+    finished: pd.DataFrame, quantities: list[Quantity], apart: list[str]
 ) -> tuple[list[Headline], list[Headline]]:
     """Write the answers for the setting as a whole, and along its dials.
 
-    Their first sentences lack the number of steps; ``untrained`` says for which models it does not hold.
+    Their first sentences lack the number of steps; ``apart`` says for which models it does not hold.
     """
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
@@ -172,9 +172,9 @@ def _write_answers(
         answers[-1].sentences.append(_count_left_out(len(turned), len(answers) + len(rest), lead))
     compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
     if not turned and not (compared and finished["model_name"].duplicated().any()):
-        return [Headline("", [*_describe_without_dials(finished, quantities), *untrained])], []
+        return [Headline("", [*_describe_without_dials(finished, quantities), *apart])], []
     if compared:
-        compared += untrained
+        compared += apart
     if rest:
         effects = (
             "dial of 1 more model has this effect"

@@ -139,7 +139,7 @@ def name_saturated(compared: list[AgainstBaselines]) -> dict[str, str]:
 
 
 def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
-    """Say which scores baselines saturate, and in which no model is better than they are.
+    """Say which scores baselines saturate, and in which no model is better.
 
     Returns:
         A summary that continues a sentence, and further sentences.

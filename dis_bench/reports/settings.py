@@ -74,7 +74,7 @@ class Setting:
 
     @property
     def may_stop(self) -> bool:
-        """True if its trainings may end early, so that its steps are the most that they take."""
+        """True if its trainings may end early: ``steps`` are then the most."""
         return may_stop(self.cell)
 
     @property
@@ -174,9 +174,10 @@ def may_stop(cell: Mapping[str, Any]) -> bool:
 
 
 def find_elsewhere(setting: Setting) -> dict[str, dict[str, Any]]:
-    """Find the encoders that were trained elsewhere: an identity of each, by label of its model.
+    """Find the encoders that were trained elsewhere, beside cells trained here.
 
-    There are none in a setting of nothing else.
+    Returns:
+        An identity of each, by the label of its model; nothing in a setting of encoders alone.
     """
     if setting.steps is None:
         return {}

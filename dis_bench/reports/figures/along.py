@@ -8,7 +8,7 @@ from dis_bench.reports.curves import describe_measure, list_measures, read_curve
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.plots import draw_scores_along, draw_training
 from dis_bench.reports.figures.words import caption_anchors, join_words
-from dis_bench.reports.headline import lead_score, say_untrained
+from dis_bench.reports.headline import lead_score, say_without_steps
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
 
@@ -98,6 +98,6 @@ def _caption_measures(measures: list[str]) -> str:
 
 
 def _caption_stepless(setting: Setting) -> str:
-    """Say which models have no curve because they take no steps, or were trained elsewhere."""
-    untrained = say_untrained(list_stepless(setting), [*find_elsewhere(setting)])
-    return "".join(f" {sentence}" for sentence in untrained)
+    """Say which models have no curve: those that took no steps here."""
+    apart = say_without_steps(list_stepless(setting), [*find_elsewhere(setting)])
+    return "".join(f" {sentence}" for sentence in apart)
