@@ -13,10 +13,11 @@ from dis_bench.records.columns import split_images
 from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import plugins
 from dis_bench.reports.declared import Declared
+from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
-from dis_bench.reports.settings import Setting, list_stepless, split_settings
+from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ def find_caveats(
         *_changed_protocols(settings),
         *_seeds(settings),
         *_budgets(settings),
+        *_stops(settings),
         *_mixtures(settings, records),
         *_sources(settings, declared),
         *_ceilings(settings, declared),
@@ -161,23 +163,32 @@ def _list_changes(metric: str, used: dict[str, Any]) -> list[str]:
 
 
 def _seeds(settings: list[Setting]) -> Iterator[str]:
-    counts = [int(n) for setting in settings for n in setting.done.groupby("label").size()]
+    # by its cells, as one that takes no steps may belong to several settings
+    found = {
+        frozenset(cells): len(cells)
+        for setting in settings
+        for _, cells in setting.done.groupby("label")["hash"]
+    }
+    counts = list(found.values())
     if not counts:
         return
-    fewest = min(counts)
     if max(counts) == 1:
         yield "Every configuration has one seed: the spread over seeds is unknown, no ordering is claimed."
-    elif fewest < MIN_SEEDS:
+    elif min(counts) < MIN_SEEDS:
         few = sum(count < MIN_SEEDS for count in counts)
         yield (
             f"{few} of {len(counts)} configurations {'has' if few == 1 else 'have'} fewer than {MIN_SEEDS} "
             "finished seeds: no ordering is claimed that involves them."
         )
-    elif fewest < FEW_SEEDS:
+    judged = [count for count in counts if count >= MIN_SEEDS]
+    fewest = min(judged, default=FEW_SEEDS)
+    if fewest < FEW_SEEDS:
+        more = " or more" if max(judged) > fewest else ""
         yield (
-            f"The spread is that of {fewest} seeds, which is a rough estimate: with {fewest} seeds each, two "
-            f"configurations that do not differ pass the ordering rule in about {chance(fewest):.0%} of "
-            "comparisons (normal scores of equal variance), and this page makes many comparisons."
+            f"The spread is that of {fewest} seeds{more}, which is a rough estimate: with {fewest} seeds "
+            f"each, two configurations that do not differ pass the ordering rule in about "
+            f"{chance(fewest):.0%} of comparisons (normal scores of equal variance), and this page makes "
+            "many comparisons."
         )
 
 
@@ -187,12 +198,35 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
     if steps:
         counts = " and ".join(f"{count:,}" for count in steps)
         stepless = dict.fromkeys(name for setting in settings for name in list_stepless(setting))
-        take = f" {', '.join(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps."
+        elsewhere = dict.fromkeys(name for setting in settings for name in find_elsewhere(setting))
+        apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
+        most = "at most " if any(setting.may_stop for setting in settings) else ""
         yield (
-            f"Training ran for {counts} steps, fewer than the {PUBLISHED_STEPS:,} of the published study "
-            "(Locatello et al. 2019): losses and scores may still be changing, and are not comparable with "
-            f"its figures.{take if stepless else ''}"
+            f"Training ran for {most}{counts} steps, fewer than the {PUBLISHED_STEPS:,} of the "
+            "published study (Locatello et al. 2019): losses and scores may still be changing, and are not "
+            f"comparable with its figures.{apart}"
         )
+
+
+def _stops(settings: list[Setting]) -> Iterator[str]:
+    """Yield a sentence on trainings that ended early, or kept earlier weights."""
+    records = {hash_: record for setting in settings for hash_, record in setting.records.items()}
+    ended = [r for r in records.values() if r["status"] == "done" and "stopped_at" in r.get("adapted", {})]
+    stopped = [r["adapted"]["stopped_at"] for r in ended]
+    scored = [r["adapted"].get("scored_at", r["adapted"]["stopped_at"]) for r in ended]
+    fewer = sum(at < r["cell"]["steps"] for at, r in zip(scored, ended, strict=True))
+    if fewer:
+        early = sum(at < r["cell"]["steps"] for at, r in zip(stopped, ended, strict=True))
+        yield (
+            f"With --early-stop, trainings took {_range(stopped)} steps ({early} of {len(ended)} ended "
+            f"early). The weights that are scored are those after {_range(scored)} steps, when the "
+            "reconstruction of held-out images was best."
+        )
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, c
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.saturation import compare_with_baselines, say_baselines
 from dis_bench.reports.selection import rank_series
-from dis_bench.reports.settings import Setting, list_stepless
+from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +105,11 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
         failed = "the only one" if count == 1 else f"all {count}"
         return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
-    when = say_when(setting.steps)
-    whole, along = _write_answers(finished, quantities, list_stepless(setting))
+    names = [str(name) for name in finished["model_name"].unique()]
+    elsewhere = [name for name in names if name in find_elsewhere(setting)]
+    when = "Trained elsewhere" if elsewhere == names else say_when(setting.steps, setting.may_stop)
+    apart = [] if elsewhere == names else say_without_steps(list_stepless(setting), elsewhere)
+    whole, along = _write_answers(finished, quantities, apart)
     several = finished["model_name"].nunique() > 1
     best = find_best_models(finished, quantities) if several else []
     against = compare_with_baselines(setting, finished, quantities) if several else []
@@ -126,22 +129,38 @@ def _answer(question: str, summary: str, listed: list[str]) -> Headline:
     return Headline(question, [summary], listed=tuple(listed))
 
 
-def say_when(steps: int | None) -> str:
-    """Return the training time: ``After 1,200 of the published 300,000 steps``."""
+def say_without_steps(stepless: list[str], elsewhere: list[str]) -> list[str]:
+    """Say which models the number of steps does not hold for."""
+    sentences = []
+    if stepless:
+        sentences.append(f"{join_words(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps.")
+    if elsewhere:
+        were = "were" if len(elsewhere) > 1 else "was"
+        sentences.append(f"{join_words(elsewhere)} {were} trained elsewhere.")
+    return sentences
+
+
+def say_when(steps: int | None, is_most: bool = False) -> str:
+    """Return the training time: ``After 1,200 of the published 300,000 steps``.
+
+    Args:
+        steps: the number of steps; None for encoders trained elsewhere.
+        is_most: whether some trainings may have taken fewer.
+    """
     if steps is None:
         return "Trained elsewhere"
     if steps == 0:
         return "Without training steps"
     published = f" of the published {PUBLISHED_STEPS:,}" if steps < PUBLISHED_STEPS else ""
-    return f"After {steps:,}{published} steps"
+    return f"After {'at most ' if is_most else ''}{steps:,}{published} steps"
 
 
 def _write_answers(
-    finished: pd.DataFrame, quantities: list[Quantity], stepless: list[str]
+    finished: pd.DataFrame, quantities: list[Quantity], apart: list[str]
 ) -> tuple[list[Headline], list[Headline]]:
     """Write the answers for the setting as a whole, and along its dials.
 
-    Their first sentences lack the number of steps.
+    Their first sentences lack the number of steps; ``apart`` says for which models it does not hold.
     """
     lead = lead_score(quantities)
     turned = [rows for _, rows in finished.groupby("series", sort=False) if rows["level"].nunique() > 1]
@@ -153,10 +172,9 @@ def _write_answers(
         answers[-1].sentences.append(_count_left_out(len(turned), len(answers) + len(rest), lead))
     compared = _compare_models(finished, lead, quantities) if finished["model_name"].nunique() > 1 else []
     if not turned and not (compared and finished["model_name"].duplicated().any()):
-        return [Headline("", _describe_without_dials(finished, quantities))], []
-    if compared and stepless:
-        takes = "take" if len(stepless) > 1 else "takes"
-        compared.append(f"{join_words(stepless)} {takes} no steps.")
+        return [Headline("", [*_describe_without_dials(finished, quantities), *apart])], []
+    if compared:
+        compared += apart
     if rest:
         effects = (
             "dial of 1 more model has this effect"
@@ -269,18 +287,25 @@ def _sentences(
 
 def _say_named(named: list[Contrast]) -> str:
     """Write the continuation of "raising β from 1 to 10" in the first sentence."""
-    seeds = _count_seeds(named[0])
-    changes = " and ".join(f"{contrast.quantity.label} by {_with_unit(contrast)}" for contrast in named)
+    counts = [f" ({_count_seeds(contrast)})" for contrast in named]
+    is_shared = len(set(counts)) == 1
+    seeds, own = (counts[0], [""] * len(named)) if is_shared else ("", counts)  # each its own if they differ
+    changes = " and ".join(
+        f"{contrast.quantity.label} by {_with_unit(contrast)}{n}"
+        for contrast, n in zip(named, own, strict=True)
+    )
     if any(min(contrast.low.n, contrast.high.n) < MIN_SEEDS for contrast in named):
-        return f"changes {changes} ({seeds}): too few seeds, no ordering claimed."
-    claimed = " and ".join(_say(contrast) for contrast in named if contrast.change.claimed)
-    noise = [contrast for contrast in named if not contrast.change.claimed]
+        return f"changes {changes}{seeds}: too few seeds, no ordering claimed."
+    pairs = list(zip(named, own, strict=True))
+    claimed = " and ".join(f"{_say(contrast)}{n}" for contrast, n in pairs if contrast.change.claimed)
+    noise = [(contrast, n) for contrast, n in pairs if not contrast.change.claimed]
     if not noise:
-        return f"{claimed} ({seeds})."
+        return f"{claimed}{seeds}."
     if not claimed:
-        return f"changes {changes} ({seeds}): within the spread over seeds, no ordering claimed."
-    rest = f"{noise[0].quantity.label} changes by {_with_unit(noise[0])}"
-    return f"{claimed} ({seeds}); {rest}, within the spread over seeds: no ordering claimed."
+        return f"changes {changes}{seeds}: within the spread over seeds, no ordering claimed."
+    [(other, n)] = noise
+    rest = f"{other.quantity.label} changes by {_with_unit(other)}{n}"
+    return f"{claimed}{seeds}; {rest}, within the spread over seeds: no ordering claimed."
 
 
 def _say(contrast: Contrast) -> str:
@@ -347,9 +372,15 @@ def _describe_without_dials(table: pd.DataFrame, quantities: list[Quantity]) -> 
         return ["nothing was measured that could be compared."]
     if len(table) == 1:
         row = table.iloc[0]
-        values = " and ".join(f"{q.label} {_value(Sample.of(row, q), q)}" for q in told)
-        seeds = "1 seed" if row["n"] == 1 else f"{row['n']} seeds"
-        return [f"{row['label']} reaches {values} ({seeds}). One configuration: nothing to compare."]
+        samples = [(q, Sample.of(row, q)) for q in told]
+        counts = ["1 seed" if sample.n == 1 else f"{sample.n} seeds" for _, sample in samples]
+        is_shared = len(set(counts)) == 1
+        values = " and ".join(
+            f"{q.label} {_value(sample, q)}{'' if is_shared else f' ({count})'}"
+            for (q, sample), count in zip(samples, counts, strict=True)
+        )
+        seeds = f" ({counts[0]})" if is_shared else ""
+        return [f"{row['label']} reaches {values}{seeds}. One configuration: nothing to compare."]
     return [_say_best("The" if number else "the", table, q) for number, q in enumerate(told)]
 
 

@@ -32,6 +32,7 @@ class Quantity:
         summary: one line, if the metric declares one.
         short: the label for the heading of a narrow column; empty if it is the same.
         leads: whether it takes precedence in the first sentence.
+        is_ordered: False if its values are in no ordering and no figure.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Quantity:
     summary: str = ""
     short: str = ""
     leads: bool = False
+    is_ordered: bool = True
 
     @property
     def heading(self) -> str:

@@ -45,8 +45,8 @@ class AgainstBaselines:
         ends: the ends of its scale; None if they are unknown.
         baselines: the best configuration of each baseline and its values, the best first.
         best: the best configuration of the other models and its values; None if there is none.
-        verdict: by the ordering rule, ``above`` if it is better than every baseline with enough seeds,
-            ``below`` if the best of these is better than it, else empty.
+        verdict: by the ordering rule, ``better`` if it is better than every baseline with enough seeds,
+            ``worse`` if the best of these is better than it, else empty.
     """
 
     score: Quantity
@@ -59,6 +59,11 @@ class AgainstBaselines:
     def judged(self) -> list[tuple[str, Sample]]:
         """Return the baselines with enough seeds for the ordering rule, the best first."""
         return [(label, sample) for label, sample in self.baselines if sample.n >= MIN_SEEDS]
+
+    @property
+    def unjudged(self) -> list[tuple[str, Sample]]:
+        """Return the baselines with too few seeds for the ordering rule, the best first."""
+        return [(label, sample) for label, sample in self.baselines if sample.n < MIN_SEEDS]
 
     @property
     def saturating(self) -> list[tuple[str, Sample]]:
@@ -115,8 +120,8 @@ def _judge(one: AgainstBaselines) -> str:
         return ""
     best, baselines = one.best[1], [sample for _, sample in one.judged]
     if all(_is_better(best, baseline, one.score) for baseline in baselines):
-        return "above"
-    return "below" if _is_better(baselines[0], best, one.score) else ""
+        return "better"
+    return "worse" if _is_better(baselines[0], best, one.score) else ""
 
 
 def _is_better(sample: Sample, other: Sample, score: Quantity) -> bool:
@@ -134,7 +139,7 @@ def name_saturated(compared: list[AgainstBaselines]) -> dict[str, str]:
 
 
 def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
-    """Say which scores baselines saturate, and in which no model is above them.
+    """Say which scores baselines saturate, and in which no model is better.
 
     Returns:
         A summary that continues a sentence, and further sentences.
@@ -142,22 +147,27 @@ def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
     saturated = [one for one in compared if one.saturating]
     known = [one for one in compared if one.ends is not None]
     named = [one.score.label for one in saturated]
-    share = f"{SATURATED:.0%} of the way from noise to a perfect code"
     if saturated:
         verb = "is" if len(saturated) == 1 else "are"
-        summary = f"{join_words(named)} {verb} saturated: a baseline reaches {share}."
+        summary = f"{join_words(named)} {verb} saturated: a baseline reaches {_name_share(saturated)}."
     elif known:
-        summary = f"no baseline saturates a score: none reaches {share}."
+        summary = f"no baseline saturates a score: none reaches {_name_share(known)}."
     else:
         summary = "it is unknown whether a baseline saturates a score: none has a known scale."
     return summary, [*map(_say_saturated, saturated), *_say_unbeaten(compared)]
 
 
+def _name_share(known: list[AgainstBaselines]) -> str:
+    """Say from which share of their scales these scores are called saturated."""
+    ways = {one.ends.is_measured: None for one in known if one.ends is not None}
+    words = {True: "of the way from noise to a perfect code", False: "of the score's scale"}
+    where = " or, where these are unknown, " if len(ways) > 1 else ""
+    return f"{SATURATED:.0%} {where.join(words[is_measured] for is_measured in sorted(ways, reverse=True))}"
+
+
 def _say_saturated(one: AgainstBaselines) -> str:
     assert one.ends is not None
-    told = join_words(
-        [f"{label} ({say_sample(sample, one.score)})" for label, sample in one.saturating], "; "
-    )
+    told = join_words([_name(labelled, one.score) for labelled in one.saturating], "; ")
     bottom, top = one.score.format(one.ends.bottom), one.score.format(one.ends.top)
     scale = (
         f"noise scores {bottom} and a perfect code {top}"
@@ -168,32 +178,45 @@ def _say_saturated(one: AgainstBaselines) -> str:
 
 
 def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
-    """Say in which scores the best other model is above every baseline."""
-    above = [one.score.label for one in compared if one.verdict == "above"]
-    sentences = []
-    if above:
-        sentences.append(f"The best other model is separated above every baseline in {_list_words(above)}.")
+    """Say in which scores the best other model is better than the baselines."""
+    few = {label: None for one in compared for label, _ in one.unjudged}
+    every = f"every baseline with {MIN_SEEDS} seeds or more" if few else "every baseline"
+    better = [one.score.label for one in compared if one.verdict == "better"]
+    sentences = [f"The best other model is better than {every} in {_list_words(better)}."] if better else []
     for one in compared:
-        if one.best is not None and one.judged and one.verdict != "above":
-            (label, sample), (other, others) = one.judged[0], one.best
-            baseline, best = (
-                f"{name} ({say_sample(values, one.score)})"
-                for name, values in ((label, sample), (other, others))
-            )
+        if one.best is not None and one.judged and one.verdict != "better":
+            baseline, best = (_name(labelled, one.score) for labelled in (one.judged[0], one.best))
             sentences.append(
-                f"{one.score.label}: the baseline {baseline} is separated above the best other model, {best}."
-                if one.verdict == "below"
-                else f"{one.score.label}: the best other model, {best}, is not separated above every "
-                f"baseline; the best of these is {baseline}."
+                f"{one.score.label}: the baseline {baseline} is better than the best other model, {best}."
+                if one.verdict == "worse"
+                else f"{one.score.label}: the best other model, {best}, cannot be called better than "
+                f"{every}; the best of these is {baseline}."
             )
-    few = {label: None for one in compared for label, sample in one.baselines if sample.n < MIN_SEEDS}
     if few:
         has, them = ("has", "it") if len(few) == 1 else ("have", "them")
         sentences.append(
             f"{join_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: "
-            f"no ordering is claimed against {them}."
+            f"no ordering is claimed against {them}.{_say_unjudged(compared)}"
         )
     return sentences
+
+
+def _say_unjudged(compared: list[AgainstBaselines]) -> str:
+    """Name the scores in which a baseline with too few seeds has a better mean."""
+    ahead = [
+        f"{one.score.label}, {_name(one.unjudged[0], one.score)}"
+        for one in compared
+        if one.best is not None and one.unjudged and _is_ahead(one.unjudged[0][1], one.best[1], one.score)
+    ]
+    return f" Better means than the best other model's: {join_words(ahead, '; ')}." if ahead else ""
+
+
+def _is_ahead(sample: Sample, other: Sample, score: Quantity) -> bool:
+    return sample.mean > other.mean if score.better == "higher" else sample.mean < other.mean
+
+
+def _name(labelled: tuple[str, Sample], score: Quantity) -> str:
+    return f"{labelled[0]} ({say_sample(labelled[1], score)})"
 
 
 def _list_words(words: list[str]) -> str:

@@ -73,6 +73,11 @@ class Setting:
         return self.cell.get("steps")
 
     @property
+    def may_stop(self) -> bool:
+        """True if its trainings may end early: ``steps`` are then the most."""
+        return may_stop(self.cell)
+
+    @property
     def done(self) -> pd.DataFrame:
         """The cells that finished."""
         return self.cells[self.cells["status"] == "done"]
@@ -161,6 +166,24 @@ def _without_latents(record: Record) -> dict[str, Any]:
 def is_trained(cell: Mapping[str, Any]) -> bool:
     """Return False for a cell whose model takes no steps."""
     return cell.get("steps") != 0
+
+
+def may_stop(cell: Mapping[str, Any]) -> bool:
+    """Return True for a cell whose training may end before its last step."""
+    return cell.get("early_stop", "none") != "none"
+
+
+def find_elsewhere(setting: Setting) -> dict[str, dict[str, Any]]:
+    """Find the encoders that were trained elsewhere, beside cells trained here.
+
+    Returns:
+        An identity of each, by the label of its model; nothing in a setting of encoders alone.
+    """
+    if setting.steps is None:
+        return {}
+    names = zip(setting.cells["hash"], setting.cells["model_name"], strict=True)
+    kept = {str(name): setting.records[hash_]["cell"] for hash_, name in names if hash_ in setting.records}
+    return {name: cell for name, cell in kept.items() if "kind" in cell}
 
 
 def list_stepless(setting: Setting) -> list[str]:
@@ -274,7 +297,8 @@ def _differs(values: list[Any]) -> bool:
 
 
 def _title(cell: dict[str, Any]) -> str:
-    steps = "no training steps" if not is_trained(cell) else f"{cell.get('steps', 0):,} steps"
+    most = "at most " if may_stop(cell) else ""
+    steps = "no training steps" if not is_trained(cell) else f"{most}{cell.get('steps', 0):,} steps"
     trained = steps if "steps" in cell else "encoders trained elsewhere"
     chosen = {word: cell.get(key, "none") for word, key in _OF_IMAGES.items()}
     images = [f", {word} {text}" for word, text in chosen.items() if text != "none"]

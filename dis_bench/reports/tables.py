@@ -19,11 +19,19 @@ from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.published.reported import (
     Reported,
     describe_reported,
+    describe_spreads,
     format_reported,
     tabulate_reported,
 )
 from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
-from dis_bench.reports.settings import SHARED, Setting, list_stepless, list_wide, split_settings
+from dis_bench.reports.settings import (
+    SHARED,
+    Setting,
+    find_elsewhere,
+    list_stepless,
+    list_wide,
+    split_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +98,8 @@ def summarise_text(records: list[Record]) -> str:
         ]
         blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
         if setting.steps is not None and setting.steps < PUBLISHED_STEPS:
-            blocks.append(
-                f"{say_when(setting.steps)}: longer training can change these values and their order."
-            )
+            when = say_when(setting.steps, setting.may_stop)
+            blocks.append(f"{when}: longer training can change these values and their order.")
     return "\n\n".join(blocks)
 
 
@@ -125,7 +132,7 @@ def write_csv(
 
     parts = []
     for setting, table in zip(settings, tables, strict=True):
-        without_steps = list_stepless(setting)
+        without_steps, elsewhere = list_stepless(setting), find_elsewhere(setting)
         part = table.drop(columns=["label", "model_name", "series"])
         part = part.rename(columns={"row": "series", "level": "dial_value"})
         for position, name in enumerate(SHARED):
@@ -134,8 +141,9 @@ def write_csv(
                 exempt = dict.fromkeys(without_steps, NO_BUDGET[name])
             elif name == "latent_size":
                 exempt = dict.fromkeys(list_wide(setting), 0)
+            exempt |= {model: cell.get(name) for model, cell in elsewhere.items()}
             values = [exempt.get(model, shared) for model in table["model_name"]]
-            part.insert(position, name, values if exempt else shared)
+            part.insert(position, name, _keep_whole(values) if exempt else shared)
         part.insert(0, "setting", setting.title)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
@@ -146,6 +154,15 @@ def write_csv(
     texts = table.select_dtypes(exclude="number").map(for_csv)
     table[texts.columns] = texts
     return str(table.rename(columns=for_csv).to_csv(index=False, lineterminator="\n"))
+
+
+def _keep_whole(values: list[Any]) -> Any:
+    """Return a column's values; whole numbers stay whole beside missing ones."""
+    import pandas as pd
+
+    known = [value for value in values if value is not None]
+    are_whole = bool(known) and all(type(value) is int for value in known)
+    return pd.array(values, dtype="Int64") if are_whole and len(known) < len(values) else values
 
 
 def has_other_dials(tables: Iterable[pd.DataFrame]) -> bool:
@@ -275,14 +292,15 @@ _NOTE = (
 _BOLD_NOTE = "Bold: best of its column, only where the ordering rule separates it from all others."
 
 _ANCHOR_NOTE = (
-    "Last rows: what a perfect code (the factors themselves) and noise score on the same images with the "
-    "same protocol."
+    "Rows named perfect code and noise: what the factors themselves and noise score on the same images with "
+    "the same protocol."
 )
 
 
 PUBLISHED_NOTE = (
-    "Rows with a source in brackets are published figures: not measured here, after another budget and with "
-    "another protocol, and part of no mean, no order and no bold value."
+    "Rows with a source in brackets are published figures: not measured here, after another budget, with "
+    "another protocol, with the statistic and spread of the source, and part of no mean, no order and no "
+    "bold value."
 )
 
 
@@ -319,7 +337,8 @@ def write_latex(
             lines.append(_latex_row([for_latex(text) for text in texts]))
         for texts in format_reported(published, quantities, by_dial):
             lines.append(_latex_row([rf"\emph{{{for_latex(text)}}}" for text in texts]))
-    return "\n".join([*lines, end_latex(any(s.anchors for s in settings), any(reported))]) + "\n"
+    spreads = describe_spreads([one for published in reported for one in published])
+    return "\n".join([*lines, end_latex(any(s.anchors for s in settings), spreads)]) + "\n"
 
 
 LATEX_START = "\n".join(
@@ -337,21 +356,23 @@ def latex_headings(quantities: list[Quantity], by_dial: bool = False) -> list[st
     return heads + [f"{for_latex(q.short or q.label)}{_LATEX_ARROWS[q.better]}" for q in quantities]
 
 
-def end_latex(with_anchors: bool, with_published: bool = False) -> str:
+def end_latex(with_anchors: bool, spreads: Sequence[str] = ()) -> str:
     """Return the end of a LaTeX table, from the rule below its rows.
 
     Args:
         with_anchors: whether rows of a perfect code and noise are in it.
-        with_published: whether rows of published figures are in it.
+        spreads: of published figures in it, from
+            :func:`dis_bench.reports.published.reported.describe_spreads`.
     """
+    what = "Measured rows: mean" if spreads else "Mean"
     caption = (
-        r"Mean $\pm$ standard deviation over $n$ seeds; arrows point to better. "
+        rf"{what} $\pm$ standard deviation over $n$ seeds; arrows point to better. "
         r"$\beta_\mathrm{norm} = \beta \cdot$ latents / (pixels $\cdot$ channels)."
     )
     if with_anchors:
         caption += f" {_ANCHOR_NOTE}"
-    if with_published:
-        caption += f" {PUBLISHED_NOTE}"
+    if spreads:
+        caption += f" {PUBLISHED_NOTE} {' '.join(map(for_latex, spreads))}"
     return "\n".join([r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table*}"])
 
 

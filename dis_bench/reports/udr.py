@@ -30,6 +30,7 @@ UDR = Quantity(
         "How well the codes of a configuration's seeds match each other, one to one; no factor is used. "
         "Mean over seeds of the median over the other seeds (Duan et al. 2020)."
     ),
+    is_ordered=False,
 )
 
 # Its cost is quadratic in the seeds of a configuration, of which at most the first MOST_SEEDS are compared,

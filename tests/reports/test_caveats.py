@@ -168,3 +168,25 @@ def test_failures_are_gathered_by_reason_and_shortened(study):
 def test_unreadable_records_are_told(study):
     problem = "results/cells/x/record.json is corrupt (JSONDecodeError: ...); skipped."
     assert find_caveats(study(**SOUND), [problem]) == [problem]
+
+
+def test_trainings_that_ended_early_are_counted_with_their_steps(study):
+    records = study(**{**SOUND, "steps": 3000})
+    for record in records:
+        seed = record["cell"]["seed"]
+        record["cell"]["early_stop"] = 500
+        stopped = min(3000, 2600 + 100 * seed)
+        record["adapted"] = {"stopped_at": stopped, "scored_at": stopped - 500}
+    steps, stops = find_caveats(records)
+    assert "Training ran for at most 3,000 steps" in steps
+    assert stops == (
+        "With --early-stop, trainings took 2,600 to 3,000 steps (4 of 10 ended early). The weights that are "
+        "scored are those after 2,100 to 2,500 steps, when the reconstruction of held-out images was best."
+    )
+
+
+def test_chance_is_told_beside_a_configuration_of_one_seed(study):
+    study(**{**SOUND, "seeds": range(4)})
+    few, rough = find_caveats(study(**{**SOUND, "betas": [8], "seeds": [0]}))
+    assert few.startswith("1 of 2 configurations has fewer than 3 finished seeds")
+    assert rough.startswith("The spread is that of 4 seeds, which")

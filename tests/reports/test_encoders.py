@@ -70,3 +70,42 @@ def test_an_encoder_has_a_column_on_the_terminal(results):
     text = summarise_text(read_records(results)[0])
     assert "dsprites (external), encoders trained elsewhere" in text
     assert "  encode" in text
+
+
+@pytest.fixture
+def joined(tmp_path):
+    """Three trained cells, and an encoder of the same images with fewer latents."""
+    write_study(tmp_path, betas=[4], pictures=False)
+    for seed in range(3):
+        put_encoder(
+            tmp_path, source="rendered", fingerprint="dsprites-rendered-f00d", latent_size=6, seed=seed
+        )
+    return tmp_path
+
+
+def test_an_encoder_beside_trained_cells_does_not_get_their_budget(joined):
+    report = build_report(joined)
+    assert len(report.settings) == 1
+    trained, encoder = csv.DictReader(io.StringIO(report.files["table.csv"].decode()))
+    assert (encoder["series"], encoder["dataset"], encoder["latent_size"]) == ("encode", "dsprites", "6")
+    for name in ("network", "likelihood", "steps", "lr", "batch_size"):
+        assert (name, encoder[name]) == (name, "")
+    assert [trained[name] for name in ("network", "steps", "latent_size")] == ["burgess", "3000", "10"]
+
+
+def test_words_say_that_an_encoder_was_trained_elsewhere(joined):
+    report = build_report(joined)
+    [[answer, *_]] = report.headlines
+    assert answer.sentences[0].startswith("After 3,000 of the published 300,000 steps, the best ")
+    assert answer.sentences[-1] == "encode was trained elsewhere."
+    [caveat] = [caveat for caveat in report.caveats if caveat.startswith("Training ran")]
+    assert caveat.endswith(" encode was trained elsewhere.")
+
+
+def test_where_only_the_encoder_finished_no_steps_are_told(tmp_path):
+    write_study(tmp_path, betas=[4], seeds=[0], failed=[(4, 0)], pictures=False)
+    put_encoder(tmp_path, source="rendered", fingerprint="dsprites-rendered-f00d")
+    [[answer]] = build_report(tmp_path).headlines
+    assert answer.sentences == [
+        "Trained elsewhere, encode reaches MIG 0.100 (1 seed). " + ("One configuration: nothing to compare.")
+    ]

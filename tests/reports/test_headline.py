@@ -234,3 +234,30 @@ def test_the_best_model_of_each_score_has_a_sentence(headlines, study):
         "vae (0.110 ± 0.010, n = 3)." in answer.listed
     )
     assert len(answer.listed) == 7  # six scores and reconstruction
+
+
+def test_trainings_that_may_end_early_have_at_most_these_steps(study, tabulated):
+    records = study(betas=[4])
+    for record in records:
+        record["cell"]["early_stop"] = 500
+    [setting], [table], quantities = tabulated(records)
+    [answer] = write_headlines(setting, table, in_use(table, quantities))
+    assert answer.sentences[0].startswith("After at most 3,000 of the published 300,000 steps, betavae")
+    assert setting.title == "dsprites (rendered), at most 3,000 steps"
+
+
+def test_each_quantity_has_the_number_of_its_own_seeds(study, tabulated):
+    records = study(betas=[1, 10], seeds=range(4))
+    for record in records:
+        if record["cell"]["seed"] == 0:
+            del record["scores"]["mig"]
+    [setting], [table], quantities = tabulated(records)
+    [answer] = write_headlines(setting, table, in_use(table, quantities))
+    first = answer.sentences[0]
+    assert first.count("(4 seeds each)") == first.count("(3 seeds each)") == 1
+    assert first.index("reconstruction (4 seeds") < first.index("MIG")
+    one = [record for record in records if record["cell"]["hyperparameters"]["beta"] == 1]
+    [setting], [table], quantities = tabulated(one)
+    [answer] = write_headlines(setting, table, in_use(table, quantities))
+    assert " nats (4 seeds) and MIG " in answer.sentences[0]
+    assert " (3 seeds). One configuration" in answer.sentences[0]

@@ -148,7 +148,7 @@ def test_anchors_are_in_every_part_of_a_report(tmp_path):
     ]
     assert page.count("Dotted lines are the scores of a perfect code (the factors themselves)") == 2
     assert page.count("MIG of a perfect code: 0.800; of noise: 0.010.") == 2
-    assert "Last rows: what a perfect code" in page
+    assert "Rows named perfect code and noise" in page
     assert "scores MIG 0.800, SAP about 0.245." in page
 
 

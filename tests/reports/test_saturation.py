@@ -9,7 +9,7 @@ from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import BASELINES, write_headlines
 from dis_bench.reports.quantities import find_quantities
-from dis_bench.reports.saturation import compare_with_baselines, name_saturated
+from dis_bench.reports.saturation import compare_with_baselines, name_saturated, say_baselines
 from dis_bench.reports.settings import split_settings
 from dis_bench.reports.tables import in_use, summarise
 from tests.reports.made_up import write_anchors
@@ -65,7 +65,7 @@ def test_a_baseline_that_reaches_a_perfect_code_saturates_the_score(write, answe
         "It says little about which model is better."
     )
     assert (
-        "MIG: the baseline pca (0.500 ± 0.010, n = 3) is separated above the best other model, "
+        "MIG: the baseline pca (0.500 ± 0.010, n = 3) is better than the best other model, "
         "mine (0.110 ± 0.010, n = 3)." in answer.listed
     )
 
@@ -82,7 +82,8 @@ def test_without_anchors_the_declared_range_counts(write, answered):
     compared, answer = answered(write([0.97] * 3, [0.99, 0.992, 0.994]))
     assert name_saturated(compared) == {"mig": "pca"}
     assert "its scale runs from 0.000 to 1.000, and what a perfect code scores is unknown" in answer.listed[0]
-    assert find(compared, "mig").verdict == "above"
+    assert find(compared, "mig").verdict == "better"
+    assert answer.sentences[0].endswith(" saturated: a baseline reaches 95% of the score's scale.")
 
 
 def test_lower_can_be_better(write):
@@ -97,15 +98,21 @@ def test_lower_can_be_better(write):
     [setting] = split_settings(records)
     compared = compare_with_baselines(setting, summarise(setting, quantities), quantities)
     assert name_saturated(compared) == {"mig": "pca"}
-    assert find(compared, "mig").verdict == "below"
+    assert find(compared, "mig").verdict == "worse"
+    _, told = say_baselines(compared)
+    assert (
+        "MIG: the baseline pca (0.030 ± 0.000, n = 3) is better than the best other model, "
+        "mine (0.500 ± 0.000, n = 3)." in told
+    )
+    assert "above" not in " ".join(told)
 
 
 def test_what_is_not_separated_is_said(write, answered):
     _, answer = answered(write([0.3, 0.4, 0.5], [0.4, 0.5, 0.6]))
     [sentence] = [one for one in answer.listed if one.startswith("MIG")]
     assert sentence == (
-        "MIG: the best other model, mine (0.500 ± 0.100, n = 3), is not separated above every baseline; the "
-        "best of these is pca (0.400 ± 0.100, n = 3)."
+        "MIG: the best other model, mine (0.500 ± 0.100, n = 3), cannot be called better than every "
+        "baseline; the best of these is pca (0.400 ± 0.100, n = 3)."
     )
 
 
@@ -114,8 +121,10 @@ def test_a_baseline_of_one_seed_saturates_but_is_not_compared(write, answered):
     write_one(root, "raw", {}, None, 0, NO_BUDGET, lacks=("kl", "elbo"), values={"mig": 0.99})
     compared, answer = answered(root)
     assert name_saturated(compared) == {"mig": "raw"}
-    assert find(compared, "mig").verdict == "above"  # above pca, with three seeds
-    assert answer.listed[-1] == "raw has fewer than 3 seeds: no ordering is claimed against it."
+    assert find(compared, "mig").verdict == "better"  # than pca, with three seeds
+    assert any("is better than every baseline with 3 seeds or more in " in one for one in answer.listed)
+    assert answer.listed[-1].startswith("raw has fewer than 3 seeds: no ordering is claimed against it. ")
+    assert "MIG, raw (0.990, n = 1)" in answer.listed[-1]  # its mean is better
 
 
 def test_without_a_baseline_nothing_is_said(study, tabulated):

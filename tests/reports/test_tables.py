@@ -116,7 +116,7 @@ def test_the_foot_of_a_table_is_what_a_perfect_code_and_noise_score(anchored):
         ["noise", *[DASH] * 8, "0.210", "0.000", DASH, "0.125", "0.125", "0.125"],
     ]
     assert "perfect code |" not in second
-    assert "Last rows: what a perfect code (the factors themselves) and noise score" in second
+    assert "Rows named perfect code and noise: what the factors themselves and noise score" in second
 
 
 def test_csv_has_anchors_in_full_precision_beside_each_score(anchored):
@@ -134,7 +134,7 @@ def test_latex_has_the_same_foot_in_as_many_columns(anchored):
     assert perfect == "perfect code & " + "-- & " * 8 + r"1.000 & 0.896 & -- & 1.000 & 1.000 & 1.000 \\"
     assert noise.count("&") == perfect.count("&")
     assert text.isascii()
-    assert "Last rows" in text
+    assert "Rows named perfect code and noise" in text
 
 
 def test_without_anchors_there_is_no_foot(study, tabulated):

@@ -24,7 +24,7 @@ def find_short_training(parts: Parts) -> Finding | None:
     changed = _find_changes(parts.record)
     if gain < STILL and not changed:
         return None
-    steps = int(parts.cell["steps"])
+    steps = int(parts.record.get("adapted", {}).get("stopped_at", parts.cell["steps"]))
     texts = []
     if gain >= STILL:
         texts.append(
@@ -34,9 +34,15 @@ def find_short_training(parts: Parts) -> Finding | None:
     for score, (step, then, now) in changed.items():
         texts.append(f"{score} went from {then:.3f} at step {step:,} to {now:.3f}")
     what = f"{'; '.join(texts)}: an ordering of models that were stopped here may turn with more steps."
+    return Finding(what, _advise(parts.cell, steps), {"gain": gain, "scores": changed})
+
+
+def _advise(cell: dict[str, Any], steps: int) -> tuple[str, ...]:
+    if steps < cell["steps"]:  # it ended early, by itself, which excludes scores along the way
+        return (f"a longer patience: `--early-stop {2 * cell['early_stop']}`",)
     along = " ".join(str(max(1, steps * part // 4)) for part in (1, 2, 3))
-    advice = (f"`--steps {4 * steps}`, or `--budget paper`", f"scores along the way: `--score-at {along}`")
-    return Finding(what, advice, {"gain": gain, "scores": changed})
+    longer = f"`--steps {4 * steps}`, or `--budget paper`"
+    return (longer,) if "early_stop" in cell else (longer, f"scores along the way: `--score-at {along}`")
 
 
 def _find_changes(record: dict[str, Any]) -> dict[str, tuple[int, float, float]]:

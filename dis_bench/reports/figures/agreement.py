@@ -84,16 +84,26 @@ def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
     correlations = correlate_ranks(setting, quantities)
     if correlations.empty:
         return []
-    cells = len(setting.done)
+    fewest, most = _count_cells(setting, quantities, [*correlations])
+    cells = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     return [
         Plan(
             "agreement",
             f"agreement-{setting.slug}",
             "Which scores agree",
-            f"Spearman's rank correlation over {cells:,} cells, all configurations and seeds together; "
-            f"losses are ranked from worst to best. With {cells:,} cells, chance alone reaches "
-            f"±{chance_correlation(cells):.2f} in one of twenty pairs.",
+            f"Spearman's rank correlation over the {cells} cells that have both, all configurations "
+            "and seeds together; losses are ranked from worst to best. "
+            f"With {fewest:,} cells, chance alone reaches "
+            f"±{chance_correlation(fewest):.2f} in one of twenty pairs.",
             f"A heat map of rank correlations between {list_words([*correlations], most=30)}.",
             lambda: draw_agreement(correlations),
         )
     ]
+
+
+def _count_cells(setting: Setting, quantities: list[Quantity], labels: list[str]) -> tuple[int, int]:
+    """Return the smallest and largest number of cells of a correlation that is shown."""
+    cells = setting.done
+    known = [cells[q.name].notna() for label in labels for q in quantities if q.label == label]
+    counts = [int((one & other).sum()) for n, one in enumerate(known) for other in known[:n]]
+    return min(count for count in counts if count >= MIN_CELLS), max(counts)

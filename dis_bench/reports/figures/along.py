@@ -8,9 +8,9 @@ from dis_bench.reports.curves import describe_measure, list_measures, read_curve
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.plots import draw_scores_along, draw_training
 from dis_bench.reports.figures.words import caption_anchors, join_words
-from dis_bench.reports.headline import lead_score
+from dis_bench.reports.headline import lead_score, say_without_steps
 from dis_bench.reports.quantities import Quantity
-from dis_bench.reports.settings import Setting, list_stepless
+from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +98,6 @@ def _caption_measures(measures: list[str]) -> str:
 
 
 def _caption_stepless(setting: Setting) -> str:
-    """Say which models have no curve because they take no steps."""
-    models = list_stepless(setting)
-    if not models:
-        return ""
-    return f" {join_words(models)} {'takes' if len(models) == 1 else 'take'} no steps."
+    """Say which models have no curve: those that took no steps here."""
+    apart = say_without_steps(list_stepless(setting), [*find_elsewhere(setting)])
+    return "".join(f" {sentence}" for sentence in apart)

@@ -52,8 +52,8 @@ def plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
             "tradeoff",
             f"tradeoff-{setting.slug}",
             "What reconstruction costs, what disentanglement gains",
-            f"{_caption_dots(setting, table, _DOTS)}{order}{_caption_shades(finished)}Up is more "
-            f"disentangled, left is better reconstructed.{_caption_lacking(finished, [loss])}"
+            f"{_caption_dots(setting, table, _DOTS)}{order}{_caption_shades(finished)}"
+            f"Arrows point to better.{_caption_lacking(finished, [loss])}"
             f"{_caption_grey(finished, lead)}{caption_anchors(setting, quantities)}",
             f"Scatter plots of each score against {loss.label}. {_tell(table, quantities, lead)}"
             f"{_tell_anchor(setting, lead)}",

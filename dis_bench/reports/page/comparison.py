@@ -12,7 +12,7 @@ from dis_bench.reports.figures.plots import choose_loss
 from dis_bench.reports.figures.theme import BetaScale
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import MIN_SEEDS
-from dis_bench.reports.published.reported import Reported, format_reported
+from dis_bench.reports.published.reported import Reported, describe_spreads, format_reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.settings import Setting
@@ -49,34 +49,30 @@ def describe_comparison(
         reported: published rows of each setting; none if empty.
 
     Returns:
-        ``settings``, see :func:`_describe`, with ``published``, the texts of published rows; ``min_seeds``,
-        from which the ordering rule judges; ``latex``, the first and last lines of a table, without and with
-        anchors; and ``escape``, the rules of :mod:`dis_bench.escape`.
+        ``settings``, see :func:`_describe`; ``min_seeds``, from which the ordering rule judges;
+        ``latex_start``, the first lines of a table in LaTeX; and ``escape``, the rules of
+        :mod:`dis_bench.escape`.
     """
     by_dial = has_other_dials(tables)
     return {
         "settings": [
-            _describe(setting, table, in_use(table, quantities), by_dial)
-            | {"published": format_reported(published, in_use(table, quantities), by_dial)}
+            _describe(setting, table, in_use(table, quantities), by_dial, published)
             for setting, table, published in zip(
                 settings, tables, reported or [()] * len(settings), strict=True
             )
         ],
         "min_seeds": MIN_SEEDS,
-        "latex": {
-            name: text.split("\n")
-            for name, text in (
-                ("start", LATEX_START),
-                ("end", end_latex(False, any(reported))),
-                ("end_anchors", end_latex(True, any(reported))),
-            )
-        },
+        "latex_start": LATEX_START.split("\n"),
         "escape": _spell_out(describe_rules()),
     }
 
 
 def _describe(
-    setting: Setting, table: pd.DataFrame, quantities: list[Quantity], by_dial: bool
+    setting: Setting,
+    table: pd.DataFrame,
+    quantities: list[Quantity],
+    by_dial: bool,
+    reported: Sequence[Reported],
 ) -> dict[str, Any]:
     """Describe a setting.
 
@@ -90,12 +86,15 @@ def _describe(
         - ``values``: by quantity, ``mean``, ``std`` and ``n`` per configuration, and ``cells``, a value per
           cell in the order of the setting's cells, if it was measured per cell;
         - ``row_of_cell``: the number of each cell's configuration;
-        - ``anchors``: the texts of the table's last rows.
+        - ``anchors``, ``published``: the texts of the table's last rows;
+        - ``latex_end``: the last lines of the table in LaTeX, with its caption.
     """
     finished = table[table["n"] > 0]
-    lead, loss = lead_score(quantities), choose_loss(table, quantities)
+    ordered = [quantity for quantity in quantities if quantity.is_ordered]
+    lead, loss = lead_score(ordered), choose_loss(table, quantities)
     saturated = name_saturated(compare_with_baselines(setting, finished, quantities))
     rows = {label: number for number, label in enumerate(table["label"])}
+    anchors = format_anchors(setting, quantities)
     return {
         "dataset": plain_name(setting.cell["dataset"]),
         "title": setting.title,
@@ -107,7 +106,9 @@ def _describe(
         "rows": _describe_rows(table, by_dial),
         "values": {quantity.name: _list_values(setting, table, quantity) for quantity in quantities},
         "row_of_cell": [rows[label] for label in setting.cells["label"]],
-        "anchors": format_anchors(setting, quantities),
+        "anchors": anchors,
+        "published": format_reported(reported, quantities, by_dial),
+        "latex_end": end_latex(bool(anchors), describe_spreads(reported)).split("\n"),
     }
 
 
@@ -126,6 +127,7 @@ def _describe_columns(
                 "better": quantity.better,
                 "digits": quantity.digits,
                 "is_score": quantity.is_score,
+                "is_ordered": quantity.is_ordered,
                 "range": quantity.range,
                 "perfect": anchor.perfect if anchor else None,
                 "noise": anchor.chance if anchor else None,
@@ -181,13 +183,10 @@ def _list_values(setting: Setting, table: pd.DataFrame, quantity: Quantity) -> d
     values = {part: table[f"{name}_{part}"].tolist() for part in ("mean", "std", "n")}
     if name in setting.cells and len(setting.cells) > len(table):
         finished = setting.cells["status"] == "done"
-        values["cells"] = [_shorten(value) for value in setting.cells[name].where(finished)]
+        values["cells"] = [
+            math.nan if value is None else float(value) for value in setting.cells[name].where(finished)
+        ]
     return values
-
-
-def _shorten(value: Any) -> float:
-    """Round the value of a cell to six digits, which is more than the page shows."""
-    return math.nan if value is None else float(f"{value:.6g}")
 
 
 def _spell_out(rules: dict[str, Any]) -> dict[str, Any]:

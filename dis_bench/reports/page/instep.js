@@ -64,14 +64,14 @@ const instep = (() => {
     build() {
       const models = this.panels.map((panel) => panel.model);
       const factors = models.every(Boolean) && models.length > 1 ? listShared(models) : [];
-      this.sliders = factors.map((factor) => this.makeSlider(factor, models.map((model) => findLatent(model, factor))));
+      this.sliders = factors.map((factor, number) => this.makeSlider(number, factor, models.map((model) => findLatent(model, factor))));
       this.rows.replaceChildren(...this.sliders.map(({ row }) => row));
       this.element.hidden = factors.length === 0;
       return factors.length > 0;
     }
 
-    makeSlider(factor, found) {
-      const id = `factor-${factor.replace(/[^\w-]+/g, "-")}-${this.panels.length}`;
+    makeSlider(number, factor, found) {
+      const id = `factor-${number}`;
       const input = make("input", { type: "range", id, min: -REACH, max: REACH, step: 0.05, value: 0,
         disabled: found.every((one) => one === null), "aria-describedby": `${id}-note`,
         oninput: () => this.move(found, Number(input.value)) });
@@ -97,7 +97,8 @@ const instep = (() => {
         const { pose, origin, model } = this.panels[Math.max(0, number)];
         const value = number < 0 ? 0 : (direction * (pose.code[latent] - origin[latent])) / stepOf(model, latent);
         input.value = value;
-        input.setAttribute("aria-valuetext", `${value.toFixed(1)} standard deviations`.replace("-", "\u2212"));
+        const unit = model.cell.kl ? "standard deviations" : "sixths of the range";
+        input.setAttribute("aria-valuetext", `${value.toFixed(1)} ${unit}`.replace("-", "\u2212"));
       }
     }
   }

@@ -21,6 +21,13 @@ const page = (() => {
     return element;
   }
 
+  // Replace the children of an element. A child that stays keeps the focus, which leaving the document takes away.
+  function replace(element, children) {
+    const { activeElement } = document;
+    element.replaceChildren(...children);
+    if (element.contains(activeElement)) activeElement.focus({ preventScroll: true });
+  }
+
   // Select a cell by its hash, everywhere on the page; null selects none.
   // Listeners receive the hash and the element or subject that asked, to leave themselves alone.
   function select(hash, by = null) {
@@ -33,5 +40,5 @@ const page = (() => {
     listeners.push(listener);
   }
 
-  return { data, make, select, onSelect, selected: () => selected };
+  return { data, make, replace, select, onSelect, selected: () => selected };
 })();

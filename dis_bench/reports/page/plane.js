@@ -270,7 +270,7 @@ const plane = (() => {
 
   function buildSwitches(setting) {
     const losses = points.listLosses(setting);
-    switches.replaceChildren(...[
+    page.replace(switches, [
       chooser,
       chooseColumn("score", points.listHeights(setting), choice.score, (column) => {
         choice.score = column;
@@ -332,8 +332,10 @@ const plane = (() => {
     choice.loss = find(choice.loss) ?? byName(setting.loss) ?? null;
     nothing.hidden = choice.score !== null;
     figure.hidden = choice.score === null;
-    switches.replaceChildren(...[chooser].filter((control) => control !== null));
-    if (choice.score === null) return;
+    if (choice.score === null) {
+      page.replace(switches, chooser === null ? [] : [chooser]);
+      return;
+    }
     buildSwitches(setting);
     buildLegend(setting);
     draw();

@@ -10,16 +10,19 @@ const points = (() => {
     return setting.quantities.filter(isLoss);
   }
 
-  // What may go up: scores first; other quantities serve data without factors.
+  // What may go up: scores first; other quantities serve data without factors. What is in no ordering is left out.
   function listHeights(setting) {
-    const others = setting.quantities.filter((column) => !isLoss(column));
+    const others = setting.quantities.filter((column) => column.is_ordered && !isLoss(column));
     return [...others.filter((column) => column.is_score), ...others.filter((column) => !column.is_score)];
   }
 
-  // The full scale needs a range with two ends, the normalised one two anchors that differ.
+  const LEAST_GAP = 1e-6; // between the scores of noise and of a perfect code; a smaller one is rounding
+
+  // The full scale needs a range with two ends, the normalised one a perfect code that is better than noise.
   function listScales(column) {
     const bounded = column.range !== null && column.range.every((end) => end !== null);
-    const anchored = column.perfect !== null && column.noise !== null && column.perfect !== column.noise;
+    const sign = { higher: 1, lower: -1, "": 0 }[column.better];
+    const anchored = column.perfect !== null && column.noise !== null && sign * (column.perfect - column.noise) > LEAST_GAP;
     return ["fit", ...(bounded ? ["full"] : []), ...(anchored ? ["normalised"] : [])];
   }
 

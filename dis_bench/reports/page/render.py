@@ -106,6 +106,7 @@ def render_page(
         failed_count=len(failed),
         rule=RULE,
         choice=(play or {}).get("choice", "").split("`"),
+        several=len((play or {}).get("cells", ())) > 1,
         note=write_note(settings, quantities),
         published_note=PUBLISHED_NOTE,
         version=__version__,
@@ -216,8 +217,14 @@ def _published(
 ) -> dict[str, Any]:
     """Return the published rows of a table, and the sentences about them."""
     rows = format_reported(reported, used, by_dial)
+
+    def name_dial(second: str) -> str:
+        if second == DASH:
+            return ""
+        return second if by_dial else f"β {'' if second.startswith('one of ') else '= '}{second}"
+
     return {
-        "published": [(name, "" if second == DASH else second, row) for name, second, *row in rows],
+        "published": [(name, name_dial(second), row) for name, second, *row in rows],
         "published_notes": describe_reported(setting, reported),
     }
 

@@ -59,7 +59,8 @@ const table = (() => {
       column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
     const published = setting.published.map((texts) => columns.map((column) =>
       column === RANK ? writing.DASH : texts[fixed.indexOf(column.name)]));
-    return { setting, title: setting.latex_title, columns, lines, anchors, published, rows, ranks, sorted, faults };
+    const latexEnd = setting.latex_end;
+    return { setting, title: setting.latex_title, latexEnd, columns, lines, anchors, published, rows, ranks, sorted, faults };
   }
 
   function lineOfRow(setting, columns, row, ranks, best) {
@@ -125,11 +126,19 @@ const table = (() => {
     scroll.replaceChildren(page.make("table", { class: "values live" }, head, body));
     const hidden = Math.max(0, rows.length - state.most);
     more.replaceChildren(...(hidden ? [page.make("button", { type: "button",
-      onclick: () => { state.most = Infinity; draw(); } }, `Show ${hidden.toLocaleString("en")} more`)] : []));
+      onclick: showAll }, `Show ${hidden.toLocaleString("en")} more`)] : []));
     status.textContent = describe(shown);
     hint.replaceChildren(...(shown.faults.length ? [`Not filtered by: ${shown.faults.join("; ")}.`] : explainFilter(setting)));
     hint.classList.toggle("wrong", shown.faults.length > 0);
     showSelected();
+  }
+
+  // Show all rows; the button for it is gone, so the focus goes to the first new one.
+  function showAll() {
+    const { most } = state;
+    state.most = Infinity;
+    draw();
+    scroll.querySelectorAll("tr:not(.seed) > th > button.name")[most]?.focus();
   }
 
   // A published row below all others: it is not sorted, ranked, filtered or selected.
@@ -142,16 +151,27 @@ const table = (() => {
     return page.make("tr", { class: "published" }, parts);
   }
 
+  // Why rows have no rank by a quantity, with their numbers.
+  function explainUnranked(setting, column, rows) {
+    const samples = rows.map((row) => comparing.sample(setting, column.name, row));
+    const reasons = [
+      ["no value", ({ mean }) => mean === null],
+      [`fewer than ${comparing.minSeeds} seeds`, ({ mean, n }) => mean !== null && n < comparing.minSeeds],
+      ["no spread over seeds", ({ mean, std, n }) => mean !== null && std === null && n >= comparing.minSeeds],
+    ].map(([reason, test]) => [reason, samples.filter(test).length]).filter(([, count]) => count);
+    return reasons.map(([reason, count]) => `${count.toLocaleString("en")} ${count === 1 ? "has" : "have"} ${reason}`).join(", ");
+  }
+
   function describe({ setting, rows, ranks, sorted }) {
     const all = setting.rows.label.length;
     const count = `${rows.length === all ? "All" : `${rows.length.toLocaleString("en")} of`} ${all.toLocaleString("en")} configurations`;
     if (sorted && !ranks) {
-      return `${count}, sorted by ${sorted.label}.${sorted.better ? ` None has the ${comparing.minSeeds} seeds that a rank needs.` : ""}`;
+      return `${count}, sorted by ${sorted.label}.${sorted.better && rows.length ? ` None has a rank: ${explainUnranked(setting, sorted, rows)}.` : ""}`;
     }
     if (!ranks) return `${count}. Press the head of a column to sort by it; a score then gives ranks.`;
-    const unjudged = rows.length - ranks.size;
+    const unranked = explainUnranked(setting, sorted, rows);
     return `${count}, sorted by ${sorted.label}. The rank is 1 + the number of shown configurations that the ordering rule puts above: ` +
-      `equal ranks are not separated${unjudged ? `; ${writing.DASH} has fewer than ${comparing.minSeeds} seeds, which the rule cannot judge` : ""}.`;
+      `equal ranks are not separated${unranked ? `. Without a rank (${writing.DASH}): ${unranked}` : ""}.`;
   }
 
   function drawHead(column) {
@@ -323,7 +343,7 @@ const table = (() => {
     } }, "unfold or fold seeds");
     const buttons = Object.keys(WRITERS).map((format) =>
       page.make("button", { type: "button", "data-format": format, onclick: () => copy(format) }, format));
-    controls.replaceChildren(...[
+    page.replace(controls, [
       chooser, page.make("label", {}, page.make("span", {}, "filter"), search), buildColumns(setting),
       setting.cells.length > setting.rows.label.length ? unfold : null,
       page.make("span", { class: "copies", role: "group", "aria-label": "Copy what is shown" }, "copy as", ...buttons),

@@ -11,19 +11,21 @@ const tip = (() => {
     const columns = [...new Set(named.filter((column) => column !== null))];
     const values = columns.map((column) => [column, isCell ? ofCell(setting, column, cell) : ofRow(setting, column, row)]);
     const cells = setting.cellsOfRow[row].map((number) => setting.cells[number]);
-    const one = isCell ? setting.cells[cell] : cells[0];
-    const isAll = !isCell && cells.length > 1;
+    const done = cells.filter((one) => one.status === "done");
+    const one = isCell ? setting.cells[cell] : done[0] ?? cells[0];
+    const isMean = !isCell && done.length > 1;
     return {
       name: setting.rows.label[row],
-      seeds: isAll ? `mean of ${setting.rows.n[row]} seeds` : `seed ${one.seed}`,
+      seeds: isMean ? `mean of ${done.length} seeds` : `seed ${one.seed}`,
       values: values.filter(([, text]) => text !== null),
-      folder: `${one.folder}${isAll ? ` and ${cells.length - 1} more` : ""}`,
+      folder: `${one.folder}${isMean ? ` and ${done.length - 1} more` : ""}`,
     };
   }
 
   function ofRow(setting, column, row) {
-    const { mean, std } = comparing.sample(setting, column.name, row);
-    return mean === null ? null : writing.formatSpread(mean, std, column);
+    const { mean, std, n } = comparing.sample(setting, column.name, row);
+    const fewer = n < setting.rows.n[row] ? ` (n = ${n})` : "";
+    return mean === null ? null : writing.formatSpread(mean, std, column) + fewer;
   }
 
   function ofCell(setting, column, cell) {

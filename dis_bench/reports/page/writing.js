@@ -3,7 +3,7 @@
 // The rules of escaping come from Python as data, so that there is one list of them.
 
 const writing = (() => {
-  const { escape: rules, latex: frame } = page.data.comparison;
+  const { escape: rules, latex_start: latexStart } = page.data.comparison;
   const hidden = new RegExp(rules.hidden, "gu");
   const formula = new RegExp(rules.formula, "gu");
   const DASH = "\u2013";
@@ -77,7 +77,7 @@ const writing = (() => {
 
   // The writers take a table as it is shown: its columns, the lines below the heads, each a list of
   // { text, best } and the values of its columns in table.csv, and the texts of the anchors and of
-  // published rows, which are no part of the CSV.
+  // published rows, which are no part of the CSV, and the last lines in LaTeX, with the caption.
 
   function markdownLine(texts) {
     return `| ${texts.join(" | ")} |`;
@@ -99,9 +99,9 @@ const writing = (() => {
     return `${texts.join(" & ")} \\\\`;
   }
 
-  function writeLatex({ title, columns, lines, anchors, published = [] }) {
+  function writeLatex({ title, columns, lines, anchors, published = [], latexEnd }) {
     return [
-      ...frame.start,
+      ...latexStart,
       `\\begin{tabular}{l${"r".repeat(columns.length - 1)}}`,
       "\\toprule",
       latexLine(columns.map((column) => column.latex)),
@@ -111,7 +111,7 @@ const writing = (() => {
         latexLine(cells.map(({ text, best }) => (best ? `\\textbf{${forLatex(text)}}` : forLatex(text))))),
       ...anchors.map((texts) => latexLine(texts.map(forLatex))),
       ...published.map((texts) => latexLine(texts.map((text) => `\\emph{${forLatex(text)}}`))),
-      ...(anchors.length ? frame.end_anchors : frame.end),
+      ...latexEnd,
       "",
     ].join("\n");
   }

@@ -110,6 +110,22 @@ def describe_reported(setting: Setting, reported: Sequence[Reported]) -> list[st
     return texts
 
 
+def describe_spreads(reported: Iterable[Reported]) -> list[str]:
+    """Describe the statistic and the spread of each source's figures, in a sentence.
+
+    The tables of a source that differ in them have a sentence each.
+    """
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for one in reported:
+        spreads = found.setdefault(one.source.name, {})
+        spreads.setdefault(_describe_spread(one.table), {})[one.table.where] = None
+    return [
+        f"[{name}]{f', {where}' if len(spreads) > 1 else ''}: {spread}."
+        for name, spreads in found.items()
+        for spread, where in zip(spreads, map("; ".join, spreads.values()), strict=True)
+    ]
+
+
 def describe_source(source: Source) -> str:
     """Return a source's title, where it was read, and what all of it has unlike ours."""
     arxiv = f", arXiv {source.arxiv}" if source.arxiv else ""

@@ -7,16 +7,17 @@ Figures are written as they are printed, with the scale that turns a printed num
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dis_bench.errors import InputError, blaming, check_line, shown, unknown
 from dis_bench.toml_files import list_named, read_toml
 
 FOLDER = Path(__file__).parent
+Read = TypeVar("Read")
 
 # What follows the ± of a figure; a range has two ends in place of one spread.
 RANGE, NO_SPREAD = "range", "none"
@@ -180,8 +181,17 @@ def _read(name: str, values: Mapping[str, Any]) -> Source:
         _take(values, "read", str),
         _take(values, "second_hand", bool),
         _read_lines(values),
-        tuple(_read_table(table) for table in _take(values, "tables", list)),
+        _read_each("table", _take(values, "tables", list), _read_table),
     )
+
+
+def _read_each(what: str, given: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
+    """Read each part of a list; a refusal begins with its number, from 1."""
+    found = []
+    for number, one in enumerate(given, 1):
+        with blaming(f"{what} {number}"):
+            found.append(read(one))
+    return tuple(found)
 
 
 def _read_table(values: Any) -> Table:
@@ -204,7 +214,9 @@ def _read_table(values: Any) -> Table:
         spread,
         IMAGES | {key: _take(values, key, kind) for key, kind in BUDGET.items() if key in values},
         _read_lines(values),
-        tuple(_read_row(row, scores, spread, values.get("n")) for row in _take(values, "rows", list)),
+        _read_each(
+            "row", _take(values, "rows", list), lambda row: _read_row(row, scores, spread, values.get("n"))
+        ),
         _take(values, "dataset_parameters", str, ""),
     )
 
@@ -287,7 +299,7 @@ def _take(values: Mapping[str, Any], key: str, kind: type, default: Any = _REQUI
 
 def _check_keys(what: str, values: Any, allowed: tuple[str, ...]) -> None:
     if not isinstance(values, Mapping):
-        raise InputError(f"{what} must be a table, but {shown(values)} was given.")
+        raise InputError(f"{what} must have keys with values, but {shown(values)} was given.")
     for key in values:
         if key not in allowed:
             raise unknown(f"key of {what}" if what else "key", key, allowed)

@@ -10,6 +10,7 @@ from dis_bench.models.model import Model
 from dis_bench.records.pictures import Pictures
 from dis_bench.records.record import read_records
 from dis_bench.registry import installed
+from dis_bench.reports.doctor.budget import find_short_training
 from dis_bench.reports.doctor.diagnoses import DIAGNOSES, examine
 from dis_bench.reports.doctor.dial import find_low_dial
 from dis_bench.reports.doctor.explosion import find_explosion
@@ -149,3 +150,14 @@ def test_damaged_files_are_named(tmp_path):
     found = examine(record)
     assert "its training.csv cannot be read" in found.unseen["KL exploding"]
     assert "its pictures.npz cannot be read" in found.unseen["samples that look alike"]
+
+
+def test_a_training_that_ended_early_is_told_with_the_steps_that_it_took():
+    curves = {"step": np.arange(1, 101), "loss": np.linspace(200, 100, 100)}
+    cell = {"steps": 3000, "early_stop": 500}
+    finding = find_short_training(Parts({"cell": cell, "adapted": {"stopped_at": 1200}}, curves=curves))
+    assert " of the 1,200 steps " in finding.what
+    assert finding.advice == ("a longer patience: `--early-stop 1000`",)
+    whole = find_short_training(Parts({"cell": cell, "adapted": {"stopped_at": 3000}}, curves=curves))
+    assert " of the 3,000 steps " in whole.what
+    assert whole.advice == ("`--steps 12000`, or `--budget paper`",)  # it excludes scores along the way

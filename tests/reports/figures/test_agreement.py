@@ -3,7 +3,12 @@
 import pytest
 from scipy.stats import spearmanr
 
-from dis_bench.reports.figures.agreement import chance_correlation, correlate_ranks, draw_agreement
+from dis_bench.reports.figures.agreement import (
+    chance_correlation,
+    correlate_ranks,
+    draw_agreement,
+    plan_agreement,
+)
 
 
 def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):
@@ -45,3 +50,13 @@ def test_each_pair_is_drawn_once(study, tabulated):
     drawn = [text.get_text() for text in draw_agreement(correlations).axes[0].texts]
     size = len(correlations)
     assert len(drawn) == size * (size - 1) / 2
+
+
+def test_the_caption_counts_the_cells_that_have_both(study, tabulated):
+    records = study(betas=[1, 4, 16])
+    for record in records[:3]:
+        del record["scores"]["mig"]
+    [setting], _, quantities = tabulated(records)
+    [plan] = plan_agreement(setting, quantities)
+    assert "over the 6 to 9 cells that have both" in plan.caption
+    assert f"With 6 cells, chance alone reaches ±{chance_correlation(6):.2f}" in plan.caption

@@ -21,6 +21,7 @@ from dis_bench.reports.published.source import read_source
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.tables import in_use, summarise
+from dis_bench.reports.udr import UDR
 from tests.reports.made_up import write_anchors
 from tests.reports.mixed import write_mixed, write_one
 
@@ -61,8 +62,11 @@ def write_many(root: Path, *, models: int = 3, seeds: int = 3, **options: Any) -
     return root
 
 
-def write_page(root: Path, path: Path, published: Sequence[str] = ()) -> Written:
-    """Write the page of a result folder without figures, with published figures of these sources."""
+def write_page(root: Path, path: Path, published: Sequence[str] = (), with_udr: bool = False) -> Written:
+    """Write the page of a result folder without figures, with published figures of these sources.
+
+    With UDR, all configurations have the same made-up one.
+    """
     records, problems = read_records(root)
     quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
     settings = split_settings(records, gather_anchors(root, problems))
@@ -71,6 +75,9 @@ def write_page(root: Path, path: Path, published: Sequence[str] = ()) -> Written
         write_headlines(setting, table, in_use(table, quantities))
         for setting, table in zip(settings, tables, strict=True)
     ]
+    for table in tables if with_udr else ():
+        table["udr_mean"], table["udr_std"], table["udr_n"] = 0.5, float("nan"), table["n"]
+    quantities += [UDR] * with_udr
     images: list[list[Any]] = [[] for _ in settings]
     sources = [read_source(name) for name in published]
     reported = [find_reported(setting, sources, quantities) for setting in settings]

@@ -24,8 +24,10 @@ def test_findings_are_on_the_page_without_scripts(tmp_path):
 
 
 def test_names_are_escaped(tmp_path):
-    write_study(tmp_path, betas=[4], seeds=[0], dataset="<b>bold", pictures=False, steps=4)
+    dead = {(4, 0): {"kl": 0.0}}  # so that there is a finding, which names it
+    write_study(tmp_path, betas=[4], seeds=[0], dataset="<b>bold", pictures=False, values=dead)
     section, _ = find_section(tmp_path)
+    assert "&lt;b&gt;bold" in section
     assert "<b>" not in section
 
 

@@ -5,6 +5,8 @@ import math
 import pytest
 
 from tests.records.kept_store import put_encoder
+from tests.reports.contrast import contrast
+from tests.reports.made_up import PROTOCOL, write_anchors
 from tests.reports.mixed import write_one
 from tests.reports.page.comparing import write_many, write_page
 
@@ -74,7 +76,9 @@ def test_the_front_has_what_no_other_beats(page, many):
         row["label"]
         for _, row in rows.iterrows()
         if not (
-            (rows["reconstruction_mean"] < row["reconstruction_mean"]) & (rows["mig_mean"] > row["mig_mean"])
+            (rows["reconstruction_mean"] <= row["reconstruction_mean"])
+            & (rows["mig_mean"] >= row["mig_mean"])
+            & (rows["label"] != row["label"])
         ).any()
     }
     found = page.evaluate("plane.drawn().front.map((one) => plane.drawn().setting.rows.label[one.row])")
@@ -83,6 +87,89 @@ def test_the_front_has_what_no_other_beats(page, many):
     assert f"the Pareto front, the configurations that no other beats in both means: {found[0]}" in (
         page.inner_text("#plane figcaption")
     )
+
+
+def write_pairs(root, pairs):
+    """Write a model per pair of reconstruction and MIG, with three seeds."""
+    for number, (reconstruction, mig) in enumerate(pairs):
+        values = {"reconstruction": reconstruction, "mig": mig}
+        for seed in range(3):
+            write_one(root, f"model{number}", {}, None, seed, {"steps": 3000}, values=values)
+    return root
+
+
+def test_of_equal_reconstructions_only_the_best_score_is_on_the_front(tmp_path, open_page):
+    root = write_pairs(
+        tmp_path / "results", [(20.0, 0.1), (20.0, 0.3), (30.0, 0.3), (30.0, 0.4), (40.0, 0.2)]
+    )
+    page = open_page(write_page(root, tmp_path / "index.html").path)
+    front = "plane.drawn().front.map((one) => plane.drawn().setting.rows.label[one.row])"
+    assert page.evaluate(front) == ["model1", "model3"]
+
+
+def test_a_score_that_is_in_no_ordering_is_not_offered(tmp_path, open_page):
+    root = write_many(tmp_path / "results", models=1)
+    page = open_page(write_page(root, tmp_path / "index.html", with_udr=True).path)
+    offered = page.locator("select[name=score] option").evaluate_all("(all) => all.map((one) => one.value)")
+    assert "mig" in offered
+    assert "udr" not in offered
+    page.locator(".live [data-column=udr]").click()
+    count = page.locator(".live tbody tr:not(.anchor)").count()
+    assert f"None has a rank: {count} have no spread over seeds." in page.inner_text(".status")
+
+
+def test_a_perfect_code_that_noise_reaches_gives_no_scale(tmp_path, open_page):
+    root = write_many(tmp_path / "results", models=1)
+    write_anchors(root, {"sap": (0.2, 0.2 - 1e-9)})
+    write_anchors(root, {"betavae_score": (0.5, 0.9)})
+    page = open_page(write_page(root, tmp_path / "index.html").path)
+    assert page.get_by_label("normalised").is_enabled()
+    for name in ("sap", "betavae_score"):
+        page.locator("select[name=score]").select_option(name)
+        assert page.get_by_label("normalised").is_disabled()
+
+
+def test_pointing_says_the_seeds_that_each_value_has(tmp_path, open_page):
+    root = write_pairs(tmp_path / "results", [(20.0, 0.1)])
+    for seed in range(3):
+        metrics = {} if seed == 2 else PROTOCOL
+        write_one(root, "some", {}, None, seed, {"steps": 3000}, protocol=metrics, failed=seed == 0)
+    page = open_page(write_page(root, tmp_path / "index.html").path)
+    text = point_at(page, means(page)["some"])
+    assert "mean of 2 seeds" in text
+    assert "(n = 1)" in text
+    kept = page.evaluate(
+        "comparing.current().cells.find((one) => one.label === 'some' && one.seed === 1).folder"
+    )
+    assert f"{kept} and 1 more" in text
+
+
+def test_the_choice_of_a_setting_keeps_the_focus(tmp_path, open_page):
+    root = write_pairs(tmp_path / "results", [(20.0, 0.1)])
+    write_one(root, "other", {}, None, 0, {"steps": 5000})
+    page = open_page(write_page(root, tmp_path / "index.html").path)
+    for place in ("#plane", "#table-live"):
+        page.locator(f"{place} select[name=setting]").focus()
+        page.keyboard.press("ArrowDown" if place == "#plane" else "ArrowUp")
+        assert page.evaluate("document.activeElement.name") == "setting"
+        assert page.evaluate(f"document.activeElement.closest('{place}') !== null")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_and_dots_of_every_colour_stand_out_from_the_page(many, open_page, scheme):
+    page = open_page(many.path, scheme=scheme)
+    for name in (".plane .seeds", ".plane .series"):
+        assert page.locator(name).first.evaluate("(line) => getComputedStyle(line).opacity") == "1"
+    names = ["--page", *(f"--hue{number}" for number in range(8))]
+    ground, *hues = page.evaluate(
+        "(names) => names.map((name) => getComputedStyle(document.documentElement).getPropertyValue(name))",
+        names,
+    )
+    assert {
+        hue: contrast(hue.strip(), ground.strip())
+        for hue in hues
+        if contrast(hue.strip(), ground.strip()) < 3
+    } == {}
 
 
 def test_pointing_says_name_scores_and_folder(page, many):

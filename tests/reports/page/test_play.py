@@ -235,6 +235,11 @@ def test_a_factor_that_a_model_lost_is_said_and_moves_in_the_other_only(page):
     slider.fill("3")
     assert np.abs(read_image(page, 0) - before[0]).max() > 1
     assert (read_image(page, 1) == before[1]).all()
+    assert slider.get_attribute("aria-valuetext").endswith(" standard deviations")
+    page.evaluate("() => { play.panels[0].model.cell.kl = null; }")  # without a prior
+    slider.fill("1")
+    settle(page)
+    assert slider.get_attribute("aria-valuetext").endswith(" sixths of the range")
 
 
 def test_models_without_common_factors_are_not_in_step(page):
@@ -410,6 +415,14 @@ def test_pages_of_cells_are_escaped_and_whole(report):
         assert len(data["play"]["cells"]) == 1
 
 
+def test_one_model_to_play_with_is_not_called_two(report, tmp_path):
+    assert "see what two models make of it" in report.read_text("utf-8")
+    write_played(tmp_path / "one", betas=[4], seeds=[0])
+    page = write_report(tmp_path / "one", tmp_path / "report").read_text("utf-8")
+    assert "see what the model makes of it" in page
+    assert "In step, the other model" not in page
+
+
 def test_an_animation_runs_through_every_latent(report):
     paths = sorted((report.parent / "play").glob("*.webp"))
     assert len(paths) == 6
@@ -418,15 +431,13 @@ def test_an_animation_runs_through_every_latent(report):
         assert animation.n_frames == 20
 
 
-AXE = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
 @pytest.mark.parametrize("is_alone", [False, True])
 def test_axe_finds_nothing_serious(report, open_page, is_alone, width, scheme):
     path = next((report.parent / "play").glob("*.html")) if is_alone else report
     page = settle(open_page(path, width=width, scheme=scheme))
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     assert [(one["impact"], one["id"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

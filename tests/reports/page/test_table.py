@@ -111,9 +111,13 @@ def test_ranks_follow_the_ordering_rule(page, many, name, head, sign):
     assert column(page, "rank") == [expected[row] for row in rows]
     assert len(set(expected)) > 2
     assert DASH in expected
+    lacking = "" if name == "mig" else "1 has no value, "  # a model that reconstructs nothing
+    assert f"Without a rank ({DASH}): {lacking}1 has fewer than {MIN_SEEDS} seeds." in page.inner_text(
+        ".status"
+    )
     page.get_by_label("filter").fill("few")
     assert "rank" not in texts(page, ".live thead th")  # none can be judged
-    assert f"None has the {MIN_SEEDS} seeds that a rank needs" in page.inner_text(".status")
+    assert f"None has a rank: 1 has fewer than {MIN_SEEDS} seeds." in page.inner_text(".status")
     page.get_by_label("filter").fill("")
     sort(page, "kl")  # no direction is better: sorted, without ranks
     assert "rank" not in texts(page, ".live thead th")
@@ -233,7 +237,12 @@ def copied(page, form):
     return page.evaluate("navigator.clipboard.readText()")
 
 
-def test_what_is_shown_is_copied(page):
+def cells_of(written, label):
+    cells = written.settings[0].cells
+    return cells[cells["label"] == label].to_dict("records")
+
+
+def test_what_is_shown_is_copied(page, many):
     page.get_by_label("filter").fill("factorvae")
     sort(page, "mig")
     page.locator(".toggle").first.click()
@@ -258,6 +267,8 @@ def test_what_is_shown_is_copied(page):
     [head, *rows] = csv.reader(io.StringIO(copied(page, "CSV")))
     assert head[:3] == ["series", "rank", "dial"]
     assert [row[0] for row in rows][1:3] == ["factorvae, gamma = 40, seed 0", "factorvae, gamma = 40, seed 1"]
+    exact = [cell["betavae_score"] for cell in cells_of(many, "factorvae, gamma = 40")]
+    assert [float(row[head.index("betavae_score_mean")]) for row in rows[1:5]] == exact
     shown = [line[5].split(" ")[0] for line in lines[:-2]]  # without the anchors
     assert [f"{float(row[head.index('betavae_score_mean')]):.3f}" for row in rows] == shown
 
@@ -290,8 +301,9 @@ def test_many_rows_are_shown_on_request(tmp_path, open_page):
     page = open_page(write_page(tmp_path / "results", tmp_path / "index.html").path)
     assert page.locator(".live tbody tr").count() == 100
     assert page.evaluate("table.write('Markdown')").count("model") == 121  # all, and the head
-    page.get_by_text("Show 20 more").click()
+    page.get_by_text("Show 20 more").press("Enter")
     assert page.locator(".live tbody tr").count() == 120
+    assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 101  # the first new one
 
 
 def test_the_head_of_a_saturated_score_says_so(tmp_path, open_page):

@@ -81,6 +81,13 @@ def test_rows_of_printed_tables_are_marked_and_never_bold(reports):
     latex = reports[1].files["table.tex"].decode()
     assert r"\emph{0.059" in latex
     assert "published figures: not measured here" in latex
+    assert r"\caption{Measured rows: mean $\pm$ standard deviation over $n$ seeds" in latex
+    caption = latex[latex.index(r"\caption") :]
+    for name in SOURCES:
+        assert (
+            f"{{[}}{name}{{]}}: its figures are " in caption or f"{{[}}{name}{{]}}, Table" in caption
+        )  # with its statistic and spread
+    assert r"its figures are the mean of its runs; the standard deviation follows $\pm$." in caption
 
 
 def test_the_page_says_what_differs(reports):
@@ -91,6 +98,13 @@ def test_the_page_says_what_differs(reports):
     assert "a spread of unknown kind follows ±" in page
     assert "Sampled codes are scored, also in evaluation, not posterior means." in page
     assert 'class="published"' not in reports[0].files["index.html"].decode()
+
+
+def test_values_of_a_published_dial_have_its_name_on_the_page(tmp_path):
+    folder = write_study(tmp_path, betas=[1, 4], seeds=[0], pictures=False)
+    page = build_report(folder, SOURCES).files["index.html"].decode()
+    assert "[higgins2017] <small>β = 4</small>" in page
+    assert "[cfasl2024] <small>β one of 1, 2, 4, 6</small>" in page
 
 
 def test_only_rows_of_the_dataset_and_of_measured_scores_are_shown(study, tabulated):

@@ -153,6 +153,8 @@ def test_a_file_of_your_own_is_read(tmp_path):
         ('where = "Table 1"', "where = 1", "where must be a text"),
         ("second_hand = false", 'second_hand = "no"', "second_hand must be true or false"),
         ("[[tables]]", "[tables]", "tables must be a list"),
+        ('dataset = "dsprites"', "", "table 1: dataset is missing"),
+        ('name = "A", ', "", "table 1: row 1: name is missing"),
         ("{beta = 4}", "4", "hyperparameters must be a table"),
         ("hyperparameters = {beta = 4}", "grid = {beta = 4}", "grid must hold a list"),
         ("read =", "read", "is not TOML"),
