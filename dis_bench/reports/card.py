@@ -30,7 +30,7 @@ def write_card(record: Record, has_traversal: bool, lacking: str) -> str:
     parts = [
         _write_metadata(record, name),
         f"# {for_markdown(name)}",
-        f"Trained with dis-bench for {cell['steps']:,} steps; `{MODEL}` holds its networks, and `{RECORD}` "
+        f"Trained with dis-bench for {_say_steps(record)}; `{MODEL}` holds its networks, and `{RECORD}` "
         "all settings, scores and versions. Load it with:",
         '    import dis_bench\n\n    m = dis_bench.load("PATH_OF_THIS_FOLDER")',
         "A model, network or dataset that is not installed is given as `model=`, `network=`, `dataset=`.",
@@ -41,6 +41,14 @@ def write_card(record: Record, has_traversal: bool, lacking: str) -> str:
         f"Command: `{for_code(record['command'])}`, {record['created']}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _say_steps(record: Record) -> str:
+    """Return how many steps a cell took, and after which its weights are."""
+    adapted = record.get("adapted", {})
+    taken = adapted.get("stopped_at", record["cell"]["steps"])
+    kept = adapted.get("scored_at", taken)
+    return f"{taken:,} steps" if kept == taken else f"{taken:,} steps (its weights are those after {kept:,})"
 
 
 def for_code(text: str) -> str:

@@ -55,7 +55,7 @@ def plan_training(
             + (f" Shown are {choice}" if choice else "")
             + seeds,
             f"Training curves of {join_words(_name_measures(measures))} of {len(curves)} cells over "
-            f"{setting.steps:,} steps.",
+            f"{'at most ' if setting.may_stop else ''}{setting.steps:,} steps.",
             lambda: draw_training(setting, table, curves, lead),
         )
     ]
