@@ -32,29 +32,38 @@ def sweep(store: Store) -> None:
                 _remove_half_records(path)
 
 
-def sweep_unfinished(store: Store) -> None:
+def sweep_unfinished(store: Store) -> set[str]:
     """Take over the cells of dead runs, and those that are unclaimed.
 
     The checkpoints of cells that are not done stay, so that their training can be resumed; so do those that
     are newer than a finished cell, which is being trained again.
+
+    Returns:
+        The folder names of cells that were moved into place.
     """
+    moved: set[str] = set()
     with suppress(OSError):
         for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
             with suppress(OSError, NotPlaced, claims.ClaimLost):
-                _take_over(store, name)
+                if _take_over(store, name):
+                    moved.add(name)
         for path in store.unfinished.glob(".*"):
             _remove_hidden(path)
     claims.tidy(store.unfinished)
+    return moved
 
 
-def _take_over(store: Store, name: str) -> None:
+def _take_over(store: Store, name: str) -> bool:
+    """Move a cell into place if it was finished; otherwise keep only what its training can go on from."""
     claim = claims.claim(store.unfinished, name)
     if claim is None:
-        return
+        return False
     with claim:
-        if not store.recover(claim, name):
-            claim.clear()
-            claim.release(keep=_has_use(claim.folder, store.cells / name))
+        if store.recover(claim, name):
+            return True
+        claim.clear()
+        claim.release(keep=_has_use(claim.folder, store.cells / name))
+    return False
 
 
 def _has_use(unfinished: Path, finished: Path) -> bool:

@@ -176,12 +176,22 @@ def run_study(
                     failed = _do(jobs, pipeline, run, watcher, needed, wait)
             else:
                 watcher.start(jobs, done)
+    except KeyboardInterrupt:
+        watcher.keep(_count_moved(plan, store))
+        raise
     finally:
         sweep_unfinished(store)
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
     keep_anchors(plan, _list_tried(records), store)
     return tabulate(records)
+
+
+def _count_moved(plan: Plan, store: Store) -> int:
+    """Move cells that a stop left finished into place; return how many of them lack nothing."""
+    moved = sweep_unfinished(store)
+    cells = tuple(cell for cell in plan.cells if cell.folder in moved)
+    return len(cells) - len(choose_jobs(replace(plan, cells=cells), store, "missing")) if cells else 0
 
 
 def _list_tried(records: Sequence[Record]) -> set[str]:

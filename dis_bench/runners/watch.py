@@ -48,6 +48,9 @@ class Watcher:
     def close(self) -> None:
         """Receive the end of all events."""
 
+    def keep(self, cells: int) -> None:
+        """Receive the number of cells that were finished while the study was stopped, after the end."""
+
 
 class ProgressBar(Watcher):
     """A progress bar on a terminal, over the steps of all cells."""
@@ -92,6 +95,10 @@ class ProgressBar(Watcher):
             room = width - len(count) - TIMES - LEAST_BAR
             said = what if isinstance(what, Progress) else visible(what)
             self.bar.set_postfix_str(describe_progress(visible(cell.label), said, room))
+
+    def keep(self, cells: int) -> None:
+        """Count cells that were finished while the study was stopped."""
+        self.kept += cells
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Count a finished cell, and report a failed one at once.

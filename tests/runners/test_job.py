@@ -279,7 +279,7 @@ def test_a_kill_around_the_record_of_a_cell_that_keeps_no_codes_costs_no_trainin
 
     with monkeypatch.context() as patch:
         patch.setattr(Claim, "release", lambda claim, keep=False: None)
-        patch.setattr(running, "sweep_unfinished", lambda store: None)
+        patch.setattr(running, "sweep_unfinished", lambda store: set())
         for name in ("write_record", "remove"):
             patch.setattr(job, name, dying(getattr(job, name)))
         with pytest.raises(Killed):
@@ -309,7 +309,7 @@ def test_a_stop_while_scoring_costs_no_training(tmp_path):
 def killed_at(when, out, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Claim, "release", lambda claim, keep=False: None)
-        patch.setattr(running, "sweep_unfinished", lambda store: None)
+        patch.setattr(running, "sweep_unfinished", lambda store: set())
         patch.setattr(Checkpoints, "write", lambda checkpoints, training, log: None)
         with pytest.raises(Killed):
             run(TWO, out, watcher=Seen(when, kill))
@@ -508,3 +508,28 @@ def test_what_stands_in_the_table_of_a_failure_is_what_the_record_says(tmp_path,
     record = json.loads((Path(table["folder"][1.0]) / "record.json").read_text())
     assert record["failure"]["reason"] == table["failure"][1.0]
     assert table["failure"][1.0].startswith("No space left on device")
+
+
+class Counts(Watcher):
+    """A watcher that collects how many cells a stop left finished."""
+
+    def __init__(self):
+        self.kept = []
+
+    def keep(self, cells):
+        self.kept.append(cells)
+
+
+@pytest.mark.parametrize(("owner", "name", "kept"), [(Store, "place", 1), (stages, "score_cell", 0)])
+def test_a_stop_counts_the_cells_that_it_left_finished(tmp_path, monkeypatch, owner, name, kept):
+    watcher, called = Counts(), getattr(owner, name)
+
+    def interrupted(*given, **options):
+        monkeypatch.setattr(owner, name, called)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(TWO, tmp_path, watcher=watcher)
+    assert watcher.kept == [kept]
+    assert len(list((tmp_path / "cells").iterdir())) == 1
