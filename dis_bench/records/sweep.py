@@ -54,7 +54,10 @@ def sweep_unfinished(store: Store) -> set[str]:
 
 
 def _take_over(store: Store, name: str) -> bool:
-    """Move a cell into place if it was finished; otherwise keep only what its training can go on from."""
+    """Move a cell into place if it was finished; return whether it was.
+
+    Otherwise only what its training can go on from is kept.
+    """
     claim = claims.claim(store.unfinished, name)
     if claim is None:
         return False

@@ -188,7 +188,10 @@ def run_study(
 
 
 def _count_moved(plan: Plan, store: Store) -> int:
-    """Move cells that a stop left finished into place; return how many of them lack nothing."""
+    """Move cells that a stop left finished into place, and count them.
+
+    Those that lack scores do not count.
+    """
     moved = sweep_unfinished(store)
     cells = tuple(cell for cell in plan.cells if cell.folder in moved)
     return len(cells) - len(choose_jobs(replace(plan, cells=cells), store, "missing")) if cells else 0

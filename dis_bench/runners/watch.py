@@ -49,7 +49,7 @@ class Watcher:
         """Receive the end of all events."""
 
     def keep(self, cells: int) -> None:
-        """Receive the number of cells that were finished while the study was stopped, after the end."""
+        """Receive the number of cells that a stop left finished, after the end."""
 
 
 class ProgressBar(Watcher):
