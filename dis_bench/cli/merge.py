@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.escape import visible
 
 EXAMPLES = """\
@@ -32,19 +33,16 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(execute=execute)
 
 
+@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Merge folders, and print what was copied."""
-    from dis_bench.records.durable import explain
     from dis_bench.records.merging import merge
     from dis_bench.records.store import NotPlaced
 
     try:
         merged = merge(args.folders, args.out)
-    except BrokenPipeError:
-        raise
-    except (OSError, NotPlaced) as error:  # the cells that were copied stay
-        reason = explain(error) if isinstance(error, OSError) else str(error)
-        print(f"dis-bench: stopped: {visible(reason)}.", file=sys.stderr)
+    except NotPlaced as error:  # the cells that were copied stay
+        print(f"dis-bench: stopped: {visible(str(error))}.", file=sys.stderr)
         return 1
     there = f"; {merged.present:,} were there already" if merged.present else ""
     print(f"{len(merged.copied):,} cells copied to {visible(args.out)}{there}.")

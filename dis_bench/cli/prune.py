@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.errors import InputError, Option
 from dis_bench.escape import visible
 
@@ -37,20 +38,9 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(execute=execute)
 
 
+@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Show what could be removed, and remove what was named."""
-    from dis_bench.records.durable import explain
-
-    try:
-        return _execute(args)
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # what was removed before is gone
-        print(f"dis-bench: stopped: {visible(explain(error))}.", file=sys.stderr)
-        return 1
-
-
-def _execute(args: argparse.Namespace) -> int:
     from dis_bench.records.pruning import KINDS, find_prunable, prune
     from dis_bench.runners.options import check_choice
 
