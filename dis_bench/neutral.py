@@ -19,6 +19,8 @@ from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
+from dis_bench.fp32 import IN_FULL, read_products, set_products
+
 NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 NUMPY_PRINTING = {
     **{"edgeitems": 3, "threshold": 1000, "floatmode": "maxprec", "precision": 8, "suppress": False},
@@ -140,9 +142,9 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
     )
     yield Switch(
         "torch's precision of fp32 products",
-        torch.get_float32_matmul_precision,
-        torch.set_float32_matmul_precision,
-        "highest",
+        read_products,
+        set_products,
+        IN_FULL,
     )
     mkldnn = torch.backends.mkldnn
     yield Switch("torch's oneDNN", lambda: mkldnn.enabled, partial(setattr, mkldnn, "enabled"), True)

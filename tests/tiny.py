@@ -29,7 +29,7 @@ class Tiny(Dataset):
 
     def draw(self, indices):
         x, y, size = self.grid.factors(indices).unbind(1)
-        row = torch.arange(64)
+        row = torch.arange(64, device=indices.device)
         inside = [(row >= 5 * at[:, None]) & (row < (5 * at + 6 + 4 * size)[:, None]) for at in (x, y)]
         return (inside[1][:, :, None] & inside[0][:, None, :]).to(torch.uint8)[:, None]
 

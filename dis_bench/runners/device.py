@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dis_bench.errors import InputError, Option
+from dis_bench.fp32 import multiplying, read_products
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
@@ -94,7 +95,6 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
     from dis_bench.nn.precision import networks_in
 
     switches = [
-        *_tf32_switches(precision == "tf32"),
         (torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
         (torch.backends.cudnn, "benchmark", True),
     ]
@@ -102,25 +102,11 @@ def computing(precision: str, kernels: str) -> Iterator[None]:
     try:
         for library, name, value in switches:
             setattr(library, name, value)
-        with convolving_with(kernels), networks_in(precision):
+        with multiplying(tf32=precision == "tf32"), convolving_with(kernels), networks_in(precision):
             yield
     finally:
         for (library, name, _), value in zip(switches, before, strict=True):
             setattr(library, name, value)
-
-
-def _tf32_switches(on: bool) -> list[tuple[Any, str, Any]]:
-    """List torch's tf32 switches as (object, attribute, value).
-
-    Uses the newer switches if torch has them, since the older ones cannot be read after they were set.
-    """
-    import torch
-
-    cublas, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(cublas, "fp32_precision") and hasattr(cudnn, "conv"):
-        word = "tf32" if on else "ieee"
-        return [(cublas, "fp32_precision", word), (cudnn.conv, "fp32_precision", word)]
-    return [(cublas, "allow_tf32", on), (cudnn, "allow_tf32", on)]
 
 
 def check_device(device: str) -> None:
@@ -202,7 +188,7 @@ def _describe_switches() -> dict[str, str]:
     states = {
         "default dtype": (str(torch.get_default_dtype()), "torch.float32"),
         "deterministic algorithms": (str(torch.are_deterministic_algorithms_enabled()), "False"),
-        "float32 matmul precision": (torch.get_float32_matmul_precision(), "highest"),
+        "float32 matmul precision": (str(read_products().matmul), "highest"),
         "oneDNN": (str(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()), "True"),
         "flush denormal": (str(sys.float_info.min / 2 == 0.0), "False"),
     }

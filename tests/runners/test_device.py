@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
+from dis_bench.neutral import neutral
 from dis_bench.runners import device
 from dis_bench.runners.device import choose_kernels, choose_precision, computing, describe_environment
+from tests.tiny import Tiny
 
 
 @pytest.fixture
@@ -136,12 +138,28 @@ def test_switches_that_torch_cannot_read_the_older_way_are_no_hindrance():
         cublas.fp32_precision = before
 
 
-def test_an_older_torch_has_only_the_older_switches(monkeypatch):
-    cublas, cudnn = SimpleNamespace(allow_tf32=False), SimpleNamespace(allow_tf32=True, benchmark=False)
-    cublas.allow_bf16_reduced_precision_reduction = True
-    monkeypatch.setattr(torch.backends.cuda, "matmul", cublas)
-    monkeypatch.setattr(torch.backends, "cudnn", cudnn)
+def test_code_that_reads_the_older_switches_or_draws_images_can_be_called_under_tf32():
+    cublas = torch.backends.cuda.matmul
     with computing("tf32", "torch"):
-        assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (True, True, True)
+        assert torch.get_float32_matmul_precision() == "high"
+        assert (cublas.allow_tf32, torch.backends.cudnn.allow_tf32) == (True, True)
+        with neutral():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert Tiny().images([0, 1]).shape == (2, 1, 64, 64)
+        assert cublas.fp32_precision == "tf32"
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_older_torch_has_only_the_older_switches(monkeypatch):
+    older = []
+    cudnn = SimpleNamespace(allow_tf32=True, benchmark=False)
+    cublas = SimpleNamespace(allow_bf16_reduced_precision_reduction=True)
+    monkeypatch.setattr(torch.backends.cuda, "matmul", cublas)
+    monkeypatch.setattr(torch.backends, "mkldnn", SimpleNamespace())
+    monkeypatch.setattr(torch.backends, "cudnn", cudnn)
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: older[-1] if older else "medium")
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", older.append)
+    with computing("tf32", "torch"):
+        assert (older, cudnn.allow_tf32, cudnn.benchmark) == (["high"], True, True)
         assert not cublas.allow_bf16_reduced_precision_reduction
-    assert (cublas.allow_tf32, cudnn.allow_tf32, cudnn.benchmark) == (False, True, False)
+    assert (older, cudnn.allow_tf32, cudnn.benchmark) == (["high", "medium"], True, False)
