@@ -1,4 +1,4 @@
-"""How torch multiplies fp32 numbers: in full, or with factors rounded to tf32.
+"""Set how torch multiplies fp32 numbers: in full, or with factors rounded to tf32.
 
 torch has two sets of switches for it: the older ones are a word for matrix products and a flag of cuDNN, the
 newer ones a word for each library and operation. Reading an older switch raises an error once the two sets
@@ -34,7 +34,11 @@ IN_FULL = Products("highest", None, dict.fromkeys(("cuda.matmul", *_ON_A_CPU), "
 
 
 def read_products() -> Products:
-    """Return how torch multiplies fp32 numbers; ``IN_FULL`` for every state that amounts to it."""
+    """Return how torch multiplies fp32 numbers.
+
+    Returns:
+        ``IN_FULL`` for every state that amounts to it.
+    """
     products = _read_all()
     words = {products.newer.get(name, "none") for name in IN_FULL.newer}
     return IN_FULL if products.matmul == IN_FULL.matmul and words <= {"none", "ieee"} else products
@@ -55,7 +59,7 @@ def set_products(products: Products) -> None:
 
 @contextlib.contextmanager
 def multiplying(*, tf32: bool) -> Iterator[None]:
-    """Multiply fp32 numbers as tf32 on a GPU, or in full, within a block; on a CPU always in full."""
+    """Multiply fp32 numbers as tf32 on a GPU, or in full, within a block."""
     before = _read_all()
     on_gpu = dict.fromkeys(_ON_A_GPU, "tf32" if tf32 else "ieee")
     set_products(Products("high" if tf32 else "highest", tf32, on_gpu | dict.fromkeys(_ON_A_CPU, "ieee")))
@@ -76,7 +80,7 @@ def _read_all() -> Products:
 
 
 def _newer_switches() -> Iterator[tuple[str, Any]]:
-    """Yield the newer switches that this torch has, as (name, object with ``fp32_precision``)."""
+    """Yield the newer switches of this torch, each with its name."""
     import torch
 
     for name in (*_ON_A_GPU, *_ON_A_CPU):
@@ -87,7 +91,7 @@ def _newer_switches() -> Iterator[tuple[str, Any]]:
 
 
 def _try(read: Callable[[], Any]) -> Any:
-    """Read an older switch; None where torch refuses, since the caller set only a newer one."""
+    """Read an older switch; None where torch refuses, as only a newer one was set."""
     try:
         return read()
     except RuntimeError:

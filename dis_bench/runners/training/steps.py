@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from dis_bench.models.model import Adam, Model
+from dis_bench.nn.batch_norm import WithoutCudnn
 from dis_bench.nn.patches import convolving
 from dis_bench.runners.training.adaptation import Adaptation
 from dis_bench.runners.training.ahead import Batch, draw_ahead
@@ -178,7 +179,7 @@ class Training:
             if self.alone:
                 alone = measure(self.trainees[0].model, self.trainees[0].networks)
                 return {name: part[None] for name, part in alone.items()}
-            with convolving(self.way):
+            with convolving(self.way), WithoutCudnn():
                 return vmap(measure_one)(self.weights, self.buffers, self._values)
         finally:
             self._game.train()
@@ -207,7 +208,7 @@ class Training:
             step = self._game(self.trainees[0].model.step, {name: part[0] for name, part in batch.items()})
             losses, measured = step.losses, {name: part[None] for name, part in flatten(step).items()}
         else:
-            with convolving(self.way):
+            with convolving(self.way), WithoutCudnn():
                 losses, measured = vmap(self._pass)(self.weights, self.buffers, self._values, batch)
         self._move(losses)
         if self.running is None:

@@ -18,6 +18,7 @@ from dis_bench.runners.estimate import _measure_group
 from dis_bench.runners.remaining import choose_jobs
 from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.study import Study
+from dis_bench.runners.training.cuda_graph import WARM_UP_CALLS
 from dis_bench.runners.watch import Watcher
 
 HERE = str(Path(__file__).parents[2] / "tiny.py")
@@ -214,7 +215,8 @@ def test_a_device_that_broke_ends_the_run_and_is_no_failure_of_the_other_cells(b
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_a_study_ends_in_records_that_need_no_gpu(tmp_path):
-    table = run_study(dataclasses.replace(TINY, device="cuda", precision="auto", seeds=5), tmp_path)
+    study = dataclasses.replace(TINY, device="cuda", precision="auto", seeds=5, steps=WARM_UP_CALLS + 3)
+    table = run_study(study, tmp_path)
     assert table["status"].tolist() == ["done"] * 10
     assert table["mean_code"].notna().all()
     for folder in table["folder"]:
