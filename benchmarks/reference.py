@@ -92,7 +92,7 @@ def copy_report(study: Path, new: Path, report: Path) -> None:
 
 def describe(name: str, records: list[Record], new: Path) -> str:
     """Return a text on how the study was made, with its table."""
-    hours = sum(record["timing"]["train_seconds"] or 0 for record in records) / 3600
+    hours = describe_hours(records)
     minutes = sum(record["timing"]["score_seconds"] or 0 for record in records) / 60
     last = max(record["created"][:10] for record in records)
     models = {record["cell"]["model"] for record in records}
@@ -102,7 +102,7 @@ def describe(name: str, records: list[Record], new: Path) -> str:
     parts = [
         f"# {name}",
         f"{len(records)} cells of {len(models)} {'model' if len(models) == 1 else 'models'}: "
-        f"{hours:.1f} core-hours of training and {minutes:.0f} minutes of scoring, up to {last}, on a "
+        f"training took {hours}, scoring {minutes:.0f} minutes, up to {last}, on a "
         f"machine that did other work too ({list_values(records, 'processor')}, torch "
         f"{list_values(records, 'torch')}).",
         "Made by",
@@ -114,6 +114,18 @@ def describe(name: str, records: list[Record], new: Path) -> str:
         figures,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def describe_hours(records: Iterable[Record]) -> str:
+    """Return the hours of training on processors' cores, and on each kind of GPU."""
+    seconds: dict[str, float] = {}
+    for record in records:
+        device = record["environment"]["device"]
+        seconds[device] = seconds.get(device, 0.0) + (record["timing"]["train_seconds"] or 0)
+    return " and ".join(
+        f"{spent / 3600:.1f} {'core-hours' if device == 'cpu' else f'hours of one {device}'}"
+        for device, spent in seconds.items()
+    )
 
 
 def list_values(records: Iterable[Record], key: str) -> str:
