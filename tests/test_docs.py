@@ -19,7 +19,16 @@ from dis_bench import registry
 from dis_bench.cli.list import format_hours
 from dis_bench.cli.main import Parser, build_parser
 from dis_bench.metrics import find_metrics
+from dis_bench.records.columns import list_scores
+from dis_bench.records.record import read_records
+from dis_bench.records.table import tabulate
+from dis_bench.reports.anchors import gather_anchors
+from dis_bench.reports.declared import Declared
+from dis_bench.reports.headline import write_headlines
 from dis_bench.reports.published.source import SPREADS, find_sources, read_source
+from dis_bench.reports.quantities import find_quantities
+from dis_bench.reports.settings import split_settings
+from dis_bench.reports.tables import in_use, summarise
 from dis_bench.runners.named import find_studies, read_about
 
 ROOT = Path(__file__).parent.parent
@@ -206,6 +215,19 @@ def test_what_is_imported_in_examples_exists(source):
 
 def read_figures(name: str) -> dict[str, Any]:
     return json.loads((ROOT / "results" / "benchmarks" / f"{name}.json").read_text("utf-8"))
+
+
+def test_readme_begins_with_the_sentence_and_the_picture_of_a_reference_study():
+    study = ROOT / "results" / "reference" / "betavae-dsprites"
+    records, problems = read_records(study)
+    quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
+    [setting] = split_settings(records, gather_anchors(study, problems))
+    table = summarise(setting, quantities)
+    first = write_headlines(setting, table, in_use(table, quantities))[0].sentences[0]
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"*{first.rstrip('.')}*" in readme
+    [picture] = study.glob("tradeoff-*.png")
+    assert picture.read_bytes() == (ROOT / "docs" / "tradeoff.png").read_bytes()
 
 
 def test_the_figures_of_training_in_readme_are_those_measured():
