@@ -12,7 +12,7 @@ OLDEST_TESTS ?= tests/records tests/test_registry.py tests/reports/figures \
 	tests/datasets/folder tests/datasets/test_official.py
 LOCKED ?= torch
 
-.PHONY: demo test lint docs oldest wheel-test model-pages clean
+.PHONY: demo test lint docs oldest wheel-test model-pages reported-page clean
 
 demo: $(VENV)/installed
 	$(BIN)/dis-bench run --models betavae --betas 1 4 10
@@ -43,6 +43,9 @@ wheel-test: $(VENV)/installed-dev
 
 model-pages: $(VENV)/installed
 	$(BIN)/python docs/model_pages.py # docs/models/NAME.md, from the code and the figures
+
+reported-page: $(VENV)/installed
+	$(BIN)/python docs/reported_page.py # docs/reported.md, from the published figures and results/reference/
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

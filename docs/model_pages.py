@@ -1,10 +1,11 @@
-"""Write a page for each built-in model, docs/models/NAME.md, from what the code and the results say.
+"""Write a page for each built-in model, docs/models/NAME.md, and one of all, from the code and the results.
 
     python docs/model_pages.py            # or: make model-pages
     python docs/model_pages.py --check    # say which pages are out of date, and change nothing
 
 A page has the model's docstring, its hyperparameters, its players, the scores in results/reference/, its time
-per step in results/benchmarks/zoo.json, and its references, from docs/models/references.toml.
+per step in results/benchmarks/zoo.json, and its references, from docs/models/references.toml. The page of
+all, docs/models/measured.md, has the same figures in one table.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PAGES = ROOT / "docs" / "models"
 SCORES = ROOT / "results" / "reference" / "zoo-dsprites" / "table.csv"  # of a report
 TIMES = ROOT / "results" / "benchmarks" / "zoo.json"
 BASE = "betavae"
+OVERVIEW = "measured"
 WIDTH = 115
 DASH = "\N{EN DASH}"
 CITED = re.compile(r"[A-Z]\w+(?: et al\.| & [A-Z]\w+)? (?:19|20)\d\d")
@@ -129,6 +131,37 @@ def list_settings_of_optimisers(model: type[Model]) -> list[str]:
     return found
 
 
+def make_overview(models: dict[str, type[Model]]) -> str:
+    """Return the page of all models side by side: what a step costs, and the scores."""
+    scores = {name: read_scores(name) for name in models}
+    rows = [row for some in scores.values() for row in some]
+    columns = [column for column in QUANTITIES if any(row.get(f"{column}_mean") for row in rows)]
+    ratios = read_ratios()
+    heads = ["model", "a step", "stacks", "seeds", *(QUANTITIES[column] for column in columns)]
+    table = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for name, model in models.items():
+        for row in scores[name] or [{}]:
+            dial = f" {row['dial']} = {float(row['dial_value']):g}" if row.get("dial") else ""
+            step = f"{ratios[name]:.2f}" if name in ratios else DASH
+            stacks = ("yes" if model.stackable else "no") if _trains(name) else DASH
+            cells = [f"[`{name}`]({name}.md){dial}", step, stacks, row.get("n", DASH)]
+            table.append(f"| {' | '.join([*cells, *(format_spread(row, column) for column in columns)])} |")
+    return "\n\n".join(["# All models, measured", describe_overview(rows), "\n".join(table)]) + "\n"
+
+
+def describe_overview(rows: list[dict[str, str]]) -> str:
+    """Say what the table of all models holds, and where its figures come from."""
+    steps = {int(float(row["steps"])) for row in rows} - {0}
+    budget = f"dSprites after {max(steps):,} steps" if steps else "dSprites"
+    study = "[results/reference/zoo-dsprites](../../results/reference/zoo-dsprites/README.md)"
+    times = "[what other objectives cost](../performance.md#what-other-objectives-cost)"
+    return fill(
+        f"Every model with its defaults on {budget}, mean ± standard deviation over seeds: the study in "
+        f"{study}, whose README has the command. *A step* is its time in units of the beta-VAE's ({times}); "
+        "*stacks* says whether cells may train as one on a GPU. This page is made by `make model-pages`."
+    )
+
+
 def measure_scores(name: str) -> str:
     """Return the model's rows of the reference table; a sentence if there are none."""
     rows = read_scores(name)
@@ -157,23 +190,33 @@ def read_scores(name: str) -> list[dict[str, str]]:
 
 
 def format_spread(row: dict[str, str], column: str) -> str:
-    """Format a mean with its standard deviation, with three digits."""
+    """Format a mean with its standard deviation, with three and two digits."""
     mean, spread = row.get(f"{column}_mean", ""), row.get(f"{column}_std", "")
     if not mean:
         return DASH
-    return f"{float(mean):.3g}" + (f" ± {float(spread):.2g}" if spread else "")
+    return _round(float(mean), 3) + (f" ± {_round(float(spread), 2)}" if spread else "")
+
+
+def _round(value: float, digits: int) -> str:
+    """Return a number with some digits, and with more where it is large, never with an exponent."""
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def measure_time(name: str) -> str:
     """Return a sentence on the time of a step beside the beta-VAE's."""
-    rows = json.loads(TIMES.read_text(encoding="utf-8"))["rows"] if TIMES.exists() else []
-    ratios = {row["model"]: row[f"in units of {BASE}"] for row in rows}
+    ratios = read_ratios()
     if name not in ratios:
-        return "Time of a step: it takes none." if rows and not _trains(name) else "Time: not measured yet."
+        return "Time of a step: it takes none." if ratios and not _trains(name) else "Time: not measured yet."
     return (
         f"A step takes {ratios[name]:.2f} times as long as that of the beta-VAE "
         "([the figures](../performance.md#what-other-objectives-cost))."
     )
+
+
+def read_ratios() -> dict[str, float]:
+    """Return the time of a step of each model in units of the beta-VAE's, as far as it was measured."""
+    rows = json.loads(TIMES.read_text(encoding="utf-8"))["rows"] if TIMES.exists() else []
+    return {row["model"]: row[f"in units of {BASE}"] for row in rows}
 
 
 def _trains(name: str) -> bool:
@@ -206,7 +249,10 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     check = parser.parse_args().check
-    made = {PAGES / f"{name}.md": make_page(name, model) for name, model in list_models().items()}
+    models = list_models()
+    made = {PAGES / f"{name}.md": make_page(name, model) for name, model in models.items()}
+    if SCORES.exists():
+        made[PAGES / f"{OVERVIEW}.md"] = make_overview(models)
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     gone = [path for path in PAGES.glob("*.md") if path not in made]
     for path in [*stale, *gone]:

@@ -59,7 +59,8 @@ def execute(args: argparse.Namespace) -> int:
     print(f"{visible(report.summary)}.")
     for setting, headlines in zip(report.settings, report.headlines, strict=True):
         for headline in headlines:
-            name = f"{setting.title}, {headline.series}" if len(headlines) > 1 else setting.title
+            apart = headline.series if len(headlines) > 1 else ""
+            name = ", ".join(filter(None, [setting.title, apart]))
             print(f"\n{visible(name)}\n  {visible(headline.sentences[0])}")
     if report.caveats:
         count = "1 caveat" if len(report.caveats) == 1 else f"{len(report.caveats)} caveats"

@@ -19,6 +19,10 @@ class AnnealedVAE(VAE):
     The loss is reconstruction + gamma * |KL - C|, where KL is the mean over the batch. C grows linearly from
     0, and reaches the capacity after a share of the training: a third, as in Locatello et al. 2019 (100,000
     of 300,000 steps). With a capacity of 0 it is the beta-VAE whose beta is gamma.
+
+    In a short training C can rise before the networks have learned anything. The KL then follows it by
+    latents that say nothing, at any gamma this high, and the reconstruction stays where it was: a larger
+    share leaves more time.
     """
 
     name, dial = "annealedvae", "capacity"

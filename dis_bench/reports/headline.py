@@ -381,6 +381,7 @@ def _describe_without_dials(table: pd.DataFrame, quantities: list[Quantity]) -> 
         )
         seeds = f" ({counts[0]})" if is_shared else ""
         return [f"{row['label']} reaches {values}{seeds}. One configuration: nothing to compare."]
+    told.sort(key=lambda quantity: quantity is not lead)  # readers ask for the score first
     return [_say_best("The" if number else "the", table, q) for number, q in enumerate(told)]
 
 
@@ -395,7 +396,9 @@ def _say_best(article: str, table: pd.DataFrame, quantity: Quantity) -> str:
         return f"{article} best {quantity.label} is that of {label}: {value}."
     others = len(table) - 1
     rest = (
-        "the other configuration is" if others == 1 else f"{len(rivals)} of {others} other configurations are"
+        "the other configuration is"
+        if others == 1
+        else f"{len(rivals)} of {others} other configurations {'is' if len(rivals) == 1 else 'are'}"
     )
     return (
         f"{article} best mean of {quantity.label} is that of {label}: {value}; {rest} not separated from it, "

@@ -37,7 +37,13 @@ def test_pages_are_up_to_date(name):
 
 
 def test_every_page_is_of_a_model():
-    assert {path.stem for path in (DOCS / "models").glob("*.md")} == set(ZOO)
+    assert {path.stem for path in (DOCS / "models").glob("*.md")} - {PAGES.OVERVIEW} == set(ZOO)
+
+
+def test_the_page_of_all_models_is_up_to_date():
+    page = (DOCS / "models" / f"{PAGES.OVERVIEW}.md").read_text(encoding="utf-8")
+    assert page == PAGES.make_overview(ZOO), "run `make model-pages`"
+    assert {name for name in ZOO if f"[`{name}`]({name}.md)" in page} == set(ZOO)
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -153,6 +159,7 @@ def test_the_command_finds_stale_pages_and_writes_them(tmp_path, monkeypatch, ca
     (tmp_path / "gone.md").write_text("of no model", encoding="utf-8")
     (tmp_path / "references.toml").write_bytes((DOCS / "models" / "references.toml").read_bytes())
     monkeypatch.setattr(PAGES, "PAGES", tmp_path)
+    monkeypatch.setattr(PAGES, "SCORES", tmp_path / "none.csv")
     monkeypatch.setattr(PAGES, "ROOT", tmp_path)
     monkeypatch.setattr(PAGES, "list_models", lambda: {"betavae": ZOO["betavae"]})
     monkeypatch.setattr(sys, "argv", ["model_pages.py", "--check"])
