@@ -230,6 +230,15 @@ def test_readme_begins_with_the_sentence_and_the_picture_of_a_reference_study():
     assert picture.read_bytes() == (ROOT / "docs" / "tradeoff.png").read_bytes()
 
 
+def test_the_shares_of_variance_in_the_page_on_metrics_are_those_measured():
+    zoo, betas = (read_figures(f"metric_study_{name}")["variance"] for name in ("zoo", "betas"))
+    page = (ROOT / "docs" / "known.md").read_text("utf-8")
+    for one, other in zip(zoo, betas, strict=True):
+        assert one["score"] == other["score"]
+        shares = one["model"], one["seed"], other["model and dial"], other["seed"]
+        assert f"| {one['score']} | {' | '.join(f'{share:.2f}' for share in shares)} |" in page
+
+
 def test_the_figures_of_training_in_readme_are_those_measured():
     rows = [row for row in read_figures("training")["rows"] if row["networks"] == "burgess"]
     speed, memory = ({row["system"]: row[of] for row in rows} for of in ("images/s", "memory, MB"))
