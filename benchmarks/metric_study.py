@@ -123,7 +123,10 @@ def compare_samples(cells: pd.DataFrame) -> list[dict[str, Any]]:
     """List the scores of posterior means and samples over the cells that have posteriors."""
     rows = []
     for cell in tqdm([*cells.itertuples()], desc="samples", disable=None):
-        arrays = read_codes(cell.folder)
+        try:
+            arrays = read_codes(cell.folder)
+        except FileNotFoundError:  # pixels as codes are not kept
+            continue
         if "log_variances" not in arrays or "factors" not in arrays:
             continue
         rng = np.random.default_rng(0)

@@ -87,7 +87,11 @@ def _add_grid(group: Any) -> None:
 
 def _add_training(group: Any) -> None:
     add = group.add_argument
-    add("--budget", metavar="quick|paper", help="a few minutes (default), or the published 300,000 steps")
+    add(
+        "--budget",
+        metavar="quick|standard|paper",
+        help="a few minutes (default), 30,000 steps, or the published 300,000",
+    )
     add("--steps", type=_whole, metavar="N", help="optimiser steps (default: the budget's)")
     add("--batch-size", type=_whole, metavar="N", help="images per step (default: 64)")
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
