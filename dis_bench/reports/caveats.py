@@ -203,7 +203,7 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
         apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
         most = "at most " if any(setting.may_stop for setting in settings) else ""
         turning = (
-            f" Along beta-VAEs on 3DShapes, the order of betas by MIG still turned before {ORDERED:,} steps."
+            f" Along trainings that were scored on the way, orderings still turned before {ORDERED:,} steps."
             if steps[0] < ORDERED
             else ""
         )
