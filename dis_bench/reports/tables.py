@@ -97,7 +97,7 @@ def summarise_text(records: list[Record]) -> str:
             for _, row in summary.iterrows()
         ]
         blocks += [f"{visible(setting.title)}\n\n{block}" for block in _side_by_side(heads, columns)]
-        if setting.steps is not None and setting.steps < PUBLISHED_STEPS:
+        if setting.steps and setting.steps < PUBLISHED_STEPS:
             when = say_when(setting.steps, setting.may_stop)
             blocks.append(f"{when}: longer training can change these values and their order.")
     return "\n\n".join(blocks)

@@ -8,10 +8,13 @@ import statistics
 import numpy as np
 import pytest
 
+from dis_bench.records.cell import NO_BUDGET
+from dis_bench.records.record import read_records
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.quantities import DASH
 from dis_bench.reports.tables import summarise_text, write_csv, write_latex, write_markdown
 from tests.reports.made_up import write_anchors
+from tests.reports.mixed import write_one
 
 MIG = {1.0: [0.10, 0.20, 0.30], 4.0: [0.25, 0.20, 0.15], 10.0: [0.81, 0.80, 0.82]}
 VALUES = {(beta, seed): {"mig": value} for beta, some in MIG.items() for seed, value in enumerate(some)}
@@ -176,6 +179,12 @@ def test_terminal_text_says_how_much_training_is_left_out(study):
         in text
     )
     assert text.count("published") == 1
+
+
+def test_what_takes_no_steps_is_told_of_no_longer_training(tmp_path):
+    write_one(tmp_path, "pca", {}, None, 0, NO_BUDGET, lacks=("kl", "elbo"))
+    records, _ = read_records(tmp_path)
+    assert "longer training" not in summarise_text(records)
 
 
 def test_terminal_text_has_words_beside_numbers(study):
