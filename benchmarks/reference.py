@@ -125,6 +125,7 @@ def describe_hours(records: Iterable[Record]) -> str:
     return " and ".join(
         f"{spent / 3600:.1f} {'core-hours' if device == 'cpu' else f'hours of one {device}'}"
         for device, spent in seconds.items()
+        if spent or len(seconds) == 1
     )
 
 

@@ -21,8 +21,8 @@ class AnnealedVAE(VAE):
     of 300,000 steps). With a capacity of 0 it is the beta-VAE whose beta is gamma.
 
     In a short training C can rise before the networks have learned anything. The KL then follows it by
-    latents that say nothing, at any gamma this high, and the reconstruction stays where it was: a larger
-    share leaves more time.
+    latents that say nothing, if gamma is as high as the default, and the reconstruction stays where it was:
+    a larger share leaves more time.
     """
 
     name, dial = "annealedvae", "capacity"

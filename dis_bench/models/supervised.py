@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Supervised(Model):
-    """Encoder trained on labels alone, beside ``s2_betavae`` (Locatello et al. 2020).
+    """Encoder trained on labels alone, for comparison (Locatello et al. 2020).
 
     The encoder minimises the error of labels as in ``s2_betavae``, on the same labelled images; latents
     beyond the factors are left free. The decoder learns to reconstruct all images from these

@@ -15,7 +15,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class WithoutCudnn(TorchFunctionMode):
-    """Normalise batches with torch's own kernels, within a block, whoever wrote the network."""
+    """Normalise batches and instances with torch's own kernels within a block.
+
+    This holds for ``torch.nn``'s layers and functions, also those of plug-ins.
+    """
 
     def __torch_function__(
         self,
@@ -24,8 +27,8 @@ class WithoutCudnn(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call a function of torch, those of batch normalisation without cuDNN."""
-        if function is not F.batch_norm:
+        """Call a function of torch, those that normalise without cuDNN."""
+        if function not in (F.batch_norm, F.instance_norm):
             return function(*args, **(kwargs or {}))
         cudnn = torch.backends.cudnn
         before, cudnn.enabled = cudnn.enabled, False

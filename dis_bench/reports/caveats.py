@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW_SEEDS = 10
-ORDERED = 10_000  # steps from which on an order was found to stay; docs/running.md, "Budgets"
+ORDERED = 10_000  # steps from which on the order of one score was found to stay; docs/running.md, "Budgets"
 
 # Entries of a record's environment that affect numbers and are not versions of packages.
 _MACHINE = ("device", "precision", "kernels", "instructions")
@@ -203,7 +203,8 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
         apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
         most = "at most " if any(setting.may_stop for setting in settings) else ""
         turning = (
-            f" Along trainings that were scored on the way, orderings still turned before {ORDERED:,} steps."
+            f" Along trainings that were scored on the way, orders turned before {ORDERED:,} steps, and some "
+            "later."
             if steps[0] < ORDERED
             else ""
         )

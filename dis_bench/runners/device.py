@@ -188,7 +188,7 @@ def _describe_switches() -> dict[str, str]:
     states = {
         "default dtype": (str(torch.get_default_dtype()), "torch.float32"),
         "deterministic algorithms": (str(torch.are_deterministic_algorithms_enabled()), "False"),
-        "float32 matmul precision": (str(read_products().matmul), "highest"),
+        "float32 matmul precision": (read_products().matmul or "mixed", "highest"),
         "oneDNN": (str(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()), "True"),
         "flush denormal": (str(sys.float_info.min / 2 == 0.0), "False"),
     }

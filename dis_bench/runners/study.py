@@ -70,7 +70,7 @@ class Budget:
 
 
 # quick: an answer in minutes on two cores; at this rate betas up to 10 left their early plateau by 610 steps.
-# standard: the order of betas that was measured along training on 3DShapes holds from a third of it on.
+# standard: along trainings on 3DShapes, the order of betas by mean MIG stayed from a third of it on.
 # paper: the published protocol; its 50 seeds need --seeds 50.
 BUDGETS = {
     "quick": Budget(steps=1_200, lr=5e-4, seeds=3),

@@ -36,6 +36,17 @@ def test_a_stack_is_normalised_without_cudnn_and_as_before(monkeypatch):
     assert torch.equal(found, before)
 
 
+def test_instances_are_normalised_without_cudnn_too(monkeypatch):
+    asked = []
+    own = torch.instance_norm
+    monkeypatch.setattr(torch, "instance_norm", lambda *given: asked.append(given[-1]) or own(*given))
+    layer = nn.InstanceNorm2d(1, affine=True)
+    before = layer(BATCHES[0])
+    with WithoutCudnn():
+        assert torch.equal(layer(BATCHES[0]), before)
+    assert asked == [True, False]
+
+
 def test_cudnn_is_on_again_after_an_error():
     with WithoutCudnn():
         try:
