@@ -4,7 +4,7 @@
     python docs/reported_page.py --check    # say whether the page is out of date, and change nothing
 
 The published figures are those of dis_bench/reports/published/, the measured ones of each study's table.csv.
-What explains a difference is in docs/reported.toml: for each source, an introduction and notes by row.
+What explains a difference is in docs/reported.toml, the ``why`` of a source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -73,9 +72,7 @@ def make_page(table: pd.DataFrame) -> str:
     parts = [notes["introduction"].strip()]
     for name in find_sources():
         source = read_source(name)
-        sections = [
-            section for one in source.tables if (section := tabulate(source, one, table, notes.get(name, {})))
-        ]
+        sections = [section for one in source.tables if (section := tabulate(source, one, table))]
         if sections:
             parts += [f"## {name}", introduce(source), notes.get(name, {}).get("why", "").strip(), *sections]
     parts.append("This page is made by `make reported-page` from the tables in `results/reference/`.")
@@ -89,7 +86,7 @@ def introduce(source: Source) -> str:
     return "\n".join([*lines, "", *(f"- {line}" for line in source.differences)])
 
 
-def tabulate(source: Source, published: Table, table: pd.DataFrame, notes: dict[str, Any]) -> str:
+def tabulate(source: Source, published: Table, table: pd.DataFrame) -> str:
     """Return one table of a source beside ours; nothing if none of its rows was measured."""
     rows = []
     for row in published.rows:
@@ -106,8 +103,7 @@ def tabulate(source: Source, published: Table, table: pd.DataFrame, notes: dict[
     steps = published.budget.get("steps")
     budget = f"{steps:,} steps" if steps else "unknown steps"
     heads = f"| published row | score | published, {budget} | here | |\n|---|---|---|---|---|"
-    said = [f"- {name}: {text}" for name, text in notes.get("rows", {}).items()]
-    return "\n".join([f"On `{published.dataset}`, {published.where}:", "", heads, *rows, "", *said]).strip()
+    return "\n".join([f"On `{published.dataset}`, {published.where}:", "", heads, *rows])
 
 
 def find_measured(table: pd.DataFrame, published: Table, row: Row, score: str) -> list[Measured]:
