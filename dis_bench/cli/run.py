@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
 from dis_bench.printing import as_utf8
@@ -163,6 +164,7 @@ def _add_doing(group: Any) -> None:
     add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
 
+@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Run the study that the flags and the study file describe."""
     with stopped_by_signals():
@@ -182,7 +184,6 @@ def _execute(args: argparse.Namespace) -> int:
     if wanted.grid == "published":  # it may take weeks
         _print_plan(wanted, verbose=False)
 
-    from dis_bench.records.durable import explain
     from dis_bench.records.store import StoreLost
     from dis_bench.runners.engines.local import WorkerDied
     from dis_bench.runners.run import run_study
@@ -201,11 +202,6 @@ def _execute(args: argparse.Namespace) -> int:
         return exit_code(stop)
     except (WorkerDied, StoreLost) as error:
         print(f"dis-bench: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # from the result folder, between two cells
-        print(f"dis-bench: stopped: {explain(error)}.", file=sys.stderr)
         return 1
     return _print_results(table, out, bar)
 

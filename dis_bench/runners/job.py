@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,21 +13,21 @@ from typing import Any
 
 from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
-from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import discard_checkpoint, set_checkpoint_aside
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.codes import FILE as CODES
 from dis_bench.records.codes import read_codes
 from dis_bench.records.curves import FILE as CURVES
-from dis_bench.records.durable import explain, remove, sync_files
+from dis_bench.records.durable import remove, sync_files
 from dis_bench.records.parts import list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import write_record
 from dis_bench.records.schema import SCHEMA, Record
 from dis_bench.records.seal import digest_kept
-from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
+from dis_bench.runners.failures import GivenUp, explain_failure, may_pass
 from dis_bench.runners.options import PARTS
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stages import (
@@ -43,17 +42,13 @@ from dis_bench.runners.stages import (
     score_along,
     train_cells,
 )
-from dis_bench.runners.study_code import CodeChanged, StudyCode
-from dis_bench.runners.training.log import Progress, TrainingDiverged
+from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.training.log import Progress
 from dis_bench.runners.training.trainee import Trainee, prepare
 
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # stored until a cell is scored
 
 _SCORED = ("scores", "protocol", "unscored", "scores_at")  # the keys of a record that scoring changes
-
-
-class GivenUp(RuntimeError):
-    """Error: the worker processes of a job were killed; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +199,8 @@ class Pipeline:
             raise
         except (Exception, SystemExit) as error:  # a plug-in may raise anything; the other cells continue
             claim.check()  # if the folder is gone, the error only follows from that
-            made = {**(record or self.begin_record(cell)), "failure": _explain_failure(error)}
-            if isinstance(error, (OSError, GivenUp)):  # the next run may succeed
+            made = {**(record or self.begin_record(cell)), "failure": explain_failure(error)}
+            if may_pass(error):
                 set_checkpoint_aside(claim.folder, self.store.unfinished / cell.folder)
         self._write(cell, claim, made)
         return made
@@ -285,7 +280,7 @@ class Pipeline:
 
     def describe_failure(self, cell: Cell, error: BaseException) -> Record:
         """Return the record of a failure that is not written to the store."""
-        record = {**self.begin_record(cell), "failure": _explain_failure(error)}
+        record = {**self.begin_record(cell), "failure": explain_failure(error)}
         return {**record, "folder": str(self.store.folder(cell))}
 
     def _score_again(self, cell: Cell, claim: Claim, tell: Tell) -> Record:
@@ -387,16 +382,6 @@ def lacking_scores(scored: Mapping[str, Any], protocol: Mapping[str, Mapping[str
 def identify(record: Record) -> str:
     """Return a text that identifies a record of a cell: its creation and its timing."""
     return json.dumps([record.get("created"), record["timing"]])
-
-
-def _explain_failure(error: BaseException) -> dict[str, str]:
-    """Describe an error for a record: a sentence, and a traceback if unexpected."""
-    if isinstance(error, (TrainingDiverged, CodeChanged, KernelsFailed, GivenUp, NotPlaced)):
-        return {"reason": str(error)}
-    if isinstance(error, OSError):
-        return {"reason": explain(error)}
-    where = "".join(traceback.format_exception(error))
-    return {"reason": f"{type(error).__name__}: {error}", "traceback": where}
 
 
 def _now() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dis_bench.errors import InputError
 from dis_bench.records import claims, store
@@ -398,10 +399,25 @@ def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
     assert steps.seen == list(range(101, 201))
 
 
-def test_a_failure_that_may_pass_keeps_the_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: Path("/no/such/place").touch(),
+        lambda: torch.empty(2**50),
+        lambda: np.empty(2**55),
+    ],
+)
+def test_a_failure_that_may_pass_keeps_the_checkpoint(fail, tmp_path, monkeypatch):
+    write_pictures = stages.write_pictures
+
+    def fail_once(folder, pictures):
+        if "beta1-" in str(folder):
+            fail()
+        write_pictures(folder, pictures)
+
     stop_at(2, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "write_pictures", failing(stages.write_pictures, errno.ENOSPC))
+        patch.setattr(stages, "write_pictures", fail_once)
         assert run(TWO, tmp_path).set_index("beta")["status"][1.0] == "failed"
     steps = Steps()
     assert run(TWO, tmp_path, watcher=steps)["status"].tolist() == ["done"] * 2

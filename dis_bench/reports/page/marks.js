@@ -21,7 +21,7 @@ const marks = (() => {
     cross.map(([x, y]) => [0.38 * x, 0.38 * y]),
     turn(5, 0, 0.45).map(([x, y]) => [1.4 * x, 1.4 * y]),
     cross.map(tilt).map(([x, y]) => [0.38 * x, 0.38 * y]),
-    turn(6, Math.PI / 6).map(([x, y]) => [1.1 * x, 1.1 * y]),
+    [[-1.1, -1.2], [1.1, -1.2], [0.35, 0], [1.1, 1.2], [-1.1, 1.2], [-0.35, 0]], // an hourglass
   ];
   const round = (number) => Math.round(100 * number) / 100;
 
