@@ -113,11 +113,22 @@ def describe_training(name: str, model: type[Model]) -> list[str]:
     needed = {"factors": "factors, or labels", "grid": "a grid of factors"}
     lines += [f"- It needs a dataset with {needed[need]}." for need in model.needs]
     lines += ["- It has networks of its own: `--network` is refused."] if model.own_networks else []
+    lines += describe_rates(model)
     lines += [] if model.reconstructs else ["- It does not reconstruct: pictures show samples."]
     shared = [f"`{setting}`" for setting in list_settings_of_optimisers(model)]
     agree = f", if they have the same {' and '.join(shared)}" if shared else ""
     many = f"yes{agree}" if model.stackable else "no"
     return [*lines, f"- Cells that differ in seeds and floats train as one on a GPU: {many}."]
+
+
+def describe_rates(model: type[Model]) -> list[str]:
+    """Say which players have a learning rate of their own, which `--lr` does not change."""
+    own = {player: adam for player, adam in model().optimisers().items() if adam.lr is not None}
+    return [
+        f"- `{player}` has a learning rate of its own, {adam.lr:g} (Adam's betas are {adam.betas[0]:g} and "
+        f"{adam.betas[1]:g}): `--lr` does not change it."
+        for player, adam in own.items()
+    ]
 
 
 def list_settings_of_optimisers(model: type[Model]) -> list[str]:

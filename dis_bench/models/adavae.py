@@ -73,5 +73,8 @@ def find_changed(mean: Tensor, logvar: Tensor) -> Tensor:
         mean: [2 * B, D], the first image of each pair and then their partners.
         logvar: likewise.
     """
+    import torch
+
     apart = compare_posteriors(mean, logvar).detach()
+    apart = apart.clamp(max=torch.finfo(apart.dtype).max / 2)  # so that one that overflowed is above the mean
     return apart > (apart.amax(1, keepdim=True) + apart.amin(1, keepdim=True)) / 2

@@ -27,7 +27,7 @@ class BetaTCVAE(VAE):
     VAE exactly.
 
     The parts are estimated from the batch: ``mws`` weights all of its images equally (minibatch-weighted
-    sampling), ``mss`` is stratified. The authors' code, and at least five that followed it, fill the matrix
+    sampling), ``mss`` is stratified. The authors' code, and others that followed it, fill the matrix
     of stratified weights wrongly in all rows but the first; ``mss_as_published`` reproduces them. All three
     use the number of images that are trained on, without those held out. To ``mws`` it is a constant, which
     changes no gradient; stratified weights need at least B - 1 images for batches of B. The grid is that of

@@ -26,6 +26,10 @@ class DCIGN(MergedVAE):
     values away from the mean; and it does so in the pass back from the reconstruction and in that from the
     KL, so that its strength counts twice. It also has more latents than factors, and trains the rest of them
     together with the last factor. Here they are never active.
+
+    The pulls of a batch sum to zero, so those on the biases of the last layer are rounding alone, which Adam
+    scales up to steps of its usual size: with a strength, these biases wander by about 0.01, and a cell in a
+    stack is not exactly the cell alone.
     """
 
     name, dial = "dcign", "strength"

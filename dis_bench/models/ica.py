@@ -30,7 +30,8 @@ class ICA(PCA):
         import numpy as np
 
         axes = super().find_axes(project, pixels)
-        unmix = find_independent((pixels - axes.mean) @ axes.project)
+        codes = (pixels - axes.mean) @ axes.project
+        unmix = find_independent(codes - codes.mean(0))  # what the mean's rounding leaves is no direction
         return Axes(axes.mean, axes.project @ unmix, np.linalg.pinv(unmix) @ axes.lift)
 
 

@@ -24,8 +24,12 @@ class InfoGANCR(InfoGAN):
 
     With a contrast of 0, generator and critic get the gradients that ``infogan`` gives them. But the running
     statistics of the generator's batch normalisation, with which it makes images after training, take three
-    batches in each step instead of one, as it makes both images of the pairs as well. The authors' code
-    initialises the second critic anew when its weight rises from 0; here it keeps what it has learnt.
+    batches in each step instead of one, as it makes both images of the pairs as well.
+
+    In the authors' code the second critic is initialised anew when its weight rises from 0; here it keeps
+    what it has learnt. Until then it sees pairs that are made with running statistics there, with those of
+    the batch here. The players move one after another there, each on a pass of its own and the generator
+    twice; here all losses come from one pass.
     """
 
     name, dial = "infogan_cr", "contrast"

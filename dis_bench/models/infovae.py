@@ -27,9 +27,10 @@ class InfoVAE(VAE):
     multiquadric (Tolstikhin et al. 2018).
 
     Both defaults are ours. The authors' code is an MMD-VAE without noise: alpha is 1, and the MMD has a
-    weight of 1 beside a reconstruction averaged over pixels, which for 64x64 in one channel is a lambda_mmd
-    of 4096 here. With our alpha of 0 the KL keeps the variance of posteriors, as in the other VAEs, and our
-    lambda_mmd of 1000 is a round number of the same order.
+    weight of 1 beside a squared error averaged over pixels. The Gaussian likelihood is half of a summed
+    squared error, so for 64x64 in one channel that is a lambda_mmd of 2048 here; for a Bernoulli likelihood
+    there is no equal. With our alpha of 0 the KL keeps the variance of posteriors, as in the other VAEs, and
+    our lambda_mmd of 1000 is a round number of the same order.
     """
 
     name, dial = "infovae", "lambda_mmd"

@@ -74,14 +74,20 @@ class PCA(Model):
     def find_axes(self, project: Tensor, pixels: NDArray[np.floating]) -> Axes:
         """Find the principal components (Halko et al. 2011).
 
+        Latents beyond the number of images or of pixels get zeros.
+
         Args:
             project: the projection as it was built [P, D].
             pixels: [N, P].
         """
+        import numpy as np
         from sklearn.decomposition import PCA as Decomposition
 
-        found = Decomposition(project.shape[1], svd_solver="randomized", random_state=0).fit(pixels)
-        return Axes(found.mean_, found.components_.T, found.components_)
+        latents = project.shape[1]
+        there = min(latents, *pixels.shape)
+        found = Decomposition(there, svd_solver="randomized", random_state=0).fit(pixels)
+        components = np.pad(found.components_, ((0, latents - there), (0, 0)))
+        return Axes(found.mean_, components.T, components)
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, None]:
         """Project images [B, C, H, W] to codes [B, D]."""

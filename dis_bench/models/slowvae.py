@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dis_bench.models.draws import Draws
     from dis_bench.models.vae import Terms
 
+FAINTEST = -30.0  # log-deviation, below which cross-entropies no longer change
+
 
 class SlowVAE(VAE):
     """VAE on pairs with a Laplace prior on the steps of latents (Klindt et al. 2021).
@@ -87,7 +89,7 @@ def laplace_cross_entropy(mean: Tensor, logvar: Tensor, rate: float | Tensor) ->
     import torch
 
     rate = torch.as_tensor(rate, dtype=mean.dtype, device=mean.device)
-    deviation = (0.5 * logvar).exp()
+    deviation = (0.5 * logvar).clamp(min=FAINTEST).exp()
     ratio = mean / deviation
     tail = deviation * math.sqrt(2 / math.pi) * (-0.5 * ratio.square()).exp()
     return rate * (tail + mean * torch.erf(ratio / math.sqrt(2))) - torch.log(rate / 2)

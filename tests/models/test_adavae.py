@@ -93,6 +93,11 @@ def test_a_pair_that_differs_in_one_factor_names_its_latent(factor):
     torch.testing.assert_close(merged[:, factor], mean[:, factor])
 
 
+def test_a_latent_so_far_apart_that_its_kl_overflows_has_changed():
+    mean, logvar = torch.tensor([[0.0, 0.0], [2.0, 0.1]]), torch.tensor([[0.0, 0.0], [-88.0, 0.0]])
+    assert find_changed(mean, logvar).tolist() == [[True, False]]
+
+
 def test_each_pair_has_a_threshold_of_its_own():
     mean = torch.tensor([[0.0, 0.0], [0.0, 0.0], [9.0, 1.0], [0.0, 0.1]])
     assert find_changed(mean, torch.zeros(4, 2)).tolist() == [[True, False], [False, True]]

@@ -59,6 +59,20 @@ def test_directions_without_variance_are_left_out():
     assert not find_independent(0 * codes).any()
 
 
+@pytest.mark.parametrize("name", ["ica", "pca"])
+@pytest.mark.parametrize("count", [2, 2000])
+def test_latents_beyond_what_varies_are_zero_and_last(name, count):
+    images = IMAGES[:count]
+    model, networks = build_model(name, image_shape=IMAGES.shape[1:], latent_size=30, network="mlp")
+    with torch.no_grad():
+        model.fit(networks, lambda most: images[:most])
+    codes, _ = model.encode(networks, images)
+    deviations = codes.std(0)
+    there = min(3, count - 1)
+    assert (deviations[:there] > 0.01 * deviations.max()).all()
+    assert (deviations[there:] < 1e-3 * deviations.max()).all()
+
+
 def test_random_directions_are_the_seeds_and_not_the_datas():
     projections = [build_model("random", **SHAPE, seed=seed)[1].linear.project for seed in (0, 0, 1)]
     assert torch.equal(projections[0], projections[1])

@@ -115,3 +115,13 @@ def test_the_kl_comes_down_to_its_capacity(tmp_path):
     assert log["kl"].max() > 1
     assert log["kl"].tail(20).mean() == pytest.approx(0.5, abs=0.3)
     assert log["beta"].min() >= 1
+
+
+@pytest.mark.parametrize("stairs", range(1, 120, 7))
+def test_rounding_adds_no_stair_and_loses_none(stairs):
+    model, _ = build_model("controlvae", **HERE, capacity=round(0.5 + 0.15 * stairs, 2), share=1.0)
+    middles = (torch.arange(stairs + 1) + 0.5) / stairs
+    expected = (0.5 + 0.15 * torch.arange(stairs + 1)).clamp(max=model.capacity)
+    torch.testing.assert_close(model.capacity_at(middles), expected)
+    model.capacity = torch.tensor(model.capacity)  # as in a stack
+    torch.testing.assert_close(model.capacity_at(middles), expected)

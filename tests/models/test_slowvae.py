@@ -60,3 +60,14 @@ def test_the_log_keeps_what_the_kl_costs_beside_one_reconstruction(gamma):
     some = terms(reconstruction=7.0)
     measures = model.measures(some, model.loss(some))
     assert measures["weighted_kl"].item() == pytest.approx(1.5 * some.kl.sum(1).mean().item())
+
+
+@pytest.mark.parametrize("logvar", [-100.0, -170.0, -1e4])
+def test_a_posterior_without_variance_has_finite_gradients(logvar):
+    mean = torch.tensor(0.5, requires_grad=True)
+    logvar = torch.tensor(logvar, requires_grad=True)
+    value = laplace_cross_entropy(mean, logvar, 6.0)
+    value.backward()
+    assert value.item() == pytest.approx(6 * 0.5 - math.log(3.0), abs=1e-6)
+    assert mean.grad.item() == pytest.approx(6.0)
+    assert logvar.grad.item() == pytest.approx(0.0, abs=1e-9)
