@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         help="free disk space: replaced cells, checkpoints, weights",
         description=(
             "Show what could be removed from a result folder and how much space it takes; remove the kinds "
-            "that are named: superseded (cells that --rerun always replaced), unfinished (checkpoints of "
+            "that are named: superseded (cells that were trained again), unfinished (checkpoints of "
             "cells that no run works on), weights (networks of finished cells). It asks first."
         ),
         epilog=EXAMPLES,

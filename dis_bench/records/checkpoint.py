@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,28 @@ def read_checkpoint(folder: Path, cell_hash: str) -> dict[str, Any] | None:
     """Read the state to resume a cell from, or None if there is no valid one."""
     import torch
 
+    if not is_whole(folder / NAME):
+        return None
     try:
         kept = torch.load(folder / NAME, map_location="cpu", weights_only=True)
         state: dict[str, Any] = kept["state"]
         return state if (kept["format"], kept["hash"]) == (FORMAT, cell_hash) else None
     except Exception:  # whatever is wrong with it, the cell can be trained from the beginning
         return None
+
+
+def is_whole(path: Path) -> bool:
+    """Return True if all parts of an archive (.pt, .npz) have their checksums.
+
+    torch does not compare them: it would go on from weights of which a bit has changed.
+    """
+    try:
+        if not path.is_file():  # a pipe would never end
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def discard_checkpoint(folder: Path) -> None:

@@ -12,6 +12,7 @@ owner that wakes up late finds no folder to write to.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import random
@@ -27,9 +28,11 @@ from typing import Self
 from dis_bench.records.durable import remove, remove_file
 from dis_bench.records.processes import STAMP, Process, make_stamp, parse_stamp, this_process
 from dis_bench.records.record import is_written
+from dis_bench.records.seal import read_regular
 
 BEAT_SECONDS = 30
 STALE_SECONDS = 600  # without a heartbeat
+MOST_NAME = 1 << 12  # bytes of a machine's name
 MARK = "claimed"  # a file in the folder of a claim, as old as the claim
 _ATTEMPTS = 10
 
@@ -139,7 +142,7 @@ class Owner:
 
     def __str__(self) -> str:
         try:
-            host = _beat_file(self.folder.parent, self.process).read_text("utf-8").strip()
+            host = read_regular(_beat_file(self.folder.parent, self.process), MOST_NAME).decode().strip()
         except (OSError, ValueError):
             host = ""
         return f"process {self.process.pid} on {host or 'another machine'}"
@@ -225,7 +228,7 @@ def free(home: Path, process: str) -> None:
 def list_folders(home: Path, name: str) -> list[Path]:
     """List the unclaimed folder of a piece of work, and those of its owners."""
     folders = [home / name, *(owner.folder for owner in _list_claims(home, name))]
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in folders if _is_own(folder)]
 
 
 def list_abandoned(home: Path) -> list[str]:
@@ -233,7 +236,7 @@ def list_abandoned(home: Path) -> list[str]:
     held = find_owners(home)
     names = {owner.name for owner in _list_claims(home)}
     with suppress(FileNotFoundError):
-        names |= {path.name for path in home.iterdir() if path.is_dir() and not _OWNED.fullmatch(path.name)}
+        names |= {path.name for path in home.iterdir() if _is_own(path) and not _OWNED.fullmatch(path.name)}
     return sorted(name for name in names - set(held) if not name.startswith("."))
 
 
@@ -271,6 +274,8 @@ def _take(owners: list[Owner], free: Path, mine: Path) -> None:
     """
     if owners:
         os.rename(max((owner.folder for owner in owners), key=_holds_work), mine)
+    elif free.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "It is a link, which no cell is trained through", str(free))
     else:
         free.mkdir(exist_ok=True)
         os.rename(free, mine)
@@ -324,12 +329,17 @@ def _give_back(folder: Path) -> None:
 def _list_claims(home: Path, name: str | None = None) -> list[Owner]:
     """List the owners of all claims, stale or not, or of those on the given name."""
     try:
-        entries = os.listdir(home)
+        entries = [entry.name for entry in os.scandir(home) if not entry.is_symlink()]
     except FileNotFoundError:
         return []
     matches = (_OWNED.fullmatch(entry) for entry in sorted(entries))
     owners = (Owner(home / match[0], match["name"], parse_stamp(match)) for match in matches if match)
     return [owner for owner in owners if name in (None, owner.name)]
+
+
+def _is_own(path: Path) -> bool:
+    """Return True for a folder, but not for a link to one, whose content is not ours."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _beat_file(home: Path, process: Process) -> Path:

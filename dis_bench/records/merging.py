@@ -17,6 +17,7 @@ from dis_bench.records.checkpoint import NAME as CHECKPOINT
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.durable import sync_files, write_whole
 from dis_bench.records.plans import FOLDER as PLANS
+from dis_bench.records.plans import read_plan
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import list_records, read_newest
 from dis_bench.records.schema import Damaged, Record
@@ -224,6 +225,8 @@ def _fill(cell: _Found, claim: Claim) -> str:
         copy = half if name == RECORD else claim.folder / name
         try:
             shutil.copy2(cell.folder / name, copy)
+        except shutil.SpecialFileError:
+            return f"{name} is no regular file"
         except OSError as error:  # from the disk, it may name both files
             if error.filename2 is None and str(error.filename) == str(cell.folder / name):
                 return f"{name} cannot be read ({error.strerror})"
@@ -247,10 +250,11 @@ def _copy_files(source: Path, target: Path) -> None:
 
 
 def _is_valid(path: Path) -> bool:
-    if path.parent.name != ANCHORS:
-        return True
     try:
-        read_anchor(path)
+        if path.parent.name == ANCHORS:
+            read_anchor(path)
+        else:
+            read_plan(path)
     except (Damaged, FileNotFoundError):
         return False
     return True

@@ -23,7 +23,7 @@ FOLDER = "plans"
 
 
 def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
-    """Write the cells of a study, unless the same cells were written before.
+    """Write the cells of a study, unless a valid file has the same cells.
 
     Args:
         root: the result folder.
@@ -35,10 +35,30 @@ def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
         for cell in cells
     ]
     path = root / FOLDER / f"{hash_identity({'cells': planned})}.json"
-    if planned and not path.exists():
+    if planned and not _is_valid(path):
         created = datetime.now(UTC).isoformat(timespec="seconds")
         plan = sign({"schema": SCHEMA, "command": command, "created": created, "cells": planned})
         write_whole(path, (json.dumps(plan, indent=1) + "\n").encode())
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Read the file of a plan.
+
+    Raises:
+        Damaged: it has changed since it was written.
+        FileNotFoundError: there is no such file.
+    """
+    plan = read_signed(path, "plan")
+    check_plan(plan)
+    return plan
+
+
+def _is_valid(path: Path) -> bool:
+    try:
+        read_plan(path)
+    except (Damaged, FileNotFoundError):
+        return False
+    return True
 
 
 def read_plans(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -50,8 +70,7 @@ def read_plans(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
     plans, failures = [], []
     for path in sorted((root / FOLDER).glob("*.json")):
         try:
-            plan = read_signed(path, "plan")
-            check_plan(plan)
+            plan = read_plan(path)
         except (Damaged, FileNotFoundError) as error:
             failures.append(Unreadable(path, error, "the cells that only it names count as not planned"))
         else:

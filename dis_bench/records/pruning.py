@@ -142,7 +142,7 @@ def _remove_unfinished(store: Store, path: Path) -> bool:
 
 KINDS = {
     "superseded": Kind(
-        "cells that --rerun always replaced; the results that count stay", _find_superseded, _remove, _measure
+        "cells that were trained again; the results that count stay", _find_superseded, _remove, _measure
     ),
     "unfinished": Kind(
         "checkpoints of cells that no run works on; they would be trained from the beginning",

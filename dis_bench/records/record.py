@@ -214,9 +214,16 @@ _NUMBERED = re.compile(r"record(?:\.([2-9]|[1-9][0-9]{1,8}))?\.json")
 
 
 def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record]:
-    """Keep one record per cell, since a cell's folder may have been copied."""
+    """Keep one record per cell, since a cell's folder may have been copied.
+
+    A finished one comes before a failed one, and one with more scores before one with fewer.
+    """
+
+    def rank(record: Record) -> tuple[bool, int, int, str]:
+        return record["status"] != "done", -len(record["scores"]), len(record["folder"]), record["folder"]
+
     kept: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (len(record["folder"]), record["folder"])):
+    for record in sorted(records, key=rank):
         first = kept.setdefault(record["hash"], record)
         if first is not record:
             problems.append(

@@ -163,8 +163,11 @@ def _find_work(root: Path, status: Status) -> None:
 
 def _read_step(owner: Owner) -> int:
     """Return the last step in the log of a running cell; 0 if there is none."""
+    log = owner.folder / CURVES
+    if not log.is_file():  # not begun; a pipe would never end
+        return 0
     try:
-        with open(owner.folder / CURVES, "rb") as file:
+        with open(log, "rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - TAIL))
             rows = [*csv.reader(file.read().decode("utf-8", "replace").splitlines())]

@@ -200,4 +200,13 @@ def _replaces(folder: Path, target: Path, recovered: bool) -> bool:
     if new["status"] != old["status"]:
         return new["status"] == "done"
     # If a run was killed while it exchanged the two, either may be in unfinished/.
-    return not recovered or find_time(folder) > find_time(target)
+    return not recovered or _age(folder, new) > _age(target, old)
+
+
+def _age(folder: Path, record: Record) -> tuple[str, int]:
+    """Return what is larger for a record that was written later.
+
+    That is its time of creation, and then that of its file, which alone would not do, since copying a folder
+    changes it.
+    """
+    return record.get("rescored", record)["created"], find_time(folder)

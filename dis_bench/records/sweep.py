@@ -8,12 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from dis_bench.records import claims
+from dis_bench.records.codes import has_codes
 from dis_bench.records.durable import is_old, remove_file, remove_temporaries
 from dis_bench.records.processes import STAMP, parse_stamp
-from dis_bench.records.record import find_time, read_newest
+from dis_bench.records.record import read_newest
 from dis_bench.records.store import NotPlaced, Store
 
 _CELL = re.compile(r".*-[0-9a-f]{12}")
+_EARLIER = re.compile(rf"\.[0-9a-f]{{8}}\.{_CELL.pattern}\..*")  # of versions before ``unfinished/``
 _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
 
 
@@ -35,8 +37,8 @@ def sweep(store: Store) -> None:
 def sweep_unfinished(store: Store) -> set[str]:
     """Take over the cells of dead runs, and those that are unclaimed.
 
-    The checkpoints of cells that are not done stay, so that their training can be resumed; so do those that
-    are newer than a finished cell, which is being trained again.
+    The checkpoints of cells that are not done stay, so that their training can be resumed; so do those of
+    finished cells without codes, which are trained again for another score.
 
     Returns:
         The folder names of cells that were moved into place.
@@ -71,17 +73,16 @@ def _take_over(store: Store, name: str) -> bool:
 
 def _has_use(unfinished: Path, finished: Path) -> bool:
     """Return True if the training of a cell can go on from what is left of it."""
-    times = [path.stat().st_mtime_ns for path in unfinished.iterdir()]
     record = read_newest(finished, problems=[])
-    if record is None or record["status"] != "done":
-        return bool(times)
-    return bool(times) and max(times) >= find_time(finished)
+    if record is not None and record["status"] == "done" and has_codes(finished, record):
+        return False
+    return any(unfinished.iterdir())
 
 
 def _remove_hidden(path: Path) -> None:
     """Remove remains of file system trials, and of versions before ``unfinished/``."""
     trial = _TRIAL.fullmatch(path.name)
-    if trial is None and path.parent.name == "unfinished":
+    if trial is None and _EARLIER.fullmatch(path.name) is None:
         return
     if is_old(path) or (trial is not None and parse_stamp(trial).has_ended()):
         if path.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ _CODE = (
     *("dataset_version", "model_version", "network_version", "fingerprint", "recipe", "codes"),
     *("precision", "kernels"),
 )
+_AT = " at step "  # between a score and a step of the training
 _COLUMNS = ("cell", "quantity", "first", "second", "change", "beyond")
 
 
@@ -44,7 +45,8 @@ class Comparison:
         only_first, only_second: labels of cells in one folder only.
         tolerance: the largest allowed change: absolute up to 1, and relative to the larger number above.
         notes: sentences on versions, protocols, metrics and outcomes that differ.
-        outcomes: labels of cells that finished in one folder and failed in the other.
+        outcomes: labels of cells that finished in one folder and failed in the other, or for which a metric
+            gave a score in one only.
     """
 
     table: pd.DataFrame
@@ -57,7 +59,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """True if a change is beyond the tolerance, or a cell failed in one folder only."""
+        """True if a change is beyond the tolerance, or one folder alone has a failure."""
         return bool(self.outcomes) or bool(self.table["beyond"].any())
 
     def __str__(self) -> str:
@@ -99,6 +101,7 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
         label = _label(one)
         if one["status"] != other["status"]:
             outcomes.append(f"{label} ({one['status']}, {other['status']})")
+        outcomes += [f"{label}: {lost}" for lost in _list_lost(one, other)]
         values = [_list_values(record) for record in (one, other)]
         for name in values[0]:
             if name in values[1] and _is_comparable(name, one, other, differing):
@@ -157,9 +160,22 @@ def _label(record: Record) -> str:
     return " ".join([plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"])
 
 
+def _list_lost(one: Record, other: Record) -> Iterable[str]:
+    """Yield the metrics that gave a score on one side and failed on the other."""
+    for which, here, there in (("first", one, other), ("second", other, one)):
+        for metric in here["unscored"]:
+            if metric in there["protocol"] and metric not in here["protocol"]:
+                yield f"no {metric} in the {which}"
+
+
 def _list_values(record: Record) -> dict[str, float]:
     measures = {name: value for name, value in record["evaluation"].items() if name != KL_PER_LATENT}
-    return {**measures, **record["scores"]}
+    along = {
+        f"{name}{_AT}{step}": value
+        for step, point in record.get("scores_at", {}).items()
+        for name, value in point["scores"].items()
+    }
+    return {**measures, **record["scores"], **along}
 
 
 def _change(first: float, second: float, tolerance: float) -> tuple[float, float, float, bool]:
@@ -169,6 +185,9 @@ def _change(first: float, second: float, tolerance: float) -> tuple[float, float
 
 def _is_comparable(name: str, one: Record, other: Record, notes: dict[str, None]) -> bool:
     """Return False for a score with different parameters, and note it."""
+    if _AT in name:
+        name, step = name.split(_AT)
+        one, other = one["scores_at"][step], other["scores_at"][step]
     metric = find_metric(name, one["protocol"])
     if metric is None or name not in one["scores"] or metric not in other["protocol"]:
         return True
@@ -218,10 +237,21 @@ def _join(texts: set[str]) -> str:
 
 
 def _compare_columns(pairs: list[tuple[Record, Record]]) -> list[str]:
-    """Write a sentence on the quantities that one folder's cells have alone."""
-    sides = [{name for pair in pairs for name in _list_values(pair[side])} for side in (0, 1)]
-    named = [("first", sides[0] - sides[1]), ("second", sides[1] - sides[0])]
-    return [f"Only in the {which}: {', '.join(sorted(names))}." for which, names in named if names]
+    """Write a sentence on the quantities that cells have in one folder alone."""
+    sentences = []
+    for which, side in (("first", 0), ("second", 1)):
+        found = Counter(
+            name
+            for pair in pairs
+            for name in _list_values(pair[side]).keys() - _list_values(pair[1 - side]).keys()
+        )
+        names = [
+            name if count == len(pairs) else f"{name} (of {_count(count)})"
+            for name, count in sorted(found.items())
+        ]
+        if names:
+            sentences.append(f"Only in the {which}: {', '.join(names)}.")
+    return sentences
 
 
 def _describe(found: Comparison) -> Iterable[str]:

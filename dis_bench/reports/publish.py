@@ -12,9 +12,12 @@ from pathlib import Path
 
 from dis_bench.errors import InputError, Option
 from dis_bench.records.durable import remove_temporaries, write_whole
+from dis_bench.records.seal import MOST_JSON, read_regular
 
 LIST = "report.json"
 _WRITTEN_BY = "dis-bench report"
+
+_Listed = dict[str, set[str]]  # the digests that a file may have, by its name
 
 
 def check_folder(folder: Path) -> None:
@@ -47,14 +50,15 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         before = _read_list(folder)
         _refuse_foreign(folder, [LIST, *files], before)
-        now = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        # The list is written first: a report that is killed halfway must still know its own files.
-        write_whole(folder / LIST, _list(before | now))
+        now = {name: {hashlib.sha256(content).hexdigest()} for name, content in files.items()}
+        # The list is written first: a report that is killed halfway must still know its files, old and new.
+        either = {name: before.get(name, set()) | now.get(name, set()) for name in before | now}
+        write_whole(folder / LIST, _list(either))
         for name in sorted(files, key=lambda name: name == "index.html"):
             write_whole(folder / name, files[name])
         for written in {(folder / name).parent for name in files}:
             remove_temporaries(written)
-        _remove_stale(folder, {name: digest for name, digest in before.items() if name not in now})
+        _remove_stale(folder, {name: digests for name, digests in before.items() if name not in now})
         write_whole(folder / LIST, _list(now))
     except OSError as error:
         raise InputError(
@@ -64,7 +68,7 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         ) from None
 
 
-def _refuse_foreign(folder: Path, names: list[str], before: dict[str, str]) -> None:
+def _refuse_foreign(folder: Path, names: list[str], before: _Listed) -> None:
     foreign = [name for name in names if (folder / name).exists() and name not in before]
     if foreign:
         raise InputError(
@@ -75,25 +79,29 @@ def _refuse_foreign(folder: Path, names: list[str], before: dict[str, str]) -> N
         )
 
 
-def _read_list(folder: Path) -> dict[str, str]:
-    """Return the digests of the last report's files by name, including the list."""
+def _read_list(folder: Path) -> _Listed:
+    """Return the digests of the last report's files by name, including the list.
+
+    A file has two if a report was killed, which may or may not have replaced it.
+    """
     try:
-        content = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        content = json.loads(read_regular(folder / LIST, MOST_JSON))
         if content["written_by"] != _WRITTEN_BY:
             return {}
-        return {LIST: "", **{str(name): str(digest) for name, digest in content["files"].items()}}
+        listed = {str(name): set(str(digests).split()) for name, digests in content["files"].items()}
+        return {LIST: set(), **listed}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _list(files: dict[str, str]) -> bytes:
-    listed = {name: digest for name, digest in sorted(files.items()) if name != LIST}
+def _list(files: _Listed) -> bytes:
+    listed = {name: " ".join(sorted(digests)) for name, digests in sorted(files.items()) if name != LIST}
     return (json.dumps({"written_by": _WRITTEN_BY, "files": listed}, indent=1) + "\n").encode()
 
 
-def _remove_stale(folder: Path, stale: dict[str, str]) -> None:
-    for name, digest in stale.items():
+def _remove_stale(folder: Path, stale: _Listed) -> None:
+    for name, digests in stale.items():
         path = (folder / name).resolve()
         inside = path.is_relative_to(folder.resolve())  # anybody may have edited the list
-        if inside and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+        if inside and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() in digests:
             path.unlink()

@@ -23,7 +23,7 @@ from dis_bench.neutral import neutral
 from dis_bench.records.cell import EXTERNAL, EncoderCell
 from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
 from dis_bench.records.checks.scores import check_column
-from dis_bench.records.codes import read_codes, write_codes
+from dis_bench.records.codes import write_codes
 from dis_bench.records.record import read_newest, read_records, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record
 from dis_bench.records.store import Store
@@ -195,10 +195,10 @@ def add_encoder(
         scoring.parameters,
         len(codes) if scoring.allow_small else None,
     )
-    if before is not None:
-        return _complete(store, cell, before, used, scoring)
-    record = _begin(cell, scoring)
     arrays = {"codes": codes, "factors": encoded.factors, "log_variances": variances}
+    if before is not None:
+        return _complete(store, cell, before, arrays, used, scoring)
+    record = _begin(cell, scoring)
     record = _score(record, arrays, dict(scoring.metrics), scoring)
     with store.new_folder(cell) as folder:
         write_codes(folder, codes, encoded.factors, variances)
@@ -303,14 +303,18 @@ def _score(record: Record, arrays: Mapping[str, Any], metrics: dict[str, str], s
 
 
 def _complete(
-    store: Store, cell: EncoderCell, before: Record, used: dict[str, dict[str, Any]], scoring: Scoring
+    store: Store,
+    cell: EncoderCell,
+    before: Record,
+    arrays: Mapping[str, Any],
+    used: dict[str, dict[str, Any]],
+    scoring: Scoring,
 ) -> Record:
     """Add the scores that a cell lacks in a further record, if there are any."""
     lacking = lacking_scores(before, used)
     if not lacking:
         return before
     record = {name: value for name, value in before.items() if name != "folder"}
-    arrays = read_codes(store.folder(cell), record=before)
     record = _score(record, arrays, {name: scoring.metrics[name] for name in lacking}, scoring)
     if any(record[name] != before[name] for name in _SCORED):
         record["rescored"] = {

@@ -29,6 +29,7 @@ from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.failures import GivenUp, explain_failure, may_pass
 from dis_bench.runners.options import PARTS
+from dis_bench.runners.scoring.earlier import keep_earlier_scores
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stages import (
     Emit,
@@ -61,12 +62,14 @@ class Job:
         before: result of :func:`identify` for the record to replace; another run wrote any other record since
             the job was planned, so that nothing is left to do.
         anew: whether to train it from the beginning, even if there is a checkpoint.
+        earlier: record whose scores the new one keeps, of a cell that is trained again for lack of its codes.
     """
 
     cell: Cell
     scores_only: bool = False
     before: str = ""
     anew: bool = False
+    earlier: Record | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Pipeline:
             check_space(claim.folder, measure_cell(trainee))
             [trained] = train_cells([trainee], [claim.folder], lambda event: tell(event[1]), self.manner)
             record = keep(trained, claim.folder, self.begin_record(cell), tell, self.parts)
-            return self._score_trained(record, claim, tell)
+            return self._score_trained(keep_earlier_scores(record, job.earlier), claim, tell)
 
         return self.finish(cell, claim, make)
 
@@ -157,10 +160,11 @@ class Pipeline:
         self.code.check(cell)
         return prepare(cell, self.models, self.datasets, self.device, self.networks)
 
-    def keep(self, trained: TrainedCell, claim: Claim, tell: Tell, stack: dict[str, Any]) -> Record:
+    def keep(self, job: Job, trained: TrainedCell, claim: Claim, tell: Tell, stack: dict[str, Any]) -> Record:
         """Encode with a cell that was trained in a stack; return its unscored record.
 
         Args:
+            job: the cell's job.
             trained: the cell.
             claim: claim on the cell; its folder holds the log.
             tell: called with each stage.
@@ -173,7 +177,12 @@ class Pipeline:
         record = self.begin_record(cell)
         record["environment"]["stack"] = stack
         record["dial"] = trained.trainee.model.dial
-        return self.finish(cell, claim, lambda: keep(trained, claim.folder, record, tell, self.parts), record)
+
+        def make() -> Record:
+            made = keep(trained, claim.folder, record, tell, self.parts)
+            return keep_earlier_scores(made, job.earlier)
+
+        return self.finish(cell, claim, make, record)
 
     def finish(
         self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
@@ -229,7 +238,13 @@ class Pipeline:
     def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
         """Write an unscored record, so that a kill loses no training; return it scored."""
         sync_files(claim.folder)
-        metrics = {name: what for name, what in self.metrics.items() if name not in record["unscored"]}
+        dataset = record["cell"]["dataset"]
+        used, never = self.protocols.get(dataset, {}), self.unscorable.get(dataset, {})
+        metrics = {
+            name: what
+            for name, what in self.metrics.items()
+            if name not in never and (name not in used or record["protocol"].get(name) != used[name])
+        }
         pending = {**record["unscored"], **dict.fromkeys(metrics, PENDING)}
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
         codes = read_scored_codes(record, claim.folder)

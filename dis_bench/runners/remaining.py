@@ -53,7 +53,8 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
         elif rerun == "missing" and lacking_metrics(record, wanted):
             # Without its codes a finished cell must be trained again to be scored.
             scores_only = has_codes(store.folder(cell), record)
-            jobs.append(Job(cell, scores_only=scores_only, before=before))
+            earlier = None if scores_only else record
+            jobs.append(Job(cell, scores_only=scores_only, before=before, earlier=earlier))
         if record is not None and record["status"] == "done" and (not jobs or jobs[-1].cell != cell):
             parts = [part for part in plan.keep if part != "codes" or cell.latent_size]
             lacking.update(list_lacking(store.folder(cell), record, parts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.models.model import Model
 from dis_bench.records.along import list_other_images, name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
-from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
+from dis_bench.records.checkpoint import NAME as CHECKPOINT
+from dis_bench.records.checkpoint import is_whole, read_checkpoint, write_checkpoint
 from dis_bench.records.codes import read_codes, write_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import sync_files
@@ -161,10 +163,16 @@ def _choose_pauses(
 def _read_state(folder: Path, cell: Cell) -> State | None:
     """Read a checkpoint, if it has the codes of the earlier steps to score."""
     state = read_checkpoint(folder, cell.hash)
-    if state is None:
-        return None
-    before = [step for step in cell.score_at if step < state["step"]]
-    return state if all((folder / name_unfinished_codes(step)).exists() for step in before) else None
+    if state is not None:
+        before = [step for step in cell.score_at if step < state["step"]]
+        if all(is_whole(folder / name_unfinished_codes(step)) for step in before):
+            return state
+    if (folder / CHECKPOINT).exists():
+        warnings.warn(
+            f"the checkpoint of {cell.folder} is damaged or of another version, so its training begins anew",
+            stacklevel=2,
+        )
+    return None
 
 
 def keep(

@@ -1,6 +1,7 @@
 """Merged folders have every cell once; nothing is replaced, and what differs is refused."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from dis_bench.errors import InputError
 from dis_bench.records.claims import Claim, claim
 from dis_bench.records.merging import merge
 from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.seal import sign
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from tests.records.kept_store import first_cell
@@ -277,3 +279,37 @@ def test_a_cell_that_cannot_be_moved_into_place_is_said_and_kept(store, tmp_path
     assert "could not be moved to" in capsys.readouterr().err
     assert merge([store], tmp_path / "out").present == 4
     assert contents(tmp_path / "out") == contents(store)
+
+
+def test_a_record_that_names_a_file_elsewhere_overwrites_nothing(store, tmp_path):
+    theirs, mine, precious = tmp_path / "down" / "theirs", tmp_path / "mine", tmp_path / "precious.txt"
+    shutil.copytree(store, theirs)
+    folder = first_cell(theirs)
+    (folder / "../../../precious.txt").write_text("theirs")
+    precious.write_text("mine")
+    name = "../../../precious.txt"
+    for path in folder.glob("record*.json"):
+        record = {
+            **json.loads(path.read_text("utf-8")),
+            "files": {name: hashlib.sha256(b"theirs").hexdigest()},
+        }
+        path.write_text(json.dumps(sign(record)), "utf-8")
+    merged = merge([theirs], mine)
+    assert folder.name not in merged.copied
+    assert any(folder.name in problem for problem in merged.problems)
+    assert precious.read_text() == "mine"
+
+
+def test_a_pipe_in_place_of_a_file_costs_its_cell_alone(store, tmp_path):
+    theirs = tmp_path / "theirs"
+    shutil.copytree(store, theirs)
+    folder = first_cell(theirs)
+    record = read_newest(folder, [])
+    name = next(iter(record["files"]))
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    (theirs / "plans").mkdir(exist_ok=True)
+    os.mkfifo(theirs / "plans" / "0123456789ab.json")
+    merged = merge([theirs], tmp_path / "out")
+    assert len(merged.copied) == len(list((store / "cells").iterdir())) - 1
+    assert any(folder.name in problem and "no regular file" in problem for problem in merged.problems)

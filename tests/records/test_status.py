@@ -155,6 +155,11 @@ def test_a_plan_is_written_once_and_read_or_named(tmp_path):
         plans, [problem] = read_plans(tmp_path)
         assert plans == []
         assert str(path) in problem
+        write_plan(tmp_path, CELLS, "dis-bench run")
+        assert read_plans(tmp_path) == (
+            [{**plan, **{key: read_plans(tmp_path)[0][0][key] for key in plan}}],
+            [],
+        )
 
 
 def test_other_folders_are_refused(tmp_path, capsys):

@@ -9,10 +9,12 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.records import store as module
+from dis_bench.records.codes import write_codes
 from dis_bench.records.record import read_records, write_record
 from dis_bench.records.schema import SCHEMA
 from dis_bench.records.store import NotPlaced, Store
@@ -196,16 +198,18 @@ def test_a_stop_while_a_result_is_moved_into_place_loses_nothing(where, store, m
     assert leftovers(store) == []
 
 
-@pytest.mark.parametrize("age", [-60, 60])
-def test_the_checkpoint_of_a_finished_cell_stays_if_it_is_newer(age, store):
-    put(store, CELL)
-    trained = (store.folder(CELL) / "record.json").stat().st_mtime
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_the_checkpoint_of_a_finished_cell_stays_if_it_has_no_codes_to_score(has_codes, store):
+    with store.new_folder(CELL) as folder:
+        if has_codes:
+            write_codes(folder, np.zeros((3, CELL.latent_size)), np.zeros((3, 1)))
+        write_record(folder, record_of(CELL))
     with store.claim(CELL) as claim:
         (claim.folder / "checkpoint.pt").write_text("x")
-        os.utime(claim.folder / "checkpoint.pt", (trained - age, trained - age))
+        os.utime(claim.folder / "checkpoint.pt", (1, 1))  # as a copied folder has it
     for _ in range(2):
         sweep(store)
-        assert (store.unfinished / CELL.folder / "checkpoint.pt").exists() is (age < 0)
+    assert (store.unfinished / CELL.folder / "checkpoint.pt").exists() is not has_codes
 
 
 def test_without_its_first_record_a_cell_is_not_finished(store):
@@ -530,3 +534,64 @@ def test_out_that_is_a_file(tmp_path):
 
 def test_tabulate_takes_any_plain_records():
     assert tabulate([{**record_of(CELL), "folder": "x"}]).loc[0, "hash"] == CELL.hash
+
+
+def test_nothing_of_a_user_s_is_swept_from_among_the_cells(store):
+    put(store, CELL)
+    for name in (".git", ".notes", ".0a1b2c3d.mine"):
+        (store.cells / name).mkdir()
+        (store.cells / name / "thesis.txt").write_text("x")
+        os.utime(store.cells / name, (1, 1))
+    sweep(store)
+    assert len(list(store.cells.glob(".*/thesis.txt"))) == 3
+
+
+@pytest.mark.parametrize("name", [CELL.folder, f"owner.{DEAD}.{CELL.folder}"])
+def test_what_a_link_points_to_is_neither_emptied_nor_filled(name, store, tmp_path):
+    store.unfinished.mkdir(parents=True)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("x")
+    (store.unfinished / name).symlink_to(precious)
+    sweep(store)
+    if name == CELL.folder:
+        with pytest.raises(NotADirectoryError, match="no cell is trained through"):
+            store.claim(CELL)
+    else:
+        store.claim(CELL).release()
+    assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
+    assert (store.unfinished / name).is_symlink()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../precious.txt", "/etc/passwd", "notes.txt", "record.json", "codes.x.npz"]
+)
+def test_a_record_names_no_files_but_those_of_a_cell(name, store):
+    put(store, CELL)
+    write_record(store.folder(CELL), record_of(CELL, files={name: "0" * 64}))
+    problems = []
+    assert store.find(CELL, problems)["files"] == {}
+    assert "which this version does not know" in problems[0]
+
+
+def test_a_finished_copy_counts_before_a_failed_one_and_more_scores_before_fewer(tmp_path):
+    failed, few, many = (Store(tmp_path / name) for name in ("a", "bb", "ccc"))
+    put(failed, CELL, status="failed", failure={"reason": "nan"}, scores={}, protocol={})
+    put(few, CELL)
+    put(many, CELL, scores={"mig": 0.1, "sap": 0.2}, protocol={"mig": {}, "sap": {}})
+    for stores, best in (([failed, few], few), ([failed, few, many], many)):
+        shutil.rmtree(tmp_path / "all", ignore_errors=True)
+        for one in stores:
+            shutil.copytree(one.folder(CELL), tmp_path / "all" / "cells" / f"{one.root.name} {CELL.folder}")
+        [record], _ = read_records(tmp_path / "all")
+        assert record["scores"] == best.find(CELL)["scores"]
+
+
+def test_of_two_finished_copies_the_one_written_later_stays_whatever_the_times_of_files(store):
+    put(store, CELL, created="2026-11-20T09:30:00+00:00")
+    claim = store.claim(CELL)
+    write_record(claim.folder, record_of(CELL, created="2026-11-21T09:30:00+00:00"))
+    os.utime(claim.folder / "record.json", (1, 1))  # as a copied folder has them
+    abandon(store)
+    sweep(store)
+    assert store.find(CELL)["created"].startswith("2026-11-21")

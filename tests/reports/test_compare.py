@@ -98,6 +98,30 @@ def test_a_failure_in_one_folder_is_a_difference(both):
     assert found.outcomes == ["dsprites betavae beta=10 seed=0 (done, failed)"]
 
 
+def test_a_score_that_one_side_could_not_compute_is_a_difference(both):
+    folder = cells(both[1])[0]
+    record = json.loads((folder / "record.json").read_text("utf-8"))
+    del record["scores"]["mig"], record["protocol"]["mig"]
+    reseal(folder, scores=record["scores"], protocol=record["protocol"], unscored={"mig": "it failed"})
+    found = dis_bench.compare(*both)
+    assert found.differs
+    assert found.outcomes == ["dsprites betavae beta=1 seed=0: no mig in the second"]
+    assert "Only in the first: mig (of 1 cell)." in found.notes
+
+
+def test_scores_along_training_are_compared(both):
+    for number, value in enumerate((0.1, 0.3)):
+        folder = cells(both[number])[0]
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        point = {"scores": {"mig": value}, "protocol": {"mig": {}}, "unscored": {}, "small": []}
+        cell = {**record["cell"], "score_at": [100]}
+        reseal(folder, scores_at={"100": point}, cell=cell, hash=hash_identity(cell))
+        folder.rename(folder.with_name(folder.name[:-12] + hash_identity(cell)))
+    found = dis_bench.compare(*both)
+    [row] = found.table[found.table["beyond"]].to_dict("records")
+    assert (row["quantity"], row["change"]) == ("mig at step 100", pytest.approx(0.2))
+
+
 def test_scores_of_another_protocol_are_not_compared(both):
     folder = cells(both[1])[0]
     record = json.loads((folder / "record.json").read_text("utf-8"))

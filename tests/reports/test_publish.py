@@ -1,6 +1,7 @@
 """A report replaces its own files, and touches nothing else."""
 
 import json
+import os
 
 import pytest
 
@@ -79,6 +80,34 @@ def test_a_report_that_was_cut_short_can_be_written_again(tmp_path, monkeypatch)
     monkeypatch.undo()
     publish(tmp_path, {"index.html": b"page"})
     assert set(tree(tmp_path)) == {"index.html", "report.json"}
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_what_a_report_that_was_cut_short_left_stays_its_own(written, tmp_path, monkeypatch):
+    from dis_bench.reports import publish as module
+
+    publish(tmp_path, {"index.html": b"page", "plots/a.png": b"old", "plots/b.png": b"old"})
+    write, left = module.write_whole, [1 + written]  # the list, and so many files
+
+    def stop(path, content):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        write(path, content)
+
+    monkeypatch.setattr(module, "write_whole", stop)
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path, {"index.html": b"page", "plots/a.png": b"new", "plots/b.png": b"new"})
+    monkeypatch.undo()
+    publish(tmp_path, {"index.html": b"page"})
+    assert set(tree(tmp_path)) == {"index.html", "report.json"}
+    publish(tmp_path, {"index.html": b"page", "plots/a.png": b"newer"})
+
+
+def test_a_pipe_in_place_of_the_list_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "report.json")
+    with pytest.raises(InputError, match="was not written by `dis-bench report`"):
+        publish(tmp_path, {"index.html": b"page"})
 
 
 def test_no_temporary_file_is_left_and_files_can_be_shared(tmp_path):

@@ -107,6 +107,13 @@ def test_what_is_done_is_done_once_and_further_metrics_are_added(tmp_path):
     }
 
 
+def test_damaged_codes_are_no_trouble_for_who_gives_them_again(tmp_path):
+    add(place, tmp_path, metrics=["mig"])
+    [path] = tmp_path.glob("cells/*/codes.npz")
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "modularity" in read(add(place, tmp_path, metrics=["mig", "modularity"]))[0]["scores"]
+
+
 def test_other_codes_of_a_name_and_seed_are_refused_or_replace(tmp_path, capsys):
     add(place, tmp_path)
     with pytest.raises(InputError, match="has other codes of encoder 'mine' with seed 0; give another name"):

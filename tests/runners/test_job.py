@@ -369,8 +369,7 @@ def test_sweeps_leave_checkpoints_until_their_cells_are_done(tmp_path):
     run(TWO, tmp_path)
     assert leftovers(results) == []
     stop_at(2, tmp_path, rerun="always")
-    # Of a finished cell that is trained again; without 'always', a cell that lacks a score goes on from it.
-    assert [path.name for path in leftovers(results) if path.is_file()] == ["checkpoint.pt"]
+    assert leftovers(results) == []  # the finished cell has codes to score, and 'always' begins anew
     steps = Steps()
     run(TWO, tmp_path, watcher=steps, rerun="always")
     assert steps.seen == [1, 2, 3]
@@ -388,6 +387,55 @@ def test_a_finished_cell_that_is_trained_for_another_score_keeps_its_checkpoint(
     assert run(more, tmp_path, watcher=steps)["mig"].notna().all()
     assert steps.seen == [3]
     assert leftovers(Store(tmp_path)) == []
+
+
+def test_a_finished_cell_that_is_trained_for_another_score_keeps_the_scores_it_had(tmp_path):
+    study = dataclasses.replace(TWO, keep=["weights"], score_at=[1])
+    before = run(study, tmp_path).set_index("beta")
+    more = dataclasses.replace(study, metrics=["mig"], settings={"mig.rows": 200})
+    after = run(more, tmp_path).set_index("beta")
+    assert after["mig"].notna().all()
+    records = [read_newest(Path(folder), []) for folder in after["folder"]]
+    kept = {name for one in records for name in one["scores"]} - {"mig"}
+    assert kept
+    assert all(before[name].equals(after[name]) for name in kept)
+    assert all({*one["protocol"]} == {"mean_code", "mig"} for one in records)
+    assert all({*one["scores_at"]["1"]["protocol"]} == {"mean_code", "mig"} for one in records)
+    steps = Steps()
+    both = dataclasses.replace(more, metrics=[*study.metrics, "mig"])
+    run(both, tmp_path, watcher=steps)
+    assert steps.seen == []
+
+
+def test_a_training_to_other_numbers_says_that_earlier_scores_are_left_behind(tmp_path, monkeypatch):
+    study = dataclasses.replace(TWO, keep=["weights"])
+    run(study, tmp_path)
+    evaluate_all = stages._evaluate_all
+
+    def differ(trainee, tell):
+        found = evaluate_all(trainee, tell)
+        return found._replace(measures={**found.measures, "kl": found.measures["kl"] + 1e-9})
+
+    monkeypatch.setattr(stages, "_evaluate_all", differ)
+    with pytest.warns(UserWarning, match="not to the same numbers: its earlier scores .* in superseded/"):
+        run(dataclasses.replace(study, metrics=["mig"], settings={"mig.rows": 200}), tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["a bit", "a pipe"])
+def test_a_damaged_checkpoint_begins_the_training_anew_and_says_so(damage, tmp_path):
+    whole = run(TWO, tmp_path / "whole").set_index("beta")
+    stop_at(2, tmp_path / "cut")
+    [path] = (tmp_path / "cut").rglob("checkpoint.pt")
+    if damage == "a bit":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 4
+        path.write_bytes(content)
+    else:
+        path.unlink()
+        os.mkfifo(path)
+    with pytest.warns(UserWarning, match="is damaged or of another version, so its training begins anew"):
+        again = run(TWO, tmp_path / "cut").set_index("beta")
+    assert again["reconstruction"].tolist() == whole["reconstruction"].tolist()
 
 
 def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dis_bench.records.along import is_codes
 from dis_bench.records.cell import hash_identity
 from dis_bench.records.checks.cell import check_cell
 from dis_bench.records.checks.declared import check_declared
@@ -31,6 +32,7 @@ from dis_bench.records.schema import (
     Evaluation,
     Failure,
     Images,
+    KeptFiles,
     KeptRecord,
     PerFactor,
     Rescored,
@@ -40,6 +42,7 @@ from dis_bench.records.schema import (
 
 # The words of ``--keep``, which :mod:`.parts` explains.
 _KEPT = ("weights", "codes", "pictures")
+_FILES = (*KeptFiles.__annotations__, "weights.pt")  # the last one in records of earlier versions
 
 
 def check_record(record: Any, folder: str) -> None:
@@ -90,6 +93,8 @@ def check_record(record: Any, folder: str) -> None:
         check_keys(record["rescored"], Rescored, "rescored")
         check_origin(record["rescored"])
     check_texts("files", record["files"])
+    # Readers follow these names, so none may lead out of the cell's folder.
+    check_names("files", (name for name in record["files"] if not is_codes(name)), _FILES)
 
 
 def _check_outcome(record: dict[str, Any]) -> None:

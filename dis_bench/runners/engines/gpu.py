@@ -208,7 +208,7 @@ def _train_claimed(claimed: dict[Job, Claim], choice: Choice, pipeline: Pipeline
     # Only here have an exception and the memory of its stack been released.
     if trained:
         kept = (
-            (job, _keep(one, claim, stack, pipeline, emit))
+            (job, _keep(job, one, claim, stack, pipeline, emit))
             for (job, claim), one in zip(claimed.items(), trained, strict=True)
         )
         yield from _check_each(kept, pipeline)
@@ -240,16 +240,15 @@ def _train_together(
 
 
 def _keep(
-    trained: TrainedCell, claim: Claim, stack: dict[str, Any], pipeline: Pipeline, emit: Emit
+    job: Job, trained: TrainedCell, claim: Claim, stack: dict[str, Any], pipeline: Pipeline, emit: Emit
 ) -> Record | None:
     """Encode with a trained cell, and write its folder; None if its claim was lost."""
-    cell = trained.trainee.cell
     try:
-        return pipeline.keep(trained, claim, lambda what: emit((cell, what)), stack)
+        return pipeline.keep(job, trained, claim, lambda what: emit((job.cell, what)), stack)
     except ClaimLost:
         return None
     except (OSError, NotPlaced) as error:
-        return pipeline.describe_failure(cell, error)
+        return pipeline.describe_failure(job.cell, error)
 
 
 def _split_by_step(claimed: dict[Job, Claim]) -> Iterator[dict[Job, Claim]]:
