@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from dis_bench.runners.device import describe_environment
 from dis_bench.runners.failures import GivenUp, explain_failure, may_pass
 from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.earlier import keep_earlier_scores
+from dis_bench.runners.scoring.lacking import lacking_metrics, lacking_scores
 from dis_bench.runners.space import check_space, measure_cell
 from dis_bench.runners.stages import (
     Emit,
@@ -375,23 +376,6 @@ def _remove_all_but(names: Collection[str], folder: Path) -> None:
     for path in folder.iterdir():
         if path.name not in names and not path.name.startswith("checkpoint"):
             remove(path)
-
-
-def lacking_metrics(record: Record, protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """List the metrics whose scores, at the end or at a step, a record lacks.
-
-    Args:
-        record: record of a cell.
-        protocol: protocol of each wanted metric, from :func:`dis_bench.metrics.protocol`.
-    """
-    scored = [record, *record.get("scores_at", {}).values()]
-    lacking = {name for one in scored for name in lacking_scores(one, protocol)}
-    return [name for name in protocol if name in lacking]
-
-
-def lacking_scores(scored: Mapping[str, Any], protocol: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """List the metrics without scores by a protocol, at one step or at the end."""
-    return [name for name, used in protocol.items() if scored["protocol"].get(name) != used]
 
 
 def identify(record: Record) -> str:
