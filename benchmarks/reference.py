@@ -123,7 +123,7 @@ def describe_hours(records: Iterable[Record]) -> str:
         device = record["environment"]["device"]
         seconds[device] = seconds.get(device, 0.0) + (record["timing"]["train_seconds"] or 0)
     return " and ".join(
-        f"{spent / 3600:.1f} {'core-hours' if device == 'cpu' else f'hours of one {device}'}"
+        f"{spent / 3600:.1f} {'core-hours by the clock' if device == 'cpu' else f'hours of one {device}'}"
         for device, spent in seconds.items()
         if spent or len(seconds) == 1
     )
