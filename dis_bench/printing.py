@@ -11,12 +11,15 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 SPELL = "dis_bench.spell"  # the error handler, for ``str.encode`` and for streams
 NAMES = ("stdout", "stderr")
+PACKAGE = Path(__file__).parent
 SPELLED = {
     **{"β": "beta", "γ": "gamma", "λ": "lambda", "σ": "sigma", "±": "+-", "×": "x", "−": "-", "·": "*"},  # noqa: RUF001
     **{"≤": "<=", "≥": ">=", "²": "^2", "→": "->", "↑": "^", "↓": "v", "…": "...", "–": "-", "—": "--"},  # noqa: RUF001
@@ -53,6 +56,29 @@ def as_utf8(value: Any) -> Any:
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", SPELL).decode()
     return value
+
+
+def format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Format a warning of this package as a sentence, and others as Python does."""
+    if category is UserWarning and Path(filename).is_relative_to(PACKAGE):
+        return f"dis-bench: {message}\n"
+    return _python_s(message, category, filename, lineno, line)
+
+
+_python_s = warnings.formatwarning
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print warnings of this package without their place in the code within a block."""
+    before = warnings.formatwarning
+    warnings.formatwarning = format_warning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 @contextmanager

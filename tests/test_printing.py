@@ -4,11 +4,12 @@ import errno
 import io
 import os
 import sys
+import warnings
 from contextlib import ExitStack
 
 import pytest
 
-from dis_bench.printing import as_utf8, printable, unbreakable
+from dis_bench.printing import PACKAGE, as_utf8, plain_warnings, printable, unbreakable
 
 TABLE = "β = 4 ± 1, reconstruction ↓ \N{MINUS SIGN}1 … naïve 图 r\udce9s"
 
@@ -104,3 +105,17 @@ def test_all_is_printed_in_order(own_stdout, tmp_path):
 )
 def test_texts_as_utf8(value, expected):
     assert as_utf8(value) == expected
+
+
+def test_warnings_of_this_package_are_sentences_and_others_keep_their_place():
+    here, before = str(PACKAGE / "runners" / "stages.py"), warnings.formatwarning
+    with plain_warnings():
+        said = [
+            warnings.formatwarning("It begins anew.", UserWarning, here, 3),
+            warnings.formatwarning("old", DeprecationWarning, here, 3),
+            warnings.formatwarning("mine", UserWarning, "/home/me/mine.py", 7),
+        ]
+    assert warnings.formatwarning is before
+    assert said[0] == "dis-bench: It begins anew.\n"
+    assert "stages.py:3: DeprecationWarning: old" in said[1]
+    assert said[2].startswith("/home/me/mine.py:7: UserWarning: mine")

@@ -15,7 +15,7 @@ from dis_bench.cli import check, compare, data, doctor, export, merge, prune, re
 from dis_bench.cli import list as list_plugins
 from dis_bench.errors import COMMAND, InputError, unknown, worded_for
 from dis_bench.escape import visible
-from dis_bench.printing import unbreakable
+from dis_bench.printing import plain_warnings, unbreakable
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.stopping import exit_code
 from dis_bench.version import __version__
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report_errors(words: Sequence[str]) -> int:
     try:
-        with worded_for(COMMAND), _importing_from_here():
+        with worded_for(COMMAND), _importing_from_here(), plain_warnings():
             return _execute(words)
     except InputError as error:
         print(f"dis-bench: error: {visible(str(error))}", file=sys.stderr)

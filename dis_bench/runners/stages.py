@@ -169,7 +169,7 @@ def _read_state(folder: Path, cell: Cell) -> State | None:
             return state
     if (folder / CHECKPOINT).exists():
         warnings.warn(
-            f"the checkpoint of {cell.folder} is damaged or of another version, so its training begins anew",
+            f"the checkpoint of {cell.folder} is damaged or of another version, so its training begins anew.",
             stacklevel=2,
         )
     return None

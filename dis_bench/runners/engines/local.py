@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, Self
 
 from dis_bench.neutral import one_thread
+from dis_bench.printing import format_warning
 from dis_bench.runners.device import keep_freed_memory
 from dis_bench.runners.stopping import STOPS
 
@@ -294,6 +296,7 @@ def _picklable(error: Exception) -> Exception:
 
 def _start_worker() -> None:
     """Set up a worker process."""
+    warnings.formatwarning = format_warning
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops workers cleanly
     limit_threads()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -27,7 +27,7 @@ def keep_earlier_scores(record: Record, earlier: Record | None) -> Record:
     if earlier["evaluation"] != record["evaluation"]:
         warnings.warn(
             f"the cell of '{earlier['folder']}' was trained again, and not to the same numbers: its earlier "
-            f"scores ({', '.join(earlier['protocol'])}) are in superseded/ now",
+            f"scores ({', '.join(earlier['protocol'])}) are in superseded/ now.",
             stacklevel=2,
         )
         return record
