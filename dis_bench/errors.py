@@ -185,7 +185,7 @@ def _write(value: Any) -> str:
     return (",".join(map(str, value)) or "none") if isinstance(value, (tuple, list)) else str(value)
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
+def unknown(kind: str, name: Any, allowed: Iterable[str]) -> InputError:
     """Return the error for an unknown name, with a suggestion and the allowed names.
 
     >>> str(unknown("metric", "migg", ["mig", "sap"]))
@@ -193,6 +193,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
     """
     allowed = sorted(allowed)
     by_lower = {one.lower(): one for one in allowed}
+    name = name if isinstance(name, str) else shown(name)  # the key of a user's mapping may be anything
     close = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), by_lower, n=1, cutoff=0.5)
     meant = f"did you mean '{by_lower[close[0]]}'? " if close else ""
     there = f"There are: {', '.join(allowed)}." if allowed else "There is none."

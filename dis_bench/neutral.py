@@ -216,7 +216,7 @@ def own_streams(seed: int) -> Iterator[None]:
         random.seed(seed)
         numpy.random.seed(seed % 2**32)  # noqa: NPY002
         if generator is not None:
-            generator.manual_seed(seed)
+            generator.manual_seed(seed % 2**64)
         yield
     finally:
         random.setstate(python)

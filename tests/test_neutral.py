@@ -292,8 +292,9 @@ def test_streams_go_on_where_they_were():
     expected = np.random.rand(4)  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
     drawn = [np.random.rand(2)]  # noqa: NPY002
-    with own_streams(2**40):
-        np.random.rand()  # noqa: NPY002
+    for seed in (2**40, 2**64, 2**70):
+        with own_streams(seed):
+            np.random.rand()  # noqa: NPY002
     drawn.append(np.random.rand(2))  # noqa: NPY002
     assert np.concatenate(drawn).tolist() == expected.tolist()
 

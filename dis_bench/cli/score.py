@@ -146,30 +146,30 @@ def _print_card(
 
     metrics = find_metrics(chosen.values())
     used = resolve_parameters(metrics, parameters)
-    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files)
+    is_named = args.metrics not in (None, [ALL])
+    needs_factors = is_named and any(metric.reads_factors for metric in metrics.values())
+    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors)
     if len(arrays) > 1:
         raise InputError("several encoders require --out DIR, a result folder for their records.")
     given: dict[str, Any] = {"factors": None, **arrays[0]}
     representation = Representation(**given, seed=args.seed, allow_small=args.allow_small)
-    there = representation.list_given()
-    lacking = [name for name, metric in metrics.items() if not {*metric.needs} <= {*there}]
-    if lacking and args.encoder and args.metrics not in (None, [ALL]):
+    there = representation.list_given(), representation.has_factors
+    lacking = [name for name, metric in metrics.items() if not metric.is_given_all(*there)]
+    if lacking and args.encoder and is_named:
         which = "which an encoder returns beside its codes, as a tuple (means, log_variances)"
         raise InputError(f"{lacking[0]} needs log_variances, {which}.")
-    if args.metrics in (None, [ALL]):  # those that can be computed
+    if not is_named:  # those that can be computed
         chosen = {name: given for name, given in chosen.items() if name not in lacking}
     card = make_card(
         representation,
         chosen.values(),
         {name: given for name, given in parameters.items() if name in chosen},
         bootstrap=args.bootstrap,
-        anchors=not args.no_anchors and given["factors"] is not None,
+        anchors=not args.no_anchors and representation.has_factors,
     )
     print(card.text)
     if args.metrics is None:
-        able = find_metrics(given=representation.list_given())
-        if given["factors"] is None:
-            able = {name: metric for name, metric in able.items() if not metric.reads_factors}
+        able = find_metrics(None, *there)
         others = [name for name in able if name not in chosen]
         if others:
             left_out = f"Left out, as they take longer: {', '.join(others)}; --metrics all adds them."
@@ -189,7 +189,7 @@ def _add_records(
     from dis_bench.runners.scoring.encoding import Encoded
 
     used = resolve_parameters(find_metrics(chosen.values()), parameters)
-    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files)
+    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors=True)
     encoded = [Encoded(one["codes"], one.get("factors"), one.get("log_variances")) for one in arrays]
     if dataset is not None and args.files:
         for one in encoded:
@@ -283,10 +283,10 @@ def _check_table(args: argparse.Namespace) -> None:
             raise InputError(f"there is no folder '{out.parent}' to write '{out}' into.")
 
 
-def _read(files: list[str]) -> list[dict[str, np.ndarray]]:
+def _read(files: list[str], needs_factors: bool) -> list[dict[str, np.ndarray]]:
     from dis_bench.runners.scoring.encoding import read_codes
 
-    return [read_codes(file) for file in files]
+    return [read_codes(file, needs_factors) for file in files]
 
 
 def _encode(

@@ -63,7 +63,7 @@ def anchor_scores(
         mig: 1.0 for the factors, 0.0 for noise
         modularity: 1.0 for the factors, 0.3 for noise
     """
-    found = find_metrics(metrics, representation.list_given())
+    found = find_metrics(metrics, representation.list_given(), representation.has_factors)
     used = resolve_parameters(found, parameters)
     noise = representation.generator("anchors").standard_normal(representation.codes.shape)
     tables = [

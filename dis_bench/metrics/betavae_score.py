@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.estimators.quiet import quiet
 from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
@@ -87,7 +87,6 @@ def _mean_differences(
 
 
 def _test_accuracy(features: NDArray[np.float64], labels: NDArray[np.int64], train_points: int) -> float:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     training, testing = slice(train_points), slice(train_points, None)
@@ -95,8 +94,6 @@ def _test_accuracy(features: NDArray[np.float64], labels: NDArray[np.int64], tra
     features = features / 2.0 ** max(0, np.frexp(features.max())[1] - 40)
     if (labels[training] == labels[0]).all():  # a single factor: the classifier would raise
         return float((labels[testing] == labels[0]).mean())
-    with warnings.catch_warnings():
-        # The published protocol stops after scikit-learn's default of 100 iterations, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quiet():  # the published protocol stops after the default of 100 iterations, converged or not
         classifier = LogisticRegression(random_state=0).fit(features[training], labels[training])
-    return float(classifier.score(features[testing], labels[testing]))
+        return float(classifier.score(features[testing], labels[testing]))

@@ -63,7 +63,8 @@ def bootstrap(
         fewer than two resamples could be scored.
 
     Raises:
-        InputError: fewer than 2 resamples, or rows that cannot be scored.
+        InputError: fewer than 2 resamples, a seed that is no whole number of at least 0, or rows that cannot
+            be scored.
 
     Example:
         >>> import numpy as np
@@ -78,7 +79,8 @@ def bootstrap(
     import pandas as pd
 
     check_count("resamples", resamples, least=2)
-    found = find_metrics(metrics, representation.list_given())
+    check_count("seed", seed, least=0)
+    found = find_metrics(metrics, representation.list_given(), representation.has_factors)
     used = resolve_parameters(found, parameters)
     blocks = resampling_blocks(representation, found, used)
     tables = _resample(representation, blocks, int(resamples), np.random.default_rng(seed))

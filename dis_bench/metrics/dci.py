@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import unknown
+from dis_bench.metrics.estimators.quiet import quiet
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
@@ -76,7 +77,7 @@ def dci(
         0.0 0.0 0.5
     """
     importances, accuracies = fit_importances(representation, train, test, estimator)
-    representation.importances["dci"] = importances
+    representation.keep_importances("dci", importances)
     representation.keep_per_factor("dci_completeness", completeness_per_factor(importances))
     representation.keep_per_factor("dci_informativeness", accuracies)
     return DCI(disentanglement(importances), completeness(importances), float(accuracies.mean()))
@@ -104,7 +105,8 @@ def fit_importances(
             labels, test_labels = training.factors[:, j], testing.factors[:, j]
             return fit(codes_train, labels, codes_test, test_labels, seed=int(seeds[j]))
 
-        fits = map_threads(fit_factor, range(len(seeds)), "dci", "factor")
+        with quiet():
+            fits = map_threads(fit_factor, range(len(seeds)), "dci", "factor")
         return np.stack([f.importances for f in fits], axis=1), np.array([f.test_accuracy for f in fits])
 
     return representation.shared(("importances", train, test, estimator), fit_all)

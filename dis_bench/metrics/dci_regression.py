@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.dci import DCI, completeness_per_factor, disentanglement
+from dis_bench.metrics.estimators.quiet import quiet
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
@@ -181,9 +182,13 @@ def fit_factors(
     factors, test_factors = (
         standardise(rows.factors.astype(float), like=known).T for rows in (training, testing)
     )
-    fits = map_threads(lambda j: fit(codes, factors[j], test_codes, j), range(len(factors)), "dci", "factor")
+    numbers = range(len(factors))
+    with quiet():
+        fits = map_threads(lambda j: fit(codes, factors[j], test_codes, j), numbers, "dci", "factor")
     importances, predictions = (np.stack(parts) for parts in zip(*fits, strict=True))
-    errors, variances = np.square(predictions - test_factors).sum(axis=1), np.square(test_factors).sum(axis=1)
+    with np.errstate(over="ignore"):  # an infinite error explains nothing, like any other of that size
+        errors = np.square(predictions - test_factors).sum(axis=1)
+    variances = np.square(test_factors).sum(axis=1)
     unexplained = np.divide(errors, variances, out=np.ones_like(errors), where=errors < variances)
     return Fits(importances.T, 1 - unexplained)
 
@@ -204,7 +209,8 @@ def _explain(fits: Fits, least_r2: float) -> Array:
 
 def _score_and_keep(representation: Representation, metric: str, fits: Fits, least_r2: float) -> DCI:
     """Compute DCI, and keep its importances and the scores of single factors."""
-    importances = representation.importances[metric] = _explain(fits, least_r2)
+    importances = _explain(fits, least_r2)
+    representation.keep_importances(metric, importances)
     representation.keep_per_factor(f"{metric}_completeness", completeness_per_factor(importances))
     representation.keep_per_factor(f"{metric}_informativeness", fits.r2)
     return score_fits(fits, least_r2)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.estimators.standardise import remove_offset
 from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
@@ -66,8 +67,10 @@ def factorvae_score(
     """
     if min(train_votes, test_votes) < 1 or batch < 2:
         raise InputError("train_votes and test_votes must be at least 1, and batch at least 2.")
-    deviations = representation.rows(rows).codes.std(axis=0, ddof=1)
-    kept = np.flatnonzero(representation.live_codes(rows) & (deviations >= prune_std))
+    deviations = remove_offset(representation.rows(rows).codes).std(axis=0, ddof=1)
+    # The variance of a live code may be 0 only if it hardly varies in these rows, and does in others.
+    live = representation.live_codes(rows) & (deviations > 0)
+    kept = np.flatnonzero(live & (deviations >= prune_std))
     representation.count_codes("factorvae_score", kept)
     if kept.size == 0:
         return 0.0
@@ -102,7 +105,7 @@ def _group_deviations(
 
     The ``batch`` rows of a group have the same value of the factor.
     """
-    codes = sharing.codes
+    codes = remove_offset(sharing.codes)
     groups = sharing.draw_groups(points, batch, rng)
     deviations = np.empty((points, codes.shape[1]))
     for some in chunks(points, batch * codes.shape[1]):

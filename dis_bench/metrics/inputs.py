@@ -13,7 +13,7 @@ from dis_bench.errors import InputError, describe, shown
 
 LARGEST_CODE = float(np.finfo(np.float32).max)  # tree learners read codes as float32
 SMALLEST_SPREAD = 1e-150  # the square of a smaller spread would be 0
-LARGEST_FACTOR = 2**53  # a float cannot represent every larger whole number
+LARGEST_WHOLE = 2**53  # a float cannot represent every larger whole number
 LARGEST_LOG_VARIANCE = 200.0  # densities and their ratios stay within float64
 ENOUGH_ROWS = 100  # with fewer rows, a factor of many values cannot be distinguished from a continuous one
 
@@ -138,8 +138,8 @@ def check_codes(given: ArrayLike) -> NDArray[np.float64]:
     """Convert codes to a new float64 array [N, D].
 
     Raises:
-        InputError: the codes are not a table of finite numbers within float32, or one varies by less than
-            1e-150; the message names the code and the row.
+        InputError: the codes are not a table of finite numbers within float32, or integers beyond 2^53, or
+            one varies by less than 1e-150; the message names the code and the row.
     """
     codes = _as_floats("codes", given)
     bad = ~(np.abs(codes) <= LARGEST_CODE)  # true for NaN as well
@@ -161,6 +161,14 @@ def check_codes(given: ArrayLike) -> NDArray[np.float64]:
 
 def _as_floats(what: str, given: Any) -> NDArray[np.float64]:
     table = _check_table(what, "D", given)
+    if table.dtype.kind in "iu":
+        bad = (table > LARGEST_WHOLE) | (table < -LARGEST_WHOLE)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(
+                f"{what} that are integers must be within 2^53, as a float cannot represent all larger ones, "
+                f"but code {column} is {table[row, column]} in row {row}: subtract a constant first."
+            )
     with np.errstate(over="ignore", invalid="ignore"):  # values that overflow are refused later, by their row
         return table.astype(np.float64)
 
@@ -195,7 +203,8 @@ def check_factors(given: ArrayLike) -> NDArray[Any]:
     """
     factors = _check_table("factors", "F", given)
     if factors.dtype.kind == "f":
-        bad = ~((np.abs(factors) <= LARGEST_FACTOR) & (factors == np.rint(factors)))
+        factors = factors.astype(np.promote_types(factors.dtype, np.float64))  # float16 does not reach 2^53
+        bad = ~((np.abs(factors) <= LARGEST_WHOLE) & (factors == np.rint(factors)))
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise InputError(

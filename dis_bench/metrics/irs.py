@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.estimators.standardise import remove_offset
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation, Rows, check_bins, equal_width_bins
+
+PUBLISHED_ROWS = 10_000
 
 
 @metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=2, label="IRS")
@@ -52,9 +55,10 @@ def irs(
     representation.count_codes("irs", np.flatnonzero(live))
     if not live.any():
         return 0.0
-    live_rows = Rows(_as_computed(table.codes[:, live]), table.factors)
-    robustness = robustness_matrix(live_rows, quantile, bins).max(axis=1)
-    return max(0.0, float(np.average(robustness, weights=largest_distances(live_rows.codes))))
+    codes, units = _rescale(table.codes[:, live])
+    robustness = robustness_matrix(Rows(codes, table.factors), quantile, bins).max(axis=1)
+    weights = largest_distances(codes) * (units / units.max())
+    return max(0.0, float(np.average(robustness, weights=weights)))
 
 
 def robustness_matrix(rows: Rows, quantile: float, bins: int) -> NDArray[np.float64]:
@@ -71,14 +75,20 @@ def robustness_matrix(rows: Rows, quantile: float, bins: int) -> NDArray[np.floa
     return 1 - np.stack(movements, axis=1) / largest_distances(rows.codes)[:, None]
 
 
-def _as_computed(codes: NDArray[np.float64]) -> NDArray[Any]:
-    """Return the codes in float32 if that loses nothing, as for an encoder's.
+def _rescale(codes: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return live codes [N, D], near 0 and of a range below 1, and their units [D].
 
-    The published program computes in the precision of the codes. There a code that should not move does so by
-    its last digit, which costs a perfect code 5e-6: too little to matter, but more than agreement allows.
+    The codes are in float32 if that loses nothing, as for an encoder's. The published program computes in the
+    precision of the codes. There a code that should not move does so by its last digit, which costs a perfect
+    code 5e-6: too little to matter, but more than agreement allows. Far from 0, near the largest float32, or
+    summed over more rows than are published, it would matter. Units are powers of two, which change no digit.
     """
+    codes = remove_offset(codes)
+    units = np.ldexp(1.0, np.frexp(np.ptp(codes, axis=0))[1])
+    codes = codes / units
     single = codes.astype(np.float32)
-    return single if np.array_equal(single, codes) else codes
+    is_single = len(codes) <= PUBLISHED_ROWS and np.array_equal(single, codes)
+    return (single if is_single else codes), units
 
 
 def largest_distances(codes: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
+TIE = 1e-9  # of the factor's entropy; rounding makes less difference between codes of equal information
+
 
 @metric(
     source="Do and Tran 2020, normalised; codes discretised as for MIG in Locatello et al. 2019",
@@ -22,7 +24,8 @@ def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20
     in a code, are therefore penalised, which MIG forgives. The score is 1 less this quantity over its upper
     bound, the entropy of the factor plus the logarithm of the number of bins.
 
-    A dead code adds no entropy. If all codes are dead, the score is therefore not 0 but the mean of
+    Of several live codes with most information, the best is the one with the smallest joint entropy. A dead
+    code adds no entropy. If all codes are dead, the score is therefore not 0 but the mean of
     ``log(bins) / (H(factor) + log(bins))``.
 
     Args:
@@ -59,13 +62,16 @@ def joint_entropy_less_gap(
 ) -> NDArray[np.float64]:
     """Compute H(z*, v) - (I(z*; v) - I(z'; v)) [F] in nats.
 
-    Here v is a factor, z* the code with most information about it and z' the second best.
+    Here v is a factor, z* the code with most information about it and z' the second best. Of live codes that
+    tie, z* is the one with the smallest joint entropy, wherever it stands.
 
     Args:
         information: I(code; factor) [D, F] in nats.
         code_entropies: [D], in nats.
         factor_entropies: [F], in nats.
     """
-    best = information.argmax(axis=0)
-    joint = code_entropies[best] + factor_entropies - information.max(axis=0)
-    return joint - top_two_gap(information)
+    live = code_entropies > 0
+    is_best = information >= information.max(axis=0) - TIE * factor_entropies
+    is_best &= (live | ~live.any())[:, None]
+    joint = code_entropies[:, None] + factor_entropies - information
+    return joint.min(axis=0, where=is_best, initial=np.inf) - top_two_gap(information)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from numbers import Real
@@ -225,6 +225,15 @@ class Metric:
                 raise InputError(
                     f"{self.name} needs {name} beside codes and factors: give {name}=, a table [N, D]."
                 )
+
+    def is_given_all(self, given: Collection[str], has_factors: bool) -> bool:
+        """Return whether all inputs that it reads are given.
+
+        Args:
+            given: inputs beside codes and factors, as in ``needs``.
+            has_factors: whether factors are given.
+        """
+        return set(self.needs) <= set(given) and (has_factors or not self.reads_factors)
 
     def afford(self, representation: Representation, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters, reduced to the available rows if ``allow_small`` is set."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.errors import InputError
+from dis_bench.metrics.estimators.standardise import remove_offset
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import gap_per_factor
@@ -89,6 +90,7 @@ def posterior_information(representation: Representation, rows: int, samples: in
 
     def estimate() -> Array:
         codes, factors = representation.rows(rows)
+        codes = remove_offset(codes)
         assert representation.log_variances is not None  # the metric declares that it needs them
         log_variances = representation.log_variances[:rows]
         # Each latent is scored on its own, so all can share the noise, and their order does not matter.

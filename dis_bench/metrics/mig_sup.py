@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dis_bench.metrics.estimators.standardise import remove_offset
 from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
@@ -39,7 +40,7 @@ def mig_sup(
         >>> [round(mig_sup(codes, factors, rows=600), 1) for codes in (factors, factors[:, ::-1], noise)]
         [1.0, 1.0, 0.0]
     """
-    deviations = representation.rows(rows).codes.std(axis=0)
+    deviations = remove_offset(representation.rows(rows).codes).std(axis=0)
     counted = representation.live_codes(rows) & (deviations >= prune_std)
     representation.count_codes("mig_sup", np.flatnonzero(counted))
     if not counted.any():

@@ -1,8 +1,9 @@
 """The protocol of a metric: the parameters of its function, their values, and their rows.
 
 ``rows`` is the number of rows that are read; ``train`` and ``test`` are the numbers of training rows and of
-the test rows after them; the largest of ``labels`` is used as ``train``. Parameters of other names are not
-interpreted: a metric that reads rows by them raises an error itself if there are too few.
+the test rows after them; the largest of ``labels``, distinct whole numbers, is used as ``train``. Parameters
+of other names are not interpreted: a metric that reads rows by them raises an error itself if there are too
+few.
 """
 
 from __future__ import annotations
@@ -189,7 +190,8 @@ def _changed(parameters: Mapping[str, Any], cut: Mapping[str, Any]) -> dict[str,
 def cut_protocol(parameters: dict[str, Any], rows: int) -> dict[str, Any]:
     """Reduce a protocol to the available rows, if it needs more.
 
-    Training and test rows keep their proportion. Entries of ``labels`` beyond the training rows are dropped.
+    Training and test rows keep their proportion, except that entries of ``labels`` up to two thirds of the
+    rows, the training rows of a study, are kept at the cost of test rows. Others are dropped.
 
     Returns:
         The same dict if there are enough rows, else a new one.
@@ -200,10 +202,11 @@ def cut_protocol(parameters: dict[str, Any], rows: int) -> dict[str, Any]:
     if len(ends) == 1:
         return {**parameters, "rows": rows}
     train = max(2, rows * ends[0] // ends[1])
-    cut = {**parameters, "test": max(1, rows - train)}
     if "train" in parameters:
-        return {**cut, "train": train}
-    return {**cut, "labels": tuple(n for n in parameters["labels"] if n <= train) or (train,)}
+        return {**parameters, "train": train, "test": max(1, rows - train)}
+    most = max(train, rows * 2 // 3)
+    labels = tuple(n for n in parameters["labels"] if n <= most) or (most,)
+    return {**parameters, "labels": labels, "test": max(1, rows - max(train, *labels))}
 
 
 def _count_rows(parameters: Mapping[str, Any]) -> str:
@@ -216,10 +219,10 @@ def _count_rows(parameters: Mapping[str, Any]) -> str:
 
 
 def _most(labels: Any) -> int | None:
-    """Return the largest of some whole numbers; None for anything else."""
-    if not isinstance(labels, Sequence) or not all(isinstance(n, Integral) for n in labels):
+    """Return the largest of distinct whole numbers from 1 up; None for all else."""
+    if not isinstance(labels, Sequence) or not all(isinstance(n, Integral) and int(n) >= 1 for n in labels):
         return None
-    return max(labels, default=None)
+    return max(labels, default=None) if len(set(labels)) == len(labels) else None
 
 
 def _check_several(what: str, values: Any, defaults: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -56,8 +56,8 @@ class Representation:
         seed: as given.
         allow_small: as given.
         small: the columns of the scores that were computed from fewer rows than their protocol needs.
-        per_factor: of scores that compare factors, one number for each factor [F], by column.
-        importances: how much each code counts for each factor [D, F], by metric.
+        per_factor: of scores that compare factors, one number for each factor [F], by column; read-only.
+        importances: how much each code counts for each factor [D, F], by metric; read-only.
         counted: the codes that each metric counted, for metrics that leave out codes of little variance.
 
     Args:
@@ -168,8 +168,12 @@ class Representation:
             column: the column of the score that summarises them: ``mig``, ``dci_completeness``.
             scores: one number per factor.
         """
-        self.per_factor[column] = scores
+        self.per_factor[column] = _freeze(scores)
         return scores
+
+    def keep_importances(self, metric: str, importances: NDArray[np.float64]) -> None:
+        """Keep how much each code counts for each factor [D, F] for reports."""
+        self.importances[metric] = _freeze(importances)
 
     def count_codes(self, metric: str, codes: NDArray[np.integer]) -> None:
         """Note the codes [n] that a metric counts, for readers of its score."""
@@ -188,12 +192,10 @@ class Representation:
     def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return ``compute()``, called once per key.
 
-        An array becomes read-only, since no metric may change what the next one reads.
+        Arrays, also those in a tuple, become read-only, since no metric may change what the next one reads.
         """
         if key not in self._shared:
-            value = self._shared[key] = compute()
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+            self._shared[key] = _freeze(compute())
         return self._shared[key]
 
     def rows(self, n: int) -> Rows:
@@ -294,6 +296,16 @@ class Representation:
             return np.array([_entropy(np.bincount(column) / rows) for column in factors.T])
 
         return self.shared(("factor_entropies", rows), compute)
+
+
+def _freeze(value: T) -> T:
+    """Make an array, or the arrays in a tuple, read-only."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, tuple):
+        for part in value:
+            _freeze(part)
+    return value
 
 
 def check_bins(n_bins: int) -> None:

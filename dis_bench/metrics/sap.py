@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dis_bench.metrics.estimators.quiet import quiet
+from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.gap import top_two_gap
 from dis_bench.metrics.metric import metric
@@ -110,7 +112,9 @@ def accuracy_matrix(representation: Representation, train: int, test: int) -> ND
         accuracies = np.tile(_accuracy_of_guessing(training, testing), (training.codes.shape[1], 1))
         live = np.flatnonzero(np.ptp(training.codes, axis=0) > 0)
         pairs = [(int(code), factor) for code in live for factor in range(training.factors.shape[1])]
-        for pair, accuracy in zip(pairs, map_threads(lambda p: fit(*p), pairs, "sap", "fit"), strict=True):
+        with quiet():
+            fitted = map_threads(lambda pair: fit(*pair), pairs, "sap", "fit")
+        for pair, accuracy in zip(pairs, fitted, strict=True):
             accuracies[pair] = accuracy
         return accuracies
 
@@ -119,12 +123,8 @@ def accuracy_matrix(representation: Representation, train: int, test: int) -> ND
 
 def r2_matrix(rows: Rows) -> NDArray[np.float64]:
     """Compute R^2 [D, F] of each factor's regression on each code, 0 if constant."""
-    codes, factors = (table - table.mean(axis=0) for table in rows)
-    code_norms, factor_norms = (np.linalg.norm(table, axis=0) for table in (codes, factors))
-    live = np.ptp(rows.codes, axis=0) > 0  # rounding can give a constant code a norm above zero
-    correlations = np.zeros((codes.shape[1], factors.shape[1]))
-    correlations[live] = codes[:, live].T @ factors / np.outer(code_norms[live], factor_norms)
-    return correlations**2
+    codes, factors = (standardise(table.astype(float)) for table in rows)
+    return (codes.T @ factors / len(codes)) ** 2
 
 
 def _accuracy_of_guessing(training: Rows, testing: Rows) -> NDArray[np.float64]:

@@ -77,7 +77,7 @@ def make_card(
     """
     import pandas as pd
 
-    found = find_metrics(metrics, representation.list_given())
+    found = find_metrics(metrics, representation.list_given(), representation.has_factors)
     chosen = list(found.values())
     scores = score_representation(representation, chosen, parameters).values
     table = pd.DataFrame({"score": scores}, dtype=float)

@@ -39,7 +39,7 @@ class Scores(NamedTuple):
 @neutral()
 def score(
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | None,
     metrics: Wanted = None,
     *,
     log_variances: ArrayLike | None = None,
@@ -51,7 +51,7 @@ def score(
 
     Args:
         codes: numbers [N, D], an array or a torch tensor.
-        factors: whole numbers [N, F], the class of each ground-truth factor.
+        factors: whole numbers [N, F], the class of each ground-truth factor; None if they are unknown.
         metrics: names, ``module:function``, ``file.py:function`` or functions; by default all built-in ones
             whose inputs were given.
         log_variances: numbers [N, D]: if the codes are posterior means, the logarithms of the posteriors'
@@ -112,7 +112,7 @@ def score_representation(
         >>> score_representation(table, ["mig"])
         Scores(values={'mig': 1.0}, protocol={'mig': {'version': 1, 'rows': 4, 'bins': 20}})
     """
-    found = find_metrics(metrics, representation.list_given())
+    found = find_metrics(metrics, representation.list_given(), representation.has_factors)
     if not found:
         raise InputError("no metric was named, so there is nothing to score.")
     used = resolve_parameters(found, parameters)
@@ -148,13 +148,16 @@ def protocol(
     return _with_versions(found, used)
 
 
-def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[str, Metric]:
+def find_metrics(
+    metrics: Wanted = None, given: Collection[str] = (), has_factors: bool = True
+) -> dict[str, Metric]:
     """Find metrics by name, or make metrics of functions.
 
     Args:
         metrics: as in :func:`score`; by default all built-in ones that need only codes, factors and what is
             ``given``.
         given: further inputs that are available, such as ``["log_variances"]``.
+        has_factors: whether factors are available.
 
     Returns:
         The metrics by name.
@@ -166,7 +169,7 @@ def find_metrics(metrics: Wanted = None, given: Collection[str] = ()) -> dict[st
     if metrics is None:
         installed = registry.plugins("metrics").values()
         built_in = [plugin.name for plugin in installed if plugin.is_ours]
-        metrics = [metric for metric in map(_find, built_in) if set(metric.needs) <= set(given)]
+        metrics = [metric for metric in map(_find, built_in) if metric.is_given_all(given, has_factors)]
     elif isinstance(metrics, str | Metric) or callable(metrics):
         metrics = [metrics]
     elif not isinstance(metrics, Iterable):

@@ -157,9 +157,20 @@ def test_files_that_cannot_be_read(tmp_path, capsys):
     assert "cannot be read as plain arrays: BadZipFile" in fails(capsys, str(tmp_path / "damaged.npz"))
     for array, others in (("codes", {"factors": FACTORS}), ("factors", {"codes": CODES, "labels": FACTORS})):
         np.savez(tmp_path / "part.npz", **others)
-        assert f"has no array '{array}'; it has: {', '.join(others)}." in fails(
-            capsys, str(tmp_path / "part.npz")
-        )
+        for words in (["--metrics", "mig", "mutual_info_score"], ["--out", str(tmp_path / "results")]):
+            assert f"has no array '{array}'; it has: {', '.join(others)}." in fails(
+                capsys, str(tmp_path / "part.npz"), *words
+            )
+
+
+def test_a_file_without_factors_is_scored_by_metrics_of_codes_alone(tmp_path, capsys):
+    np.savez(tmp_path / "codes.npz", codes=CODES)
+    for words in ([], ["--metrics", "all"], ["--metrics", "mutual_info_score"]):
+        assert main(["score", str(tmp_path / "codes.npz"), "--allow-small", *words]) == 0
+        text = capsys.readouterr().out
+        assert "60 rows; codes: 3; no factors." in text
+        assert "mutual_info_score* " in text
+        assert ("gaussian_total_correlation* " in text) == ("mutual_info_score" not in words)
 
 
 ENCODERS = """

@@ -6,6 +6,7 @@ import numpy as np
 
 from dis_bench.errors import InputError
 from dis_bench.metrics.metric import metric
+from dis_bench.metrics.representation import Representation
 
 
 def explained(codes, factors):
@@ -59,6 +60,13 @@ def counts_dead_codes(codes, factors):
 def order_of_codes(codes, factors):
     """Assume that code 0 is factor 0, and so on."""
     return float(np.diag(explained(codes, factors)).mean())
+
+
+def first_of_ties(codes, factors):
+    """Average how well the first of each factor's best codes is explained by it alone."""
+    information = Representation(codes, factors).mutual_information(20, len(codes))
+    best = information.argmax(axis=0)
+    return float(explained(codes, factors)[best, range(factors.shape[1])].mean())
 
 
 def order_of_rows(codes, factors):

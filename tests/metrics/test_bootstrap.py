@@ -126,6 +126,12 @@ def test_refuses_resamples(resamples):
         bootstrap(Representation(np.eye(300), FACTORS), mean_code, resamples=resamples)
 
 
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, True, None])
+def test_refuses_seeds(seed):
+    with pytest.raises(InputError, match="seed must be a whole number of at least 0"):
+        bootstrap(Representation(np.eye(300), FACTORS), mean_code, seed=seed)
+
+
 def test_resamples_that_cannot_be_scored_are_skipped_and_counted():
     """A value in one row of 300 is missing from a resample with probability (1 - 1/300)^300."""
     factors = (np.arange(300) == 7)[:, None]

@@ -156,3 +156,9 @@ def test_twins_stay_twins_and_rows_far_out_are_no_obstacle():
     )
     codes[250:] *= 1e37  # in the test rows only
     assert 0 <= dci(codes * 1e-30, factors, train=200, test=100, seed=None).informativeness <= 1
+
+
+def test_a_factor_of_many_values_is_fitted_without_warnings():
+    factors = np.stack([np.arange(60) // 2, np.arange(60) % 2], axis=1)
+    scores = dci(factors.astype(float), factors, train=40, test=20, estimator="sklearn")
+    assert all(0 <= value <= 1 for value in scores)  # a warning would be raised

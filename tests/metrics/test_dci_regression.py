@@ -145,3 +145,21 @@ def test_refusals():
         dci_lasso(codes, factors, alpha=0.0)
     with pytest.raises(InputError, match="dci_forest: trees must be at least 1, but 0 was given"):
         dci_forest(codes, factors, trees=0)
+
+
+@both
+def test_importances_are_read_only(dci):
+    table = Representation(*load_case("B_identity"))
+    before = dci(table, **FEW)
+    for kept in (table.importances, table.per_factor):
+        for array in kept.values():
+            with pytest.raises(ValueError, match="read-only"):
+                array[:] = 1
+    assert dci(table, **FEW) == before
+
+
+def test_test_rows_that_are_astronomically_far_away_explain_nothing():
+    rng = np.random.default_rng(0)
+    codes, factors = rng.standard_normal((300, 2)), rng.integers(0, 3, (300, 2))
+    codes[:200] = (factors[:200] + 0.1 * codes[:200]) * 1e-200
+    assert dci_lasso(codes, factors, seed=None, train=200, test=100).informativeness == 0.0

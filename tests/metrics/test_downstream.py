@@ -112,6 +112,18 @@ def test_refusals(parameters, message):
         downstream(*load_case("B_identity"), **parameters)
 
 
+@pytest.mark.parametrize("labels", [(5, 5), (0, 5), (5, 500, 500), (0, 500)])
+def test_labels_are_refused_as_given_where_the_protocol_would_be_cut(labels):
+    with pytest.raises(InputError) as refusal:
+        downstream(BITS, BITS, labels=labels, allow_small=True)
+    assert f"at least 1, but {list(labels)} was given" in str(refusal.value)
+
+
+def test_labels_that_there_are_rows_for_stay_in_a_small_table():
+    accuracies = downstream(BITS, BITS, labels=(10, 50), allow_small=True)
+    assert accuracies == downstream(BITS, BITS, labels=(10, 50), test=150)
+
+
 def test_all_cases_can_be_scored():
     for case in CASES:
         codes, factors = load_case(case)

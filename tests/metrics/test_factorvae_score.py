@@ -127,3 +127,16 @@ def test_refusals():
     unique = np.stack([np.arange(50) % 5, np.arange(50)], axis=1)
     with pytest.raises(InputError, match="the values of factor 1 occur once each"):
         factorvae_score(unique.astype(float), unique, rows=50, **FEW)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1, 1e15), (2.0**-46, 1)])
+def test_codes_far_from_0_are_scored_like_those_around_it(scale, shift):
+    factors = np.random.default_rng(0).integers(0, [3, 6, 8], (1_000, 3))
+    assert factorvae_score(scale * factors + shift, factors, rows=1_000, prune_std=0, **FEW) == 1.0
+
+
+def test_codes_whose_variance_vanishes_in_the_rows_that_are_read_get_no_vote():
+    rng = np.random.default_rng(0)
+    codes, factors = rng.standard_normal((200, 2)), rng.integers(0, 3, (200, 2))
+    codes[:100] *= 1e-200
+    assert factorvae_score(codes, factors, seed=None, rows=100, prune_std=0, **FEW) == 0.0

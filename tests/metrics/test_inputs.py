@@ -149,3 +149,21 @@ def test_scores_of_codes_in_any_unit_that_is_not_refused(unit):
     codes = factors + 0.1 * np.random.default_rng(1).standard_normal((300, 2))
     expected = score(codes * (1e10 if unit > 1 else 1), factors, names, allow_small=True)
     np.testing.assert_allclose(score(codes * unit, factors, names, allow_small=True), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_factors_of_any_precision_must_be_finite(kind, value):
+    np.testing.assert_array_equal(check_factors(FACTORS.astype(kind)), FACTORS)
+    factors = FACTORS.astype(kind)
+    factors[7, 1] = value
+    with pytest.raises(InputError, match=f"factors must be whole numbers .* factor 1 is {value} in row 7"):
+        check_factors(factors)
+
+
+def test_codes_that_are_integers_must_be_represented_by_floats():
+    for large in (FACTORS + 2**53 - 2, FACTORS - 2**53, FACTORS.astype(np.uint64) + 2**50):
+        np.testing.assert_array_equal(check_codes(large), large)
+    for large in (FACTORS + 2**60, FACTORS + np.int64(-(2**63)), FACTORS.astype(np.uint64) + 2**63):
+        with pytest.raises(InputError, match=r"codes that are integers must be within 2\^53, .*in row 0"):
+            check_codes(large)

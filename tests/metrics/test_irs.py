@@ -109,8 +109,27 @@ def test_is_cut_off_at_zero():
 def test_large_and_small_codes_are_scored_alike():
     codes, factors = load_case("A_vae_like")
     expected = irs(codes, factors)
-    for scale in (2.0**-100, 2.0**100):
-        assert irs(codes * scale, factors) == pytest.approx(expected, abs=1e-12)
+    for scale in (2.0**-400, 2.0**-100, 2.0**100, 2.0**120):
+        assert irs(codes.astype(float) * scale, factors) == pytest.approx(expected, abs=1e-12)
+    for shift in (1e2, 1e3, 1e4, 1e5):  # float32, like an encoder's codes
+        shifted = (codes + shift).astype(np.float32)
+        assert irs(shifted, factors) == pytest.approx(irs(shifted - shift, factors), abs=3e-5)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift"),
+    [(1, 1e5), (1, 1e6), (-1, 1e6), (2.0**120, 0), (1, 1e13), (2.0**-46, 1), (1, -(2.0**52))],
+)
+def test_a_perfect_code_is_perfect_wherever_it_is(scale, shift):
+    factors = np.random.default_rng(0).integers(0, [2, 4, 5], (10_000, 3))
+    assert irs(factors * float(scale) + shift, factors) == 1.0
+
+
+def test_more_rows_than_are_published_do_not_add_up_rounding():
+    factors = np.random.default_rng(0).integers(0, [2, 3], (100_000, 2))
+    codes = ((factors - 0.7) / 0.3).astype(np.float32)
+    assert irs(codes, factors, rows=10_000) == pytest.approx(1.0, abs=7e-5)
+    assert irs(codes, factors, rows=100_000) == pytest.approx(1.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("wrong", [{"quantile": -0.1}, {"quantile": 1.1}, {"bins": 0}])

@@ -61,3 +61,17 @@ def test_noise_in_a_code_and_merged_factors_cost():
     assert jemmig(merged, factors, bins=200) < jemmig(codes, factors, bins=200) - 0.1
     noisy = codes + 0.5 * np.random.default_rng(0).standard_normal(codes.shape)
     assert jemmig(noisy, factors) < identity - 0.3
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_of_codes_that_tie_the_one_with_least_beside_the_factor_is_the_best(order):
+    # Both tell factor 0; the second one tells factor 1 as well. The gap of factor 0 is nothing.
+    codes = np.stack([GRID[:, 0], 4 * GRID[:, 0] + GRID[:, 1]], axis=1)[:, order]
+    # Joint entropies in units of log 4: 1 (not 2), and 2 less a gap of 1; the largest is 3 with 16 bins.
+    assert jemmig(codes, GRID[:, :2], rows=64, bins=16) == pytest.approx(2 / 3, abs=1e-12)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
+def test_a_dead_code_is_not_the_best_one_of_a_factor_that_no_code_tells(order):
+    codes = np.insert(GRID[:, :2], 2, 3.7, axis=1)[:, order]
+    assert jemmig(codes, GRID, rows=64, bins=4) == pytest.approx(2 / 3, abs=1e-12)

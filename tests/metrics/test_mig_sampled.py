@@ -151,3 +151,12 @@ def test_it_is_refused_without_log_variances_and_left_out_by_default():
         score(codes, factors, ["mig", "mig_sampled"])
     with pytest.raises(InputError, match="samples must be at least 1"):
         mig_sampled(codes, factors, log_variances=np.zeros(codes.shape), samples=0)
+
+
+def test_codes_far_from_0_are_scored_like_those_around_it():
+    log_variances = np.full(GRID.shape, -4.0)
+    scores = [
+        mig_sampled(GRID + shift, GRID, log_variances=log_variances, rows=60, samples=600)
+        for shift in (0, 2.0**52)
+    ]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dis_bench.metrics import Representation
 from dis_bench.metrics.mig import mig
 from dis_bench.metrics.mig_sup import mig_sup
 
@@ -70,3 +71,13 @@ def test_noise_scores_next_to_nothing():
 
 def test_with_one_factor_the_gap_is_to_none():
     assert mig_sup(GRID, GRID[:, :1], rows=64, bins=4) == pytest.approx(1 / 3)
+
+
+def test_the_threshold_is_on_the_standard_deviation_wherever_the_code_is():
+    table = Representation(GRID * [1, 0.02, 1.0] + [0, 0, 2.0**50], GRID)
+    mig_sup(table, rows=64, prune_std=0.1)
+    assert table.counted["mig_sup"] == (0, 2)
+    near_one = 1 + GRID * 2.0**-52
+    deviation = 2.0**-52 * GRID.std(axis=0).min()
+    assert mig_sup(near_one, GRID, rows=64, prune_std=deviation * 0.99) == 1.0
+    assert mig_sup(near_one, GRID, rows=64, prune_std=deviation * 1.01) == 0.0

@@ -29,6 +29,8 @@ def small():
         ({"rows": "all"}, ()),
         ({"labels": "abc", "test": 5}, ()),
         ({"labels": (), "test": 5}, ()),
+        ({"labels": (5, 5), "test": 5}, ()),
+        ({"labels": (0, 5), "test": 5}, ()),
     ],
 )
 def test_blocks_of_rows_are_known_by_the_names_of_parameters(parameters, ends):
@@ -43,6 +45,11 @@ def test_blocks_of_rows_are_known_by_the_names_of_parameters(parameters, ends):
         ({"train": 10_000, "test": 5_000}, 3, {"train": 2, "test": 1}),
         ({"labels": (10, 100, 1_000), "test": 500}, 300, {"labels": (10, 100), "test": 100}),
         ({"labels": (1_000,), "test": 500}, 300, {"labels": (200,), "test": 100}),
+        ({"labels": (10, 50), "test": 5_000}, 1_000, {"labels": (10, 50), "test": 950}),
+        ({"labels": (10, 100, 1_000, 10_000), "test": 5_000}, 1_000, {"labels": (10, 100), "test": 334}),
+        ({"labels": (200,), "test": 5_000}, 300, {"labels": (200,), "test": 100}),
+        ({"labels": (201,), "test": 5_000}, 300, {"labels": (200,), "test": 100}),
+        ({"labels": (10, 1_000), "test": 100}, 550, {"labels": (10,), "test": 50}),
     ],
 )
 def test_a_protocol_is_cut_to_the_rows_that_there_are(parameters, rows, cut):

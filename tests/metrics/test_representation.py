@@ -167,6 +167,10 @@ def test_shared_inputs_are_computed_once_per_protocol():
     assert table.mutual_information(3, 6) is not table.mutual_information(2, 6)
     with pytest.raises(ValueError, match="read-only"):
         table.mutual_information(2, 6)[0] = 0
+    one, (other,) = table.shared("a tuple", lambda: (np.zeros(2), (np.zeros(2),)))
+    for array in (one, other, table.keep_per_factor("mine", np.zeros(2)), table.per_factor["mine"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
 
 
 def test_split_takes_the_first_rows_and_the_next():

@@ -108,3 +108,24 @@ def test_a_dead_code_changes_nothing_in_the_continuous_variant():
     for codes in (rng.standard_normal((len(factors), 1)), factors + 0.3 * rng.standard_normal(factors.shape)):
         with_dead = np.insert(codes, 0, 3.7, axis=1)
         assert sap_continuous(with_dead, factors) == pytest.approx(sap_continuous(codes, factors), abs=1e-12)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1, 1e13), (2.0**-46, 1), (1, -(2.0**52))])
+def test_neither_scale_nor_shift_matters_to_the_continuous_variant(scale, shift):
+    factors = np.random.default_rng(0).integers(0, [3, 6, 8], (10_000, 3))
+    expected = sap_continuous(factors, factors)
+    assert sap_continuous(scale * factors + shift, factors) == pytest.approx(expected, abs=1e-12)
+
+
+def test_codes_that_hardly_vary_in_the_rows_that_are_read():
+    rng = np.random.default_rng(0)
+    codes, factors = rng.standard_normal((200, 2)), rng.integers(0, 3, (200, 2))
+    tiny = np.vstack([codes[:100] * 1e-200, codes[100:]])
+    expected = sap_continuous(codes, factors, seed=None, rows=100)
+    assert sap_continuous(tiny, factors, seed=None, rows=100) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_factor_of_many_values_is_scored_without_warnings():
+    values = np.arange(120) // 2
+    factors = np.stack([values, BITS[:, 0]], axis=1)
+    assert 0 <= sap(BITS, factors, train=80, test=40) <= 1  # a warning would be raised

@@ -10,8 +10,10 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, protocol, score, score_representation
+from dis_bench.metrics.bootstrap import bootstrap
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.mig import mig
+from dis_bench.metrics.score_card import make_card
 
 from .cases import load_case
 
@@ -74,6 +76,17 @@ def test_metrics_that_need_log_variances_are_scored_where_they_are_given(small):
     assert scores["mig"] == mig(*small, rows=400)
 
 
+def test_without_factors_the_metrics_that_look_at_codes_alone_are_scored(small):
+    codes, factors = small
+    alone = [name for name, metric in find_metrics().items() if not metric.reads_factors]
+    assert list(find_metrics(has_factors=False)) == alone
+    expected = score(codes, factors, alone, allow_small=True)
+    pd.testing.assert_series_equal(score(codes, None, allow_small=True), expected)
+    table = Representation(codes, None, allow_small=True)
+    assert list(make_card(table, anchors=False).table.index) == alone
+    assert list(bootstrap(table, resamples=2).index) == alone
+
+
 def test_a_protocol_is_what_a_record_reads_back(small):
     used = protocol(["downstream", "mig"])
     assert json.loads(json.dumps(used)) == used
@@ -128,6 +141,9 @@ def test_refuses_before_anything_is_computed(small):
         ([never, 3], {}, "metric '3' must be a function"),
         (3, {}, "metrics must be names or functions, but 3 was given"),
         ([], {}, "no metric was named"),
+        ([never, "mig"], {1: {}}, "unknown metric in parameters '1': There are: mig, never"),
+        ([never, "mig"], {"mig": {1: 2}}, "unknown parameter of mig '1': There are: bins, rows"),
+        ([never, "mig"], {"mig": {None: 2}}, "unknown parameter of mig 'None'"),
         ([never, "mig"], {"mig": 20}, "parameters must map metrics to values by name, .* but 20 was given"),
         ([never, "mig"], ["mig"], r"parameters must map metrics to values .* but \['mig'\] was given"),
         ([never, "mig"], {"mig": {"bins": 10.5}}, "bins of mig must be a whole number"),

@@ -66,9 +66,13 @@ def ignores_the_order_of_codes(trial: Trial) -> str:
     backwards = trial.one_hot._replace(
         given="one code per value, the last one first", codes=trial.one_hot.codes[:, ::-1]
     )
+    swapped = trial.tied._replace(
+        given="a code of two factors and one of the first of them", codes=trial.tied.codes[:, ::-1]
+    )
     moved = [
         _expect_no_change(trial, ignores_the_order_of_codes, permuted),
         _expect_no_change(trial, ignores_the_order_of_codes, backwards, like=trial.one_hot),
+        _expect_no_change(trial, ignores_the_order_of_codes, swapped, like=trial.tied),
     ]
     return " ".join(dict.fromkeys(moved))
 

@@ -57,6 +57,7 @@ class Trial:
         perfect: a table whose codes are the factors.
         noise: a table whose codes are independent of the factors.
         one_hot: a table with one code per value of two factors, which are not those of the other tables.
+        tied: a table of two codes that are equally good for one of two factors, but not for the other.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Trial:
         self.perfect = Table("the factors themselves", factors.astype(float), factors)
         self.noise = Table("noise", rng.standard_normal((rows, 7)), factors)
         self.one_hot = draw_one_hot(rows)
+        self.tied = make_tied(rows)
 
     def __len__(self) -> int:
         """Return the number of rows of each table."""
@@ -189,6 +191,17 @@ def draw_one_hot(rows: int) -> Table:
     factors = np.random.default_rng(5).integers(0, SIZES_ONE_HOT, size=(rows, len(SIZES_ONE_HOT)))
     codes = [np.eye(size)[column] for size, column in zip(SIZES_ONE_HOT, factors.T, strict=True)]
     return Table("one code per value", np.hstack(codes), factors)
+
+
+def make_tied(rows: int) -> Table:
+    """Make two factors, and as codes [rows, 2] the first one and both in one number.
+
+    All combinations are equally frequent and their number is a power of two, so that information about the
+    first factor is equal to the last bit.
+    """
+    factors = np.stack([np.arange(rows) % 2, np.arange(rows) // 2 % 4], axis=1)
+    codes = np.stack([factors[:, 0], 4 * factors[:, 0] + factors[:, 1]], axis=1)
+    return Table("a factor and two factors in one code", codes.astype(float), factors)
 
 
 def mix(factors: Factors, rng: np.random.Generator) -> Codes:

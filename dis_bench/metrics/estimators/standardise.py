@@ -1,4 +1,4 @@
-"""Codes at mean 0 and variance 1, which make a metric independent of scale."""
+"""Codes at another origin or scale, so that a metric does not depend on either."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ def standardise(codes: NDArray[np.float64], like: NDArray[np.float64] | None = N
     means, deviations = scaled.mean(axis=0), scaled.std(axis=0)
     standard = np.zeros(codes.shape)
     return np.divide((codes - origin) / unit - means, deviations, out=standard, where=spread > 0)
+
+
+def remove_offset(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shift each code [N, D] that is far from 0 until its range begins or ends there.
+
+    Far is farther than the range is wide. The mean of such a code would be rounded as coarsely as its values.
+    Other codes keep their last digit.
+
+    Example:
+        >>> remove_offset(np.array([[1e15, -1.0], [1e15 + 1, 2.0]]))
+        array([[ 0., -1.],
+               [ 1.,  2.]])
+    """
+    lowest, highest = codes.min(axis=0), codes.max(axis=0)
+    nearest = np.clip(0.0, lowest, highest)
+    return codes - np.where(np.abs(nearest) > highest - lowest, nearest, 0.0)

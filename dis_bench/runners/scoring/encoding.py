@@ -162,11 +162,15 @@ def _check(codes: np.ndarray, indices: Any, first: np.ndarray) -> None:
         )
 
 
-def read_codes(path: str | Path) -> dict[str, np.ndarray]:
+def read_codes(path: str | Path, needs_factors: bool = True) -> dict[str, np.ndarray]:
     """Read ``codes``, ``factors`` and any ``log_variances`` from an npz file.
 
+    Args:
+        path: the file.
+        needs_factors: whether the file must have factors.
+
     Returns:
-        Arrays by name: codes [N, D], factors [N, F], log-variances [N, D] if the file has them.
+        Arrays by name: codes [N, D], factors [N, F], log-variances [N, D], as far as the file has them.
 
     Raises:
         InputError: the file is missing or not an npz file, holds objects (which would be pickles), or lacks
@@ -188,7 +192,7 @@ def read_codes(path: str | Path) -> dict[str, np.ndarray]:
                 arrays[name] = file[name]
     except Exception as error:  # zip, zlib and npy headers each have their own errors
         raise InputError(f"'{path}' cannot be read as plain arrays: {describe(error)}.") from None
-    for name in ("codes", "factors"):
+    for name in ("codes", "factors") if needs_factors else ("codes",):
         if name not in arrays:
             raise InputError(f"'{path}' has no array '{name}'; it has: {', '.join(names) or 'none'}.")
     return arrays

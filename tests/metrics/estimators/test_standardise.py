@@ -1,11 +1,11 @@
-"""Codes at mean 0 and variance 1."""
+"""Codes at mean 0 and variance 1, and codes near 0."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dis_bench.metrics.estimators.standardise import standardise
+from dis_bench.metrics.estimators.standardise import remove_offset, standardise
 
 CODES = np.random.default_rng(0).standard_normal((50, 3)) * [1, 5, 0.1]
 
@@ -38,3 +38,13 @@ def test_other_rows_are_seen_by_the_training_rows():
     training = np.array([[0.0, 5.0], [2.0, 5.0]])
     testing = np.array([[4.0, 6.0], [1.0, 5.0]])
     assert standardise(testing, like=training).tolist() == [[3.0, 0.0], [0.0, 0.0]]
+
+
+def test_only_what_is_far_from_0_is_shifted_there():
+    codes = np.random.default_rng(0).standard_normal((50, 4))
+    codes[:, 1] = 1 + np.abs(codes[:, 1])
+    codes[:, 2] = np.arange(50) + 2.0**52
+    codes[:, 3] = -1 - 2.0**-52 * np.arange(50)
+    shifted = remove_offset(codes)
+    assert np.array_equal(shifted[:, :2], codes[:, :2])
+    assert np.array_equal(shifted[:, 2:], np.outer(np.arange(50), [1, -(2.0**-52)]))
