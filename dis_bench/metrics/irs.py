@@ -15,7 +15,7 @@ from dis_bench.metrics.representation import Representation, Rows, check_bins, e
 PUBLISHED_ROWS = 10_000
 
 
-@metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=2, label="IRS")
+@metric(source="Suter et al. 2019; quantile and bins of disentanglement_lib", version=3, label="IRS")
 def irs(
     representation: Representation, *, rows: int = 10_000, quantile: float = 0.99, bins: int = 20
 ) -> float:

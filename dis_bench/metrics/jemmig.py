@@ -14,6 +14,7 @@ TIE = 1e-9  # of the factor's entropy; rounding makes less difference between co
 
 @metric(
     source="Do and Tran 2020, normalised; codes discretised as for MIG in Locatello et al. 2019",
+    version=2,
     label="JEMMIG",
 )
 def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20) -> float:

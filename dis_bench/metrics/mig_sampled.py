@@ -26,6 +26,7 @@ NEXT_TO_NOTHING = -600.0  # lower log-densities are raised to this
 @metric(
     needs=("log_variances",),
     source="Chen et al. 2018, section 4 and its estimator of entropies",
+    version=2,
     label="MIG (posterior)",
     slow=True,
 )

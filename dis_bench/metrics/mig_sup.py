@@ -10,7 +10,9 @@ from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
 
-@metric(source="Li et al. 2020; codes discretised as for MIG in Locatello et al. 2019", label="MIG-sup")
+@metric(
+    source="Li et al. 2020; codes discretised as for MIG in Locatello et al. 2019", version=2, label="MIG-sup"
+)
 def mig_sup(
     representation: Representation, *, rows: int = 10_000, bins: int = 20, prune_std: float = 0.0
 ) -> float:

@@ -62,7 +62,12 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
     return float(representation.keep_per_factor("sap", gaps).mean())
 
 
-@metric(source="Kumar et al. 2018, section 3 (regression)", values_are_numbers=True, label="SAP (continuous)")
+@metric(
+    source="Kumar et al. 2018, section 3 (regression)",
+    version=2,
+    values_are_numbers=True,
+    label="SAP (continuous)",
+)
 def sap_continuous(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the gap in R^2 between the two codes that best explain a factor.
 
