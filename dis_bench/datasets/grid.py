@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, check_line, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,8 @@ class Factor:
             class next to the first).
 
     Raises:
-        InputError: the kind is unknown, or the number of values is not the size or is zero.
+        InputError: the name is no printable line of text, the kind is unknown, or the number of values is not
+            the size or is zero.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Factor:
     kind: str
 
     def __post_init__(self) -> None:
+        check_line("the name of a factor", self.name)  # as records demand it, after hours of training
         if self.kind not in KINDS:
             raise unknown("factor kind", self.kind, KINDS)
         if self.size < 1 or len(self.values) != self.size:

@@ -123,7 +123,8 @@ def make_labels(given: Any, count: int, names: Sequence[str] | None = None) -> L
         names: names of the F columns; ``label``, or ``label_0`` and so on, by default.
 
     Raises:
-        InputError: another shape, values that are neither whole numbers nor texts, or as for :class:`Labels`.
+        InputError: another shape, values that are neither whole numbers nor texts, a name that cannot be
+            printed, or as for :class:`Labels`.
     """
     table = _read_table(given)
     if table.ndim == 1:

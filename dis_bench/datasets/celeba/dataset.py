@@ -14,7 +14,7 @@ from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.datasets.members import Members
 from dis_bench.datasets.stored import LARGEST, StoredImages
-from dis_bench.errors import InputError, shown
+from dis_bench.errors import InputError, check_line, shown
 from dis_bench.parameters import Parameter
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
@@ -152,5 +152,7 @@ def read_attributes(path: Path, names: tuple[str, ...]) -> Labels:
     lacking = [name for name in wanted if name not in places]
     if lacking:
         raise InputError(f"'{path}' has no line for {shown(lacking[0])}: it is not that of these images.")
+    for attribute in attributes:
+        check_line(f"'{path}', line 2: the name of an attribute", attribute)
     factors = [Factor(attribute, 2, ("no", "yes"), "categorical") for attribute in attributes]
     return Labels(factors, classes[[places[name] for name in wanted]])

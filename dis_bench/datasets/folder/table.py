@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dis_bench.datasets.labels import Labels, name_classes
-from dis_bench.errors import InputError, shown
+from dis_bench.errors import InputError, check_line, shown
 
 FILE = "labels.csv"
 LARGEST = 1 << 28  # bytes
@@ -34,7 +34,8 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
         files: names of the images, relative to the folder.
 
     Raises:
-        InputError: the table cannot be read, lacks a column, a value or an image, or has an image twice.
+        InputError: the table cannot be read, lacks a column, a value or an image, has an image twice, or a
+            column's name is no printable line.
     """
     header, rows = _read_rows(path)
     inside = path.parent == root
@@ -85,6 +86,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"'{path}' must have a header with a column of file names and a name for each factor, separated "
             f"by commas, but begins with {shown(','.join(rows[0][1]) if rows else '')}."
         )
+    for column, name in enumerate(rows[0][1][1:], 2):
+        check_line(f"'{path}', column {column}: the name of a factor", name)
     return rows[0][1], rows[1:]
 
 

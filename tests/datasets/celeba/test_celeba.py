@@ -133,6 +133,10 @@ CASES = {
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("000003", "000001")),
         "list_attr_celeba.txt', line 5, lists '000001.jpg', which line 3 lists, too",
     ),
+    "an attribute that cannot be printed": (
+        lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("Bald", "\x1b[31mBald")),
+        "list_attr_celeba.txt', line 2: the name of an attribute must be one line of text",
+    ),
     "other values": (
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("-1", "0")),
         "line 3, must have -1 or 1",

@@ -220,6 +220,13 @@ def test_a_table_gives_factors(photos):
     assert load(photos, labels="none").fingerprint == without
 
 
+def test_white_space_around_names_of_factors_and_values_is_nothing(photos):
+    write_labels(
+        photos / "labels.csv", TABLE.replace("animal", "\u00a0animal\t").replace("dog", "\u00a0dog ")
+    )
+    assert [(factor.name, factor.values) for factor in load(photos).labels][1] == ("animal", ("cat", "dog"))
+
+
 @pytest.mark.parametrize("prefix", ["", "photos/"])
 def test_a_table_may_be_beside_the_folder(photos, prefix):
     lines = [line if number == 0 else prefix + line for number, line in enumerate(TABLE.splitlines())]
@@ -253,6 +260,10 @@ def test_names_of_folders_may_be_labels(photos):
         (TABLE.replace(",dog", ""), "line 3, has 2 values, but its header names 3 columns"),
         (TABLE.replace("shade", "animal"), "labels need factors with different names"),
         ('file,a\n0.png,"1\n', "is not a CSV file: unexpected end of data"),
+        *(
+            (TABLE.replace("animal", f'"{name}"'), "column 3: the name of a factor must be one line of text")
+            for name in ("a\u00a0b", "a\tb", "a\nb", "\u202eab", "\x1b[31ma", "a" * 1_001)
+        ),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(photos, text, sentence):
