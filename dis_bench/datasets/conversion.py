@@ -57,19 +57,20 @@ class Wanted:
         size: height and width in pixels.
         crop: side of the square that is cut out of the middle; 0 for the largest.
         color: ``auto``, ``grey`` or ``rgb``; ``auto`` is grey if no image has colours.
-        skip: whether images that cannot be used are left out instead of refused.
+        skip: whether images that cannot be used are left out instead of refused; None if the dataset has no
+            such parameter.
     """
 
     dataset: str
     size: int
     crop: int = 0
     color: str = "auto"
-    skip: bool = False
+    skip: bool | None = None
 
     @property
     def settings(self) -> list[str]:
         """Everything that decides on the pixels, apart from the images."""
-        return [*map(str, (self.size, self.crop, self.color, self.skip)), RULE, pillow_version()]
+        return [*map(str, (self.size, self.crop, self.color, bool(self.skip))), RULE, pillow_version()]
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,14 @@ def _check_unusable(
     named = "; ".join(f"{shown(name)}: {reason}" for name, reason in unusable[:MOST_NAMED])
     more = f"; and {len(unusable) - MOST_NAMED:,} more" if len(unusable) > MOST_NAMED else ""
     if unusable and not wanted.skip:
+        advice: list[str | MetricParameters] = ["get the archive again."]
+        if wanted.skip is not None:
+            leave_out = MetricParameters({wanted.dataset: {"skip_unreadable": True}})
+            advice = ["remove them, or leave them out (", leave_out, ")."]
         raise InputError(
             f"{len(unusable):,} of {len(unusable) + usable:,} images in '{collection.place}' cannot be used "
-            f"({named}{more}): remove them, or leave them out (",
-            MetricParameters({wanted.dataset: {"skip_unreadable": True}}),
-            ").",
+            f"({named}{more}): ",
+            *advice,
         )
     if usable < 2:
         raise InputError(
