@@ -152,5 +152,5 @@ class Members:
         return self.colours
 
     def is_unchanged(self) -> bool:
-        """Return whether size and time of change of the archive are still the same."""
+        """Return whether the archive is still the same, as far as the file system knows."""
         return describe_state(self.path) == self.state

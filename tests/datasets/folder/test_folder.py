@@ -76,6 +76,25 @@ def test_the_second_use_decodes_nothing(photos, monkeypatch):
         load(photos)
 
 
+def test_files_exchanged_with_their_sizes_and_times_are_noticed(photos):
+    first, last = photos / "0.png", photos / "4.PNG"
+    for path, level in ((first, 100), (last, 101)):
+        Image.new("L", (40, 60), level).save(path)
+        os.utime(path, ns=(10**18, 10**18))
+    assert first.stat().st_size == last.stat().st_size
+    before = load(photos)
+    first.rename(photos / "x")
+    last.rename(first)
+    (photos / "x").rename(last)
+    exchanged = load(photos)
+    first.write_bytes(last.read_bytes())
+    os.utime(first, ns=(10**18, 10**18))
+    replaced = load(photos)
+    shown = [levels(dataset)[:: len(dataset) - 1] for dataset in (before, exchanged, replaced)]
+    assert shown == [[100, 101], [101, 100], [100, 100]]
+    assert len({dataset.fingerprint for dataset in (before, exchanged, replaced)}) == 3
+
+
 def test_a_damaged_or_emptied_cache_is_made_again(photos, cache):
     load(photos)
     [note] = cache.glob("*.json")
