@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dis_bench.bars import bar
-from dis_bench.datasets.part import Part
+from dis_bench.datasets.part import write_note
 from dis_bench.errors import InputError, Option
 
 ENVIRONMENT = "DIS_BENCH_DATA"
@@ -222,13 +223,8 @@ def remember(archive: Archive, path: Path) -> None:
 
     If the directory is not writable, the file is verified again on every start, and nothing else happens.
     """
-    try:
-        with Part(_note(path)) as part:
-            part.clear()
-            part.file.write(json.dumps(_state(archive, path)).encode())
-            part.move_into_place()
-    except OSError:
-        pass
+    with suppress(OSError):
+        write_note(_note(path), _state(archive, path))
 
 
 def _is_remembered(archive: Archive, path: Path) -> bool:

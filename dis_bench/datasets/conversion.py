@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from dis_bench.datasets.part import Part
+from dis_bench.datasets.part import Part, write_note
 from dis_bench.datasets.photos import RULE, Square, Unusable, pillow_version
-from dis_bench.datasets.pixel_file import HEADER, PixelFile
+from dis_bench.datasets.pixel_file import HEADER, PixelFile, hash_pixels, is_intact, seal
 from dis_bench.datasets.stored import cache_directory, check_room, write_squares
 from dis_bench.errors import InputError, MetricParameters, shown
 
@@ -121,8 +121,8 @@ def make_once(
         place: path of the images.
         state: a text that changes if an image may have changed.
         settings: everything else that decides on the pixels.
-        fill: writes a pixel file, moves it into place, and returns what the note holds beside place and
-            state: ``pixels``, its path; ``bytes``, its size; ``digest``; and those in ``more``.
+        fill: writes a pixel file, moves it into place, seals it, and returns what the note holds beside place
+            and state: ``pixels``, its path; ``bytes``, its size; ``digest``; and those in ``more``.
         more: further keys of the note.
 
     Raises:
@@ -154,10 +154,7 @@ def _write(
     except BaseException:
         part.clear()
         raise
-    with Part(path) as written:
-        written.clear()
-        written.file.write(json.dumps(note).encode())
-        written.move_into_place()
+    write_note(path, note)
     return note
 
 
@@ -175,7 +172,9 @@ def _fill(collection: ImageFiles, wanted: Wanted, part: Part) -> dict[str, Any]:
         raise InputError(f"'{collection.place}' changed while it was read: give the command again.")
     digest = hash_texts(*map(str, vars(square).values()), *wanted.settings[-2:], squares.digest)
     part.target = part.path.parent / f"{digest}.pixels"
+    pixels_digest = hash_pixels(part.file)
     part.move_into_place()
+    seal(part.target, pixels_digest)
     left_out = {name for name, _ in squares.unusable}
     return {
         "digest": digest,
@@ -214,8 +213,9 @@ def _read_note(path: Path, state: str, more: Collection[str]) -> dict[str, Any] 
     """Return the note on a conversion, if collection and pixels are as they were."""
     try:
         note = json.loads(path.read_text("utf-8"))
-        is_current = note["state"] == state and Path(note["pixels"]).stat().st_size == note["bytes"]
-        return note if is_current and {"digest", *more} <= note.keys() else None
+        pixels = Path(note["pixels"])
+        is_current = note["state"] == state and pixels.stat().st_size == note["bytes"]
+        return note if is_current and {"digest", *more} <= note.keys() and is_intact(pixels) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -98,7 +98,7 @@ class Members:
         return names
 
     def _ends_at(self, place: int) -> bool:
-        """Return whether a tar archive ends at a place, behind which nothing but zeros may be.
+        """Return whether nothing but the end of a tar archive is behind a place.
 
         Python takes a damaged header, and the end of the file, for the end of the archive.
         """
@@ -152,5 +152,5 @@ class Members:
         return self.colours
 
     def is_unchanged(self) -> bool:
-        """Return whether the archive is still the same, as far as the file system knows."""
+        """Return whether the file system knows of no change of the archive."""
         return describe_state(self.path) == self.state

@@ -66,7 +66,7 @@ class Scan:
             return not all(_is_grey(self.root / name) for name in self.files)
 
     def is_unchanged(self) -> bool:
-        """Return whether names and files are still the same, as far as the file system knows."""
+        """Return whether the file system knows of no change of a name or a file."""
         return scan(self.root).state == self.state
 
 

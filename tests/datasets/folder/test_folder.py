@@ -43,7 +43,7 @@ def test_nothing_is_written_beside_the_images(photos, cache):
     assert sorted(photos.iterdir())[0].name == "0.png"
     assert len(list(photos.iterdir())) == 5
     assert {*photos.parent.iterdir()} - {*before} == {cache.parent.parent}
-    assert {path.suffix for path in cache.iterdir()} == {".json", ".pixels"}
+    assert {path.suffix for path in cache.iterdir()} == {".json", ".pixels", ".verified"}
 
 
 def test_the_identity_is_that_of_the_content_and_not_of_the_path(photos, tmp_path):
@@ -103,6 +103,13 @@ def test_a_damaged_or_emptied_cache_is_made_again(photos, cache):
         assert len(load(photos)) == 5
     [pixels] = cache.glob("*.pixels")
     pixels.write_bytes(pixels.read_bytes()[:-1])
+    assert levels(load(photos)) == [0, 50, 100, 150, 200]
+    content = pixels.read_bytes()
+    pixels.write_bytes(content[:-9] + bytes(9))  # the same size
+    assert levels(load(photos)) == [0, 50, 100, 150, 200]
+    assert pixels.read_bytes() == content
+    for path in cache.glob("*.verified"):
+        path.unlink()
     assert levels(load(photos)) == [0, 50, 100, 150, 200]
 
 
