@@ -109,6 +109,15 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
     return pixels[None] if square.channels == 1 else pixels.transpose(2, 0, 1)
 
 
+def flatten(image: Image) -> Image:
+    """Convert Pillow's image of any mode to bytes of grey or of colours, by the rule.
+
+    Raises:
+        ValueError: Pillow cannot convert the mode.
+    """
+    return _to_bytes(image).convert("L" if image.mode in _GREY else "RGB")
+
+
 def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
     """Resize a square image of bytes with Lanczos' filter.
 
