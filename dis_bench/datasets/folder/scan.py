@@ -14,8 +14,21 @@ from dis_bench.datasets.archives import describe_status
 from dis_bench.datasets.photos import Unusable, decoding, is_grey
 from dis_bench.errors import InputError
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp")
-OTHER_IMAGES = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm")
+IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp")
+OTHER_IMAGES = (
+    ".apng",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".jxl",
+    ".ppm",
+    ".pgm",
+)
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 

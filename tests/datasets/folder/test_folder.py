@@ -260,6 +260,34 @@ def test_a_table_may_be_beside_the_folder(photos, prefix):
     assert load(photos).labels.names == ("shade", "animal")
 
 
+@pytest.mark.parametrize("name", [" 0.png", "a\\0.png", "\u00a00.png"])
+def test_names_in_a_table_are_taken_as_they_are_written_first(photos, name):
+    shutil.copy(photos / "0.png", photos / name)
+    write_labels(photos / "labels.csv", TABLE + f"{name},20,cow\n")
+    row = sorted(path.name for path in photos.glob("*[!v]")).index(name)
+    assert load(photos).factors([row]).tolist() == [[4, 1]]
+    (photos / name).unlink()
+    if name == "a\\0.png":
+        (photos / "a").mkdir()
+        shutil.copy(photos / "0.png", photos / "a" / "0.png")
+        assert load(photos).factors([5]).tolist() == [[4, 1]]
+    else:
+        with pytest.raises(InputError, match=r"line 8, has a second row for '0\.png'"):
+            load(photos)
+
+
+def test_names_of_folders_that_are_one_number_stay_apart(photos):
+    for name, path in zip(("1", "01", "1.0", "2", "2"), sorted(photos.iterdir()), strict=True):
+        (photos / name).mkdir(exist_ok=True)
+        path.rename(photos / name / path.name)
+    [factor] = load(photos, labels="folders").labels
+    assert (factor.values, factor.kind) == (("01", "1", "1.0", "2"), "categorical")
+    (photos / "01").rename(photos / "10")
+    (photos / "1.0").rename(photos / "3")
+    [factor] = load(photos, labels="folders").labels
+    assert (factor.values, factor.kind) == ((1, 2, 3, 10), "ordinal")
+
+
 def test_names_of_folders_may_be_labels(photos):
     with pytest.raises(InputError, match=r"but '0\.png' is in no folder below"):
         load(photos, labels="folders")
