@@ -172,7 +172,7 @@ def _to_bytes(image: Image) -> Image:
 
 
 def _scale_transparency(image: Image, depth: int) -> None:
-    """Bring the colour that a PNG file declares transparent to the bytes of its pixels.
+    """Scale the colour that a PNG file declares transparent as its pixels are.
 
     Pillow scales pixels of 2, 4 and 16 bits to bytes, and leaves that colour as it is in the file. Of 16 bits
     it keeps the upper 8 in colours, so that all colours that share them are transparent.

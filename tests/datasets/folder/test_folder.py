@@ -207,7 +207,7 @@ def test_two_folders_are_two_datasets_and_the_same_one_twice_is_one(photos, tmp_
     (other / "0.png").unlink()
     study = Study(datasets=names, metrics=[], seeds=1)
     assert len(study.plan().datasets) == 2
-    with pytest.raises(InputError, match="two datasets of the study are called 'mine'"):
+    with pytest.raises(InputError, match=rf"called 'mine' \('{photos}' and '{other}'\): rename"):
         Study(datasets=names, metrics=[], settings={"folder.title": "mine"}).plan()
 
 
