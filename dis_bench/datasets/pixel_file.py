@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from dis_bench.bars import bar, say
-from dis_bench.datasets.archives import BLOCK, Archive, describe_state
+from dis_bench.datasets.archives import BLOCK, Archive, describe_state, verify_once
 from dis_bench.datasets.part import Part, write_note
 from dis_bench.errors import InputError
 
@@ -81,14 +81,14 @@ def unpack_once(
     """Return an archive's pixel file; write it if it is missing, stale or damaged.
 
     Args:
-        archive: the source of the pixels.
+        archive: the source of the pixels, which is verified again if its file has changed.
         path: its file; the pixel file is written beside it, or to the user's cache if that is impossible.
         record: the shape of one record.
         count: the number of records.
         blocks: the records' bytes in order, uint8; consumed only if the file has to be written.
 
     Raises:
-        InputError: the disk is too full.
+        InputError: the disk is too full, or the file is not the archive, or changes while it is read.
     """
     content = {"archive": dict(archive.digests), "record": record, "count": count}
     header = json.dumps(content).encode().ljust(HEADER - 1) + b"\n"
@@ -99,7 +99,12 @@ def unpack_once(
             if not _is_current(target, header, length):
                 part.clear()
                 _check_room(archive, target, length)
+                state = describe_state(path)
+                verify_once(archive, path)  # it may have changed since the dataset was loaded
                 digest = _write(part.file, header, blocks, count, f"unpacking {path.name}")
+                if describe_state(path) != state:
+                    part.clear()
+                    raise InputError(f"'{path}' changed while it was read: give the command again.")
                 part.move_into_place()
                 seal(target, digest)
             else:

@@ -1,5 +1,6 @@
 """The unpacked pixels: written once, whole or not at all, and again when stale."""
 
+import hashlib
 import os
 import threading
 
@@ -11,8 +12,11 @@ from dis_bench.datasets.archives import Archive
 from dis_bench.errors import InputError
 
 RECORDS = np.random.default_rng(0).integers(0, 256, (10, 3, 4)).astype(np.uint8)
-FILES = ["a.npz", "a.npz.pixels", "a.npz.pixels.verified"]
-ARCHIVE = Archive("dsprites", "a.npz", (), {"md5": "1"}, "none")
+FILES = ["a.npz", "a.npz.pixels", "a.npz.pixels.verified", "a.npz.verified"]
+ARCHIVE, SAME = (
+    Archive("dsprites", "a.npz", (), {kind: hashlib.new(kind).hexdigest()}, "none")
+    for kind in ("md5", "sha1")
+)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def test_a_stale_file_is_made_again(path, change):
     target = unpack(path, calls=calls).path
     archive, records = ARCHIVE, RECORDS
     if change == "digest":
-        archive, records = Archive("dsprites", "a.npz", (), {"md5": "2"}, "none"), 255 - RECORDS
+        archive, records = SAME, 255 - RECORDS
     elif change == "cut":
         target.write_bytes(target.read_bytes()[:-1])
     elif change == "damaged":
@@ -63,6 +67,20 @@ def test_a_stale_file_is_made_again(path, change):
         records = RECORDS.reshape(10, 4, 3)
     assert np.array_equal(unpack(path, archive, records, calls).map(), records)
     assert len(calls) == 2
+
+
+def test_an_archive_that_changed_since_it_was_verified_is_refused(path):
+    def blocks():
+        yield RECORDS
+        path.write_bytes(b"x")
+
+    with pytest.raises(InputError, match=r"a\.npz' changed while it was read: give the command again"):
+        pixel_file.unpack_once(ARCHIVE, path, (3, 4), 10, blocks())
+    with pytest.raises(InputError, match=r"a\.npz' is not the official archive"):
+        unpack(path)
+    assert not [*path.parent.glob("*.pixels*")]
+    path.write_bytes(b"")
+    assert np.array_equal(unpack(path).map(), RECORDS)
 
 
 def test_large_files_are_hashed_only_if_their_status_changed(path, monkeypatch):
