@@ -184,7 +184,8 @@ class Dataset:
         import torch
 
         if not isinstance(indices, torch.Tensor) or indices.device.type == "cpu":
-            indices = torch.as_tensor(check_indices(indices, len(self)))
+            count = self.count if self.grid is None else len(self.grid)
+            indices = torch.as_tensor(check_indices(indices, count))
         return self.draw(indices.to(self.device, torch.int64))
 
     def indices(self, factors: Any) -> Any:
