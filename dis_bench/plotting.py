@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -140,9 +141,11 @@ from matplotlib.patheffects import withStroke  # noqa: E402
 def drawing(style: Mapping[str, Any]) -> Iterator[None]:
     """Draw with matplotlib's defaults plus a style, then restore the settings.
 
-    Texts are shown verbatim: a ``$`` in a name does not start a formula.
+    Texts are shown verbatim: a ``$`` in a name does not start a formula, and a character that the font lacks
+    is a box, without a warning.
     """
-    with _quiet(), matplotlib.rc_context():
+    with _quiet(), matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"text.parse_math": False, **style})
         yield

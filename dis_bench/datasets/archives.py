@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dis_bench.bars import bar
-from dis_bench.datasets.part import Part
+from dis_bench.datasets.part import write_note
 from dis_bench.errors import InputError, Option
 
 ENVIRONMENT = "DIS_BENCH_DATA"
@@ -214,8 +215,7 @@ def _note(path: Path) -> Path:
 
 def _state(archive: Archive, path: Path) -> dict[str, object]:
     """Return what a verification is valid for: an unchanged file, as its status shows."""
-    status = path.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "digests": dict(archive.digests)}
+    return {"status": describe_status(path.stat()), "digests": dict(archive.digests)}
 
 
 def remember(archive: Archive, path: Path) -> None:
@@ -223,13 +223,8 @@ def remember(archive: Archive, path: Path) -> None:
 
     If the directory is not writable, the file is verified again on every start, and nothing else happens.
     """
-    try:
-        with Part(_note(path)) as part:
-            part.clear()
-            part.file.write(json.dumps(_state(archive, path)).encode())
-            part.move_into_place()
-    except OSError:
-        pass
+    with suppress(OSError):
+        write_note(_note(path), _state(archive, path))
 
 
 def _is_remembered(archive: Archive, path: Path) -> bool:
@@ -241,7 +236,7 @@ def _is_remembered(archive: Archive, path: Path) -> bool:
 
 
 def describe_state(path: Path) -> str:
-    """Return size and time of change of a file.
+    """Return the status of a file, as :func:`describe_status`.
 
     Raises:
         InputError: there is no such file.
@@ -250,4 +245,13 @@ def describe_state(path: Path) -> str:
         status = os.stat(path)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return describe_status(status)
+
+
+def describe_status(status: os.stat_result) -> str:
+    """Return what changes if a file's content has changed: its size, times and number.
+
+    Its time of modification can be set, and is, by whatever unpacks, copies or synchronises files. The time
+    of its last change, of content or name, cannot, and the number is another if it was exchanged.
+    """
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

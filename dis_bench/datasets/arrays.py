@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.labels import Labels, make_labels
+from dis_bench.datasets.photos import flatten
 from dis_bench.datasets.titles import check_title
 from dis_bench.errors import InputError, describe, shown
 from dis_bench.neutral import neutral
@@ -18,6 +20,8 @@ from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
     import torch
+
+_PLAIN = ("1", "L", "RGB", "F")  # modes of Pillow whose numbers are taken as they are
 
 
 class ArrayImages(Dataset):
@@ -78,9 +82,9 @@ def dataset_from(
 
     Args:
         images: a tensor or an array, ``[N, C, H, W]``, ``[N, H, W, C]`` or ``[N, H, W]``, of bytes or of
-            floats in [0, 1], which are rounded to bytes; or a torch dataset that gives such images one by
-            one, alone or as the first of a tuple. C is 1 or 3. White is 255; or 1, if all are whole numbers,
-            none of them above 1, and not all 0.
+            floats in [0, 1], which are rounded to bytes; or a torch dataset that gives such images, or
+            Pillow's, one by one, alone or as the first of a tuple. C is 1 or 3. White is 255; or 1, if all
+            are whole numbers, none of them above 1, and not all 0.
         labels: whole numbers or texts ``[N]`` or ``[N, F]``; by default those that a torch dataset gives as
             whole numbers in second place, if it does so for every image. False ignores these.
         label_names: names of the F labels.
@@ -103,7 +107,8 @@ def dataset_from(
     if name is not None:
         check_title("the name of a dataset", name)
     own: list[Any] | None = None
-    is_array = hasattr(images, "shape") or isinstance(images, (list, tuple, str))
+    is_list = isinstance(images, (list, tuple)) and not any(map(_is_picture, images))
+    is_array = hasattr(images, "shape") or is_list or isinstance(images, str)
     if not is_array and hasattr(images, "__getitem__") and hasattr(images, "__len__"):
         pixels, own, is_whole = _gather(images)
     else:
@@ -158,13 +163,20 @@ def _is_label(value: Any) -> bool:
 def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
     """Convert a tensor, an array or Pillow's image to bytes [C, H, W], as `_read`."""
     try:
+        if _is_picture(image) and image.mode not in _PLAIN:
+            image = flatten(image)
         array = image if hasattr(image, "dtype") else np.asarray(image)
         pixels, is_whole = _read(array[None])
         return pixels[0], is_whole
     except InputError as error:
         raise error.prefixed(f"image {index}: ") from None
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(f"image {index} cannot be read: {describe(error)}.") from None
+
+
+def _is_picture(image: Any) -> bool:
+    # A caller with one of Pillow's images has imported Pillow.
+    return "PIL.Image" in sys.modules and isinstance(image, sys.modules["PIL.Image"].Image)
 
 
 def _read(images: Any) -> tuple[torch.Tensor, bool]:
@@ -174,7 +186,7 @@ def _read(images: Any) -> tuple[torch.Tensor, bool]:
     wanted = "images must be a tensor or an array [N, C, H, W], [N, H, W, C] or [N, H, W]"
     try:
         is_tensor = isinstance(images, torch.Tensor)
-        tensor = images.detach().cpu().clone() if is_tensor else torch.from_numpy(_copy_array(images))
+        tensor = _copy_tensor(images) if is_tensor else torch.from_numpy(_copy_array(images))
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{wanted}, but {shown(images)} was given.") from None
     if tensor.dim() == 3:
@@ -187,6 +199,20 @@ def _read(images: Any) -> tuple[torch.Tensor, bool]:
         raise InputError(f"{wanted} with 1 or 3 channels C, but one {list(tensor.shape)} was given.")
     is_whole = tensor.dtype != torch.bool and not tensor.is_floating_point()
     return _to_bytes(tensor).contiguous(), is_whole
+
+
+def _copy_tensor(images: torch.Tensor) -> torch.Tensor:
+    """Copy numbers of any kind to memory, in a type that torch can compare."""
+    import torch
+
+    tensor = images.detach().to_dense().cpu()
+    if tensor.is_complex():
+        raise TypeError(tensor.dtype)
+    if tensor.is_quantized:
+        return tensor.dequantize()
+    if tensor.is_floating_point():
+        return tensor.float() if tensor.itemsize == 1 else tensor.clone()
+    return tensor.long() if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor.clone()
 
 
 def _copy_array(images: Any) -> np.ndarray:

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from dis_bench.datasets.part import Part
+from dis_bench.datasets.part import Part, write_note
 from dis_bench.datasets.photos import RULE, Square, Unusable, pillow_version
-from dis_bench.datasets.pixel_file import HEADER, PixelFile
+from dis_bench.datasets.pixel_file import HEADER, PixelFile, hash_pixels, is_intact, seal
 from dis_bench.datasets.stored import cache_directory, check_room, write_squares
 from dis_bench.errors import InputError, MetricParameters, shown
 
@@ -57,19 +57,20 @@ class Wanted:
         size: height and width in pixels.
         crop: side of the square that is cut out of the middle; 0 for the largest.
         color: ``auto``, ``grey`` or ``rgb``; ``auto`` is grey if no image has colours.
-        skip: whether images that cannot be used are left out instead of refused.
+        skip: whether images that cannot be used are left out instead of refused; None if the dataset has no
+            such parameter.
     """
 
     dataset: str
     size: int
     crop: int = 0
     color: str = "auto"
-    skip: bool = False
+    skip: bool | None = None
 
     @property
     def settings(self) -> list[str]:
         """Everything that decides on the pixels, apart from the images."""
-        return [*map(str, (self.size, self.crop, self.color, self.skip)), RULE, pillow_version()]
+        return [*map(str, (self.size, self.crop, self.color, bool(self.skip))), RULE, pillow_version()]
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def make_once(
         place: path of the images.
         state: a text that changes if an image may have changed.
         settings: everything else that decides on the pixels.
-        fill: writes a pixel file, moves it into place, and returns what the note holds beside place and
-            state: ``pixels``, its path; ``bytes``, its size; ``digest``; and those in ``more``.
+        fill: writes a pixel file, moves it into place, seals it, and returns what the note holds beside place
+            and state: ``pixels``, its path; ``bytes``, its size; ``digest``; and those in ``more``.
         more: further keys of the note.
 
     Raises:
@@ -153,10 +154,7 @@ def _write(
     except BaseException:
         part.clear()
         raise
-    with Part(path) as written:
-        written.clear()
-        written.file.write(json.dumps(note).encode())
-        written.move_into_place()
+    write_note(path, note)
     return note
 
 
@@ -174,7 +172,9 @@ def _fill(collection: ImageFiles, wanted: Wanted, part: Part) -> dict[str, Any]:
         raise InputError(f"'{collection.place}' changed while it was read: give the command again.")
     digest = hash_texts(*map(str, vars(square).values()), *wanted.settings[-2:], squares.digest)
     part.target = part.path.parent / f"{digest}.pixels"
+    pixels_digest = hash_pixels(part.file)
     part.move_into_place()
+    seal(part.target, pixels_digest)
     left_out = {name for name, _ in squares.unusable}
     return {
         "digest": digest,
@@ -193,11 +193,14 @@ def _check_unusable(
     named = "; ".join(f"{shown(name)}: {reason}" for name, reason in unusable[:MOST_NAMED])
     more = f"; and {len(unusable) - MOST_NAMED:,} more" if len(unusable) > MOST_NAMED else ""
     if unusable and not wanted.skip:
+        advice: list[str | MetricParameters] = ["get the archive again."]
+        if wanted.skip is not None:
+            leave_out = MetricParameters({wanted.dataset: {"skip_unreadable": True}})
+            advice = ["remove them, or leave them out (", leave_out, ")."]
         raise InputError(
             f"{len(unusable):,} of {len(unusable) + usable:,} images in '{collection.place}' cannot be used "
-            f"({named}{more}): remove them, or leave them out (",
-            MetricParameters({wanted.dataset: {"skip_unreadable": True}}),
-            ").",
+            f"({named}{more}): ",
+            *advice,
         )
     if usable < 2:
         raise InputError(
@@ -210,8 +213,9 @@ def _read_note(path: Path, state: str, more: Collection[str]) -> dict[str, Any] 
     """Return the note on a conversion, if collection and pixels are as they were."""
     try:
         note = json.loads(path.read_text("utf-8"))
-        is_current = note["state"] == state and Path(note["pixels"]).stat().st_size == note["bytes"]
-        return note if is_current and {"digest", *more} <= note.keys() else None
+        pixels = Path(note["pixels"])
+        is_current = note["state"] == state and pixels.stat().st_size == note["bytes"]
+        return note if is_current and {"digest", *more} <= note.keys() and is_intact(pixels) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -94,7 +94,7 @@ class Dataset:
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         source = self.sources[0] if source is None else source
         if source not in self.sources:
-            raise unknown(f"source of dataset '{self.name}'", source, self.sources)
+            raise unknown(f"source of dataset '{self.name}'", str(source), self.sources)
         self.source = source
         self.data_dir = data_dir
         self.device: str | torch.device = "cpu"
@@ -183,9 +183,9 @@ class Dataset:
         """
         import torch
 
-        indices = torch.as_tensor(indices)
-        if indices.device.type == "cpu":
-            check_indices(indices, self.count if self.grid is None else len(self.grid))
+        if not isinstance(indices, torch.Tensor) or indices.device.type == "cpu":
+            count = self.count if self.grid is None else len(self.grid)
+            indices = torch.as_tensor(check_indices(indices, count))
         return self.draw(indices.to(self.device, torch.int64))
 
     def indices(self, factors: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dis_bench.errors import InputError, unknown
+from dis_bench.errors import InputError, check_line, shown, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,8 @@ class Factor:
             class next to the first).
 
     Raises:
-        InputError: the kind is unknown, or the number of values is not the size or is zero.
+        InputError: the name is no printable line of text, the kind is unknown, or the number of values is not
+            the size or is zero.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Factor:
     kind: str
 
     def __post_init__(self) -> None:
+        check_line("the name of a factor", self.name)  # as records demand it, after hours of training
         if self.kind not in KINDS:
             raise unknown("factor kind", self.kind, KINDS)
         if self.size < 1 or len(self.values) != self.size:
@@ -186,11 +188,19 @@ def _is_tensor(numbers: Any) -> bool:
 
 def _integers(numbers: Any, what: str) -> Any:
     """Convert to int64; a tensor stays a tensor, anything else becomes a numpy array."""
-    if not _is_tensor(numbers):
-        numbers = np.asarray(numbers)
-    if "int" not in str(numbers.dtype) and len(numbers):
-        raise InputError(f"{what} must be integers, but {numbers.dtype} was given.")
-    return numbers.long() if _is_tensor(numbers) else numbers.astype(np.int64)
+    if _is_tensor(numbers):
+        is_whole = "int" in str(numbers.dtype) and not numbers.is_quantized
+        if not is_whole and numbers.numel():
+            raise InputError(f"{what} must be integers, but {numbers.dtype} was given.")
+        return numbers.to_dense().long()
+    try:
+        given = np.asarray(numbers)
+    except (ValueError, TypeError, OverflowError):  # rows of different lengths
+        raise InputError(f"{what} must be an array of integers, but {shown(numbers)} was given.") from None
+    if given.size and given.dtype.kind not in "iu":
+        has = given.dtype if given.ndim else shown(numbers)
+        raise InputError(f"{what} must be integers, but {has} was given.")
+    return np.array(given, np.int64, order="C")  # torch takes no other order of bytes, nor negative strides
 
 
 def _beside(numbers: Any, row: tuple[int, ...]) -> Any:

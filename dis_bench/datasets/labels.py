@@ -73,7 +73,7 @@ class Labels(Factors):
         return hashlib.sha256(described.encode(errors="surrogateescape") + classes.tobytes()).hexdigest()[:16]
 
 
-def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
+def name_classes(name: str, values: Sequence[str], *, merges: bool = True) -> tuple[Factor, np.ndarray]:
     """Make a factor of the texts of a column, and find the class of each.
 
     Numbers, such as ``-3``, ``0.5`` and ``1e-3``, are ordered by value, and make an ordinal factor, where "1"
@@ -83,13 +83,15 @@ def name_classes(name: str, values: Sequence[str]) -> tuple[Factor, np.ndarray]:
     Args:
         name: name of the factor.
         values: one text per image.
+        merges: whether texts that are the same number are one class; otherwise they make the factor
+            categorical.
 
     Returns:
         The factor, and the classes int64 ``[N]``.
     """
     found = sorted(set(values))
     numbers = _read_numbers(found)
-    if numbers is None:
+    if numbers is None or not (merges or len({*numbers}) == len(found)):
         factor = Factor(name, len(found), tuple(found), "categorical")
         place: dict[str, int] = {text: number for number, text in enumerate(found)}
     else:
@@ -123,7 +125,8 @@ def make_labels(given: Any, count: int, names: Sequence[str] | None = None) -> L
         names: names of the F columns; ``label``, or ``label_0`` and so on, by default.
 
     Raises:
-        InputError: another shape, values that are neither whole numbers nor texts, or as for :class:`Labels`.
+        InputError: another shape, values that are neither whole numbers nor texts, a name that cannot be
+            printed, or as for :class:`Labels`.
     """
     table = _read_table(given)
     if table.ndim == 1:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import lzma
+import posixpath
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from dis_bench.datasets.archives import describe_state
+from dis_bench.datasets.archives import BLOCK, describe_state
 from dis_bench.datasets.photos import Unusable
-from dis_bench.errors import InputError, describe
+from dis_bench.errors import InputError, describe, shown
 
+END = 2 * tarfile.BLOCKSIZE  # zero bytes with which a tar archive ends, at least; padding is of zeros, too
 LARGEST = 1 << 28  # bytes of one image
 IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -50,26 +53,69 @@ class Members:
         """Return the names of the images, in order.
 
         Raises:
-            InputError: it is no complete archive.
+            InputError: it is no complete archive, or has an image twice or as a link.
         """
         try:
             if self._is_zip:
                 with zipfile.ZipFile(self.path) as archive:
                     names = archive.namelist()
             else:
-                with tarfile.open(self.path, "r:") as packed:
-                    names = [member.name for member in packed if member.isfile()]
+                names = self._list_tarred()
+        except InputError:  # which is a ValueError
+            raise
         except _DAMAGED as error:
             raise InputError(
                 f"'{self.path}' is no complete zip or tar file ({describe(error)}): get it again, or unpack "
                 "it if it was packed once more."
             ) from None
-        found = [name for name in names if name.lower().endswith(IMAGES) and not self._is_hidden(name)]
-        return tuple(sorted(set(found)))
+        found = sorted(name for name in names if self._is_image(name))
+        # Of two members of one name, archivers unpack the last, and others read the first.
+        double = [name for name, number in Counter(map(posixpath.normpath, found)).items() if number > 1]
+        if double:
+            raise InputError(f"'{self.path}' has {shown(double[0])} twice: get it again.")
+        return tuple(found)
+
+    def _list_tarred(self) -> list[str]:
+        """List the files in a tar archive, up to its end.
+
+        Raises:
+            InputError: it ends early or goes on after its end, or an image is a link.
+        """
+        names = []
+        with tarfile.open(self.path, "r:") as packed:
+            for member in packed:
+                if member.isfile():
+                    names.append(member.name)
+                elif not member.isdir() and self._is_image(member.name):
+                    raise InputError(f"'{self.path}' has {shown(member.name)} as a link, not as a file.")
+            end = packed.offset
+        if not self._ends_at(end):
+            last = f" after {shown(names[-1])}" if names else ""
+            raise InputError(
+                f"'{self.path}' is no complete tar file: what follows{last} is neither a file nor the end of "
+                "an archive; get it again."
+            )
+        return names
+
+    def _ends_at(self, place: int) -> bool:
+        """Return whether nothing but the end of a tar archive is behind a place.
+
+        Python takes a damaged header, and the end of the file, for the end of the archive.
+        """
+        size = 0
+        with self.path.open("rb") as file:
+            file.seek(place)
+            while block := file.read(BLOCK):
+                if any(block):
+                    return False
+                size += len(block)
+        return size >= END
 
     @staticmethod
-    def _is_hidden(name: str) -> bool:
-        return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    def _is_image(name: str) -> bool:
+        parts = name.removeprefix("./").split("/")
+        is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        return name.lower().endswith(IMAGES) and not is_hidden
 
     def read(self) -> Iterator[tuple[str, bytes | Unusable]]:
         """Yield name and content of each image in order, or why it cannot be read."""
@@ -106,5 +152,5 @@ class Members:
         return self.colours
 
     def is_unchanged(self) -> bool:
-        """Return whether size and time of change of the archive are still the same."""
+        """Return whether the file system knows of no change of the archive."""
         return describe_state(self.path) == self.state

@@ -5,6 +5,8 @@ numpy loads a member of an npz file as a whole, and cannot map it, since it is i
 
 from __future__ import annotations
 
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,15 +19,19 @@ import numpy as np
 from dis_bench.errors import InputError, describe
 
 BLOCK_BYTES = 8 << 20  # bytes that are read at a time
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError),
+    *(tokenize.TokenError, SyntaxError, MemoryError),  # of a header, which numpy reads as Python's text
+)
 
 
-def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read shape, Fortran order and type of the npy array that starts a stream."""
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
+    with warnings.catch_warnings(action="ignore"):  # about headers that Python 2 wrote
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(stream)
+        return np.lib.format.read_array_header_2_0(stream)
 
 
 @contextmanager
@@ -39,12 +45,14 @@ def _open_array(path: Path, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ..
                 held = ", ".join(names[:5]) or "nothing"
                 raise InputError(f"'{path}' must hold {key}.npy once, but has {has} of this name: {held}.")
             with archive.open(f"{key}.npy") as stream:
-                shape, is_fortran, kind = read_header(stream)
+                shape, is_fortran, kind = _read_header(stream)
                 if kind.hasobject:
                     raise InputError(f"'{path}' holds pickled objects as '{key}', which are never loaded.")
                 if kind != np.uint8 or is_fortran:
                     order = " in Fortran order" if is_fortran else ""
                     raise InputError(f"'{path}' holds {key} of {kind}{order} instead of uint8, row by row.")
+                if not shape:
+                    raise InputError(f"'{path}' holds a single number as {key} instead of an array.")
                 yield stream, shape
     except InputError:
         raise

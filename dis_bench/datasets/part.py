@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from dis_bench.bars import say
 
@@ -102,6 +103,18 @@ class Part:
         if not self._is_at(self.path):
             raise OSError(errno.ESTALE, f"'{self.path.name}' was replaced meanwhile")
         os.replace(self.path, self.target)
+
+
+def write_note(path: Path, content: Any) -> None:
+    """Write a note in JSON, whole or not at all.
+
+    Raises:
+        OSError: as for :class:`Part`.
+    """
+    with Part(path) as part:
+        part.clear()
+        part.file.write(json.dumps(content).encode())
+        part.move_into_place()
 
 
 def _is_own_file(status: os.stat_result) -> bool:

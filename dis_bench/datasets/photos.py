@@ -100,6 +100,8 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
             image.draft(None, (OVERSIZE * square.size, OVERSIZE * square.size))
         try:
             image.load()
+            if image.format == "PNG":
+                _scale_transparency(image, content[24])
             small = _make_square(image, square)
         except Unusable:
             raise
@@ -107,6 +109,15 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
             raise Unusable(_describe(error)) from None
     pixels = np.asarray(small, dtype=np.uint8)
     return pixels[None] if square.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def flatten(image: Image) -> Image:
+    """Convert Pillow's image of any mode to bytes of grey or of colours, by the rule.
+
+    Raises:
+        ValueError: Pillow cannot convert the mode.
+    """
+    return _to_bytes(image).convert("L" if image.mode in _GREY else "RGB")
 
 
 def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -149,12 +160,29 @@ def _to_bytes(image: Image) -> Image:
     if image.mode.startswith("I"):
         wide = np.asarray(image).astype(np.int64)
         shift = 8 if image.mode != "I" or wide.max(initial=0) > 255 else 0
-        return Image.fromarray((wide >> shift).clip(0, 255).astype(np.uint8))
+        pixels = (wide >> shift).clip(0, 255).astype(np.uint8)
+        if isinstance(image.info.get("transparency"), int):
+            pixels[wide == image.info["transparency"]] = 255
+        return Image.fromarray(pixels)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         ground = Image.new("RGBA", image.size, "white")
         ground.alpha_composite(image.convert("RGBA"))
         return ground.convert("L" if image.mode in ("LA", "La", "L") else "RGB")
     return image
+
+
+def _scale_transparency(image: Image, depth: int) -> None:
+    """Scale the colour that a PNG file declares transparent as its pixels are.
+
+    Pillow scales pixels of 2, 4 and 16 bits to bytes, and leaves that colour as it is in the file. Of 16 bits
+    it keeps the upper 8 in colours, so that all colours that share them are transparent.
+    """
+    declared = image.info.get("transparency")
+    if depth == 16 and isinstance(declared, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in declared)
+    elif depth in (2, 4) and image.mode == "L" and isinstance(declared, int):
+        largest = (1 << depth) - 1
+        image.info["transparency"] = (declared & largest) * 255 // largest
 
 
 def _open(file: BinaryIO) -> ImageFile:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dis_bench.plotting import Axes, Figure
 
 COLUMNS = 10  # images per row, at most
+ROWS = 40  # at most: of more, drawing takes minutes
 SAMPLE = 50  # images of a dataset without factors
 TILE = 0.9  # inches
 LONGEST_TEXT = 14  # characters under an image
@@ -29,7 +30,7 @@ def draw_picture(dataset: Dataset, path: Path) -> Path:
     """Draw every factor with more than one class, swept around a reference image.
 
     Without a grid there is nothing to sweep: the picture shows an example of each class of every label, or a
-    sample of the images.
+    sample of the images. It has 40 rows at most, and says how many are left out.
 
     Args:
         dataset: the dataset to show; the reference is :attr:`Dataset.reference`.
@@ -69,6 +70,9 @@ def _draw_rows(dataset: Dataset) -> Figure:
     from dis_bench.plotting import Figure
 
     rows, title = _arrange(dataset)
+    if len(rows) > ROWS:
+        title += f"; {len(rows) - ROWS:,} more are left out"
+        rows = rows[:ROWS]
     width = max(len(row.indices) for row in rows)
     figure = Figure((TILE * (width + 1.6), TILE * 1.25 * len(rows) + 0.6), layout="constrained", dpi=150)
     figure.suptitle(f"{dataset.name} ({dataset.source}): {title}", fontsize=10)

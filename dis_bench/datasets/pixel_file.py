@@ -7,22 +7,26 @@ into a file of fixed-length records, from which a batch of 64 is read in 0.3 ms.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from dis_bench.bars import bar, say
-from dis_bench.datasets.archives import Archive
-from dis_bench.datasets.part import Part
+from dis_bench.datasets.archives import BLOCK, Archive, describe_state, verify_once
+from dis_bench.datasets.part import Part, write_note
 from dis_bench.errors import InputError
 
 HEADER = 4096  # bytes: whole pages, so that records can be mapped
+HASHED = 256 << 20  # bytes of a file that is hashed on its first use in a process, which takes up to 0.3 s
 
 
 class PixelFile:
@@ -74,17 +78,17 @@ class PixelFile:
 def unpack_once(
     archive: Archive, path: Path, record: tuple[int, ...], count: int, blocks: Iterator[np.ndarray]
 ) -> PixelFile:
-    """Return an archive's pixel file; write it if it is missing, stale or incomplete.
+    """Return an archive's pixel file; write it if it is missing, stale or damaged.
 
     Args:
-        archive: the source of the pixels.
+        archive: the source of the pixels, which is verified again if its file has changed.
         path: its file; the pixel file is written beside it, or to the user's cache if that is impossible.
         record: the shape of one record.
         count: the number of records.
         blocks: the records' bytes in order, uint8; consumed only if the file has to be written.
 
     Raises:
-        InputError: the disk is too full.
+        InputError: the disk is too full, or the file is not the archive, or changes while it is read.
     """
     content = {"archive": dict(archive.digests), "record": record, "count": count}
     header = json.dumps(content).encode().ljust(HEADER - 1) + b"\n"
@@ -95,8 +99,14 @@ def unpack_once(
             if not _is_current(target, header, length):
                 part.clear()
                 _check_room(archive, target, length)
-                _write(part.file, header, blocks, count, f"unpacking {path.name}")
+                state = describe_state(path)
+                verify_once(archive, path)  # it may have changed since the dataset was loaded
+                digest = _write(part.file, header, blocks, count, f"unpacking {path.name}")
+                if describe_state(path) != state:
+                    part.clear()
+                    raise InputError(f"'{path}' changed while it was read: give the command again.")
                 part.move_into_place()
+                seal(target, digest)
             else:
                 part.clear()  # another process was faster
     return PixelFile(target, record, count)
@@ -106,7 +116,66 @@ def _is_current(target: Path, header: bytes, length: int) -> bool:
     if not target.is_file() or target.stat().st_size != length:
         return False
     with target.open("rb") as file:
-        return file.read(HEADER) == header
+        return file.read(HEADER) == header and is_intact(target)
+
+
+def seal(path: Path, digest: str) -> None:
+    """Record beside a pixel file what it holds, so that damage is noticed.
+
+    Args:
+        path: the file, in its place.
+        digest: SHA-256 of its pixels.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    write_note(_seal_of(path), {"state": describe_state(path), "sha256": digest})
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether a pixel file is as it was when it was sealed.
+
+    Its pixels are hashed on its first use in this process. Of a large file, this is done only if its status
+    has changed; damage that the file system does not know of, as on a failing disk, is not noticed there.
+    """
+    try:
+        sealed = json.loads(_seal_of(path).read_text("utf-8"))
+        state = describe_state(path)
+        is_unchanged = sealed["state"] == state
+        if is_unchanged and path.stat().st_size > HASHED:
+            return True
+        if _hash_file(path, state) != sealed["sha256"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if not is_unchanged:
+        with suppress(OSError):  # it is hashed again next time
+            seal(path, sealed["sha256"])
+    return True
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(path.name + ".verified")
+
+
+@lru_cache(maxsize=64)
+def _hash_file(path: Path, state: str) -> str:
+    """Hash the pixels of a file, once for each state of it."""
+    with path.open("rb") as file:
+        return hash_pixels(file)
+
+
+def hash_pixels(file: BinaryIO) -> str:
+    """Return the SHA-256 of everything behind the header of an open pixel file."""
+    file.flush()
+    size = os.fstat(file.fileno()).st_size
+    file.seek(HEADER)
+    digest = hashlib.sha256()
+    with bar(total=size - HEADER, unit="B", unit_scale=True, desc="hashing the pixels") as progress:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            progress.update(len(block))
+    return digest.hexdigest()
 
 
 def _writable_directory(path: Path) -> Path:
@@ -130,9 +199,14 @@ def _check_room(archive: Archive, target: Path, length: int) -> None:
     say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
 
 
-def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: int, title: str) -> None:
+def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: int, title: str) -> str:
+    """Write the header and the records; return the SHA-256 of these."""
     file.write(header)
+    digest = hashlib.sha256()
     with bar(total=count, unit=" images", unit_scale=True, desc=title, delay=0, leave=True) as progress:
         for block in blocks:
-            file.write(np.ascontiguousarray(block).data)
+            content = np.ascontiguousarray(block).data
+            file.write(content)
+            digest.update(content)
             progress.update(len(block))
+    return digest.hexdigest()

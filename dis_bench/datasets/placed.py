@@ -6,7 +6,6 @@ digest is that of the pixels, whatever file and order they came from.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +17,9 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.datasets.conversion import make_once
 from dis_bench.datasets.part import Part
-from dis_bench.datasets.pixel_file import HEADER, PixelFile
+from dis_bench.datasets.pixel_file import HEADER, PixelFile, hash_pixels, seal
 from dis_bench.datasets.stored import check_room
 from dis_bench.errors import InputError
-
-BLOCK = 1 << 20  # bytes that are hashed at a time
 
 
 @dataclass(frozen=True)
@@ -119,22 +116,12 @@ def place_once(
         places.check_all()
         if not is_unchanged():
             raise InputError(f"'{target.path}' changed while it was read: give the command again.")
-        digest = _hash_pixels(part, size - HEADER)
+        digest = hash_pixels(part.file)
         part.target = part.path.parent / f"{digest}.pixels"
         part.move_into_place()
+        seal(part.target, digest)
         return {"pixels": str(part.target), "bytes": size, "digest": digest, "count": target.count}
 
     settings = (*target.settings, *map(str, target.record), str(target.count))
     note = make_once(str(target.path), target.state, settings, fill)
     return PixelFile(Path(note["pixels"]), target.record, target.count), note["digest"]
-
-
-def _hash_pixels(part: Part, size: int) -> str:
-    part.file.flush()
-    part.file.seek(HEADER)
-    digest = hashlib.sha256()
-    with bar(total=size, unit="B", unit_scale=True, desc="hashing the pixels") as progress:
-        while block := part.file.read(BLOCK):
-            digest.update(block)
-            progress.update(len(block))
-    return digest.hexdigest()

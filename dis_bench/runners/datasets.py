@@ -91,10 +91,8 @@ def make_datasets(
         first = made.setdefault(plugin.name, (plugin, dataset))
         if first[1] is dataset or (first[0].target, first[1].fingerprint) == _identify(plugin, dataset):
             continue
-        raise InputError(
-            f"two datasets of the study are called '{plugin.name}' ({first[0].origin} and {plugin.origin}): "
-            "rename one."
-        )
+        places = f"{_find_place(first[0])} and {_find_place(plugin)}"
+        raise InputError(f"two datasets of the study are called '{plugin.name}' ({places}): rename one.")
     return made
 
 
@@ -103,6 +101,11 @@ def _specify(plugin: Plugin) -> str:
     if plugin.argument is not None:
         return f"{plugin.name}:{plugin.argument}"
     return plugin.name if plugin.name in registry.plugins("datasets") else plugin.target
+
+
+def _find_place(plugin: Plugin) -> str:
+    """Return where a dataset is from: its path, else the origin of its code."""
+    return plugin.origin if plugin.argument is None else f"'{plugin.argument}'"
 
 
 def _identify(plugin: Plugin, dataset: Dataset) -> tuple[str, str]:

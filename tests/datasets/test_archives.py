@@ -91,10 +91,19 @@ def test_a_file_is_read_once_until_it_changes(file, monkeypatch):
     os.utime(file, (1, 1))
     archives.require(archive, file.parent)
     assert len(read) == 2
+    content, status = file.read_bytes(), file.stat()
+    file.write_bytes(content[::-1])  # another one, with the same size and time of modification
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError, match="is not the official archive"):
+        archives.require(archive, file.parent)
+    file.write_bytes(content)
+    archives.require(archive, file.parent)
+    archives.require(archive, file.parent)
+    assert len(read) == 4
     # A different declaration of the same file needs a new verification.
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     archives.require(archive_of(file, "dsprites", sha256=sha256), file.parent)
-    assert len(read) == 3
+    assert len(read) == 5
 
 
 def test_a_broken_note_costs_a_verification(file):

@@ -123,6 +123,55 @@ def test_a_torch_dataset_gives_images_and_labels():
     assert with_texts.known_factors is None
 
 
+def picture(mode, color=(250, 100, 20), **options):
+    return Image.new("RGB", (8, 8), color).convert(mode, **options)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (picture("P", palette=Image.Palette.ADAPTIVE), (250, 100, 20)),
+        (picture("HSV"), (250, 100, 20)),
+        (picture("YCbCr"), (250, 100, 20)),
+        (picture("LAB"), (250, 100, 20)),
+        (picture("CMYK"), (250, 100, 20)),
+        (picture("RGBA"), (250, 100, 20)),
+        (Image.new("RGBA", (8, 8), (0, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("LA", (8, 8), (7, 255)), (7,)),
+        (Image.fromarray(np.full((8, 8), 200 << 8, np.uint16)), (200,)),
+        (Image.new("I", (8, 8), 200), (200,)),
+        (Image.new("F", (8, 8), 200 / 255), (200,)),
+        (Image.new("1", (8, 8), 1), (255,)),
+        (Image.new("L", (8, 8), 200), (200,)),
+    ],
+    ids=lambda value: getattr(value, "mode", ""),
+)
+def test_pictures_of_any_mode_look_as_in_a_folder(one, expected):
+    for images in (Pairs([(one, 1)] * 2), [one] * 2):
+        found = dis_bench.dataset_from(images).images([1])[0].reshape(len(expected), -1).int()
+        assert (found - torch.tensor(expected)[:, None]).abs().max() <= 4
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        *(torch.from_numpy(GREY).to(kind) for kind in (torch.uint16, torch.uint32, torch.uint64)),
+        torch.from_numpy(GREY[:, None]).to_sparse(),
+        (torch.from_numpy(GREY) / 255).to_sparse(),
+        (torch.from_numpy(GREY) / 255).requires_grad_(),
+    ],
+    ids=lambda images: str(images.dtype),
+)
+def test_tensors_of_any_type_are_read(images):
+    assert np.array_equal(dis_bench.dataset_from(images).images(range(6))[:, 0], GREY)
+    assert np.array_equal(dis_bench.dataset_from(Pairs([*images])).images(range(6))[:, 0], GREY)
+
+
+def test_floats_of_one_byte_are_read():
+    images = torch.tensor([0, 0.5, 1]).repeat(2, 3, 1).to(torch.float8_e4m3fn)
+    assert dis_bench.dataset_from(images).images([1])[0, 0, 2].tolist() == [0, 128, 255]
+
+
 @pytest.mark.parametrize(
     ("images", "options", "sentence"),
     [
@@ -138,6 +187,10 @@ def test_a_torch_dataset_gives_images_and_labels():
             "images of whole numbers must be in [0, 255], but these are from 1 to 256",
         ),
         (np.zeros((6, 8, 8), complex), {}, "images must be a tensor or an array"),
+        (torch.zeros(6, 8, 8, dtype=torch.complex64), {}, "images must be a tensor or an array"),
+        (Pairs([GREY[0], torch.zeros(8, 8, dtype=torch.complex64)]), {}, "image 1: images must be a tensor"),
+        (torch.full((6, 8, 8), 256, dtype=torch.uint16), {}, "must be in [0, 255], but these are from 256"),
+        (Pairs([GREY[0], torch.zeros(8, 8, device="meta")]), {}, "image 1: images must be a tensor"),
         ("photos", {}, "but 'photos' was given"),
         (3, {}, "images must be a tensor or an array"),
         (None, {}, "images must be a tensor or an array"),

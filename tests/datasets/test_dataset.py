@@ -65,10 +65,60 @@ def test_an_image_does_not_depend_on_its_batch(rendered):
         assert torch.equal(image, rendered.images(index[None])[0])
 
 
-@pytest.mark.parametrize("indices", [[-1], [480_000], [0.0], [[0]]])
+NO_INDICES = (
+    *(
+        [-1],
+        [480_000],
+        [0.0],
+        [[0]],
+        0,
+        0.5,
+        None,
+        "abc",
+        [1, "a"],
+        [[1], [2, 3]],
+        [2**63],
+        [2**70],
+        {1, 2},
+        [1j],
+    ),
+    *(np.array([1], "m8[s]"), np.array([2**64 - 1], np.uint64), torch.tensor(1.0), torch.tensor([1.0])),
+)
+
+
+@pytest.mark.parametrize("indices", NO_INDICES, ids=str)
 def test_bad_indices_are_refused(shapes3d, indices):
-    with pytest.raises(InputError, match="indices"):
-        shapes3d.images(indices)
+    for call in (shapes3d.images, shapes3d.factors):
+        with pytest.raises(InputError, match="indices must"):
+            call(indices)
+
+
+@pytest.mark.parametrize("factors", [None, 0, "abc", [[0], [0, 1]], [["a"] * 6], [[0.5] * 6], [[2**70] * 6]])
+def test_bad_factors_are_refused(shapes3d, factors):
+    with pytest.raises(InputError, match="factors must"):
+        shapes3d.indices(factors)
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        np.arange(5)[::-1],
+        np.arange(10)[::-2] // 2,
+        np.array([4, 3, 2, 1, 0], ">i8"),
+        np.array([4, 3, 2, 1, 0], ">u2"),
+        np.array([4, 3, 2, 1, 0], np.uint64),
+        range(4, -1, -1),
+        torch.tensor([4, 3, 2, 1, 0], dtype=torch.uint16),
+    ],
+    ids=str,
+)
+def test_indices_of_any_order_and_type_are_read(shapes3d, indices):
+    assert torch.equal(shapes3d.images(indices), shapes3d.images([4, 3, 2, 1, 0]))
+    assert shapes3d.factors(indices)[:, -1].tolist() == [4, 3, 2, 1, 0]
+
+
+def test_read_only_indices_are_read(shapes3d):
+    assert len(shapes3d.images(np.broadcast_to(np.int64(3), (4,)))) == 4
 
 
 def test_names_and_sources_are_checked():
@@ -76,6 +126,22 @@ def test_names_and_sources_are_checked():
         load_dataset("dsprite")
     with pytest.raises(InputError, match="did you mean 'official'"):
         load_dataset("dsprites", source="oficial")
+    with pytest.raises(InputError, match="unknown source of dataset 'dsprites' '5': There are: official"):
+        load_dataset("dsprites", source=5)
+    names = (
+        "dsprites",
+        "color_dsprites",
+        "noisy_dsprites",
+        "scream_dsprites",
+        "shapes3d",
+        "mnist",
+        "fashionmnist",
+    )
+    for name in names:
+        with pytest.raises(
+            InputError, match=f"^unknown parameter of dataset '{name}' 'image_size': There is none"
+        ):
+            load_dataset(name, image_size=32)
     with pytest.raises(InputError, match="There are: rendered"):
         Bars(source="official")
 

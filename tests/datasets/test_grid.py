@@ -76,6 +76,11 @@ def test_factors_are_checked():
         Factor("x", 2, (0, 1), "ordinl")
     with pytest.raises(InputError, match="has size 3 and 2 values"):
         Factor("x", 3, (0, 1), "ordinal")
+    for name in ("a\tb", "a\nb", "a\u00a0b", "\u202eab", "\x1b[31ma", "a" * 1_001, 5):
+        with pytest.raises(
+            InputError, match="the name of a factor must be one line of text, of at most 1,000"
+        ):
+            Factor(name, 2, (0, 1), "ordinal")
     with pytest.raises(InputError, match="different names"):
         FactorGrid([Factor("x", 1, (0,), "ordinal"), Factor("x", 1, (0,), "ordinal")])
 

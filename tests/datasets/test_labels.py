@@ -149,6 +149,7 @@ def test_labels_of_several_columns_have_names():
         ([[0], [1, 2], [3]], None, "must be a table of whole numbers"),
         ([0, 1, 2], ["a", "b"], "names of labels must be 1 texts, but ['a', 'b']"),
         ([0, 1, 2], "a", "names of labels must be 1 texts, but 'a'"),
+        ([0, 1, 2], ["a\u00a0b"], "the name of a factor must be one line of text, of at most 1,000"),
         ([None, 1, 2], None, "must be whole numbers or texts, but an array of object"),
     ],
 )

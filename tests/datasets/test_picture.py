@@ -5,6 +5,9 @@ import pytest
 from PIL import Image
 from scipy.ndimage import label
 
+import dis_bench
+from dis_bench import plotting
+from dis_bench.datasets import picture
 from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.picture import _label, _spread, draw_picture
 
@@ -37,3 +40,30 @@ def test_the_picture_is_drawn_and_nothing_is_overwritten(tmp_path, dsprites):
     content = first.read_bytes()
     assert draw_picture(dsprites, tmp_path / "dsprites.png") == tmp_path / "dsprites-2.png"
     assert first.read_bytes() == content
+
+
+def test_many_labels_are_counted_and_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "ROWS", 3)
+    titles = []
+    monkeypatch.setattr(plotting.Figure, "suptitle", lambda figure, text, **options: titles.append(text))
+    images = np.zeros((4, 8, 8), np.uint8)
+    sizes = set()
+    for count in (3, 4, 9):
+        dataset = dis_bench.dataset_from(images, labels=np.tile([[0], [1]], (2, count)))
+        with Image.open(draw_picture(dataset, tmp_path / f"{count}.png")) as image:
+            sizes.add(image.size)
+    assert len(sizes) == 1
+    shown = "each row has an image of each class of one label"
+    assert [title.partition(": ")[2] for title in titles] == [
+        shown,
+        f"{shown}; 1 more are left out",
+        f"{shown}; 6 more are left out",
+    ]
+
+
+def test_characters_that_the_font_lacks_are_no_warning(tmp_path, recwarn):
+    dataset = dis_bench.dataset_from(
+        np.zeros((4, 8, 8), np.uint8), ["日", "本", "日", "本"], label_names=["国"]
+    )
+    draw_picture(dataset, tmp_path / "cjk.png")
+    assert not recwarn.list

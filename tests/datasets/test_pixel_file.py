@@ -1,5 +1,7 @@
 """The unpacked pixels: written once, whole or not at all, and again when stale."""
 
+import hashlib
+import os
 import threading
 
 import numpy as np
@@ -10,7 +12,11 @@ from dis_bench.datasets.archives import Archive
 from dis_bench.errors import InputError
 
 RECORDS = np.random.default_rng(0).integers(0, 256, (10, 3, 4)).astype(np.uint8)
-ARCHIVE = Archive("dsprites", "a.npz", (), {"md5": "1"}, "none")
+FILES = ["a.npz", "a.npz.pixels", "a.npz.pixels.verified", "a.npz.verified"]
+ARCHIVE, SAME = (
+    Archive("dsprites", "a.npz", (), {kind: hashlib.new(kind).hexdigest()}, "none")
+    for kind in ("md5", "sha1")
+)
 
 
 @pytest.fixture
@@ -41,22 +47,69 @@ def test_it_is_written_once(path):
     unpack(path, calls=calls)
     unpack(path, calls=calls)
     assert len(calls) == 1
-    assert sorted(file.name for file in path.parent.iterdir()) == ["a.npz", "a.npz.pixels"]
+    assert sorted(file.name for file in path.parent.iterdir()) == FILES
 
 
-@pytest.mark.parametrize("change", ["digest", "cut", "shape"])
+@pytest.mark.parametrize("change", ["digest", "cut", "shape", "damaged", "unsealed"])
 def test_a_stale_file_is_made_again(path, change):
     calls = []
     target = unpack(path, calls=calls).path
     archive, records = ARCHIVE, RECORDS
     if change == "digest":
-        archive, records = Archive("dsprites", "a.npz", (), {"md5": "2"}, "none"), 255 - RECORDS
+        archive, records = SAME, 255 - RECORDS
     elif change == "cut":
         target.write_bytes(target.read_bytes()[:-1])
+    elif change == "damaged":
+        target.write_bytes(target.read_bytes()[:-1] + b"x")
+    elif change == "unsealed":
+        target.with_name(FILES[2]).unlink()
     else:
         records = RECORDS.reshape(10, 4, 3)
     assert np.array_equal(unpack(path, archive, records, calls).map(), records)
     assert len(calls) == 2
+
+
+def test_an_archive_that_changed_since_it_was_verified_is_refused(path):
+    def blocks():
+        yield RECORDS
+        path.write_bytes(b"x")
+
+    with pytest.raises(InputError, match=r"a\.npz' changed while it was read: give the command again"):
+        pixel_file.unpack_once(ARCHIVE, path, (3, 4), 10, blocks())
+    with pytest.raises(InputError, match=r"a\.npz' is not the official archive"):
+        unpack(path)
+    assert not [*path.parent.glob("*.pixels*")]
+    path.write_bytes(b"")
+    assert np.array_equal(unpack(path).map(), RECORDS)
+
+
+def test_large_files_are_hashed_only_if_their_status_changed(path, monkeypatch):
+    target, hashed = unpack(path).path, []
+    hash_pixels = pixel_file.hash_pixels
+    monkeypatch.setattr(pixel_file, "HASHED", 0)
+    monkeypatch.setattr(pixel_file, "hash_pixels", lambda file: hashed.append(1) or hash_pixels(file))
+    unpack(path)
+    assert hashed == []
+    target.write_bytes(content := target.read_bytes())  # as if it was copied
+    for _ in range(2):
+        assert np.array_equal(unpack(path).map(), RECORDS)
+    assert hashed == [1]
+    os.utime(target, ns=(1, 1))
+    status = target.stat()
+    target.write_bytes(content[:-1] + b"x")
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    calls = []
+    assert np.array_equal(unpack(path, calls=calls).map(), RECORDS)
+    assert len(calls) == 1
+
+
+def test_small_files_are_hashed_once_in_a_process(path, monkeypatch):
+    unpack(path)
+    hashed, hash_pixels = [], pixel_file.hash_pixels
+    monkeypatch.setattr(pixel_file, "hash_pixels", lambda file: hashed.append(1) or hash_pixels(file))
+    for _ in range(3):
+        unpack(path)
+    assert hashed == [1]
 
 
 def test_a_failure_leaves_no_file_and_can_be_repeated(path):
@@ -94,7 +147,7 @@ def test_the_second_of_two_waits_for_the_first(path):
     second.join(10)
     assert calls == ["slow"]
     assert np.array_equal(results[0].map(), RECORDS)
-    assert sorted(file.name for file in path.parent.iterdir()) == ["a.npz", "a.npz.pixels"]
+    assert sorted(file.name for file in path.parent.iterdir()) == FILES
 
 
 def test_a_full_disk_is_refused_before_anything_is_written(path, monkeypatch):

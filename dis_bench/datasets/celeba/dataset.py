@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.datasets.members import Members
 from dis_bench.datasets.stored import LARGEST, StoredImages
-from dis_bench.errors import InputError, shown
+from dis_bench.errors import InputError, check_line, shown
 from dis_bench.parameters import Parameter
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
@@ -114,7 +116,7 @@ def read_attributes(path: Path, names: tuple[str, ...]) -> Labels:
         names: of the images, in order; their folders are ignored.
 
     Raises:
-        InputError: the file is damaged, or lacks an image.
+        InputError: the file is damaged or lacks an image, or two images have one name.
     """
     try:
         lines = path.read_text("ascii").splitlines()
@@ -148,9 +150,24 @@ def read_attributes(path: Path, names: tuple[str, ...]) -> Labels:
             )
         classes[number] = [value == "1" for value in values]
         places[name] = number
-    wanted = [name.rpartition("/")[2] for name in names]
-    lacking = [name for name in wanted if name not in places]
+    for attribute in attributes:
+        check_line(f"'{path}', line 2: the name of an attribute", attribute)
+    factors = [Factor(attribute, 2, ("no", "yes"), "categorical") for attribute in attributes]
+    return Labels(factors, classes[_look_up(path, [name.rpartition("/")[2] for name in names], places)])
+
+
+def _look_up(path: Path, names: list[str], places: Mapping[str, int]) -> list[int]:
+    """Return the row of each image.
+
+    Raises:
+        InputError: two images have one name, or one has no row.
+    """
+    double = [name for name, number in Counter(names).items() if number > 1]
+    if double:
+        raise InputError(
+            f"'{path}' has one line for {shown(double[0])}, which is in two folders of the archive."
+        )
+    lacking = [name for name in names if name not in places]
     if lacking:
         raise InputError(f"'{path}' has no line for {shown(lacking[0])}: it is not that of these images.")
-    factors = [Factor(attribute, 2, ("no", "yes"), "categorical") for attribute in attributes]
-    return Labels(factors, classes[[places[name] for name in wanted]])
+    return [places[name] for name in names]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from dis_bench.datasets.grid import FactorGrid
-from dis_bench.datasets.npz import read_header
-from dis_bench.errors import InputError
-
-IMAGES_PER_BLOCK = 4096  # 16 MB of pixels
+from dis_bench.datasets.npz import stream_array
+from dis_bench.errors import InputError, describe
 
 
 def stream_words(path: Path, grid: FactorGrid, height: int, width: int) -> Iterator[np.ndarray]:
@@ -31,25 +28,17 @@ def stream_words(path: Path, grid: FactorGrid, height: int, width: int) -> Itera
         InputError: the archive's content is not as expected.
     """
     _check_classes(path, grid)
-    with zipfile.ZipFile(path) as archive:
-        if "imgs.npy" not in archive.namelist():
-            raise InputError(f"'{path}' holds no images; it holds: {', '.join(archive.namelist())}.")
-        with archive.open("imgs.npy") as stream:
-            found = read_header(stream)
-            if found != ((len(grid), height, width), False, np.dtype(np.uint8)):
-                raise InputError(
-                    f"'{path}' holds images {found} instead of uint8 {[len(grid), height, width]}."
-                )
-            for start in range(0, len(grid), IMAGES_PER_BLOCK):
-                images = min(IMAGES_PER_BLOCK, len(grid) - start)
-                pixels = np.frombuffer(stream.read(images * height * width), np.uint8)
-                if pixels.max() > 1:
-                    raise InputError(f"'{path}' holds pixels other than 0 and 1.")
-                yield np.packbits(pixels.reshape(images, height, width), axis=-1, bitorder="little")
+    for pixels in stream_array(path, "imgs", (len(grid), height, width)):
+        if pixels.max() > 1:
+            raise InputError(f"'{path}' holds pixels other than 0 and 1.")
+        yield np.packbits(pixels, axis=-1, bitorder="little")
 
 
 def _check_classes(path: Path, grid: FactorGrid) -> None:
-    with np.load(path, allow_pickle=False) as archive:
-        classes = archive["latents_classes"] if "latents_classes" in archive else np.empty(0)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            classes = archive["latents_classes"] if "latents_classes" in archive else np.empty(0)
+    except Exception as error:  # damaged files raise whatever their bytes lead to
+        raise InputError(f"'{path}' is no complete npz file ({describe(error)}): get it again.") from None
     if classes.shape != (len(grid), len(grid.sizes)) or (classes != grid.factors(np.arange(len(grid)))).any():
         raise InputError(f"'{path}' does not hold the {grid}: its latents_classes are different.")

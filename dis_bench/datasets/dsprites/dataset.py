@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -67,8 +67,8 @@ class DSprites(Dataset):
         at_most=32_000_000,  # about 26 MB; no source states the exact size
     )
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
-        super().__init__(source, data_dir)
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
+        super().__init__(source, data_dir, **values)
         if self.source == "official":
             self._file = archives.require(self.archive, data_dir)
             self.fingerprint = self.archive.fingerprint

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
@@ -44,8 +44,8 @@ class _Variant(DSprites):
             "official": text,
         }
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
-        super().__init__(source, data_dir)
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
+        super().__init__(source, data_dir, **values)
         kind, _, digest = self.fingerprint.partition(":")
         self.fingerprint = f"{kind}:{hash_texts(self.name, str(self.key), digest)[:16]}"
 
@@ -119,8 +119,8 @@ class ScreamDSprites(_Variant):
     drawn = "The background"
     archives = (PAINTING,)
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
-        super().__init__(source, data_dir)
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
+        super().__init__(source, data_dir, **values)
         path = archives.locate(PAINTING, data_dir)
         self._painting = read_painting(path)
         kind, _, digest = self.fingerprint.partition(":")

@@ -10,11 +10,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dis_bench.datasets.archives import describe_status
 from dis_bench.datasets.photos import Unusable, decoding, is_grey
 from dis_bench.errors import InputError
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp")
-OTHER_IMAGES = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm")
+IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp")
+OTHER_IMAGES = (
+    ".apng",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".jxl",
+    ".ppm",
+    ".pgm",
+)
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
@@ -27,7 +41,7 @@ class Scan:
         files: path of each image file, relative to the folder, in the order of their bytes.
         others: number of images of formats that are not read, by suffix.
         packed: names of packed files, some.
-        state: a hash of names, sizes and times of change.
+        state: a hash of names, and of what the file system knows of each file.
     """
 
     root: Path
@@ -65,7 +79,7 @@ class Scan:
             return not all(_is_grey(self.root / name) for name in self.files)
 
     def is_unchanged(self) -> bool:
-        """Return whether names, sizes and times of change are still the same."""
+        """Return whether the file system knows of no change of a name or a file."""
         return scan(self.root).state == self.state
 
 
@@ -105,10 +119,10 @@ def scan(root: Path) -> Scan:
 
 
 def _describe(root: Path, name: str) -> bytes:
-    """Return name, size and time of change of a file."""
+    """Return name, status and mode of a file."""
     try:
         status = os.stat(root / name)
-        about = f"{status.st_size} {status.st_mtime_ns} {status.st_mode}"
+        about = f"{describe_status(status)} {status.st_mode}"
     except OSError as error:  # a link that leads nowhere
         about = str(error.errno)
     return os.fsencode(name) + b"\0" + about.encode() + b"\0"

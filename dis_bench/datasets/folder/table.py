@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dis_bench.datasets.labels import Labels, name_classes
-from dis_bench.errors import InputError, shown
+from dis_bench.errors import InputError, check_line, shown
 
 FILE = "labels.csv"
 LARGEST = 1 << 28  # bytes
@@ -34,22 +34,22 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
         files: names of the images, relative to the folder.
 
     Raises:
-        InputError: the table cannot be read, lacks a column, a value or an image, or has an image twice.
+        InputError: the table cannot be read, lacks a column, a value or an image, has an image twice, or a
+            column's name is no printable line.
     """
     header, rows = _read_rows(path)
     inside = path.parent == root
     found: dict[str, list[str]] = {}
+    known = frozenset(files)
     for number, row in rows:
         if len(row) != len(header):
             raise InputError(
                 f"'{path}', line {number}, has {len(row)} values, but its header names {len(header)} columns."
             )
-        name = _normalise(row[0])
-        if not inside:
-            name = name.removeprefix(f"{root.absolute().name}/")
+        name = _find_name(row[0], known, "" if inside else f"{root.absolute().name}/")
         if name in found:
             raise InputError(f"'{path}', line {number}, has a second row for {shown(name)}.")
-        found[name] = row[1:]
+        found[name] = [value.strip() for value in row[1:]]
         if "" in found[name]:
             column = header[1 + found[name].index("")]
             raise InputError(f"'{path}', line {number}, has no value of '{column}'.")
@@ -73,27 +73,43 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if len(content) > LARGEST:
             raise InputError(f"'{path}' has more than {LARGEST:,} bytes.")
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        rows = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
+        rows = [(reader.line_num, row) for row in reader if row]
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:
         raise InputError(f"'{path}' is not in UTF-8: save it in that encoding.") from None
     except csv.Error as error:
         raise InputError(f"'{path}' is not a CSV file: {error}.") from None
-    if not rows or len(rows[0][1]) < 2 or "" in rows[0][1][1:]:
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    if len(header) < 2 or "" in header[1:]:
         raise InputError(
             f"'{path}' must have a header with a column of file names and a name for each factor, separated "
-            f"by commas, but begins with {shown(','.join(rows[0][1]) if rows else '')}."
+            f"by commas, but begins with {shown(','.join(header))}."
         )
-    return rows[0][1], rows[1:]
+    for column, name in enumerate(header[1:], 2):
+        check_line(f"'{path}', column {column}: the name of a factor", name)
+    return header, rows[1:]
 
 
-def _normalise(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./")
+def _find_name(text: str, known: Collection[str], prefix: str) -> str:
+    """Return the file that a table names: as it is written, if there is such a file.
+
+    Args:
+        text: as it is written, perhaps with white space around it, or with backslashes for slashes.
+        known: the files that there are.
+        prefix: the folder that names may begin with.
+    """
+    plain = text.strip()
+    spellings = [
+        one.removeprefix("./").removeprefix(prefix) for one in (text, plain, plain.replace("\\", "/"))
+    ]
+    return next((one for one in spellings if one in known), spellings[-1])
 
 
 def read_folders(root: Path, files: Sequence[str]) -> Labels:
     """Label images with the name of the folder that they are in, below the root.
+
+    Two folders are two classes, also if their names, such as "1" and "01", are the same number.
 
     Raises:
         InputError: some image is in no such folder.
@@ -103,5 +119,5 @@ def read_folders(root: Path, files: Sequence[str]) -> Labels:
         raise InputError(
             f"labels by folders were asked for, but {shown(outside[0])} is in no folder below '{root}'."
         )
-    factor, classes = name_classes("folder", [name.partition("/")[0] for name in files])
+    factor, classes = name_classes("folder", [name.partition("/")[0] for name in files], merges=False)
     return Labels([factor], classes[:, None])

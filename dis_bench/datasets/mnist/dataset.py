@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -36,9 +36,10 @@ class _IDXImages(Dataset):
     image_shape = (1, PADDED, PADDED)
     sources = ("official", "own")
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
-        super().__init__(source, data_dir)
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
+        super().__init__(source, data_dir, **values)
         self._parts = self._find_parts()
+        self._states = self._describe_files()
         labels = [read_idx(labels, LABELS) for _, labels in self._parts]
         self._check_labels(labels)
         self.labels = Labels([self.classes], np.concatenate(labels).astype(np.int64)[:, None])
@@ -85,7 +86,8 @@ class _IDXImages(Dataset):
         """Read uint8 ``[N, 28, 28]``.
 
         Raises:
-            InputError: the images have another size, or are not as many as the labels.
+            InputError: the images have another size, are not as many as the labels, or a file has changed
+                since the labels were read.
         """
         parts = []
         for path, labels in self._parts:
@@ -101,7 +103,13 @@ class _IDXImages(Dataset):
                     "of train and t10k may have been exchanged."
                 )
             parts.append(images)
+        changed = [path for path, state in self._describe_files().items() if state != self._states[path]]
+        if changed:
+            raise InputError(f"'{changed[0]}' has changed since {self.name} was loaded: load it again.")
         return np.concatenate(parts)
+
+    def _describe_files(self) -> dict[Path, str]:
+        return {path: archives.describe_state(path) for part in self._parts for path in part}
 
     def build(self) -> dict[str, torch.Tensor]:
         import torch

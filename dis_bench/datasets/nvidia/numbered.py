@@ -21,7 +21,7 @@ from dis_bench.datasets.tars import stream_files
 from dis_bench.errors import InputError, describe, shown
 
 LARGEST = 1 << 26  # bytes of a file
-WATCHED = 1_000  # files of a folder whose sizes and times of change are looked at
+WATCHED = 1_000  # files of a folder whose status is looked at
 _NUMBERED = re.compile(r"\d{6}\.png")
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dis_bench.datasets.grid import FactorGrid
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, describe
 
 if TYPE_CHECKING:
     import h5py
@@ -32,11 +33,9 @@ def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int
     Raises:
         InputError: the archive's content is not as expected.
     """
-    import h5py
-
     channels, height, width = image_shape
     count = len(grid)
-    with h5py.File(path, "r") as archive:
+    with _open(path) as archive:
         _check_labels(archive, grid)
         images = _array(archive, "images", (count, height, width, channels))
         if images.dtype != np.uint8:
@@ -54,6 +53,24 @@ def stream_images(path: Path, grid: FactorGrid, image_shape: tuple[int, int, int
                 yield np.ascontiguousarray(block.transpose(0, 3, 1, 2))
 
 
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    """Open an archive for reading.
+
+    Raises:
+        InputError: in the block or before, it cannot be read, or is truncated or damaged.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as archive:
+            yield archive
+    except InputError:  # which is a ValueError
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"'{path}' is no complete HDF5 file ({describe(error)}): get it again.") from None
+
+
 def _check_labels(archive: h5py.File, grid: FactorGrid) -> None:
     """Raise InputError unless the ranks of each factor's values are its classes."""
     labels = _array(archive, "labels", (len(grid), len(grid.sizes)))[()]
@@ -63,7 +80,7 @@ def _check_labels(archive: h5py.File, grid: FactorGrid) -> None:
 
 
 def _array(archive: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
-    found = archive[name].shape if name in archive else "nothing"
+    found = getattr(archive[name], "shape", "a group") if name in archive else "nothing"
     if found != shape:
         raise InputError(f"'{archive.filename}' holds {found} as '{name}' instead of an array {list(shape)}.")
     return archive[name]

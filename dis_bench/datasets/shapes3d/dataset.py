@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
@@ -59,8 +59,8 @@ class Shapes3D(Dataset):
         size=267_573_662,
     )
 
-    def __init__(self, source: str | None = None, data_dir: str | Path | None = None) -> None:
-        super().__init__(source, data_dir)
+    def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
+        super().__init__(source, data_dir, **values)
         self._pixels: PixelFile | None = None
         if self.source == "official":
             self._file = archives.require(self.archive, data_dir)

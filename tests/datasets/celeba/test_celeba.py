@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import tarfile
+import warnings
 import zipfile
 
 import numpy as np
@@ -91,7 +92,8 @@ def replace(folder, change):
 
 
 def repack(folder, name, content):
-    with zipfile.ZipFile(folder / "img_align_celeba.zip", "a") as archive:
+    archive = zipfile.ZipFile(folder / "img_align_celeba.zip", "a")
+    with archive, warnings.catch_warnings(action="ignore"):  # about a name that is there already
         archive.writestr(name, content)
 
 
@@ -111,7 +113,16 @@ CASES = {
     "a packed tar": (tar, "or unpack it if it was packed once more"),
     "an image that is none": (
         lambda f: repack(f, "img_align_celeba/000000.jpg", b"x"),
-        "'img_align_celeba/000000.jpg': it",
+        "'img_align_celeba/000000.jpg': it is no PNG, JPEG or WebP image, or its header is damaged): get the "
+        "archive again.",
+    ),
+    "an image twice": (
+        lambda f: repack(f, "img_align_celeba/000001.jpg", face(9)),
+        "has 'img_align_celeba/000001.jpg' twice: get it again",
+    ),
+    "an image in two folders": (
+        lambda f: repack(f, "more/000001.jpg", face(9)),
+        "has one line for '000001.jpg', which is in two folders of the archive",
     ),
     "one more image": (
         lambda f: repack(f, "img_align_celeba/000004.jpg", face(9)),
@@ -132,6 +143,10 @@ CASES = {
     "a name twice": (
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("000003", "000001")),
         "list_attr_celeba.txt', line 5, lists '000001.jpg', which line 3 lists, too",
+    ),
+    "an attribute that cannot be printed": (
+        lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("Bald", "\x1b[31mBald")),
+        "list_attr_celeba.txt', line 2: the name of an attribute must be one line of text",
     ),
     "other values": (
         lambda f: (f / TABLE).write_text(ATTRIBUTES.replace("-1", "0")),

@@ -3,6 +3,8 @@
 import io
 import os
 import shutil
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -128,6 +130,15 @@ def test_images_of_other_formats_are_named_in_the_caveat(photos):
     assert load(photos).own_caveat.endswith("images of other formats are not in it (1 tif).")
 
 
+def test_other_suffixes_of_jpeg_are_read_and_animations_counted(photos):
+    for suffix in ("jfif", "jpe", "pjpeg", "pjp", "JFIF"):
+        shutil.copy(photos / "1.jpg", photos / f"9.{suffix}")
+    (photos / "a.apng").write_bytes(b"x")
+    dataset = load(photos)
+    assert len(dataset) == 10
+    assert dataset.own_caveat.endswith("images of other formats are not in it (1 apng).")
+
+
 def test_a_loop_of_links_ends_and_each_folder_counts_once(photos):
     (photos / "below").mkdir()
     shutil.copy(photos / "0.png", photos / "below" / "5.png")
@@ -223,6 +234,37 @@ def test_transparency_is_laid_on_white():
     palette = Image.new("P", (9, 9), 0)
     palette.putpalette([0, 0, 0, 90, 90, 90])
     assert (square(encode(palette, "PNG", transparency=0)) == 255).all()
+
+
+def png(depth, kind, row, transparent):
+    """Write a PNG file of eight equal rows, of which one grey or colour is transparent."""
+
+    def chunk(name, content):
+        checksum = zlib.crc32(name + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", 8, 8, depth, kind, 0, 0, 0)
+    packed = zlib.compress((b"\0" + row) * 8)
+    chunks = ((b"IHDR", header), (b"tRNS", transparent), (b"IDAT", packed), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "row", "own", "other", "level"),
+    [
+        (16, 0, struct.pack(">H", 40_000) * 8, (40_000,), (40_001,), 156),
+        (16, 2, struct.pack(">HHH", 40_000, 20_000, 300) * 8, (40_000, 20_000, 300), (156, 78, 1), 156),
+        (8, 0, bytes([100]) * 8, (100,), (101,), 100),
+        (8, 2, bytes([100, 2, 3]) * 8, (100, 2, 3), (100, 2, 4), 100),
+        (4, 0, b"\x55" * 4, (5,), (6,), 85),
+        (2, 0, b"\x55" * 2, (1,), (2,), 85),
+        (1, 0, b"\0", (0,), (1,), 0),
+    ],
+)
+def test_a_transparent_colour_is_laid_on_white_at_any_depth(depth, kind, row, own, other, level):
+    for transparent, expected in ((own, 255), (other, level)):
+        content = png(depth, kind, row, struct.pack(f">{len(transparent)}H", *transparent))
+        assert (square(content, size=8)[0] == expected).all()
 
 
 def test_bits_and_palettes_are_read():

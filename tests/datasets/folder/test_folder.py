@@ -43,7 +43,7 @@ def test_nothing_is_written_beside_the_images(photos, cache):
     assert sorted(photos.iterdir())[0].name == "0.png"
     assert len(list(photos.iterdir())) == 5
     assert {*photos.parent.iterdir()} - {*before} == {cache.parent.parent}
-    assert {path.suffix for path in cache.iterdir()} == {".json", ".pixels"}
+    assert {path.suffix for path in cache.iterdir()} == {".json", ".pixels", ".verified"}
 
 
 def test_the_identity_is_that_of_the_content_and_not_of_the_path(photos, tmp_path):
@@ -76,6 +76,25 @@ def test_the_second_use_decodes_nothing(photos, monkeypatch):
         load(photos)
 
 
+def test_files_exchanged_with_their_sizes_and_times_are_noticed(photos):
+    first, last = photos / "0.png", photos / "4.PNG"
+    for path, level in ((first, 100), (last, 101)):
+        Image.new("L", (40, 60), level).save(path)
+        os.utime(path, ns=(10**18, 10**18))
+    assert first.stat().st_size == last.stat().st_size
+    before = load(photos)
+    first.rename(photos / "x")
+    last.rename(first)
+    (photos / "x").rename(last)
+    exchanged = load(photos)
+    first.write_bytes(last.read_bytes())
+    os.utime(first, ns=(10**18, 10**18))
+    replaced = load(photos)
+    shown = [levels(dataset)[:: len(dataset) - 1] for dataset in (before, exchanged, replaced)]
+    assert shown == [[100, 101], [101, 100], [100, 100]]
+    assert len({dataset.fingerprint for dataset in (before, exchanged, replaced)}) == 3
+
+
 def test_a_damaged_or_emptied_cache_is_made_again(photos, cache):
     load(photos)
     [note] = cache.glob("*.json")
@@ -84,6 +103,13 @@ def test_a_damaged_or_emptied_cache_is_made_again(photos, cache):
         assert len(load(photos)) == 5
     [pixels] = cache.glob("*.pixels")
     pixels.write_bytes(pixels.read_bytes()[:-1])
+    assert levels(load(photos)) == [0, 50, 100, 150, 200]
+    content = pixels.read_bytes()
+    pixels.write_bytes(content[:-9] + bytes(9))  # the same size
+    assert levels(load(photos)) == [0, 50, 100, 150, 200]
+    assert pixels.read_bytes() == content
+    for path in cache.glob("*.verified"):
+        path.unlink()
     assert levels(load(photos)) == [0, 50, 100, 150, 200]
 
 
@@ -181,7 +207,7 @@ def test_two_folders_are_two_datasets_and_the_same_one_twice_is_one(photos, tmp_
     (other / "0.png").unlink()
     study = Study(datasets=names, metrics=[], seeds=1)
     assert len(study.plan().datasets) == 2
-    with pytest.raises(InputError, match="two datasets of the study are called 'mine'"):
+    with pytest.raises(InputError, match=rf"called 'mine' \('{photos}' and '{other}'\): rename"):
         Study(datasets=names, metrics=[], settings={"folder.title": "mine"}).plan()
 
 
@@ -220,11 +246,46 @@ def test_a_table_gives_factors(photos):
     assert load(photos, labels="none").fingerprint == without
 
 
+def test_white_space_around_names_of_factors_and_values_is_nothing(photos):
+    write_labels(
+        photos / "labels.csv", TABLE.replace("animal", "\u00a0animal\t").replace("dog", "\u00a0dog ")
+    )
+    assert [(factor.name, factor.values) for factor in load(photos).labels][1] == ("animal", ("cat", "dog"))
+
+
 @pytest.mark.parametrize("prefix", ["", "photos/"])
 def test_a_table_may_be_beside_the_folder(photos, prefix):
     lines = [line if number == 0 else prefix + line for number, line in enumerate(TABLE.splitlines())]
     write_labels(photos.parent / "labels.csv", "\n".join(lines))
     assert load(photos).labels.names == ("shade", "animal")
+
+
+@pytest.mark.parametrize("name", [" 0.png", "a\\0.png", "\u00a00.png"])
+def test_names_in_a_table_are_taken_as_they_are_written_first(photos, name):
+    shutil.copy(photos / "0.png", photos / name)
+    write_labels(photos / "labels.csv", TABLE + f"{name},20,cow\n")
+    row = sorted(path.name for path in photos.glob("*[!v]")).index(name)
+    assert load(photos).factors([row]).tolist() == [[4, 1]]
+    (photos / name).unlink()
+    if name == "a\\0.png":
+        (photos / "a").mkdir()
+        shutil.copy(photos / "0.png", photos / "a" / "0.png")
+        assert load(photos).factors([5]).tolist() == [[4, 1]]
+    else:
+        with pytest.raises(InputError, match=r"line 8, has a second row for '0\.png'"):
+            load(photos)
+
+
+def test_names_of_folders_that_are_one_number_stay_apart(photos):
+    for name, path in zip(("1", "01", "1.0", "2", "2"), sorted(photos.iterdir()), strict=True):
+        (photos / name).mkdir(exist_ok=True)
+        path.rename(photos / name / path.name)
+    [factor] = load(photos, labels="folders").labels
+    assert (factor.values, factor.kind) == (("01", "1", "1.0", "2"), "categorical")
+    (photos / "01").rename(photos / "10")
+    (photos / "1.0").rename(photos / "3")
+    [factor] = load(photos, labels="folders").labels
+    assert (factor.values, factor.kind) == ((1, 2, 3, 10), "ordinal")
 
 
 def test_names_of_folders_may_be_labels(photos):
@@ -253,6 +314,10 @@ def test_names_of_folders_may_be_labels(photos):
         (TABLE.replace(",dog", ""), "line 3, has 2 values, but its header names 3 columns"),
         (TABLE.replace("shade", "animal"), "labels need factors with different names"),
         ('file,a\n0.png,"1\n', "is not a CSV file: unexpected end of data"),
+        *(
+            (TABLE.replace("animal", f'"{name}"'), "column 3: the name of a factor must be one line of text")
+            for name in ("a\u00a0b", "a\tb", "a\nb", "\u202eab", "\x1b[31ma", "a" * 1_001)
+        ),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(photos, text, sentence):

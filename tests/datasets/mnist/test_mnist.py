@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import hashlib
+import os
 import pickle
 
 import numpy as np
@@ -64,6 +65,22 @@ def test_a_copy_in_a_worker_reads_the_files_itself(own):
     sent = pickle.dumps(dataset)
     assert len(sent) < 10_000
     assert (pickle.loads(sent).images([5]) == before).all()  # noqa: S301 (our own bytes)
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
+def test_files_that_change_after_loading_are_refused(own, name):
+    before = load(own)
+    path = own / name
+    content, status = path.read_bytes(), path.stat()
+    path.write_bytes(content[:4] + bytes([content[4] ^ 1]) + content[5:])  # another time in gzip's header
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError) as error:
+        before.images([0])
+    assert str(error.value) == f"'{path}' has changed since mnist was loaded: load it again."
+    assert load(own).images([0]).shape == (1, 1, 32, 32)
+    path.unlink()
+    with pytest.raises(InputError, match="cannot be read: No such file or directory"):
+        before.images([0])
 
 
 def test_official_files_are_verified(tmp_path, monkeypatch):

@@ -165,6 +165,13 @@ def write_twice(path):
         archive.writestr("images.npy", b"")
 
 
+def write_header(path, text):
+    """Write an array whose header is a given text."""
+    with zipfile.ZipFile(path, "w") as archive:
+        size = (len(text) + 1).to_bytes(2, "little")
+        archive.writestr("images.npy", b"\x93NUMPY\x01\0" + size + text.encode() + b"\n")
+
+
 def shorten(path):
     """Cut the array within its member, whose checksum then is right."""
     with zipfile.ZipFile(path) as archive:
@@ -186,6 +193,12 @@ CASES = {
         lambda p: save(p, imgs=draw(54)),
         "must hold images.npy once, but has no array of this name",
     ),
+    "a single number": (
+        lambda p: save(p, images=np.uint8(3)),
+        "holds a single number as images instead of an array",
+    ),
+    "a broken header": (lambda p: write_header(p, "{'shape': (3L,"), "is no complete npz file (TokenError: "),
+    "a header of brackets": (lambda p: write_header(p, "(" * 300), "is no complete npz file ("),
     "pickled objects": (
         lambda p: save(p, images=np.array([Bomb(p.parent / "trace")], dtype=object)),
         "holds pickled objects as 'images', which are never loaded",
