@@ -113,10 +113,14 @@ class TrainedModel:
             InputError: as for :meth:`encode`.
         """
         pixels = self._read_images(images).float() / self.pixel_max
+        codes, log_variances = [], []
         with self._computing():
-            parts = [self.model.encode(self.networks, some) for some in pixels.split(BATCH[self.device.type])]
-        log_variances = [part for _, part in parts if part is not None]
-        return torch.cat([part for part, _ in parts]), torch.cat(log_variances) if log_variances else None
+            for some in pixels.split(BATCH[self.device.type]):
+                means, variances = self.model.encode(self.networks, some)
+                codes.append(means.clone())  # the next call may change what this one gave
+                if variances is not None:
+                    log_variances.append(variances.clone())
+        return torch.cat(codes), torch.cat(log_variances) if log_variances else None
 
     @neutral()
     @torch.no_grad()
@@ -126,10 +130,12 @@ class TrainedModel:
         Raises:
             InputError: the model has no decoder, or the codes are not finite numbers [B, D].
         """
-        codes = self._read_codes(codes)
+        codes, logits = self._read_codes(codes), []
         with self._computing():
-            parts = [self.model.decode(self.networks, some) for some in codes.split(BATCH[self.device.type])]
-        logits = [part for part in parts if part is not None]
+            for some in codes.split(BATCH[self.device.type]):
+                part = self.model.decode(self.networks, some.clone())  # the caller's codes stay as they are
+                if part is not None:
+                    logits.append(part.clone())  # the next call may change what this one gave
         if not logits:
             raise InputError(f"model '{self.model.name}' has no decoder, so it makes no images.")
         return torch.sigmoid(torch.cat(logits))

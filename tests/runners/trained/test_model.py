@@ -51,6 +51,25 @@ def test_codes_are_the_kept_ones(vae):
     assert vae.encode(vae.dataset.images(rows[:2]).numpy()).shape == (2, 4)
 
 
+def test_a_model_that_works_in_place_changes_nothing_of_its_user(vae, images):
+    class InPlace(type(vae.model)):
+        def encode(self, networks, images):
+            means, log_variances = super().encode(networks, images)
+            return self.buffer[: len(images)].copy_(means), log_variances
+
+        def decode(self, networks, codes):
+            return super().decode(networks, codes.mul_(1.0).zero_())
+
+    model = InPlace(**vae.model.values)
+    model.buffer = torch.zeros(64, vae.latent_size)
+    other = replace(vae, model=model)
+    many = images.repeat(30, 1, 1, 1)  # several calls
+    assert torch.equal(other.encode(many), vae.encode(many))
+    codes = torch.ones(2, vae.latent_size)
+    other.decode(codes)
+    assert torch.equal(codes, torch.ones(2, vae.latent_size))
+
+
 def test_reconstructions_are_the_kept_ones(vae):
     kept = read_pictures(vae.record["folder"])
     originals = torch.from_numpy(kept.originals // 255)  # of a dataset whose pixels are bits
