@@ -51,6 +51,11 @@ def _check_model(whose: str, model: Any) -> None:
     names = [hyperparameter.name for hyperparameter in declared]
     for hyperparameter in names:
         _check_free("hyperparameter", hyperparameter, whose)
+        if _is_of_contract(model, hyperparameter):
+            raise InputError(
+                f"{whose} has a hyperparameter called '{hyperparameter}', which is the name of another part "
+                "of a model; rename it."
+            )
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
     check_line(f"{whose}: note", model.note)
@@ -62,6 +67,15 @@ def _check_model(whose: str, model: Any) -> None:
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
     _check_methods(whose, model, Model)
+
+
+def _is_of_contract(model: Any, name: str) -> bool:
+    """Return True if a hyperparameter of this name would replace part of a model."""
+    from dis_bench.models.model import Model
+
+    member = inspect.getattr_static(model, name, None)
+    is_used = callable(member) or hasattr(member, "__get__")  # a method, a property
+    return is_used or name in dir(Model()) or name in Model.__annotations__
 
 
 def _check_methods(whose: str, model: Any, base: Any) -> None:
@@ -87,6 +101,8 @@ def check_schedules(model: Model) -> None:
         InputError: the model refuses some values, or one is a setting of its optimiser, which is read once.
     """
     names = [*model.schedules]
+    if not names:
+        return
     ends = ([schedule.start, schedule.end] for schedule in model.schedules.values())
     for values in itertools.product(*ends):  # all other values are between these
         other = type(model)(**{**model.values, **dict(zip(names, values, strict=True))})
