@@ -185,13 +185,15 @@ def _write(value: Any) -> str:
     return (",".join(map(str, value)) or "none") if isinstance(value, (tuple, list)) else str(value)
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
+def unknown(kind: str, name: Any, allowed: Iterable[str]) -> InputError:
     """Return the error for an unknown name, with a suggestion and the allowed names.
 
     >>> str(unknown("metric", "migg", ["mig", "sap"]))
     "unknown metric 'migg': did you mean 'mig'? There are: mig, sap."
     """
     allowed = sorted(allowed)
+    if not isinstance(name, str):
+        return InputError(f"{kind} must be one of {', '.join(allowed)}, but {shown(name)} was given.")
     by_lower = {one.lower(): one for one in allowed}
     close = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), by_lower, n=1, cutoff=0.5)
     meant = f"did you mean '{by_lower[close[0]]}'? " if close else ""
