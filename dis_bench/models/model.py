@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -74,9 +74,8 @@ class Hyperparameter(Parameter):
         read = read_schedule(self.name, given)
         if not isinstance(read, Schedule):
             return self.parse(read)
-        for value in (read.start, read.end):  # no other value is outside of these
-            self.parse(value)
-        return read
+        start, end = (float(self.parse(value)) for value in (read.start, read.end))
+        return replace(read, start=start, end=end)  # no other value is outside of these
 
 
 @dataclass(frozen=True)
