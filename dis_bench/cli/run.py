@@ -247,6 +247,7 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
 
 def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Merge flags into the options of a study file, which they override."""
+    from dis_bench.runners.options import check_alone
     from dis_bench.runners.overriding import override_betas
     from dis_bench.runners.settings import parse_settings
 
@@ -262,6 +263,8 @@ def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         settings = {**values["settings"], **typed}
     values = {**values, **flags, "settings": settings}
     for name in ("metrics", "keep"):
+        if isinstance(values.get(name), list):
+            check_alone(name, "none", values[name])
         if values.get(name) == ["none"]:
             values[name] = []
     return values

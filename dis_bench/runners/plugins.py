@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import STUDY, InputError, Option, blaming, check_line, shown, worded_for
@@ -113,8 +113,17 @@ def check_schedules(model: Model) -> None:
             )
 
 
-def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:
+def check_metrics(
+    metrics: Mapping[str, Metric],
+    protocols: Mapping[str, Mapping[str, Any]],
+    hyperparameters: Mapping[str, Collection[str]],
+) -> None:
     """Check that metrics hide no column, and that records can hold their protocols.
+
+    Args:
+        metrics: by name.
+        protocols: of each metric.
+        hyperparameters: names of those that are columns of the study, by model.
 
     Raises:
         InputError: the first invalid metric.
@@ -122,6 +131,12 @@ def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping
     for name, metric in metrics.items():
         for column in (name, *(metric.outputs or ())):
             _check_free("metric", column, "the study")
+            for model, taken in hyperparameters.items():
+                if column in taken:
+                    raise InputError(
+                        f"the study has a metric called '{column}', as a hyperparameter of model '{model}' "
+                        "is; rename the metric."
+                    )
         try:
             json.dumps(protocols[name], allow_nan=False)
         except (TypeError, ValueError):

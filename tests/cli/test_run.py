@@ -296,6 +296,13 @@ def test_parts_and_workers_may_be_in_a_file_or_typed(tmp_path, capsys):
     assert capsys.readouterr().err.count("dis-bench: error: ") == 4
 
 
+@pytest.mark.parametrize("words", [["--keep", "none", "weights"], ["--metrics", "none", "mig"]])
+def test_none_stands_alone(words, capsys):
+    assert main(["run", "--dry-run", *words]) == 2
+    said = f"'none' of {words[0][2:]} must stand alone, but {' '.join(words[1:])} was given."
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("steps", [["1,2"], ["1", "2"]])
 def test_shares_and_steps_are_typed_as_lists_are(steps, tmp_path, monkeypatch, capsys):
     seen = []
