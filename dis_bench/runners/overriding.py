@@ -1,4 +1,4 @@
-"""What flags override of a study file: betas of the models that they concern, and of no other."""
+"""Flags override a study file's betas for the models that they concern, and no others."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def resolve_settings(
             )
         if not (name and of):
             raise InputError(
-                f"the keys of settings must be NAME.KEY, such as mig.bins, but '{key}' was given."
+                "a key of settings must be NAME.KEY, as of a model and its hyperparameter, but "
+                f"'{key}' was given."
             )
         meant = [f"{kind} '{name}'" for kind, known in kinds.items() if name in known]
         if len(meant) > 1:

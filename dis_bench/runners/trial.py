@@ -49,7 +49,7 @@ def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
 def try_model(
     whose: str, model: Model, networks: Any, draws: Draws, image_shape: tuple[int, ...], family: str
 ) -> None:
-    """Run each network, a step, ``fit``, ``encode`` and ``decode`` once with torch's layers.
+    """Run each network and method of a model once, with torch's layers.
 
     Args:
         whose: name of the model, for the message.
