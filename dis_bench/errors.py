@@ -192,6 +192,8 @@ def unknown(kind: str, name: Any, allowed: Iterable[str]) -> InputError:
     "unknown metric 'migg': did you mean 'mig'? There are: mig, sap."
     """
     allowed = sorted(allowed)
+    if not isinstance(name, str):
+        return InputError(f"{kind} must be one of {', '.join(allowed)}, but {shown(name)} was given.")
     by_lower = {one.lower(): one for one in allowed}
     name = name if isinstance(name, str) else shown(name)  # the key of a user's mapping may be anything
     close = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), by_lower, n=1, cutoff=0.5)

@@ -92,6 +92,8 @@ class Parameter:
                 return {"true": True, "false": False, "1": True, "0": False}[str(given).lower()]
             if isinstance(given, str) or kind is not str:
                 value: Value = kind(given)
+                if isinstance(value, float):
+                    value += 0.0  # which makes 0 of -0: one value, one cell
                 # int(1.5) would change 1.5, and True is not a number.
                 wrong = isinstance(given, bool) or (kind is int and value != given)
                 if isinstance(given, str) or not wrong:

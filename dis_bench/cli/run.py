@@ -247,6 +247,8 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
 
 def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Merge flags into the options of a study file, which they override."""
+    from dis_bench.runners.options import check_alone
+    from dis_bench.runners.overriding import override_betas
     from dis_bench.runners.settings import parse_settings
 
     flags = {name: value for name, value in given.items() if name != "set"}
@@ -254,15 +256,15 @@ def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         flags["score_at"] = [step for steps in flags["score_at"] for step in steps]
     if "keep" in flags:
         flags["keep"] = [part for parts in flags["keep"] for part in parts]
-    from_file = values.get("settings", {})
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
-    if "betas" in flags and isinstance(from_file, dict):  # --betas overrides betas in the file
-        from_file = {key: value for key, value in from_file.items() if not key.endswith(".beta")}
-    if any(key.endswith(".beta") for key in typed) and "betas" not in flags:
-        values.pop("betas", None)
-    settings = {**from_file, **typed} if isinstance(from_file, dict) else from_file
+    settings = values.get("settings", {})
+    if isinstance(settings, dict):
+        values = override_betas({**values, "settings": settings}, flags, typed)
+        settings = {**values["settings"], **typed}
     values = {**values, **flags, "settings": settings}
     for name in ("metrics", "keep"):
+        if isinstance(values.get(name), list):
+            check_alone(name, "none", values[name])
         if values.get(name) == ["none"]:
             values[name] = []
     return values

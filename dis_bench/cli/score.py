@@ -119,7 +119,7 @@ def execute(args: argparse.Namespace) -> int:
     chosen = choose_metrics(args.metrics, folder)
     metrics = find_metrics(chosen)
     parameters = resolve_settings(parse_settings(args.set, "mig.bins=40"), {}, metrics).parameters
-    specifications = dict(zip(metrics, chosen, strict=True))
+    specifications = {name: one for one in chosen for name in find_metrics([one])}  # some may be repeated
     dataset = _load(args)
     if dataset is not None and args.encoder:
         specifications = keep_scorable(dataset, specifications, args.metrics)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, shown
 from dis_bench.metrics.inputs import (
     RankedFactors,
     check_codes,
@@ -93,6 +93,8 @@ class Representation:
     ) -> None:
         if seed is not None:
             check_count("seed", seed, least=0)
+        if not isinstance(allow_small, bool | np.bool_):
+            raise InputError(f"allow_small must be True or False, but {shown(allow_small)} was given.")
         given_codes, given_factors = _check_pair(codes, factors)
         if log_variances is not None:
             log_variances = check_log_variances(log_variances, given_codes.shape)

@@ -19,11 +19,13 @@ This module does not import torch: plug-ins that import it only in their methods
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from dis_bench.errors import unknown
+from dis_bench.errors import InputError, shown, unknown
 from dis_bench.models.schedules import Schedule, read_schedule
 from dis_bench.parameters import Parameter, Value
 
@@ -72,9 +74,8 @@ class Hyperparameter(Parameter):
         read = read_schedule(self.name, given)
         if not isinstance(read, Schedule):
             return self.parse(read)
-        for value in (read.start, read.end):  # no other value is outside of these
-            self.parse(value)
-        return read
+        start, end = (float(self.parse(value)) for value in (read.start, read.end))
+        return replace(read, start=start, end=end)  # no other value is outside of these
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,34 @@ class Adam:
             (Loshchilov & Hutter 2019, alg. 2).
         clip_value: largest size of each element of the gradient, per pixel and channel of an image, since
             code that clips elements averages its loss over these; 0 does not clip.
+
+    Raises:
+        InputError: a value with which Adam takes no step.
     """
 
     lr: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     clip_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.lr is not None and not (_is_finite(self.lr) and self.lr > 0):
+            raise InputError(f"lr of Adam must be a number above 0, but {shown(self.lr)} was given.")
+        pair = self.betas if isinstance(self.betas, (tuple, list)) else ()
+        if len(pair) != 2 or not all(_is_finite(beta) and 0 <= beta < 1 for beta in pair):
+            raise InputError(
+                f"betas of Adam must be two numbers from 0 to below 1, but {shown(self.betas)} was given."
+            )
+        for name in ("weight_decay", "clip_value"):
+            value = getattr(self, name)
+            if not (_is_finite(value) and value >= 0):
+                raise InputError(
+                    f"{name} of Adam must be a number of at least 0, but {shown(value)} was given."
+                )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Step(NamedTuple):
@@ -112,6 +135,8 @@ class Step(NamedTuple):
 
 class Model:
     """A game of networks that each have a loss of their own; subclass it to add a model.
+
+    No method changes the images or codes that it is given: others still read them.
 
     A model names its players in :meth:`build`, and gives each of them a loss in :meth:`step`. The gradient of
     a loss updates the weights of its player only, so no model holds an optimiser, a ``detach`` that separates
@@ -242,10 +267,9 @@ class Model:
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
         """Fit buffers that steps do not train, once after the last step, if any.
 
-        Args:
-            networks: the players, whose buffers are filled in place.
-            images: ``images(count)`` returns images [count, C, H, W] in [0, 1], drawn without replacement
-                with the cell's seed; all images of a smaller dataset.
+            Args:
+        XX``images(count)`` returns images [count, C, H, W] in [0, 1], drawn without replacement
+                    with the cell's seed; all images of a smaller dataset.
         """
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -155,7 +155,7 @@ def _read_number(whose: str, name: str, word: str) -> float:
         raise _misused(whose, name, word) from None
     if not math.isfinite(number):
         raise InputError(f"the numbers of a schedule of {whose} must be finite, but {shown(word)} was given.")
-    return number
+    return number + 0.0  # 0 for -0
 
 
 def _misused(whose: str, name: str, given: str) -> InputError:

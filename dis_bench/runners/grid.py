@@ -135,10 +135,9 @@ def expand_hyperparameters(
         InputError: a value is invalid or given twice, no model has these betas, or there are too many
             combinations.
     """
-    declared = list_declared(models)
     values: dict[str, dict[str, Sequence[Any]]] = {name: dict(settings.get(name, {})) for name in models}
     if betas:
-        dials = {name: find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
+        dials = find_dials(models)
         with_beta = [name for name, dial in dials.items() if dial == "beta"]
         if not with_beta:
             known = ", ".join(f"{name}: {dial or 'none'}" for name, dial in dials.items())
@@ -150,6 +149,12 @@ def expand_hyperparameters(
                 )
             values[name]["beta"] = betas
     return {name: _combine(name, plugin.load(), values[name]) for name, plugin in models.items()}
+
+
+def find_dials(models: Mapping[str, Plugin]) -> dict[str, str | None]:
+    """Find the dial of each model, by its name."""
+    declared = list_declared(models)
+    return {name: find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
 
 
 def find_dial(model: Any, declared: Sequence[str]) -> str | None:

@@ -92,6 +92,16 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise unknown(name, value, allowed)
 
 
+def check_alone(name: str, word: str, given: Sequence[Any]) -> None:
+    """Check that a word such as ``all``, which stands for others, has none beside it.
+
+    Raises:
+        InputError: it has.
+    """
+    if word in given and len(given) > 1:
+        raise InputError(f"'{word}' of {name} must stand alone, but {' '.join(map(str, given))} was given.")
+
+
 def check_run(options: Mapping[str, Any]) -> None:
     """Check the options of a run; one that is missing has its default.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import STUDY, InputError, Option, blaming, check_line, shown, worded_for
@@ -51,6 +51,11 @@ def _check_model(whose: str, model: Any) -> None:
     names = [hyperparameter.name for hyperparameter in declared]
     for hyperparameter in names:
         _check_free("hyperparameter", hyperparameter, whose)
+        if _is_of_contract(model, hyperparameter):
+            raise InputError(
+                f"{whose} has a hyperparameter called '{hyperparameter}', which is the name of another part "
+                "of a model; rename it."
+            )
         if names.count(hyperparameter) > 1:
             raise InputError(f"{whose} declares the hyperparameter '{hyperparameter}' twice.")
     check_line(f"{whose}: note", model.note)
@@ -62,6 +67,15 @@ def _check_model(whose: str, model: Any) -> None:
     if dial is not None and dial not in names:
         raise InputError(f"{whose}: dial must be one of its hyperparameters, but is {shown(dial)}.")
     _check_methods(whose, model, Model)
+
+
+def _is_of_contract(model: Any, name: str) -> bool:
+    """Return True if a hyperparameter of this name would replace part of a model."""
+    from dis_bench.models.model import Model
+
+    member = inspect.getattr_static(model, name, None)
+    is_used = callable(member) or hasattr(member, "__get__")  # a method, a property
+    return is_used or name in dir(Model()) or name in Model.__annotations__
 
 
 def _check_methods(whose: str, model: Any, base: Any) -> None:
@@ -87,6 +101,8 @@ def check_schedules(model: Model) -> None:
         InputError: the model refuses some values, or one is a setting of its optimiser, which is read once.
     """
     names = [*model.schedules]
+    if not names:
+        return
     ends = ([schedule.start, schedule.end] for schedule in model.schedules.values())
     for values in itertools.product(*ends):  # all other values are between these
         other = type(model)(**{**model.values, **dict(zip(names, values, strict=True))})
@@ -97,8 +113,17 @@ def check_schedules(model: Model) -> None:
             )
 
 
-def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping[str, Any]]) -> None:
+def check_metrics(
+    metrics: Mapping[str, Metric],
+    protocols: Mapping[str, Mapping[str, Any]],
+    hyperparameters: Mapping[str, Collection[str]],
+) -> None:
     """Check that metrics hide no column, and that records can hold their protocols.
+
+    Args:
+        metrics: by name.
+        protocols: of each metric.
+        hyperparameters: names of those that are columns of the study, by model.
 
     Raises:
         InputError: the first invalid metric.
@@ -106,6 +131,12 @@ def check_metrics(metrics: Mapping[str, Metric], protocols: Mapping[str, Mapping
     for name, metric in metrics.items():
         for column in (name, *(metric.outputs or ())):
             _check_free("metric", column, "the study")
+            for model, taken in hyperparameters.items():
+                if column in taken:
+                    raise InputError(
+                        f"the study has a metric called '{column}', as a hyperparameter of model '{model}' "
+                        "is; rename the metric."
+                    )
         try:
             json.dumps(protocols[name], allow_nan=False)
         except (TypeError, ValueError):

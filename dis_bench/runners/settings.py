@@ -68,8 +68,8 @@ def resolve_settings(
         datasets: the parameters that datasets declare, by dataset and name.
 
     Raises:
-        InputError: a key has no name, its name is none of a model, metric or dataset of the study or is
-            several of them, the hyperparameter or parameter is unknown, its value is missing, or a
+        InputError: a key does not have this form, its name is none of a model, metric or dataset of the study
+            or is several of them, the hyperparameter or parameter is unknown, its value is missing, or a
             parameter's value has another type than its default.
     """
     found = Settings({}, {}, {})
@@ -79,6 +79,11 @@ def resolve_settings(
         if isinstance(given, Mapping):  # betavae.beta without quotes is a table in TOML
             raise InputError(
                 f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
+            )
+        if not (name and of):
+            raise InputError(
+                "a key of settings must be NAME.KEY, as of a model and its hyperparameter, but "
+                f"'{key}' was given."
             )
         meant = [f"{kind} '{name}'" for kind, known in kinds.items() if name in known]
         if len(meant) > 1:
@@ -100,7 +105,7 @@ def resolve_settings(
             settable = [name for name, declared in datasets.items() if declared]
             known = [*models, *metrics, *settable]
             kind = "model, metric or dataset" if settable else "model or metric" if models else "metric"
-            raise unknown(kind, name or str(key), known)
+            raise unknown(kind, name, known)
     for name, parameters in found.parameters.items():
         found.parameters[name] = {of: metrics[name].resolve(parameters)[of] for of in parameters}
     return found

@@ -206,8 +206,9 @@ class Study:
         scored = find_metrics([specify(plugin) for plugin in metrics.values()])
         found = find_datasets(self.datasets)
         settings = resolve_settings(self.settings, list_declared(models), scored, list_parameters(found))
-        check_metrics(scored, protocol(scored.values(), settings.parameters))
         values = expand_hyperparameters(models, settings.hyperparameters, self.betas)
+        columns = {name: {column for one in own for column in one} for name, own in values.items()}
+        check_metrics(scored, protocol(scored.values(), settings.parameters), columns)
         made = make_datasets(
             found, settings.datasets, source=self.source, data_dir=self.data_dir, image_size=self.image_size
         )

@@ -1,4 +1,4 @@
-"""Try a model before its study starts: one step and one encoding of made-up images."""
+"""Try a model before its study starts: one step, fit and encoding of made-up images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError, blaming, shown
 from dis_bench.models.schedules import Schedule
 from dis_bench.neutral import neutral, own_streams
+from dis_bench.runners.returned import check_drawn, check_numbers, check_optimisers, check_step, name_loss
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dis_bench.models.model import Model
 
 MOST_TRIED = 16  # combinations of hyperparameters of a model, at about 0.1 s each
+MOST_FITTED = 128  # images
 
 
 def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,12 +49,12 @@ def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
 def try_model(
     whose: str, model: Model, networks: Any, draws: Draws, image_shape: tuple[int, ...], family: str
 ) -> None:
-    """Run each network, a step, ``encode`` and ``decode`` once with torch's layers.
+    """Run each network and method of a model once, with torch's layers.
 
     Args:
         whose: name of the model, for the message.
         model: the model to try.
-        networks: the networks from its ``build``; their buffers may change.
+        networks: the networks from its ``build``, for the trial alone: their buffers change.
         draws: draws of a small batch; its images are made up.
         image_shape: (C, H, W).
         family: name of the network family that the study chose.
@@ -72,9 +74,12 @@ def try_model(
         with torch.no_grad():
             _try_networks(f"{whose} with network '{family}'", networks.train(), images)
         if takes_steps(networks):
+            check_optimisers(whose, model, networks)
             _try_step(whose, model, networks, draws, image_shape)
         with torch.no_grad():
-            try_codes(whose, model, networks.eval(), torch.rand(images, *image_shape), draws.latents)
+            networks.eval()
+            try_fit(whose, model, networks, draws.count, image_shape)
+            try_codes(whose, model, networks, torch.rand(images, *image_shape), draws.latents)
 
 
 def _try_networks(whose: str, networks: nn.Module, images: int) -> None:
@@ -104,15 +109,22 @@ def _try_step(
     import torch
 
     with blaming(f"the batch that {whose} draws fails"):
-        batch = dict(model.draw(draws))
-    indices = batch.get("images")
-    if not isinstance(indices, torch.Tensor) or indices.dtype != torch.int64 or indices.dim() != 1:
-        raise InputError(f"{whose} must draw 'images' as int64 indices [B], but draws {shown(indices)}.")
-    batch["images"] = torch.rand(len(indices), *image_shape)
-    batch["progress"] = torch.zeros(())
+        drawn = model.draw(draws)
+    check_drawn(whose, drawn, draws.count)
+    images = torch.rand(len(drawn["images"]), *image_shape)
+    batch = {**drawn, "images": images.clone(), "progress": torch.zeros(())}
     with blaming(f"a step of {whose} fails"):
-        losses, measures = model.step(networks, batch)
-    check_step(whose, networks, losses, measures)
+        step = model.step(networks, batch)
+    check_step(whose, networks, step)
+    _check_unchanged(f"a step of {whose}", "images", batch["images"], images)
+    for player, loss in step.losses.items():
+        what = name_loss(whose, player, step)
+        if not loss.isfinite():
+            raise InputError(f"{what} must be finite, but is {loss.item()} in a first step.")
+        weights = [w for name, w in networks.named_parameters() if name.partition(".")[0] == player]
+        trained = [weight for weight in weights if weight.requires_grad]
+        with blaming(f"{what} has no gradient"):
+            torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
 
 
 def try_batch(whose: str, model: Model, draws: Draws) -> None:
@@ -126,67 +138,64 @@ def try_batch(whose: str, model: Model, draws: Draws) -> None:
     Raises:
         InputError: it cannot be drawn.
     """
-    with neutral(), own_streams(0), blaming(f"the batch that {whose} draws fails"):
-        model.draw(draws)
+    with neutral(), own_streams(0):
+        with blaming(f"the batch that {whose} draws fails"):
+            drawn = model.draw(draws)
+        check_drawn(whose, drawn, draws.count)
 
 
-def check_step(whose: str, networks: nn.Module, losses: Any, measures: dict[str, Any]) -> None:
-    """Check that a step gave a loss to each player, and measures that can be logged.
+def try_fit(whose: str, model: Model, networks: nn.Module, count: int, image_shape: tuple[int, ...]) -> None:
+    """Fit networks on made-up images; after a training it would fail too late.
+
+    Args:
+        whose: name of the model, for the message.
+        model: the model to try.
+        networks: its networks, whose buffers change.
+        count: number of images in the dataset, of which at most :data:`MOST_FITTED` are made up.
+        image_shape: (C, H, W).
 
     Raises:
-        InputError: it did not.
+        InputError: it fails.
     """
     import torch
 
-    players = {name.partition(".")[0] for name, weight in networks.named_parameters() if weight.requires_grad}
-    if not isinstance(losses, dict) or losses.keys() != players:
-        given = ", ".join(map(str, losses)) if isinstance(losses, dict) else shown(losses)
-        raise InputError(
-            f"a step of {whose} must give a loss to each of its players ({', '.join(sorted(players))}), but "
-            f"gives them to: {given or 'none'}."
-        )
-    for player, loss in losses.items():
-        _check_loss(f"the loss of {whose}" if len(losses) == 1 else f"the loss '{player}' of {whose}", loss)
-    for name, value in measures.items():
-        if not isinstance(value, torch.Tensor) or value.dim() > 2:
-            raise InputError(
-                f"measure '{name}' of {whose} must be a tensor of one number, [B] or [B, D], but is "
-                f"{shown(value)}."
-            )
-
-
-def _check_loss(what: str, loss: Tensor) -> None:
-    import torch
-
-    wanted = "a tensor of one number with a gradient"
-    if not isinstance(loss, torch.Tensor):
-        raise InputError(f"{what} must be {wanted}, but is {shown(loss)}.")
-    if loss.dim() or not loss.requires_grad:
-        lack = f"of shape {list(loss.shape)}" if loss.dim() else "without a gradient"
-        raise InputError(f"{what} must be {wanted}, but is one {lack}.")
+    most = min(count, MOST_FITTED)
+    with blaming(f"fit of {whose} fails"):
+        model.fit(networks, lambda wanted: torch.rand(min(wanted, most), *image_shape))
 
 
 def try_codes(whose: str, model: Model, networks: nn.Module, images: Tensor, latents: int) -> None:
-    """Encode images [B, C, H, W] and decode their codes, to check the shapes.
+    """Encode images [B, C, H, W] and decode their codes, to check what they are.
 
     Raises:
         InputError: they are not as the contract says.
     """
+    given = images.clone()
     with blaming(f"{whose} cannot encode images"):
-        codes, logvar = model.encode(networks, images)
-    for what, given in (("codes", codes), ("log-variances", logvar)):
-        if what == "codes" or given is not None:
-            _check_shape(f"the {what} of {whose}", given, (len(images), latents))
+        encoded = model.encode(networks, given)
+    if not isinstance(encoded, (tuple, list)) or len(encoded) != 2:
+        raise InputError(
+            f"{whose} must encode images to codes and log-variances, or codes and None, but gives "
+            f"{shown(encoded)}."
+        )
+    codes, logvar = encoded
+    for what, part in (("codes", codes), ("log-variances", logvar)):
+        if what == "codes" or part is not None:
+            check_numbers(f"the {what} of {whose}", part, (len(images), latents))
+    _check_unchanged(f"encode of {whose}", "images", given, images)
+    before = codes.clone()
     with blaming(f"{whose} cannot decode codes"):
         logits = model.decode(networks, codes)
     if logits is not None:
-        _check_shape(f"the images that {whose} decodes", logits, tuple(images.shape))
+        check_numbers(f"the images that {whose} decodes", logits, tuple(images.shape))
+    _check_unchanged(f"decode of {whose}", "codes", codes, before)
 
 
-def _check_shape(what: str, given: Any, wanted: tuple[int, ...]) -> None:
+def _check_unchanged(what: str, given: str, now: Tensor, before: Tensor) -> None:
+    """Check that a method left its argument as it was: others still read it."""
     import torch
 
-    if not isinstance(given, torch.Tensor):
-        raise InputError(f"{what} must be a tensor {list(wanted)}, but are {shown(given)}.")
-    if tuple(given.shape) != wanted:
-        raise InputError(f"{what} must be a tensor {list(wanted)}, but are one {list(given.shape)}.")
+    if not torch.equal(now, before):
+        raise InputError(
+            f"{what} changes the {given} that it is given: let it change a copy, {given}.clone()."
+        )

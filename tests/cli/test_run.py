@@ -175,6 +175,39 @@ def test_flags_win_over_the_study_file(capsys, tmp_path, monkeypatch):
     assert re.findall(r"beta=(\d+) seed=(\d) +steps=(\d)", out) == [("1", "0", "5"), ("8", "0", "5")]
 
 
+@pytest.mark.parametrize(
+    ("given", "betas"),
+    [
+        ({}, {"betavae": [1, 16], "adagvae": [1, 16], "hfs": [8], "relax": 5}),
+        ({"set": ["adagvae.beta=4"]}, {"betavae": [1, 16], "adagvae": [4], "hfs": [8], "relax": 5}),
+        ({"set": ["relax.beta=4"]}, {"betavae": [1, 16], "adagvae": [1, 16], "hfs": [8], "relax": 4}),
+        ({"set": ["hfs.beta=3"]}, {"betavae": [1, 16], "adagvae": [1, 16], "hfs": [3], "relax": 5}),
+        ({"betas": [2.0]}, {"betavae": [2], "adagvae": [2], "hfs": [8], "relax": 5}),
+        ({"betas": [2.0], "set": ["hfs.beta=3"]}, {"betavae": [2], "adagvae": [2], "hfs": [3], "relax": 5}),
+    ],
+)
+def test_typed_betas_replace_those_of_the_models_that_they_concern(given, betas, tmp_path):
+    (tmp_path / "relax.py").write_text("def relax(codes, factors, *, beta=2.0): return beta")
+    (tmp_path / "study.toml").write_text(
+        f"""
+        models = ["betavae", "adagvae", "hfs"]
+        datasets = ["{HERE}:Tiny"]
+        metrics = ["{tmp_path}/relax.py:relax"]
+        betas = [1, 16]
+        seeds = 1
+        [settings]
+        "hfs.beta" = 8
+        "relax.beta" = 5.0
+        """,
+        encoding="utf-8",
+    )
+    plan = run._read_study(given, str(tmp_path / "study.toml")).study.plan()
+    found = {"relax": plan.protocols["tiny"]["relax"]["beta"]}
+    for cell in plan.cells:
+        found.setdefault(cell.model, []).append(cell.hyperparameters["beta"])
+    assert found == betas
+
+
 def cells(out):
     return [path for path in Path(out).glob("cells/*") if not path.name.startswith(".")]
 
@@ -261,6 +294,13 @@ def test_parts_and_workers_may_be_in_a_file_or_typed(tmp_path, capsys):
     for words in (["--shard", "3/2"], ["--workers", "-1"], ["--seeds", "a"], ["--seeds", "3-1"]):
         assert main(["run", *words]) == 2
     assert capsys.readouterr().err.count("dis-bench: error: ") == 4
+
+
+@pytest.mark.parametrize("words", [["--keep", "none", "weights"], ["--metrics", "none", "mig"]])
+def test_none_stands_alone(words, capsys):
+    assert main(["run", "--dry-run", *words]) == 2
+    said = f"'none' of {words[0][2:]} must stand alone, but {' '.join(words[1:])} was given."
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("steps", [["1,2"], ["1", "2"]])

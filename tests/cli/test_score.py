@@ -58,6 +58,12 @@ def test_a_file_is_scored(tmp_path, capsys):
     assert out.read_bytes() == before
 
 
+def test_a_metric_that_is_named_twice_is_scored_once(tmp_path, capsys):
+    words = [save(tmp_path / "codes.npz"), "--allow-small", "--no-anchors", "--metrics"]
+    assert main(["score", *words, "mig", "dis_bench.metrics.mig:mig", "sap", "mig"]) == 0
+    assert capsys.readouterr().out.count("mig*") == 1
+
+
 def test_anchors_can_be_left_out(tmp_path, capsys):
     words = [save(tmp_path / "codes.npz"), "--allow-small", "--metrics", "mig"]
     texts = []
@@ -267,6 +273,10 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         (["codes.npz", "--dataset", "dsprites"], "--dataset requires --encoder, but a file was given"),
         (["codes.npz", "--data-dir", "x"], "--data-dir requires --encoder"),
         (["codes.npz", "--metrics", "migg"], "unknown metric 'migg': did you mean 'mig'"),
+        (
+            ["codes.npz", "--metrics", "all", "mig"],
+            "'all' of metrics must stand alone, but all mig was given.",
+        ),
         (["codes.npz", "--metrics", "udr"], "unknown metric 'udr'"),
         (["codes.npz", "--set", "mig.bin=40"], "unknown parameter of mig 'bin': did you mean 'bins'?"),
         (["codes.npz", "--set", "migg.bins=40"], "'migg': did you mean 'mig'?"),

@@ -210,6 +210,12 @@ def test_refuses_what_cannot_be_scored(codes, factors, message):
         Representation(codes, factors)
 
 
+def test_allow_small_is_true_or_false():
+    with pytest.raises(InputError, match="allow_small must be True or False, but 'no' was given"):
+        Representation(CODES, FACTORS, allow_small="no")
+    assert Representation(CODES, FACTORS, allow_small=np.True_).allow_small is True
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
 def test_refuses_a_seed_that_is_none(seed):
     with pytest.raises(InputError, match="seed must be a whole number of at least 0"):

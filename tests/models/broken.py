@@ -195,12 +195,12 @@ class WrongSign(Sound):
 
 
 class StandsStill(Sound):
-    """A learning rate of 0."""
+    """A learning rate that moves no weight."""
 
     name = "stands_still"
 
     def optimisers(self):
-        return {"autoencoder": Adam(lr=0.0)}
+        return {"autoencoder": Adam(lr=1e-30)}
 
 
 class Unseeded(Sound):

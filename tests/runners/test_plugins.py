@@ -111,6 +111,7 @@ NetBatch, NetNorm = nets("NetBatch", least_batch=100), nets("NetNorm", encoder=n
 
 number = 3
 def kl_0(codes, factors): return 0.0
+def beta(codes, factors): return 0.0
 def label_free(codes, factors, *, power): return 0.0
 """
 
@@ -269,6 +270,9 @@ def test_names_that_only_begin_like_columns_are_free(plugins):
     Study(models=["plugins.py:KlWeight"], datasets=[f"{HERE}:Tiny"], metrics=()).plan()
     with pytest.raises(InputError, match="metric called 'kl_0', which is the name of a column"):
         Study(datasets=[f"{HERE}:Tiny"], metrics=["plugins.py:kl_0"]).plan()
+    with pytest.raises(InputError, match="metric called 'beta', as a hyperparameter of model 'betavae' is"):
+        Study(datasets=[f"{HERE}:Tiny"], metrics=["plugins.py:beta"]).plan()
+    Study(models=["pca"], datasets=[f"{HERE}:Tiny"], metrics=["plugins.py:beta"]).plan()
 
 
 def test_a_model_that_needs_factors_is_refused_on_data_without():

@@ -9,6 +9,7 @@ import pytest
 import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.models.schedules import Linear
 from dis_bench.runners.settings import parse_settings, resolve_settings
 from dis_bench.runners.study import Study, read_study_file
 from tests.runners.test_run import HERE, TINY
@@ -145,7 +146,12 @@ def test_settings_go_to_models_and_metrics():
         ({"downstream.penalty": -1.0}, "downstream: penalty must be at least 0, but -1.0 was given"),
         ({"mig.bin": 3}, "unknown parameter of mig 'bin': did you mean 'bins'?"),
         ({"sap.train": 3}, "unknown model or metric 'sap'"),
-        ({"beta": 3}, "unknown model or metric 'beta'"),
+        (
+            {"beta": 3},
+            "a key of settings must be NAME.KEY, as of a model and its hyperparameter, but 'beta' was given.",
+        ),
+        ({"betavae": 4}, "must be NAME.KEY, as of a model and its hyperparameter, but 'betavae' was given."),
+        ({".": 4}, "must be NAME.KEY, as of a model and its hyperparameter, but '.' was given."),
         ({"mig": {"bins": 3}}, 'write the key in quotes, "mig.bins"'),
         ({"downstream.labels": 3}, "labels of downstream must be a list"),
     ],
@@ -218,6 +224,13 @@ def test_a_schedule_is_a_value_among_others():
     ]
     assert len({cell.hash for cell in first}) == 4
     assert first[0].hash == plan(metrics=(), settings={"betavae.beta": 1}, seeds=1).cells[0].hash
+
+
+def test_zero_has_no_sign():
+    given = ["-0", -0.0, "linear(-0,4)", Linear(-0.0, 4), "linear(4,-0)", Linear(4.0, -0.0)]
+    cells = plan(metrics=(), settings={"betavae.beta": given}, seeds=1).cells
+    same = plan(metrics=(), settings={"betavae.beta": [0, "linear(0,4)", "linear(4,0)"]}, seeds=1).cells
+    assert [cell.hash for cell in cells] == [cell.hash for cell in same]
 
 
 def test_betas_may_be_schedules_and_equal_ones_are_one_cell():

@@ -18,7 +18,7 @@ from dis_bench.records.checks.values import (
     check_texts,
     shown,
 )
-from dis_bench.records.columns import find_metric, is_taken
+from dis_bench.records.columns import find_metric, is_taken, split_images
 from dis_bench.records.schema import Damaged
 
 ROUNDING = 1e-6  # tolerance by which a score may exceed its metric's range
@@ -84,12 +84,15 @@ def check_column(kind: str, name: Any, taken: Collection[str] = ()) -> None:
         taken: names of other columns, in addition to those that every table has.
 
     Raises:
-        Damaged: it is empty, too long, a path, unprintable, or taken.
+        Damaged: it is empty, too long, a path, unprintable, taken, or not a score but marked as one on other
+            images.
     """
     if not isinstance(name, str) or not _is_plain_name(name):
         raise Damaged(f"{kind} {shown(name)} has a name that can head no column")
     if name in taken or is_taken(name):
         raise Damaged(f"{kind} '{name}' has the name of another column")
+    if kind != "score" and split_images(name)[1]:
+        raise Damaged(f"{kind} '{name}' has a name as scores on other images have")
 
 
 @functools.lru_cache(maxsize=10_000)

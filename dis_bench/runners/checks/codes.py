@@ -8,7 +8,7 @@ from dis_bench.errors import InputError
 from dis_bench.findings import Broken, relative_distance
 from dis_bench.models.building import count_codes
 from dis_bench.runners.checks.trial import IMAGES, LATENTS, ModelTrial
-from dis_bench.runners.trial import try_codes
+from dis_bench.runners.trial import try_codes, try_fit
 
 ROUNDING = 1e-4  # share of the largest number by which rounding may move it
 
@@ -20,12 +20,14 @@ def gives_codes_and_images(trial: ModelTrial) -> str:
     """
     trainee, whose = trial.prepare(), f"model '{trial.name}'"
     latents = count_codes(trainee.model, LATENTS, trainee.dataset.image_shape)
-    for count in (1, IMAGES):
-        with torch.no_grad():
-            try:
-                try_codes(whose, trainee.model, trainee.networks.eval(), trainee.images(count), latents)
-            except InputError as error:
-                raise Broken(str(error)) from None
+    model, networks, dataset = trainee.model, trainee.networks.eval(), trainee.dataset
+    with torch.no_grad():
+        try:
+            try_fit(whose, model, networks, len(dataset), dataset.image_shape)
+            for count in (1, IMAGES):
+                try_codes(whose, model, networks, trainee.images(count), latents)
+        except InputError as error:
+            raise Broken(str(error)) from None
     given = trial.encode(trainee, trainee.images(IMAGES))
     return (
         "; ".join(f"{name} {['B', *part.shape[1:]]}".replace("'", "") for name, part in given.items()) + "."

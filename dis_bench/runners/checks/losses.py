@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from dis_bench.errors import InputError
 from dis_bench.findings import Broken, DoesNotApply
 from dis_bench.runners.checks.trial import STEPS, ModelTrial, load_weights, read_weights
+from dis_bench.runners.returned import check_optimisers, check_step
 from dis_bench.runners.training.trainee import Trainee
-from dis_bench.runners.trial import check_step
 
 BATCHES = 16  # on which losses before and after a training are compared
 ERRORS = 2  # standard errors of their difference that it must exceed
@@ -27,7 +27,8 @@ def gives_each_player_a_finite_loss(trial: ModelTrial) -> str:
     for progress in (0.0, 1.0):
         step = trial.step(trainee, progress)
         try:
-            check_step(whose, trainee.networks, *step)
+            check_optimisers(whose, trainee.model, trainee.networks)
+            check_step(whose, trainee.networks, step)
         except InputError as error:
             raise Broken(str(error)) from None
         _expect_finite(step.losses, f"at progress {progress:g}")

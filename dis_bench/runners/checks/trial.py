@@ -177,7 +177,6 @@ class ModelTrial:
                     batch = dict(trainee.model.draw(draws))
                     batch["images"] = trainee.pixels(batch["images"])
                     step = trainee.model.step(trainee.networks, {**batch, "progress": torch.tensor(progress)})
-                    step = Step(*step)
                 yield step
 
     def encode(self, trainee: Trainee, images: Tensor) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from dis_bench.metrics import find_metrics
 from dis_bench.paths import check_path
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
+from dis_bench.runners.options import check_alone
 from dis_bench.runners.scoring.scores import list_unscorable
 
 ALL = "all"
@@ -24,11 +25,12 @@ def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -
         out: the result folder, which may not exist yet; None without one.
 
     Raises:
-        InputError: it cannot be a folder.
+        InputError: it cannot be a folder, or ``all`` does not stand alone.
     """
     installed = find_metrics(given=["log_variances"])
     if given is not None:
         named = list(given)
+        check_alone("metrics", ALL, named)
         return list(installed) if named == [ALL] else named
     records: list[Record] = []
     cells = None if out is None else check_path("the result folder", out) / "cells"

@@ -96,7 +96,8 @@ def encode_dataset(
             images = dataset.images(some)
             both = _encode(take, images)
             for parts, part in zip((codes, log_variances), both, strict=False):
-                parts.append(read_array("codes of the encoder", part))
+                # A copy: the next call may change what this one gave.
+                parts.append(read_array("codes of the encoder", part).copy())
                 _check(parts[-1], some, codes[0])
             if log_variances and len(log_variances) != len(codes):
                 raise InputError("the encoder must return log-variances for all images, or for none.")

@@ -105,9 +105,9 @@ def encode(trained: Trainee, look: Callable[[], None]) -> Evaluation:
     for some in torch.from_numpy(indices).split(BATCH[trained.device.type]):
         look()
         codes, logvar = trained.model.encode(trained.networks, trained.pixels(some))
-        parts["codes"].append(codes.cpu())
+        parts["codes"].append(codes.to("cpu", copy=True))  # the next call may change what this one gave
         if logvar is not None:
-            parts["log_variances"].append(logvar.cpu())
+            parts["log_variances"].append(logvar.to("cpu", copy=True))
     return _gather(trained, indices, {name: torch.cat(some) for name, some in parts.items()}, {})
 
 

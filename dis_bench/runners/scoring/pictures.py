@@ -49,10 +49,11 @@ def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictur
     count = len(trained.dataset)
     indices = np.random.default_rng(SEED).choice(count, size=min(COUNT, count), replace=False)
     images = trained.pixels(torch.from_numpy(indices))
-    codes, _ = trained.model.encode(trained.networks, images)
+    codes, _ = trained.model.encode(trained.networks, images.clone())
     values = np.linspace(-trained.model.reach, trained.model.reach, VALUES)
     traversals = _traverse(codes[0], torch.from_numpy(values))
     reconstructed = trained.model.decode(trained.networks, codes)
+    reconstructed = None if reconstructed is None else reconstructed.clone()  # the next call may change it
     traversed = trained.model.decode(trained.networks, traversals.flatten(0, 1))
     if reconstructed is None or traversed is None:
         return None

@@ -24,7 +24,7 @@ def interpolate(first: Tensor, last: Tensor, steps: int, path: str) -> Tensor:
     Raises:
         InputError: there is no such path, or the ends lie in opposite directions, so that no arc is shortest.
     """
-    if path not in PATHS:
+    if not isinstance(path, str) or path not in PATHS:
         raise unknown("path", path, PATHS)
     shares = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device)[:, None]
     return PATHS[path](first, last, shares)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 VALUES = 21  # of a traversed latent
 MOST_SAMPLES = 10_000
+LARGEST_SEED = 2**64 - 1  # of torch
 MOST_SLIDERS = 24  # in a notebook: latents by falling KL
 
 
@@ -113,10 +114,14 @@ class TrainedModel:
             InputError: as for :meth:`encode`.
         """
         pixels = self._read_images(images).float() / self.pixel_max
+        codes, log_variances = [], []
         with self._computing():
-            parts = [self.model.encode(self.networks, some) for some in pixels.split(BATCH[self.device.type])]
-        log_variances = [part for _, part in parts if part is not None]
-        return torch.cat([part for part, _ in parts]), torch.cat(log_variances) if log_variances else None
+            for some in pixels.split(BATCH[self.device.type]):
+                means, variances = self.model.encode(self.networks, some)
+                codes.append(means.clone())  # the next call may change what this one gave
+                if variances is not None:
+                    log_variances.append(variances.clone())
+        return torch.cat(codes), torch.cat(log_variances) if log_variances else None
 
     @neutral()
     @torch.no_grad()
@@ -126,10 +131,12 @@ class TrainedModel:
         Raises:
             InputError: the model has no decoder, or the codes are not finite numbers [B, D].
         """
-        codes = self._read_codes(codes)
+        codes, logits = self._read_codes(codes), []
         with self._computing():
-            parts = [self.model.decode(self.networks, some) for some in codes.split(BATCH[self.device.type])]
-        logits = [part for part in parts if part is not None]
+            for some in codes.split(BATCH[self.device.type]):
+                part = self.model.decode(self.networks, some.clone())  # the caller's codes stay as they are
+                if part is not None:
+                    logits.append(part.clone())  # the next call may change what this one gave
         if not logits:
             raise InputError(f"model '{self.model.name}' has no decoder, so it makes no images.")
         return torch.sigmoid(torch.cat(logits))
@@ -159,14 +166,8 @@ class TrainedModel:
             InputError: there is no such latent, or as for :meth:`encode` and :meth:`decode`.
         """
         code = self._read_code(image)
-        latents: list[Any] = self.order if latent is None else [*np.atleast_1d(np.asarray(latent))]
-        for one in latents:
-            if not isinstance(one, (int, np.integer)) or not 0 <= one < len(code):
-                last = len(code) - 1
-                raise InputError(f"latent must be a number from 0 to {last}, but {shown(latent)} was given.")
-        given = torch.as_tensor(np.asarray(self._values if values is None else values, dtype=float)).to(code)
-        if given.dim() != 1 or not len(given):
-            raise InputError(f"values must be a list of numbers, but {shown(values)} was given.")
+        latents = self.order if latent is None else _read_latents(latent, len(code))
+        given = _read_values(self._values if values is None else values).to(code)
         codes = code.repeat(len(latents), len(given), 1)
         for row, one in enumerate(latents):
             codes[row, :, one] = given
@@ -190,7 +191,7 @@ class TrainedModel:
             InputError: there is no such path, or as for :meth:`encode` and :meth:`decode`.
         """
         check_count("steps", steps, least=2, most=MOST_SAMPLES)
-        return self.decode(interpolate(self._read_code(first), self._read_code(last), steps, path))
+        return self.decode(interpolate(self._read_code(first), self._read_code(last), int(steps), path))
 
     def sample(self, count: int, seed: int = 0) -> Tensor:
         """Decode codes drawn from the model's prior.
@@ -206,8 +207,8 @@ class TrainedModel:
             InputError: the model has no prior, so that nothing says where its codes lie; or no decoder.
         """
         check_count("count", count, least=1, most=MOST_SAMPLES)
-        check_count("seed", seed, least=0)
-        size, generator = (count, self.latent_size), torch.Generator().manual_seed(seed)
+        check_count("seed", seed, least=0, most=LARGEST_SEED)
+        size, generator = (int(count), self.latent_size), torch.Generator().manual_seed(int(seed))
         if self.kl_per_latent is not None:
             return self.decode(torch.randn(size, generator=generator))
         if self.model.prior == "uniform":
@@ -322,6 +323,33 @@ class TrainedModel:
         if len(codes) != 1:
             raise InputError(f"a single image is needed, but {len(codes)} were given.")
         return codes[0]
+
+
+def _read_latents(given: Any, count: int) -> list[int]:
+    """Return the numbers of latents, one or several."""
+    read = _as_array(given)
+    if read.dtype.kind not in "iu" or read.ndim > 1 or not read.size or read.min() < 0 or read.max() >= count:
+        raise InputError(
+            f"latent must be a number from 0 to {count - 1}, or a list of some, but {shown(given)} was given."
+        )
+    latents: list[int] = np.atleast_1d(read).tolist()
+    return latents
+
+
+def _read_values(given: Any) -> Tensor:
+    """Return the values [V] that a latent takes."""
+    read = _as_array(given)
+    if read.dtype.kind not in "fiub" or read.ndim != 1 or not read.size:
+        raise InputError(f"values must be a list of numbers, but {shown(given)} was given.")
+    return torch.as_tensor(read.astype(float))
+
+
+def _as_array(given: Any) -> np.ndarray:
+    """Return an array of numbers, or an empty one of what is none."""
+    try:
+        return np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    except Exception:  # numpy raises for lists of unequal lengths; other containers may raise anything
+        return np.empty(0)
 
 
 def _as_tensor(given: Any, wanted: str) -> Tensor:

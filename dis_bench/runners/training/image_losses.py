@@ -30,10 +30,11 @@ def measure_images(
         ``codes`` [B, D]; as far as the model has them ``log_variances`` and ``kl`` [B, D], and ``losses``
         [B, 2], which are reconstruction and MSE.
     """
-    mean, logvar = model.encode(networks, images)
-    measured = {"codes": mean}
+    # Copies: a model may change what it is given, or give tensors that its next call changes.
+    mean, logvar = model.encode(networks, images.clone())
+    measured = {"codes": mean.clone()}
     if logvar is not None:
-        measured |= {"log_variances": logvar, "kl": gaussian_kl(mean, logvar).double()}
+        measured |= {"log_variances": logvar.clone(), "kl": gaussian_kl(mean, logvar).double()}
     if not model.reconstructs:
         return measured
     logits = model.decode(networks, mean if logvar is None else mean + (0.5 * logvar).exp() * noise)

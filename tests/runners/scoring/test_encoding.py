@@ -40,6 +40,18 @@ def test_every_image_is_encoded_once_in_batches_with_the_pixels_of_the_dataset()
     assert codes.shape == (100, 2)
 
 
+@pytest.mark.parametrize("width", [1, 2])
+def test_an_encoder_may_return_a_view_of_its_own_buffer(width):
+    buffer = torch.zeros(500, width, dtype=torch.float64)
+
+    def encode(images):
+        buffer[: len(images)] = brightness(images)
+        return buffer[: len(images)]
+
+    codes, _, _ = encode_dataset(encode, Tiny(), rows=100, batch=32)
+    assert np.array_equal(codes[:, :1], encode_dataset(brightness, Tiny(), rows=100).codes)
+
+
 @pytest.mark.parametrize(
     "convert",
     [

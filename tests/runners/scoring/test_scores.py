@@ -76,6 +76,17 @@ def test_metrics_that_fail_leave_a_reason_and_the_others_their_scores(tmp_path):
         assert reason in record["unscored"][name]
 
 
+def test_a_key_that_names_other_images_has_no_score(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def gap(codes, factors): return {'correlated': 0.3, 'independent': 0.5}\n"
+    )
+    record = score({"gap": f"{tmp_path / 'mine.py'}:gap", "sap": "sap"})
+    assert record["scores"].keys() == {"sap"}
+    assert record["unscored"]["gap"].startswith(
+        "metric 'gap' returned a score called 'gap_correlated', as scores on other images are;"
+    )
+
+
 def test_advice_in_a_record_works_anywhere():
     record = score(named("mig"), allow_small=False)
     assert "--" not in record["unscored"]["mig"]

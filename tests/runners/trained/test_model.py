@@ -51,6 +51,25 @@ def test_codes_are_the_kept_ones(vae):
     assert vae.encode(vae.dataset.images(rows[:2]).numpy()).shape == (2, 4)
 
 
+def test_a_model_that_works_in_place_changes_nothing_of_its_user(vae, images):
+    class InPlace(type(vae.model)):
+        def encode(self, networks, images):
+            means, log_variances = super().encode(networks, images)
+            return self.buffer[: len(images)].copy_(means), log_variances
+
+        def decode(self, networks, codes):
+            return super().decode(networks, codes.mul_(1.0).zero_())
+
+    model = InPlace(**vae.model.values)
+    model.buffer = torch.zeros(64, vae.latent_size)
+    other = replace(vae, model=model)
+    many = images.repeat(30, 1, 1, 1)  # several calls
+    assert torch.equal(other.encode(many), vae.encode(many))
+    codes = torch.ones(2, vae.latent_size)
+    other.decode(codes)
+    assert torch.equal(codes, torch.ones(2, vae.latent_size))
+
+
 def test_reconstructions_are_the_kept_ones(vae):
     kept = read_pictures(vae.record["folder"])
     originals = torch.from_numpy(kept.originals // 255)  # of a dataset whose pixels are bits
@@ -148,10 +167,35 @@ def test_other_codes_are_refused(vae, codes, said):
         vae.decode(codes)
 
 
-@pytest.mark.parametrize("latent", [4, -1, 0.5, True, "first", [0, 9]])
+@pytest.mark.parametrize("latent", [4, -1, 0.5, True, "first", [0, 9], [], [[0], [1, 2]]])
 def test_a_latent_that_is_none_is_refused(vae, images, latent):
-    with pytest.raises(InputError, match="latent must be a number from 0 to 3, but"):
+    with pytest.raises(InputError, match="latent must be a number from 0 to 3, or a list of some, but"):
         vae.traverse(images[0], latent)
+
+
+@pytest.mark.parametrize("values", ["abc", ["a"], [1j], [[1], [1, 2]], [[1, 2]], [], 3, [None]])
+def test_values_that_are_no_numbers_are_refused(vae, images, values):
+    with pytest.raises(InputError, match="values must be a list of numbers, but "):
+        vae.traverse(images[0], 0, values)
+
+
+def test_containers_of_numbers_are_taken(vae, images):
+    given = [[0, 1], (0.0, 1.0), np.arange(2), torch.arange(2), [torch.tensor(0.0), torch.tensor(1.0)]]
+    made = [vae.traverse(images[0], latent, values) for latent, values in zip([2] * 5, given, strict=True)]
+    assert all(torch.equal(one, made[0]) for one in made)
+    for latents in (np.int64(2), torch.tensor(2)):
+        assert torch.equal(vae.traverse(images[0], latents, [0, 1]), made[0])
+    for seed in (np.int64(1), 1):
+        assert torch.equal(vae.sample(np.int64(2), seed=seed), vae.sample(2, seed=1))
+    assert len(vae.sample(2, seed=2**64 - 1)) == 2
+    with pytest.raises(InputError, match=f"seed must be a whole number from 0 to {2**64 - 1}, but {2**64}"):
+        vae.sample(2, seed=2**64)
+
+
+@pytest.mark.parametrize("path", [None, ["linear"], 3])
+def test_a_path_that_is_no_text_is_refused(vae, images, path):
+    with pytest.raises(InputError, match="path must be one of linear, spherical, but"):
+        vae.interpolate(images[0], images[1], path=path)
 
 
 def test_a_notebook_shows_a_slider_for_each_latent(vae, pca):

@@ -178,3 +178,30 @@ def test_a_model_without_a_posterior_has_no_kl_of_them():
     with torch.no_grad():
         one.model.fit(one.networks, one.images)
     assert [*evaluate_others(one)["heldout"].measures] == ["heldout_reconstruction", "heldout_mse"]
+
+
+class Reusing:
+    """A model that works in place, and gives its own buffers."""
+
+    reconstructs = True
+    buffer = torch.zeros(2, 3)
+
+    def encode(self, networks, images):
+        self.buffer.copy_(images.flatten(1)[:, :3])
+        images.zero_()
+        return self.buffer, None
+
+    def decode(self, networks, codes):
+        return codes.mul_(-1).repeat_interleave(2, 1).view(2, 1, 2, 3)
+
+
+def test_what_a_model_changes_in_place_is_not_what_is_measured():
+    images, noise = torch.rand(2, 1, 2, 3), torch.zeros(2, 3)
+    before = images.clone()
+    codes = before.flatten(1)[:, :3]
+    found = measure_images(Reusing(), None, "gaussian", images, noise)
+    assert torch.equal(images, before)
+    assert torch.equal(found["codes"], codes)
+    decoded = torch.sigmoid(-codes.repeat_interleave(2, 1).view(2, 1, 2, 3))
+    mse = (decoded - before).square().flatten(1).mean(1).double()
+    assert found["losses"][:, 1] == pytest.approx(mse)
