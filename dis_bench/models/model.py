@@ -100,8 +100,8 @@ class Adam:
     clip_value: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.lr is not None and not (_is_finite(self.lr) and self.lr > 0):
-            raise InputError(f"lr of Adam must be a number above 0, but {shown(self.lr)} was given.")
+        if self.lr is not None and not (_is_finite(self.lr) and self.lr >= 0):
+            raise InputError(f"lr of Adam must be a number of at least 0, but {shown(self.lr)} was given.")
         pair = self.betas if isinstance(self.betas, (tuple, list)) else ()
         if len(pair) != 2 or not all(_is_finite(beta) and 0 <= beta < 1 for beta in pair):
             raise InputError(
@@ -267,9 +267,10 @@ class Model:
     def fit(self, networks: Any, images: Callable[[int], Tensor]) -> None:
         """Fit buffers that steps do not train, once after the last step, if any.
 
-            Args:
-        XX``images(count)`` returns images [count, C, H, W] in [0, 1], drawn without replacement
-                    with the cell's seed; all images of a smaller dataset.
+        Args:
+            networks: the players, whose buffers are filled in place.
+            images: ``images(count)`` returns images [count, C, H, W] in [0, 1], drawn without replacement
+                with the cell's seed; all images of a smaller dataset.
         """
 
     def encode(self, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dis_bench.models.model import Model
 
 MOST_TRIED = 16  # combinations of hyperparameters of a model, at about 0.1 s each
-MOST_FITTED = 128  # images
+LEAST_FITTED = 128  # made-up images, if the dataset has as many
 
 
 def choose_tried(combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def try_model(
 
     if not isinstance(networks, torch.nn.Module):
         raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-    images = draws.batch_size
+    images, most = draws.batch_size, max(LEAST_FITTED, 2 * draws.latents)
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
             _try_networks(f"{whose} with network '{family}'", networks.train(), images)
@@ -78,7 +78,7 @@ def try_model(
             _try_step(whose, model, networks, draws, image_shape)
         with torch.no_grad():
             networks.eval()
-            try_fit(whose, model, networks, draws.count, image_shape)
+            try_fit(whose, model, networks, min(draws.count, most), image_shape)
             try_codes(whose, model, networks, torch.rand(images, *image_shape), draws.latents)
 
 
@@ -118,12 +118,10 @@ def _try_step(
     check_step(whose, networks, step)
     _check_unchanged(f"a step of {whose}", "images", batch["images"], images)
     for player, loss in step.losses.items():
-        what = name_loss(whose, player, step)
-        if not loss.isfinite():
-            raise InputError(f"{what} must be finite, but is {loss.item()} in a first step.")
         weights = [w for name, w in networks.named_parameters() if name.partition(".")[0] == player]
         trained = [weight for weight in weights if weight.requires_grad]
-        with blaming(f"{what} has no gradient"):
+        # A loss that is not finite is the failure of one cell, and perhaps due to made-up images.
+        with blaming(f"{name_loss(whose, player, step)} has no gradient"):
             torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
 
 
@@ -151,7 +149,7 @@ def try_fit(whose: str, model: Model, networks: nn.Module, count: int, image_sha
         whose: name of the model, for the message.
         model: the model to try.
         networks: its networks, whose buffers change.
-        count: number of images in the dataset, of which at most :data:`MOST_FITTED` are made up.
+        count: number of images to make up.
         image_shape: (C, H, W).
 
     Raises:
@@ -159,9 +157,8 @@ def try_fit(whose: str, model: Model, networks: nn.Module, count: int, image_sha
     """
     import torch
 
-    most = min(count, MOST_FITTED)
     with blaming(f"fit of {whose} fails"):
-        model.fit(networks, lambda wanted: torch.rand(min(wanted, most), *image_shape))
+        model.fit(networks, lambda wanted: torch.rand(min(wanted, count), *image_shape))
 
 
 def try_codes(whose: str, model: Model, networks: nn.Module, images: Tensor, latents: int) -> None:

@@ -195,12 +195,12 @@ class WrongSign(Sound):
 
 
 class StandsStill(Sound):
-    """A learning rate that moves no weight."""
+    """A learning rate of 0."""
 
     name = "stands_still"
 
     def optimisers(self):
-        return {"autoencoder": Adam(lr=1e-30)}
+        return {"autoencoder": Adam(lr=0.0)}
 
 
 class Unseeded(Sound):
