@@ -118,7 +118,7 @@ REFUSALS = {
     "Typo": "optimisers() of model 'typo' names player 'autoencodr', but the players are autoencoder.",
     "NoAdams": "optimisers() of model 'noadams' must return Adams by player, but returns None.",
     "Numbers": "must return Adams by player, but returns {'autoencoder': nan}.",
-    "Uphill": "optimisers() of model 'uphill': lr of Adam must be a number of at least 0, but -1.0 was given.",
+    "Uphill": "optimisers() of model 'uphill': lr of Adam must be a number of at least 0, but -1.0",
     "HFit": "a hyperparameter called 'fit', which is the name of another part of a model; rename it.",
     "HLoss": "a hyperparameter called 'loss', which is the name of another part",
     "HValues": "a hyperparameter called 'values', which is",
