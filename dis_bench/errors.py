@@ -192,10 +192,9 @@ def unknown(kind: str, name: Any, allowed: Iterable[str]) -> InputError:
     "unknown metric 'migg': did you mean 'mig'? There are: mig, sap."
     """
     allowed = sorted(allowed)
-    if not isinstance(name, str):
+    if not isinstance(name, str):  # the key of a user's mapping may be anything
         return InputError(f"{kind} must be one of {', '.join(allowed)}, but {shown(name)} was given.")
     by_lower = {one.lower(): one for one in allowed}
-    name = name if isinstance(name, str) else shown(name)  # the key of a user's mapping may be anything
     close = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), by_lower, n=1, cutoff=0.5)
     meant = f"did you mean '{by_lower[close[0]]}'? " if close else ""
     there = f"There are: {', '.join(allowed)}." if allowed else "There is none."

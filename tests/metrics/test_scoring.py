@@ -141,7 +141,7 @@ def test_refuses_before_anything_is_computed(small):
         ([never, 3], {}, "metric '3' must be a function"),
         (3, {}, "metrics must be names or functions, but 3 was given"),
         ([], {}, "no metric was named"),
-        ([never, "mig"], {1: {}}, "unknown metric in parameters '1': There are: mig, never"),
+        ([never, "mig"], {1: {}}, "metric in parameters must be one of mig, never, but 1 was given"),
         ([never, "mig"], {"mig": {1: 2}}, "unknown parameter of mig '1': There are: bins, rows"),
         ([never, "mig"], {"mig": {None: 2}}, "unknown parameter of mig 'None'"),
         ([never, "mig"], {"mig": 20}, "parameters must map metrics to values by name, .* but 20 was given"),

@@ -42,7 +42,8 @@ from dis_bench.records.schema import (
 
 # The words of ``--keep``, which :mod:`.parts` explains.
 _KEPT = ("weights", "codes", "pictures")
-_FILES = (*KeptFiles.__annotations__, "weights.pt")  # the last one in records of earlier versions
+# Files beside a record: a cell's, its weights by earlier versions, and those of an export.
+_FILES = (*KeptFiles.__annotations__, "weights.pt", "model.safetensors")
 
 
 def check_record(record: Any, folder: str) -> None:
