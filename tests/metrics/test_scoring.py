@@ -143,7 +143,11 @@ def test_refuses_before_anything_is_computed(small):
         ([], {}, "no metric was named"),
         ([never, "mig"], {1: {}}, "metric in parameters must be one of mig, never, but 1 was given"),
         ([never, "mig"], {"mig": {1: 2}}, "parameter of mig must be one of bins, rows, but 1 was given"),
-        ([never, "mig"], {"mig": {None: 2}}, "parameter of mig must be one of bins, rows, but None was given"),
+        (
+            [never, "mig"],
+            {"mig": {None: 2}},
+            "parameter of mig must be one of bins, rows, but None was given",
+        ),
         ([never, "mig"], {"mig": 20}, "parameters must map metrics to values by name, .* but 20 was given"),
         ([never, "mig"], ["mig"], r"parameters must map metrics to values .* but \['mig'\] was given"),
         ([never, "mig"], {"mig": {"bins": 10.5}}, "bins of mig must be a whole number"),
