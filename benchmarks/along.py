@@ -50,12 +50,8 @@ def main() -> None:
         if options.csv:
             table.to_csv(options.csv, index=False, float_format="%.5f")
     if options.figure:
-        draw({path.stem.removeprefix("along_"): pd.read_csv(path) for path in kept_files()}, options.figure)
-
-
-def kept_files() -> list[Path]:
-    """Return the kept files of scores, one of each dataset."""
-    return sorted(KEPT.glob("along_*.csv"))
+        files = sorted(KEPT.glob("along_*.csv"))
+        draw({path.stem.removeprefix("along_"): pd.read_csv(path) for path in files}, options.figure)
 
 
 def read_finished(results: Path) -> Iterator[dict[str, float]]:

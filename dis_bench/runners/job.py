@@ -147,8 +147,8 @@ class Pipeline:
             trainee = self.prepare(cell)
             check_space(claim.folder, measure_cell(trainee))
             [trained] = train_cells([trainee], [claim.folder], lambda event: tell(event[1]), self.manner)
-            record = keep(trained, claim.folder, self.begin_record(cell), tell, self.parts)
-            return self._score_trained(keep_earlier_scores(record, job.earlier), claim, tell)
+            record = self._keep(job, trained, claim, self.begin_record(cell), tell)
+            return self._score_trained(record, claim, tell)
 
         return self.finish(cell, claim, make)
 
@@ -178,12 +178,11 @@ class Pipeline:
         record = self.begin_record(cell)
         record["environment"]["stack"] = stack
         record["dial"] = trained.trainee.model.dial
+        return self.finish(cell, claim, lambda: self._keep(job, trained, claim, record, tell), record)
 
-        def make() -> Record:
-            made = keep(trained, claim.folder, record, tell, self.parts)
-            return keep_earlier_scores(made, job.earlier)
-
-        return self.finish(cell, claim, make, record)
+    def _keep(self, job: Job, trained: TrainedCell, claim: Claim, record: Record, tell: Tell) -> Record:
+        """Keep a trained cell; return its record, with the scores that it had before."""
+        return keep_earlier_scores(keep(trained, claim.folder, record, tell, self.parts), job.earlier)
 
     def finish(
         self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
@@ -239,27 +238,23 @@ class Pipeline:
     def _score_trained(self, record: Record, claim: Claim, tell: Tell) -> Record:
         """Write an unscored record, so that a kill loses no training; return it scored."""
         sync_files(claim.folder)
-        dataset = record["cell"]["dataset"]
-        used, never = self.protocols.get(dataset, {}), self.unscorable.get(dataset, {})
-        metrics = {
-            name: what
-            for name, what in self.metrics.items()
-            if name not in never and (name not in used or record["protocol"].get(name) != used[name])
-        }
+        metrics = self._choose_metrics(record, record["cell"]["dataset"])
         pending = {**record["unscored"], **dict.fromkeys(metrics, PENDING)}
         write_record(claim.folder, {**record, "unscored": pending}, replace=True)
         codes = read_scored_codes(record, claim.folder)
         record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         return self._score_along(record, claim.folder, tell)
 
+    def _choose_metrics(self, scored: Record, dataset: str) -> dict[str, str]:
+        """Return the metrics to score here that a cell lacks, at one step or at the end."""
+        lacking = lacking_scores(scored, self.protocols.get(dataset, {}))
+        return {name: self.metrics[name] for name in lacking if name in self.metrics}
+
     def _score_along(self, record: Record, folder: Path, tell: Tell, old: Record | None = None) -> Record:
         """Add the scores that a record lacks at steps of the training."""
-        wanted = self.protocols.get(record["cell"]["dataset"], {})
 
         def choose(point: Record) -> dict[str, str]:
-            return {
-                name: self.metrics[name] for name in lacking_scores(point, wanted) if name in self.metrics
-            }
+            return self._choose_metrics(point, record["cell"]["dataset"])
 
         def read(file: str) -> dict[str, Any]:
             return read_codes(folder, record=old, file=file)
