@@ -193,6 +193,7 @@ class _Convolutions(torch.autograd.Function):
             packing.as_arrays(framed),
             kernels,
             packing.as_arrays([bias.contiguous() for bias in biases]),
+            _tiled(dtype),
         )
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
@@ -214,6 +215,7 @@ class _Convolutions(torch.autograd.Function):
             tuple(packing.make_room_for_pairs(images.shape[1:], dtype) for images in framed[:-1]),
             packing.as_arrays(of_weights),
             packing.as_arrays(of_biases),
+            tuple(_make_room_for_tiles(*pair, dtype) for pair in zip(of_weights, framed[1:], strict=True)),
         )
         return None, None, *_in_turn(of_weights, of_biases)
 
@@ -239,6 +241,7 @@ class _TransposedConvolutions(torch.autograd.Function):
             packing.as_arrays([bias.contiguous() for bias in biases]),
             packing.as_array(products),
             packing.as_array(result.permute(0, 2, 3, 1)),
+            _tiled(dtype),
         )
         ctx.layers = len(weights)
         ctx.save_for_backward(images, *parameters, *framed)
@@ -264,6 +267,7 @@ class _TransposedConvolutions(torch.autograd.Function):
             packing.as_arrays(of_weights),
             packing.as_arrays(of_biases),
             packing.as_array(of_images),
+            tuple(_make_room_for_tiles(*pair, dtype) for pair in zip(of_weights, framed, strict=True)),
         )
         return packing.unframe(of_images).to(images.dtype), None, *_in_turn(of_weights, of_biases)
 
@@ -273,6 +277,22 @@ def _saved(ctx: Any) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor], Sequen
     images, *tensors = ctx.saved_tensors
     parameters, framed = tensors[: 2 * ctx.layers], tensors[2 * ctx.layers :]
     return images, parameters[::2], parameters[1::2], framed
+
+
+def _tiled(dtype: torch.dtype) -> bool | None:
+    """Return True if the kernels are to use tiles, else None."""
+    return True if dtype == torch.bfloat16 and _kernels().HAS_TILES else None
+
+
+def _make_room_for_tiles(of_weight: Tensor, small: Tensor, dtype: torch.dtype) -> Any:
+    """Return the buffers of a layer's gradient, or None if it needs none.
+
+    Args:
+        of_weight: [k, k * C, N].
+        small: the layer's framed images of N channels.
+        dtype: in which the kernels compute.
+    """
+    return packing.make_room_for_tiles(of_weight.shape, small.shape[1:]) if _tiled(dtype) else None
 
 
 def _in_turn(of_weights: Sequence[Tensor], of_biases: Sequence[Tensor]) -> list[Tensor]:
