@@ -292,7 +292,9 @@ def _make_room_for_tiles(of_weight: Tensor, small: Tensor, dtype: torch.dtype) -
         small: the layer's framed images of N channels.
         dtype: in which the kernels compute.
     """
-    return packing.make_room_for_tiles(of_weight.shape, small.shape[1:]) if _tiled(dtype) else None
+    if not _tiled(dtype):
+        return None
+    return packing.make_room_for_tiles(of_weight.shape, small.shape[1:], _kernels().COLUMNS)
 
 
 def _in_turn(of_weights: Sequence[Tensor], of_biases: Sequence[Tensor]) -> list[Tensor]:

@@ -25,7 +25,9 @@ from numba.core.caching import FunctionCache
 from numpy.typing import NDArray
 
 from dis_bench.nn import registers, tiles
-from dis_bench.nn.registers import COLUMNS, FEATURES, HAS_BF16, HAS_FLOAT32, ROWS
+from dis_bench.nn.registers import COLUMNS, FEATURES, HAS_BF16, HAS_FLOAT32, LINEAR, ROWS
+
+__all__ = ["COLUMNS", "HAS_BF16", "HAS_FLOAT32", "HAS_TILES", "INSTRUCTIONS", "ROWS"]
 
 Array = NDArray[Any]
 
@@ -37,7 +39,7 @@ if "+avx512f" in FEATURES:
 if HAS_TILES:
     INSTRUCTIONS = "AVX-512, bf16 with AMX"
 
-RELU, LINEAR = np.float32(0), np.float32(-np.inf)  # lower bounds of activations
+RELU = np.float32(0)  # lower bound of activations
 
 
 def why_unavailable(in_bf16: bool) -> str:
@@ -89,64 +91,9 @@ def _shrink(big: Array, kernel: Array, bias: Array | None, floor: Any, small: Ar
     """
     sums = np.zeros(small.shape[2], np.float32) if bias is None else bias
     if tiled is None:
-        _shrink_in_registers(big, kernel, sums, floor, small)
+        registers.shrink(big, kernel, sums, floor, small)
     else:
-        _shrink_in_tiles(big, kernel, sums, floor, small)
-
-
-@njit
-def _shrink_in_registers(big: Array, kernel: Array, sums: Array, floor: Any, small: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    channels, word = big.shape[2], 4 // big.itemsize
-    size, edge = kernel.shape[0], 2 - kernel.shape[0] // 2  # a kernel of 2 does not reach the frame
-    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
-    walk = (size, kernel.shape[1], big_row, word, kernel.shape[1] * wide, wide)
-    lines = max(1, ROWS // width)  # of the small image in a tile; four pixels form a group
-    groups = (8 * channels, 4 * wide) if lines == 1 else (2 * big_row, small_row)
-    for y in range(0, height, lines):
-        for x in range(0, width, ROWS):
-            start = (2 * y + edge) * big_row + (2 * x + edge) * channels
-            result = (y + 1) * small_row + (x + 1) * wide
-            for n in range(0, wide, COLUMNS):
-                a, b = (big, start, 2 * channels, groups[0]), (kernel, n)
-                registers.multiply(a, b, walk, (sums, n, 0, 0), (small, result + n, wide, groups[1]), floor)
-
-
-@njit
-def _shrink_in_tiles(big: Array, kernel: Array, sums: Array, floor: Any, small: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    channels, size, edge = big.shape[2], kernel.shape[0], 2 - kernel.shape[0] // 2
-    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
-    rows, depth = _rows_of_tiles(width), _depth_of_tiles(kernel.shape[1])
-    steps = kernel.shape[1] // depth
-    walk = (size, steps, big_row, 2 * depth, kernel.shape[1] * wide, depth * wide)
-    tiles.configure(rows, depth)
-    for y in range(0, height, 2):
-        below = min(y + 1, height - 1)  # the last line of an odd number is computed twice
-        for x in range(0, width, rows):
-            a = (2 * x + edge) * channels
-            a_here, a_below = (2 * y + edge) * big_row + a, (2 * below + edge) * big_row + a
-            here, under = (y + 1) * small_row + (x + 1) * wide, (below + 1) * small_row + (x + 1) * wide
-            for n in range(0, wide, COLUMNS):
-                tiles.multiply(
-                    (big, a_here, a_below, 2 * channels), (kernel, n, wide), walk, (sums, n, n, 0),
-                    (small, here + n, under + n, wide), rows, floor,
-                )  # fmt: skip
-
-
-@njit
-def _rows_of_tiles(width: int) -> int:
-    """Return how many pixels of a line are in a tile."""
-    return 16 if width % 16 == 0 else 8 if width % 8 == 0 else 4
-
-
-@njit
-def _depth_of_tiles(words: int) -> int:
-    """Return how many of a row's words are in a tile: as many as divide it."""
-    depth = min(words, tiles.DEPTH)
-    while words % depth:
-        depth -= 1
-    return depth
+        tiles.shrink(big, kernel, sums, floor, small)
 
 
 @njit
@@ -161,61 +108,13 @@ def _grow(small: Array, kernel: Array, bias: Array | None, floor: Any, big: Arra
     """
     sums = np.zeros(big.shape[2], np.float32) if bias is None else bias
     if tiled is None:
-        _grow_in_registers(small, kernel, sums, floor, big)
+        registers.grow(small, kernel, sums, floor, big)
     else:
-        _grow_in_tiles(small, kernel, sums, floor, big)
+        tiles.grow(small, kernel, sums, floor, big)
 
 
 @njit
-def _grow_in_registers(small: Array, kernel: Array, sums: Array, floor: Any, big: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    channels, word = big.shape[2], 4 // small.itemsize
-    taps, length = kernel.shape[2], kernel.shape[3]
-    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
-    walk = (taps, length, small_row, word, length * channels, channels)
-    lines = max(1, ROWS // width)
-    groups = (4 * wide, 8 * channels) if lines == 1 else (small_row, 2 * big_row)
-    for phase in range(4):
-        down, right = phase // 2, phase % 2
-        edge = (down, right) if taps == 2 else (1, 1)
-        for y in range(0, height, lines):
-            for x in range(0, width, ROWS):
-                start = (y + edge[0]) * small_row + (x + edge[1]) * wide
-                result = (2 * y + down + 1) * big_row + (2 * x + right + 1) * channels
-                for c in range(0, channels, COLUMNS):
-                    a, b = (small, start, wide, groups[0]), (kernel, phase * (kernel.size // 4) + c)
-                    out = (big, result + c, 2 * channels, groups[1])
-                    registers.multiply(a, b, walk, (sums, c, 0, 0), out, floor)
-
-
-@njit
-def _grow_in_tiles(small: Array, kernel: Array, sums: Array, floor: Any, big: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    channels, taps, length = big.shape[2], kernel.shape[2], kernel.shape[3]
-    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
-    rows, depth = _rows_of_tiles(width), _depth_of_tiles(length)
-    walk = (taps, length // depth, small_row, 2 * depth, length * channels, depth * channels)
-    tiles.configure(rows, depth)
-    for phase in range(4):
-        down, right = phase // 2, phase % 2
-        edge = (down, right) if taps == 2 else (1, 1)
-        for y in range(0, height, 2):
-            below = min(y + 1, height - 1)
-            for x in range(0, width, rows):
-                a, result = (x + edge[1]) * wide, (2 * x + right + 1) * channels
-                a_here, a_below = (y + edge[0]) * small_row + a, (below + edge[0]) * small_row + a
-                here, under = (2 * y + down + 1) * big_row + result, (2 * below + down + 1) * big_row + result
-                for c in range(0, channels, COLUMNS):
-                    tiles.multiply(
-                        (small, a_here, a_below, wide), (kernel, phase * (kernel.size // 4) + c, channels), walk,
-                        (sums, c, c, 0), (big, here + c, under + c, 2 * channels), rows, floor,
-                    )  # fmt: skip
-
-
-@njit
-def _grow_thin(
-    small: Array, kernel: Array, bias: Array, products: Array, big: Array, tiled: Any
-) -> None:  # fmt: skip
+def _grow_thin(small: Array, kernel: Array, bias: Array, products: Array, big: Array, tiled: Any) -> None:
     """Apply a transposed convolution with few output channels to one image.
 
     The result is float32 [2H, 2W, C], not framed. With so few columns, a tile of the result would leave
@@ -223,44 +122,11 @@ def _grow_thin(
     4 * 4 * C], padded) into ``products`` (framed), which are then added where they overlap.
     """
     if tiled is None:
-        _multiply_taps_in_registers(small, kernel, products)
+        registers.multiply_taps(small, kernel, products)
     else:
-        _multiply_taps_in_tiles(small, kernel, products)
+        tiles.multiply_taps(small, kernel, products)
     for y in range(len(big)):
         _add_products(products[(y + 1) // 2], products[(y + 1) // 2 + 1], 1 - y % 2, bias, big[y])
-
-
-@njit
-def _multiply_taps_in_registers(small: Array, kernel: Array, products: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    row, columns = small.shape[1] * wide, products.shape[2]
-    zeros = np.zeros(COLUMNS, np.float32)
-    walk = (1, kernel.shape[0], 0, 4 // small.itemsize, 0, columns)
-    for y in range(1, height + 1):
-        for x in range(1, width + 1, ROWS):
-            result = (y * products.shape[1] + x) * columns
-            for n in range(0, columns, COLUMNS):
-                a = (small, y * row + x * wide, wide, 4 * wide)
-                out = (products, result + n, columns, 4 * columns)
-                registers.multiply(a, (kernel, n), walk, (zeros, 0, 0, 0), out, LINEAR)
-
-
-@njit
-def _multiply_taps_in_tiles(small: Array, kernel: Array, products: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    row, result_row, columns = small.shape[1] * wide, products.shape[1] * products.shape[2], products.shape[2]
-    rows, depth = _rows_of_tiles(width), _depth_of_tiles(kernel.shape[0])
-    zeros = np.zeros(COLUMNS, np.float32)
-    walk = (1, kernel.shape[0] // depth, 0, 2 * depth, 0, depth * columns)
-    tiles.configure(rows, depth)
-    for y in range(1, height + 1, 2):
-        below = min(y + 1, height)
-        for x in range(1, width + 1, rows):
-            here, under = y * result_row + x * columns, below * result_row + x * columns
-            for n in range(0, columns, COLUMNS):
-                a = (small, y * row + x * wide, below * row + x * wide, wide)
-                out = (products, here + n, under + n, columns)
-                tiles.multiply(a, (kernel, n, columns), walk, (zeros, 0, 0, 0), out, rows, LINEAR)
 
 
 @njit
@@ -293,97 +159,20 @@ def _correlate(big: Array, small: Array, pairs: Array | None, gradient: Array, t
     in a buffer of their own instead (:func:`_turn_back`).
     """
     if pairs is None:
-        _correlate_words(big, small, 1, gradient)
+        registers.correlate(big, small, 1, gradient)
     elif tiled is None:
-        _correlate_pairs(big, small, pairs, gradient)
+        registers.correlate_pairs(big, small, pairs, gradient)
     else:
         turned, sums = tiled
         if sums.size == 0:
-            _correlate_pairs(big, small, pairs, gradient)
+            registers.correlate_pairs(big, small, pairs, gradient)
         else:
-            _pair_by_parity(big, pairs.reshape(-1))
-            _turn(small, turned)
-            _correlate_in_tiles(pairs.reshape(-1), turned, len(small) - 2, sums)
-
-
-@njit
-def _correlate_pairs(big: Array, small: Array, pairs: Array, gradient: Array) -> None:
-    numbers, words = big.reshape(-1), pairs.reshape(-1)
-    first, second = numbers[: -2 * big.shape[2]], numbers[2 * big.shape[2] :]
-    for i in range(len(first)):
-        words[i] = first[i] | second[i] << 16
-    _correlate_words(pairs, small, 2, gradient)
-
-
-@njit
-def _correlate_words(big: Array, small: Array, word: int, gradient: Array) -> None:
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    channels, (size, length, _) = big.shape[2], gradient.shape
-    edge = 2 - size // 2
-    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
-    walk = (height, width // word, 2 * big_row, 2 * word * channels, small_row, word * wide)
-    lines = 1 if length % ROWS == 0 else 2  # of the kernel in a tile
-    groups = (4, 4 * wide) if lines == 1 else (big_row, length * wide)
-    for y in range(0, size, lines):
-        for k in range(0, length, ROWS // lines):
-            a = (big, (y + edge) * big_row + edge * channels + k, 1, groups[0])
-            for n in range(0, wide, COLUMNS):
-                out = (gradient, (y * length + k) * wide + n, wide, groups[1])
-                registers.multiply(a, (small, small_row + wide + n), walk, out, out, LINEAR)
-
-
-# In tiles, the pixels that a tap of the kernel meets are to follow each other without a gap. The tap in row i
-# and column j meets pixels [2 y + i, 2 x + j] of big: those of one parity of rows and columns. With Y = y + i
-# // 2 and X = x + j // 2 in that parity, words pair columns X and X + 1, beginning with an even or an odd one.
-
-
-@njit
-def _pair_by_parity(big: Array, pairs: Array) -> None:
-    """Write words [2, 2, 2, H + 1, W / 2, C]: parities of row and column, that of X, and Y, pair, channel."""
-    height, width, channels = big.shape[0] // 2 - 1, big.shape[1] // 2 - 1, big.shape[2]
-    words = pairs[: 4 * (height + 1) * width * channels].reshape(2, 2, 2, height + 1, width // 2, channels)
-    for row in range(2 * height + 2):
-        for column in range(2):
-            for odd in range(2):
-                line = words[row % 2, column, odd, row // 2]
-                for pair in range(width // 2):
-                    first = 2 * (2 * pair + odd) + column
-                    here, there, word = big[row, first], big[row, first + 2], line[pair]
-                    for c in range(channels):
-                        word[c] = np.uint32(here[c]) | np.uint32(there[c]) << np.uint32(16)
-
-
-@njit
-def _turn(small: Array, turned: Array) -> None:
-    """Write the numbers of a framed image as [N, H * W]."""
-    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
-    for y in range(height):
-        for x in range(width):
-            pixel = small[y + 1, x + 1]
-            for n in range(wide):
-                turned[n, y * width + x] = pixel[n]
-
-
-@njit
-def _correlate_in_tiles(pairs: Array, turned: Array, height: int, gradient: Array) -> None:
-    (wide, pixels), (size, _, channels) = turned.shape, gradient.shape
-    words, depth, edge = pixels // 2, _depth_of_tiles(pixels // 2), 2 - size // 2
-    part = (height + 1) * (words // height) * channels  # of pairs: one parity
-    walk = (1, words // depth, 0, 2 * depth, 0, depth * channels)
-    tiles.configure(16, depth)
-    for tap in range(size * size):
-        i, j = tap // size + edge, tap % size + edge
-        start = (i % 2 * 4 + j % 2 * 2 + j // 2) * part + i // 2 * (words // height) * channels
-        for n in range(0, wide, COLUMNS):
-            a, rows = (turned, n * pixels, (n + 16) * pixels, pixels), (tap * wide + n) * channels
-            for c in range(0, channels, COLUMNS):
-                out = (gradient, rows + c, rows + 16 * channels + c, channels)
-                tiles.multiply(a, (pairs, start + c, channels), walk, out, out, 16, LINEAR)
+            tiles.correlate(big, small, pairs.reshape(-1), turned, sums)
 
 
 @njit
 def _turn_back(tiled: Any, gradient: Array) -> None:
-    """Write a layer's sums [k, k * N, C], if it has any, as the gradient [k, k * C, N]."""
+    """Write a layer's sums [k, k * N, C], if any, as the gradient [k, k * C, N]."""
     if tiled is not None:
         sums = tiled[1]
         size, channels, wide = len(sums), sums.shape[2], gradient.shape[2]
@@ -476,8 +265,9 @@ def convolve_backward(
 
 @_compiled
 def convolve_transposed(
-    images: Arrays, kernels: Arrays, thin_kernel: Array, biases: Arrays, products: Array, result: Array, tiled: Any
-) -> None:
+    images: Arrays, kernels: Arrays, thin_kernel: Array, biases: Arrays, products: Array, result: Array,
+    tiled: Any,
+) -> None:  # fmt: skip
     """Run layers of transposed convolution, with ReLU after all but the last.
 
     Args:

@@ -36,20 +36,23 @@ def make_room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any
     return None if dtype == torch.float32 else np.empty(shape, np.uint32)
 
 
-def make_room_for_tiles(kernel: Sequence[int], small: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any]]:
+def make_room_for_tiles(
+    kernel: Sequence[int], small: Sequence[int], columns: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Allocate what the gradient of a kernel needs in tiles.
 
     Args:
         kernel: the shape [k, k * C, N].
         small: the shape of framed images, [H + 2, W + 2, N].
+        columns: into which C and N are to divide.
 
     Returns:
         Room for a turned image [N, H * W], and zeros for sums [k, k * N, C]; both are empty where the
-        channels or pixels do not divide into tiles.
+        channels do not divide.
     """
     size, length, wide = kernel
     channels, pixels = length // size, (small[0] - 2) * (small[1] - 2)
-    if channels % 32 or wide % 32 or pixels % 16:
+    if channels % columns or wide % columns:
         return np.empty((0, 0), np.uint16), np.empty((0, 0, 0), np.float32)
     return np.empty((wide, pixels), np.uint16), np.zeros((size, size * wide, channels), np.float32)
 

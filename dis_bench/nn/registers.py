@@ -1,14 +1,21 @@
-"""Multiply small matrices in vector registers: AVX2, or AVX-512 with or without bf16."""
+"""Passes of one image through one layer, with sums in vector registers (AVX).
+
+:mod:`kernels` says what the passes compute, and in what layouts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import config, njit, types
 from numba.core import cgutils, codegen
 from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 # The target of numba's compilation: this processor, unless numba's environment variables say otherwise.
 FEATURES = set(
@@ -21,13 +28,15 @@ LANES = 16 if "+avx512f" in FEATURES else 8  # float32 numbers in a register
 ROWS = LANES // 2  # of a product, whose sums fill half of all registers
 COLUMNS = 2 * LANES  # of a product
 
+LINEAR = np.float32(-np.inf)  # lower bound of what ReLU does not follow
+
 _WORD, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _WORDS, _FLOATS = ir.VectorType(_WORD, LANES), ir.VectorType(_FLOAT, LANES)
 _NUMBERS, _ROW = (ir.VectorType(ir.IntType(16), size) for size in (LANES, COLUMNS))  # of bf16
 
 
 @intrinsic
-def multiply(typing: Any, a: Any, b: Any, walk: Any, init: Any, out: Any, floor: Any) -> Any:
+def _multiply(typing: Any, a: Any, b: Any, walk: Any, init: Any, out: Any, floor: Any) -> Any:
     """Compute [ROWS, COLUMNS] of a product: out = max(floor, init + a b).
 
     Arrays are passed with offsets, counted in elements. The rows of a product are located by the offset of
@@ -48,7 +57,7 @@ def multiply(typing: Any, a: Any, b: Any, walk: Any, init: Any, out: Any, floor:
 
 
 def _generate_product(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-    """Generate the code of :func:`multiply`; LLVM keeps ``sums`` in registers."""
+    """Generate the code of :func:`_multiply`; LLVM keeps ``sums`` in registers."""
     a, b, init, out = (_Placed(context, builder, signature.args[i], args[i]) for i in (0, 1, 3, 4))
     runs, steps, *moves = cgutils.unpack_tuple(builder, args[2])
     cells = [(row, half) for row in range(ROWS) for half in range(2)]
@@ -130,6 +139,92 @@ def _interleave(builder: Any, first: Any, second: Any, half: int) -> Any:
     order = [number for lane in lanes for number in (lane, COLUMNS + lane)]
     pairs = builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_WORD, COLUMNS), order))
     return builder.bitcast(pairs, _WORDS)
+
+
+@njit
+def shrink(big: Array, kernel: Array, sums: Array, floor: Any, small: Array) -> None:
+    """Convolve one image; all results begin with ``sums`` [N]."""
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, word = big.shape[2], 4 // big.itemsize
+    size, edge = kernel.shape[0], 2 - kernel.shape[0] // 2  # a kernel of 2 does not reach the frame
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    walk = (size, kernel.shape[1], big_row, word, kernel.shape[1] * wide, wide)
+    lines = max(1, ROWS // width)  # of the small image in a product; four pixels form a group
+    groups = (8 * channels, 4 * wide) if lines == 1 else (2 * big_row, small_row)
+    for y in range(0, height, lines):
+        for x in range(0, width, ROWS):
+            start = (2 * y + edge) * big_row + (2 * x + edge) * channels
+            result = (y + 1) * small_row + (x + 1) * wide
+            for n in range(0, wide, COLUMNS):
+                a, b = (big, start, 2 * channels, groups[0]), (kernel, n)
+                _multiply(a, b, walk, (sums, n, 0, 0), (small, result + n, wide, groups[1]), floor)
+
+
+@njit
+def grow(small: Array, kernel: Array, sums: Array, floor: Any, big: Array) -> None:
+    """Apply a transposed convolution to one image; results begin with ``sums`` [C]."""
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, word = big.shape[2], 4 // small.itemsize
+    taps, length = kernel.shape[2], kernel.shape[3]
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    walk = (taps, length, small_row, word, length * channels, channels)
+    lines = max(1, ROWS // width)
+    groups = (4 * wide, 8 * channels) if lines == 1 else (small_row, 2 * big_row)
+    for phase in range(4):
+        down, right = phase // 2, phase % 2
+        edge = (down, right) if taps == 2 else (1, 1)
+        for y in range(0, height, lines):
+            for x in range(0, width, ROWS):
+                start = (y + edge[0]) * small_row + (x + edge[1]) * wide
+                result = (2 * y + down + 1) * big_row + (2 * x + right + 1) * channels
+                for c in range(0, channels, COLUMNS):
+                    a, b = (small, start, wide, groups[0]), (kernel, phase * (kernel.size // 4) + c)
+                    out = (big, result + c, 2 * channels, groups[1])
+                    _multiply(a, b, walk, (sums, c, 0, 0), out, floor)
+
+
+@njit
+def multiply_taps(small: Array, kernel: Array, products: Array) -> None:
+    """Multiply each pixel of one image by all taps of a thin kernel."""
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    row, columns = small.shape[1] * wide, products.shape[2]
+    zeros = np.zeros(COLUMNS, np.float32)
+    walk = (1, kernel.shape[0], 0, 4 // small.itemsize, 0, columns)
+    for y in range(1, height + 1):
+        for x in range(1, width + 1, ROWS):
+            result = (y * products.shape[1] + x) * columns
+            for n in range(0, columns, COLUMNS):
+                a = (small, y * row + x * wide, wide, 4 * wide)
+                out = (products, result + n, columns, 4 * columns)
+                _multiply(a, (kernel, n), walk, (zeros, 0, 0, 0), out, LINEAR)
+
+
+@njit
+def correlate_pairs(big: Array, small: Array, pairs: Array, gradient: Array) -> None:
+    """Add one image's gradient of a kernel in bf16; ``pairs`` has room for words."""
+    numbers, words = big.reshape(-1), pairs.reshape(-1)
+    first, second = numbers[: -2 * big.shape[2]], numbers[2 * big.shape[2] :]
+    for i in range(len(first)):
+        words[i] = first[i] | second[i] << 16
+    correlate(pairs, small, 2, gradient)
+
+
+@njit
+def correlate(big: Array, small: Array, word: int, gradient: Array) -> None:
+    """Add one image's gradient of a kernel, with words of one or two pixels of big."""
+    height, width, wide = small.shape[0] - 2, small.shape[1] - 2, small.shape[2]
+    channels, (size, length, _) = big.shape[2], gradient.shape
+    edge = 2 - size // 2
+    big_row, small_row = big.shape[1] * channels, small.shape[1] * wide
+    walk = (height, width // word, 2 * big_row, 2 * word * channels, small_row, word * wide)
+    lines = 1 if length % ROWS == 0 else 2  # of the kernel in a product
+    groups = (4, 4 * wide) if lines == 1 else (big_row, length * wide)
+    for y in range(0, size, lines):
+        for k in range(0, length, ROWS // lines):
+            a = (big, (y + edge) * big_row + edge * channels + k, 1, groups[0])
+            for n in range(0, wide, COLUMNS):
+                out = (gradient, (y * length + k) * wide + n, wide, groups[1])
+                _multiply(a, (small, small_row + wide + n), walk, out, out, LINEAR)
 
 
 # What the code for tiles needs too.
