@@ -14,8 +14,10 @@ from torch import Tensor
 from dis_bench.neutral import neutral
 from dis_bench.records.codes import round_log_variances
 from dis_bench.records.columns import join_images
+from dis_bench.runners import passes
+from dis_bench.runners.passes import BATCH
 from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows, read_factors
-from dis_bench.runners.training.image_losses import BATCH, measure_images, name_losses
+from dis_bench.runners.training.image_losses import measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
 
 ACTIVE_VARIANCE = 0.01  # a latent is active if its posterior mean varies more (Burda et al. 2016, sec. 5.2)
@@ -104,10 +106,10 @@ def encode(trained: Trainee, look: Callable[[], None]) -> Evaluation:
     parts: dict[str, list[Tensor]] = defaultdict(list)
     for some in torch.from_numpy(indices).split(BATCH[trained.device.type]):
         look()
-        codes, logvar = trained.model.encode(trained.networks, trained.pixels(some))
-        parts["codes"].append(codes.to("cpu", copy=True))  # the next call may change what this one gave
+        codes, logvar = passes.encode(trained.model, trained.networks, trained.pixels(some))
+        parts["codes"].append(codes.cpu())
         if logvar is not None:
-            parts["log_variances"].append(logvar.to("cpu", copy=True))
+            parts["log_variances"].append(logvar.cpu())
     return _gather(trained, indices, {name: torch.cat(some) for name, some in parts.items()}, {})
 
 

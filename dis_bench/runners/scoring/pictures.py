@@ -11,6 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.neutral import neutral
 from dis_bench.records.arrays import MOST_BYTES
 from dis_bench.records.pictures import Pictures
+from dis_bench.runners.passes import decode, encode
 from dis_bench.runners.training.trainee import Trainee
 
 SEED = 0  # of the images, so that every model of a study shows the same ones
@@ -49,12 +50,11 @@ def make_pictures(trained: Trainee, kl_per_latent: list[float] | None) -> Pictur
     count = len(trained.dataset)
     indices = np.random.default_rng(SEED).choice(count, size=min(COUNT, count), replace=False)
     images = trained.pixels(torch.from_numpy(indices))
-    codes, _ = trained.model.encode(trained.networks, images.clone())
+    codes, _ = encode(trained.model, trained.networks, images)
     values = np.linspace(-trained.model.reach, trained.model.reach, VALUES)
     traversals = _traverse(codes[0], torch.from_numpy(values))
-    reconstructed = trained.model.decode(trained.networks, codes)
-    reconstructed = None if reconstructed is None else reconstructed.clone()  # the next call may change it
-    traversed = trained.model.decode(trained.networks, traversals.flatten(0, 1))
+    reconstructed = decode(trained.model, trained.networks, codes)
+    traversed = decode(trained.model, trained.networks, traversals.flatten(0, 1))
     if reconstructed is None or traversed is None:
         return None
     return Pictures(

@@ -19,9 +19,10 @@ from dis_bench.neutral import neutral
 from dis_bench.records.cell import plain_name
 from dis_bench.records.columns import KL_PER_LATENT
 from dis_bench.records.schema import Record
+from dis_bench.runners import passes
 from dis_bench.runners.device import computing
+from dis_bench.runners.passes import BATCH
 from dis_bench.runners.trained.interpolation import interpolate
-from dis_bench.runners.training.image_losses import BATCH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,10 +118,10 @@ class TrainedModel:
         codes, log_variances = [], []
         with self._computing():
             for some in pixels.split(BATCH[self.device.type]):
-                means, variances = self.model.encode(self.networks, some)
-                codes.append(means.clone())  # the next call may change what this one gave
+                means, variances = passes.encode(self.model, self.networks, some)
+                codes.append(means)
                 if variances is not None:
-                    log_variances.append(variances.clone())
+                    log_variances.append(variances)
         return torch.cat(codes), torch.cat(log_variances) if log_variances else None
 
     @neutral()
@@ -134,9 +135,9 @@ class TrainedModel:
         codes, logits = self._read_codes(codes), []
         with self._computing():
             for some in codes.split(BATCH[self.device.type]):
-                part = self.model.decode(self.networks, some.clone())  # the caller's codes stay as they are
+                part = passes.decode(self.model, self.networks, some)
                 if part is not None:
-                    logits.append(part.clone())  # the next call may change what this one gave
+                    logits.append(part)
         if not logits:
             raise InputError(f"model '{self.model.name}' has no decoder, so it makes no images.")
         return torch.sigmoid(torch.cat(logits))

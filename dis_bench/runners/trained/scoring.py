@@ -16,9 +16,9 @@ from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score_representation
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.records.codes import round_log_variances
+from dis_bench.runners.passes import BATCH
 from dis_bench.runners.scoring.rows import draw_rows, read_factors
 from dis_bench.runners.scoring.scores import SCORING_SEED
-from dis_bench.runners.training.image_losses import BATCH
 
 if TYPE_CHECKING:
     import pandas as pd

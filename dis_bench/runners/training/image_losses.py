@@ -10,8 +10,7 @@ from torch import Tensor
 from dis_bench.models.autoencoder import gaussian_kl
 from dis_bench.models.likelihoods import LIKELIHOODS
 from dis_bench.models.model import Model
-
-BATCH = {"cpu": 64, "cuda": 2048}  # images per pass; on a CPU, as many as fit into its caches
+from dis_bench.runners.passes import decode, encode
 
 
 def measure_images(
@@ -30,14 +29,13 @@ def measure_images(
         ``codes`` [B, D]; as far as the model has them ``log_variances`` and ``kl`` [B, D], and ``losses``
         [B, 2], which are reconstruction and MSE.
     """
-    # Copies: a model may change what it is given, or give tensors that its next call changes.
-    mean, logvar = model.encode(networks, images.clone())
-    measured = {"codes": mean.clone()}
+    mean, logvar = encode(model, networks, images)
+    measured = {"codes": mean}
     if logvar is not None:
-        measured |= {"log_variances": logvar.clone(), "kl": gaussian_kl(mean, logvar).double()}
+        measured |= {"log_variances": logvar, "kl": gaussian_kl(mean, logvar).double()}
     if not model.reconstructs:
         return measured
-    logits = model.decode(networks, mean if logvar is None else mean + (0.5 * logvar).exp() * noise)
+    logits = decode(model, networks, mean if logvar is None else mean + (0.5 * logvar).exp() * noise)
     if logits is not None:
         reconstruction = LIKELIHOODS[likelihood](logits, images)
         mse = (torch.sigmoid(logits) - images).square().flatten(1).mean(1)

@@ -1,0 +1,26 @@
+"""Passes of a model, of which neither it nor anybody else can change the other's tensors.
+
+A plug-in may change what it is given, or give a buffer that its next call fills again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from dis_bench.models.model import Model
+
+BATCH = {"cpu": 64, "cuda": 2048}  # images per pass; on a CPU, as many as fit into its caches
+
+
+def encode(model: Model, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Encode images [B, C, H, W] to codes and log-variances [B, D], or None without posteriors."""
+    codes, log_variances = model.encode(networks, images.clone())
+    return codes.clone(), None if log_variances is None else log_variances.clone()
+
+
+def decode(model: Model, networks: Any, codes: Tensor) -> Tensor | None:
+    """Decode codes [B, D] to logits [B, C, H, W], or to None without a decoder."""
+    logits = model.decode(networks, codes.clone())
+    return None if logits is None else logits.clone()
