@@ -136,7 +136,7 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
         )
     yield Switch(
         "torch's flushing of denormal numbers",
-        lambda: SMALLEST[0] * 1.0 == 0.0,
+        flushes_denormals,
         torch.set_flush_denormal,
         False,
     )
@@ -148,6 +148,11 @@ def _torch_switches(torch: Any) -> Iterator[Switch]:
     )
     mkldnn = torch.backends.mkldnn
     yield Switch("torch's oneDNN", lambda: mkldnn.enabled, partial(setattr, mkldnn, "enabled"), True)
+
+
+def flushes_denormals() -> bool:
+    """Return True if this thread's processor takes denormal numbers for zero."""
+    return SMALLEST[0] * 1.0 == 0.0
 
 
 def read_state() -> dict[str, Any]:

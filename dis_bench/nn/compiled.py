@@ -61,9 +61,10 @@ def check_available(kernels: str, precision: str) -> None:
         raise _failed(reason)
 
 
-def describe_instructions() -> str:
+def describe_instructions(precision: str) -> str:
     """Return the instruction set of the compiled kernels, which decides the rounding."""
-    return getattr(_load(), "INSTRUCTIONS", "none")
+    kernels = _load()
+    return "none" if isinstance(kernels, Exception) else str(kernels.describe_instructions(precision))
 
 
 def serves(images: Tensor, layers: Layers) -> bool:
@@ -77,7 +78,7 @@ def serves(images: Tensor, layers: Layers) -> bool:
         and _choice.get() != "torch"
         and _are_sound(images, layers)
         and _dtype() in _dtypes()
-        and _make_tiles(images, layers)
+        and _divide_evenly(images, layers)
         # Convolutions serve the encoder, whose images come from a dataset and need no gradient.
         and not (isinstance(layers[0], nn.Conv2d) and images.requires_grad and torch.is_grad_enabled())
     )
@@ -153,20 +154,20 @@ def _has_geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
     )
 
 
-def _make_tiles(images: Tensor, layers: Layers) -> bool:
-    """Return True if images and channels divide into whole tiles in each layer."""
-    rows, columns = _kernels().ROWS, _kernels().COLUMNS
+def _divide_evenly(images: Tensor, layers: Layers) -> bool:
+    """Return True if images and channels divide into whole products in each layer."""
+    rows, columns = _kernels().registers.ROWS, _kernels().registers.COLUMNS
     height, width = images.shape[2:]
     transposed = isinstance(layers[0], nn.ConvTranspose2d)
     channels = [_channels(layer)[0 if transposed else 1] for layer in layers]
     times = 1 if transposed else 2 ** len(layers)
-    # The rows of a tile are pixels of one line, or of two lines of four. The smallest images decide.
+    # The rows of a product are pixels of one line, or of two lines of four. The smallest images decide.
     smallest = width // times
     return (
         (smallest % rows == 0 or (smallest == 4 and height % (2 * times) == 0))
         and height % times == width % times == 0
         and all(count % columns == 0 for count in channels)
-        and layers[0].weight.shape[1:3].numel() % 4 == 0  # tiles of the first kernel's gradient
+        and layers[0].weight.shape[1:3].numel() % 4 == 0  # products of the first kernel's gradient
     )
 
 
@@ -228,7 +229,7 @@ class _TransposedConvolutions(torch.autograd.Function):
         for weight in weights[:-1]:
             framed.append(packing.make_room(framed[-1], 2, weight.shape[1]))
         count, height, width, _ = framed[-1].shape
-        thin_kernel = packing.pack_thin(weights[-1], dtype, _kernels().COLUMNS)
+        thin_kernel = packing.pack_thin(weights[-1], dtype, _kernels().registers.COLUMNS)
         products = weights[-1].new_zeros(height, width, thin_kernel.shape[1])
         shape = (count, weights[-1].shape[1], 2 * (height - 2), 2 * (width - 2))
         # Not a view of another tensor, since the caller may change it in place.
@@ -294,7 +295,7 @@ def _make_room_for_tiles(of_weight: Tensor, small: Tensor, dtype: torch.dtype) -
     """
     if not _tiled(dtype):
         return None
-    return packing.make_room_for_tiles(of_weight.shape, small.shape[1:], _kernels().COLUMNS)
+    return packing.make_room_for_tiles(of_weight.shape, small.shape[1:], _kernels().tiles.COLUMNS)
 
 
 def _in_turn(of_weights: Sequence[Tensor], of_biases: Sequence[Tensor]) -> list[Tensor]:

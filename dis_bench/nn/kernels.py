@@ -10,11 +10,13 @@ They are float32, or bf16 stored as uint16, of which two products at a time are 
 in words of 32 bits: one float32 number or two bf16 numbers. Kernels are 4 or 2 wide, and :mod:`packing`
 packs them.
 
-Functions with an argument ``tiled`` use tiles unless it is None. Their code is compiled for either case.
+Functions with an argument ``tiled`` use registers where it is None, and tiles elsewhere as far as they can.
+Code is compiled for either case.
 """
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,7 @@ from numba.core.caching import FunctionCache
 from numpy.typing import NDArray
 
 from dis_bench.nn import registers, tiles
-from dis_bench.nn.registers import COLUMNS, FEATURES, HAS_BF16, HAS_FLOAT32, LINEAR, ROWS
-
-__all__ = ["COLUMNS", "HAS_BF16", "HAS_FLOAT32", "HAS_TILES", "INSTRUCTIONS", "ROWS"]
+from dis_bench.nn.registers import FEATURES, HAS_BF16, HAS_FLOAT32, LINEAR
 
 Array = NDArray[Any]
 
@@ -36,9 +36,6 @@ HAS_TILES = tiles.are_permitted()
 INSTRUCTIONS = "AVX2"
 if "+avx512f" in FEATURES:
     INSTRUCTIONS = "AVX-512 with BF16" if HAS_BF16 else "AVX-512"
-if HAS_TILES:
-    INSTRUCTIONS = "AVX-512, bf16 with AMX"
-
 RELU = np.float32(0)  # lower bound of activations
 
 
@@ -51,14 +48,21 @@ def why_unavailable(in_bf16: bool) -> str:
     return "this processor has no AVX-512 BF16" if in_bf16 and not HAS_BF16 else ""
 
 
+def describe_instructions(precision: str) -> str:
+    """Return the instruction set in which the kernels compute, which decides the rounding."""
+    return "AVX-512 and AMX" if precision == "bf16" and HAS_TILES else INSTRUCTIONS
+
+
 class _Cache(FunctionCache):
     """A disk cache of compiled code; if it is unusable, each process compiles its own."""
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
         # numba looks at the function's own file, but its code contains that of the others.
-        files = [Path(file).stat() for file in (__file__, registers.__file__, tiles.__file__)]
-        self._cache_file._source_stamp = tuple((file.st_mtime, file.st_size) for file in files)
+        if not hasattr(self._cache_file, "_source_stamp"):
+            raise RuntimeError("numba keeps its caches in another way")
+        files = [Path(str(file)).read_bytes() for file in (__file__, registers.__file__, tiles.__file__)]
+        self._cache_file._source_stamp = hashlib.sha256(b"".join(files)).hexdigest()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -77,7 +81,7 @@ def _compiled(function: Any) -> Any:
     """Compile a function on its first call, and cache it on disk if possible."""
     dispatcher = njit(function)
     if not config.DISABLE_JIT:
-        with suppress(OSError, RuntimeError):  # no writable folder
+        with suppress(OSError, RuntimeError, AttributeError):  # no writable folder, or files in a zip
             dispatcher._cache = _Cache(function)
     return dispatcher
 
@@ -117,7 +121,7 @@ def _grow(small: Array, kernel: Array, bias: Array | None, floor: Any, big: Arra
 def _grow_thin(small: Array, kernel: Array, bias: Array, products: Array, big: Array, tiled: Any) -> None:
     """Apply a transposed convolution with few output channels to one image.
 
-    The result is float32 [2H, 2W, C], not framed. With so few columns, a tile of the result would leave
+    The result is float32 [2H, 2W, C], not framed. With so few columns, a product would leave
     registers empty. Each pixel is therefore multiplied by all taps of the kernel (of size 4, in words of [N,
     4 * 4 * C], padded) into ``products`` (framed), which are then added where they overlap.
     """

@@ -44,11 +44,11 @@ def make_room_for_tiles(
     Args:
         kernel: the shape [k, k * C, N].
         small: the shape of framed images, [H + 2, W + 2, N].
-        columns: into which C and N are to divide.
+        columns: of which C and N are to be multiples.
 
     Returns:
-        Room for a turned image [N, H * W], and zeros for sums [k, k * N, C]; both are empty where the
-        channels do not divide.
+        Room for a turned image [N, H * W], and zeros for sums [k, k * N, C]; both are empty where they are
+        not.
     """
     size, length, wide = kernel
     channels, pixels = length // size, (small[0] - 2) * (small[1] - 2)
@@ -84,7 +84,7 @@ def pack_transposed(weight: Tensor, dtype: torch.dtype) -> NDArray[Any]:
 def pack_thin(weight: Tensor, dtype: torch.dtype, columns: int) -> NDArray[Any]:
     """Pack a weight with few output channels C into words of [N, 4 * 4 * C].
 
-    The columns are padded with zeros to whole tiles of ``columns``.
+    The columns are padded with zeros to a multiple of ``columns``.
     """
     taps = weight.detach().to(dtype).permute(0, 2, 3, 1).flatten(1)
     return _words(F.pad(taps, (0, -taps.shape[1] % columns)))

@@ -227,7 +227,7 @@ def correlate(big: Array, small: Array, word: int, gradient: Array) -> None:
                 _multiply(a, (small, small_row + wide + n), walk, out, out, LINEAR)
 
 
-# What the code for tiles needs too.
+# Used by tiles.py as well:
 
 
 def call(builder: Any, name: str, kind: Any, *args: Any) -> Any:

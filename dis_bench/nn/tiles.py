@@ -30,7 +30,7 @@ from dis_bench.nn.registers import FEATURES, HAS_BF16, LANES, LINEAR, as_bf16, a
 
 Array = NDArray[Any]
 
-_DEPTH = 16  # words in a row of a tile, at most
+_ROWS, _DEPTH = 16, 16  # of a tile: its rows, and words in each, at most
 COLUMNS = 32  # of a product
 
 _SUMS, _A, _B = ((0, 1), (2, 3)), (4, 5), (6, 7)  # registers
@@ -40,7 +40,7 @@ _POINTER, _FLOATS = _BYTE.as_pointer(), ir.VectorType(_FLOAT, LANES)
 
 def are_permitted() -> bool:
     """Ask Linux for the tiles, and return True if this process may use them."""
-    if not (HAS_BF16 and {"+amx-tile", "+amx-bf16"} <= FEATURES):
+    if not (HAS_BF16 and {"+avx512f", "+amx-tile", "+amx-bf16"} <= FEATURES):
         return False
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
         return False
@@ -51,31 +51,30 @@ def are_permitted() -> bool:
         return False
 
 
-@njit
-def _configure(rows: int, depth: int) -> None:
+@intrinsic
+def _configure(typing: Any, rows: Any, depth: Any) -> Any:
     """Give the tiles their shapes.
 
     Args:
         rows: of a tile of the first factor and of the product, at most 16.
         depth: words per row of the first factor, and rows of the second; at most 16.
     """
-    palette = np.zeros(64, np.uint8)
-    palette[0] = 1
+    return types.void(rows, depth), _generate_configuration
+
+
+def _generate_configuration(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+    rows, depth = (builder.trunc(value, _BYTE) for value in args)
+    bytes_of_a = builder.mul(depth, _BYTE(4))
+    palette = cgutils.alloca_once(builder, ir.ArrayType(_BYTE, 64))
+    values = {place: _BYTE(0) for place in range(64)} | {0: _BYTE(1)}
     for register in range(8):
-        is_a, is_b = register in (4, 5), register in (6, 7)
-        palette[16 + 2 * register] = 4 * depth if is_a else 64  # bytes of a row
-        palette[48 + register] = depth if is_b else rows
-    _load_palette(palette)
-
-
-@intrinsic
-def _load_palette(typing: Any, palette: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        memory = context.make_array(signature.args[0])(context, builder, args[0]).data
-        call(builder, "llvm.x86.ldtilecfg", ir.FunctionType(_NOTHING, [_POINTER]), memory)
-        return context.get_dummy_value()
-
-    return types.void(palette), generate
+        values[16 + 2 * register] = bytes_of_a if register in _A else _BYTE(64)
+        values[48 + register] = depth if register in _B else rows
+    for place, value in values.items():
+        builder.store(value, builder.gep(palette, [_LONG(0), _LONG(place)]))
+    address = builder.bitcast(palette, _POINTER)
+    call(builder, "llvm.x86.ldtilecfg", ir.FunctionType(_NOTHING, [_POINTER]), address)
+    return context.get_dummy_value()
 
 
 @intrinsic
@@ -132,9 +131,9 @@ def _generate_product(context: Any, builder: Any, signature: Any, args: Sequence
 
 
 def _store_rounded(context: Any, builder: Any, out: _Placed, rows: Any, floor: Any) -> None:
-    """Store the sums as bf16, by way of memory: tiles hold nothing but products."""
+    """Store the sums as bf16, by way of memory, since no instruction rounds a tile."""
     floor = broadcast(builder, floor, _FLOATS)
-    numbers = cgutils.alloca_once(builder, ir.ArrayType(_FLOATS, _DEPTH))
+    numbers = cgutils.alloca_once(builder, ir.ArrayType(_FLOATS, _ROWS))
     numbers.align = 64
     for i, j in np.ndindex(2, 2):
         _move(builder, "tilestored64", _SUMS[i][j], numbers, _LONG(64))
@@ -267,15 +266,15 @@ def correlate(big: Array, small: Array, pairs: Array, turned: Array, sums: Array
     line = width // 2 * channels
     parity = (big.shape[0] // 2) * line
     walk = (1, pixels // 2 // depth, 0, 2 * depth, 0, depth * channels)
-    _configure(16, depth)
+    _configure(_ROWS, depth)
     for tap in range(size * size):
         i, j = tap // size + edge, tap % size + edge
         start = (i % 2 * 4 + j % 2 * 2 + j // 2) * parity + i // 2 * line
         for n in range(0, wide, COLUMNS):
-            a, result = (turned, n * pixels, (n + 16) * pixels, pixels), (tap * wide + n) * channels
+            a, result = (turned, n * pixels, (n + _ROWS) * pixels, pixels), (tap * wide + n) * channels
             for c in range(0, channels, COLUMNS):
-                out = (sums, result + c, result + 16 * channels + c, channels)
-                _multiply(a, (pairs, start + c, channels), walk, out, out, 16, LINEAR)
+                out = (sums, result + c, result + _ROWS * channels + c, channels)
+                _multiply(a, (pairs, start + c, channels), walk, out, out, _ROWS, LINEAR)
 
 
 @njit
@@ -306,7 +305,7 @@ def _turn(small: Array, turned: Array) -> None:
 @njit
 def _count_rows(width: int) -> int:
     """Return how many pixels of a line are in a tile."""
-    return 16 if width % 16 == 0 else 8 if width % 8 == 0 else 4
+    return _ROWS if width % _ROWS == 0 else 8 if width % 8 == 0 else 4
 
 
 @njit

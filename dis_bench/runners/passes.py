@@ -1,6 +1,6 @@
-"""Passes of a model, of which neither it nor anybody else can change the other's tensors.
+"""Passes of a model whose results no later call can change.
 
-A plug-in may change what it is given, or give a buffer that its next call fills again.
+A plug-in may give a buffer that its next call fills again. It must not change what it is given, but might.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BATCH = {"cpu": 64, "cuda": 2048}  # images per pass; on a CPU, as many as fit i
 
 
 def encode(model: Model, networks: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Encode images [B, C, H, W] to codes and log-variances [B, D], or None without posteriors."""
+    """Encode images [B, C, H, W] to codes and any log-variances, both [B, D]."""
     codes, log_variances = model.encode(networks, images.clone())
     return codes.clone(), None if log_variances is None else log_variances.clone()
 
