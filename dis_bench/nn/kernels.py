@@ -49,7 +49,7 @@ def why_unavailable(in_bf16: bool) -> str:
 
 
 def describe_instructions(precision: str) -> str:
-    """Return the instruction set in which the kernels compute, which decides the rounding."""
+    """Return the instruction set of the kernels, which decides the rounding."""
     return "AVX-512 and AMX" if precision == "bf16" and HAS_TILES else INSTRUCTIONS
 
 

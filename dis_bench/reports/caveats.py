@@ -263,6 +263,12 @@ def _mixtures(settings: list[Setting], records: list[Record]) -> Iterator[str]:
             what = name if name in _MACHINE else f"versions of {name}"
             counts = list_counts(values)
             yield f"Cells were made with different {what}: {counts}."
+    moved = sum("earlier" in record.get("environment", {}) for record in here)
+    if moved:
+        yield (
+            f"{moved} {'cells were' if moved > 1 else 'cell was'} stopped and trained further on other "
+            "hardware or with other versions, which round differently."
+        )
 
 
 def _sources(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:

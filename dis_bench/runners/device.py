@@ -200,6 +200,13 @@ def describe_environment(device: str, precision: str, kernels: str) -> dict[str,
     }
 
 
+def describe_computer(device: str, precision: str, kernels: str) -> dict[str, Any]:
+    """Return what of the environment decides how a training rounds."""
+    names = ("dis_bench", "torch", "numba", "processor", "device", "kernels", "instructions", "switches")
+    environment = describe_environment(device, precision, kernels)
+    return {name: environment[name] for name in names}
+
+
 def _describe_switches() -> dict[str, str]:
     """Return the settings that affect rounding and differ from their defaults."""
     import torch

@@ -26,7 +26,7 @@ from dis_bench.records.durable import sync_files
 from dis_bench.records.pictures import write_pictures
 from dis_bench.records.schema import Record
 from dis_bench.records.weights import write_weights
-from dis_bench.runners.device import computing
+from dis_bench.runners.device import computing, describe_computer
 from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.evaluation import Evaluation, encode, evaluate, evaluate_others
 from dis_bench.runners.scoring.pictures import make_pictures
@@ -54,6 +54,7 @@ class TrainedCell:
         captured: whether a GPU replayed captured steps.
         steps: steps that were taken.
         adapted: decisions by held-out images, for the record; empty without.
+        earlier: what computed its earlier steps if it was something else, and until which step.
     """
 
     trainee: Trainee
@@ -62,6 +63,7 @@ class TrainedCell:
     captured: bool
     steps: int
     adapted: dict[str, Any]
+    earlier: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def train_cells(
         write_codes(folders[number], found.codes, found.factors, found.log_variances, file)
         sync_files(folders[number])
 
+    computer = describe_computer(trainees[0].device.type, cells[0].precision, cells[0].kernels)
     states = [_read_state(folder, cell) for folder, cell in zip(folders, cells, strict=True)]
     with _logging_events(trainees, manner.events) as mirrors:
         trained = train(
@@ -116,14 +119,14 @@ def train_cells(
             watch=lambda number, progress: emit((cells[number], progress)),
             way=manner.way,
             capture=manner.capture,
-            checkpoints=Checkpoints(states, save, manner.checkpoint_minutes),
+            checkpoints=Checkpoints(states, save, manner.checkpoint_minutes, computer),
             pauses=_choose_pauses(trainees, encode_at, mirrors),
             mirrors=mirrors,
         )
     seconds = trained.seconds / len(cells)
     return [
-        TrainedCell(one, failure, seconds, trained.captured, trained.steps, trained.adapted)
-        for one, failure in zip(trainees, trained.failures, strict=True)
+        TrainedCell(one, failure, seconds, trained.captured, trained.steps, trained.adapted, earlier)
+        for one, failure, earlier in zip(trainees, trained.failures, trained.earlier, strict=True)
     ]
 
 
@@ -211,6 +214,8 @@ def keep(
             if pictures is not None:
                 write_pictures(folder, pictures)
     timing = {"train_seconds": trained.seconds}
+    if trained.earlier:
+        record = {**record, "environment": {**record["environment"], "earlier": trained.earlier}}
     if trainee.is_trained_by_steps:
         timing["images_per_second"] = trained.steps * cell.batch_size / trained.seconds
         record = {**record, **_keep_codes(folder, cell)}

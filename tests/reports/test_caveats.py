@@ -159,6 +159,18 @@ def test_versions_and_devices_that_differ(study, name, words):
     assert words in caveat
 
 
+def test_a_cell_that_was_trained_further_elsewhere(study):
+    records = study(**SOUND)
+    records[3]["environment"] = {
+        **records[3].get("environment", {}),
+        "earlier": [{"until": 9, "kernels": "torch"}],
+    }
+    [caveat] = find_caveats(records)
+    assert caveat.startswith(
+        "1 cell was stopped and trained further on other hardware or with other versions"
+    )
+
+
 def test_few_of_many_have_too_few_seeds(study):
     study(**SOUND)
     [caveat] = find_caveats(study(**{**SOUND, "betas": [1], "seeds": [0]}))

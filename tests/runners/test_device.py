@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dis_bench.errors import InputError
-from dis_bench.neutral import neutral
+from dis_bench.neutral import flushes_denormals, neutral
 from dis_bench.runners import device
 from dis_bench.runners.device import choose_kernels, choose_precision, computing, describe_environment
 from tests.tiny import Tiny
@@ -123,6 +123,21 @@ def test_products_are_exact_unless_tf32_was_chosen_and_then_as_they_were(precisi
         assert switches() == (word, word, False)
     assert switches() == before
     assert (cublas.allow_tf32, cudnn.allow_tf32) == older
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_denormal_numbers_count_as_zero_within_the_block_alone(before):
+    small = torch.tensor(1e-20)
+    torch.set_flush_denormal(before)
+    try:
+        with computing("fp32", "torch"):
+            number = small.clone().requires_grad_()
+            (number * small).backward(small)
+            assert (number.grad, small * small) == (0, 0)
+        assert flushes_denormals() == before
+    finally:
+        torch.set_flush_denormal(False)
+    assert small * small > 0
 
 
 def test_switches_that_torch_cannot_read_the_older_way_are_no_hindrance():

@@ -353,6 +353,20 @@ def test_a_cell_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path
     assert leftovers(Store(tmp_path / "stopped")) == []
 
 
+def test_a_cell_that_goes_on_elsewhere_says_where_it_began(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "dis_bench.runners.stages.describe_computer", lambda *_: {"kernels": "of another age"}
+        )
+        stop_at(2, tmp_path)
+    table = run(TWO, tmp_path)
+    earlier = [
+        json.loads(Path(folder, "record.json").read_text("utf-8"))["environment"].get("earlier")
+        for folder in table["folder"]
+    ]
+    assert earlier == [[{"until": 2, "kernels": "of another age"}], None]
+
+
 def test_always_begins_anew(tmp_path):
     stop_at(2, tmp_path)
     steps = Steps()

@@ -21,6 +21,7 @@ from dis_bench.models.model import Model, Step
 from dis_bench.neutral import neutral, one_thread, own_streams
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
+from dis_bench.runners import passes
 from dis_bench.runners.device import computing
 from dis_bench.runners.plugins import check_models
 from dis_bench.runners.quickstart import DEFAULTS
@@ -183,9 +184,9 @@ class ModelTrial:
         """Encode images and decode their codes in evaluation mode; list what there is."""
         trainee.networks.eval()
         with torch.no_grad(), breaking("encoding images"):
-            codes, log_variances = trainee.model.encode(trainee.networks, images)
+            codes, log_variances = passes.encode(trainee.model, trainee.networks, images)
             given = {"codes": codes, "log-variances": log_variances}
-            given["logits"] = trainee.model.decode(trainee.networks, codes)
+            given["logits"] = passes.decode(trainee.model, trainee.networks, codes)
         return {name: part for name, part in given.items() if part is not None}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from dis_bench.runners.training.log import TrainingLog
 from dis_bench.runners.training.state import State, are_of, restore_states, save_state
@@ -22,12 +23,19 @@ class Checkpoints:
         states: states from which the cells resume; None starts from the beginning.
         save: called with a cell's index and its state.
         minutes: minutes between checkpoints; more if writing them takes long.
+        computer: versions and hardware that decide how this training rounds.
     """
 
     def __init__(
-        self, states: Sequence[State | None], save: Callable[[int, State], None], minutes: float = MINUTES
+        self,
+        states: Sequence[State | None],
+        save: Callable[[int, State], None],
+        minutes: float = MINUTES,
+        computer: Mapping[str, Any] | None = None,
     ) -> None:
         self._states, self._save, self._wait = states, save, 60 * minutes
+        self._computer = dict(computer or {})
+        self._earlier: list[list[dict[str, Any]]] = [[] for _ in states]
         self._begin = self._last = time.monotonic()
         self._cost = 0.0
         self._seconds_before = 0.0
@@ -36,6 +44,10 @@ class Checkpoints:
     def seconds_before(self) -> float:
         """Seconds of training before the checkpoints, summed over the cells."""
         return self._seconds_before
+
+    def list_earlier(self, number: int) -> list[dict[str, Any]]:
+        """List what else computed earlier steps of a cell, and until which step."""
+        return self._earlier[number]
 
     def restore(self, training: Training) -> list[str]:
         """Restore a training to the states of its cells, if they fit.
@@ -48,6 +60,7 @@ class Checkpoints:
             return []
         restore_states(training, states)
         self._seconds_before = sum(state["seconds"] for state in states)
+        self._earlier = [self._list_earlier(state) for state in states]
         return [state["log"] for state in states]
 
     def are_due(self) -> bool:
@@ -66,11 +79,16 @@ class Checkpoints:
             for number, failure in enumerate(log.failures):
                 if failure is None and training.running is not None:
                     kept = {"seconds": seconds, "log": log.read(number)}
+                    kept |= {"computer": self._computer, "earlier": self._earlier[number]}
                     self._save(number, save_state(training, number) | kept)
         except OSError as error:
             warnings.warn(f"no checkpoint could be written: {error}", stacklevel=2)
         self._last = time.monotonic()
         self._cost = self._last - start
+
+    def _list_earlier(self, state: State) -> list[dict[str, Any]]:
+        before, computer = state.get("earlier", []), state.get("computer", self._computer)
+        return before if computer == self._computer else [*before, {"until": state["step"], **computer}]
 
     def _age(self) -> float:
         return time.monotonic() - self._last

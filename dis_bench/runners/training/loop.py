@@ -32,6 +32,7 @@ class Trained(NamedTuple):
         captured: whether a GPU replayed the steps.
         steps: steps that were taken, including those before checkpoints.
         adapted: decisions by held-out images, for the record; empty without.
+        earlier: for each cell, what computed its earlier steps if it was something else.
     """
 
     failures: list[Exception | None]
@@ -39,6 +40,7 @@ class Trained(NamedTuple):
     captured: bool
     steps: int
     adapted: dict[str, Any]
+    earlier: list[list[dict[str, Any]]]
 
 
 class Pauses(NamedTuple):
@@ -112,7 +114,8 @@ def train(
                     watch(number, Progress(first.cell.steps, {}))
     seconds = checkpoints.seconds_before + time.perf_counter() - start - training.paused
     adapted = {} if training.adaptation is None else training.adaptation.describe(training.done)
-    return Trained(failures, seconds, training.captured, training.done, adapted)
+    earlier = [checkpoints.list_earlier(number) for number in range(len(trainees))]
+    return Trained(failures, seconds, training.captured, training.done, adapted, earlier)
 
 
 def _take_steps(

@@ -1,5 +1,6 @@
 """A training that was stopped and resumed ends as if it had never stopped."""
 
+import contextlib
 import math
 
 import pandas as pd
@@ -134,6 +135,28 @@ def test_time_spent_before_counts(tmp_path):
     one = trainee(steps=4, batch_size=4)
     trained = train([one], logs=[tmp_path / "log.csv"], watch=lambda *_: None, checkpoints=checkpoints)
     assert 1000 < trained.seconds < 1060
+
+
+def test_what_computed_the_earlier_steps_is_known_as_far_as_it_was_something_else(tmp_path):
+    old, new = {"kernels": "compiled, AVX2"}, {"kernels": "compiled, AVX-512"}
+    states = [None]
+    for step, computer in ((1, old), (2, old), (3, new), (4, old), (None, old)):
+        saved = {}
+        checkpoints = Checkpoints(states, saved.__setitem__, 1e9, computer)
+
+        def watch(number, progress, step=step):
+            if progress.step == step:
+                raise Stop
+
+        with pytest.raises(Stop) if step else contextlib.nullcontext():
+            train(
+                [trainee(steps=5, batch_size=4)],
+                logs=[tmp_path / "log.csv"],
+                watch=watch,
+                checkpoints=checkpoints,
+            )
+        states = [saved.get(0) and through_a_file(saved[0], tmp_path)]
+    assert checkpoints.list_earlier(0) == [{"until": 2, **old}, {"until": 3, **new}]
 
 
 def test_a_disk_that_is_full_costs_a_checkpoint_and_not_the_training(tmp_path):
