@@ -9,7 +9,7 @@ OLDEST = $(VENV)-oldest
 # What reads and writes files, scores and draws: where packages change. Trainings take minutes more.
 OLDEST_TESTS ?= tests/records tests/test_registry.py tests/reports/figures \
 	tests/metrics/test_bootstrap.py tests/metrics/test_scoring.py tests/datasets/cars3d tests/datasets/nvidia \
-	tests/datasets/folder tests/datasets/test_official.py
+	tests/datasets/folder tests/datasets/test_official.py tests/nn/test_tiles.py
 LOCKED ?= torch
 
 .PHONY: demo test lint docs oldest wheel-test model-pages reported-page clean
