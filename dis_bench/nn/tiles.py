@@ -116,10 +116,13 @@ def _generate_product(context: Any, builder: Any, signature: Any, args: Sequence
     with cgutils.for_range(builder, runs) as run, cgutils.for_range(builder, steps) as step:
         index = [run.index, step.index, run.index, step.index]
         a_run, a_step, b_run, b_step = map(builder.mul, moves, index)
-        for i in range(2):
-            a.load(_A[i], i, moved=builder.add(a_run, a_step))
-            b.load(_B[i], 0, i, builder.add(b_run, b_step))
-        for i, j in np.ndindex(2, 2):
+        moved_a, moved_b = builder.add(a_run, a_step), builder.add(b_run, b_step)
+        # A tile is loaded just before its first product, so that loads overlap with products.
+        for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            if j == 0:
+                a.load(_A[i], i, moved=moved_a)
+            if i == 0:
+                b.load(_B[j], 0, j, moved_b)
             registers = map(_BYTE, (_SUMS[i][j], _A[i], _B[j]))
             call(builder, "llvm.x86.tdpbf16ps", ir.FunctionType(_NOTHING, [_BYTE] * 3), *registers)
     if out.bytes == 4:
