@@ -24,6 +24,7 @@ from dis_bench.runners.device import keep_freed_memory
 from dis_bench.runners.stopping import STOPS
 
 POLL_SECONDS = 0.1
+PROGRESS_SECONDS = 0.1  # between two steps of a cell that are told: to send each would take 3 % of a step
 STOP_SECONDS = 2.5  # for a worker to reach its next event; one that is scoring is killed, and loses only that
 JOIN_SECONDS = 20  # for a process to end after it closed its pipe
 MOST_DEATHS = 2  # of workers that were killed during one job
@@ -252,12 +253,20 @@ def _describe_end(code: int | None) -> str:
 
 def _serve(work: Work, pipe: Connection, stop: Any) -> None:
     """Run the jobs that arrive through the pipe, in a worker, until it is closed."""
+    from dis_bench.runners.training.log import Progress
+
     _start_worker()
     asked = _note_signals()
+    told: dict[Any, float] = {}  # when a cell's last step was sent
 
     def emit(event: Any) -> None:
         if stop.value or asked:
             raise Stopped
+        if isinstance(event[-1], Progress):
+            cell, now = event[0], time.monotonic()
+            if now < told.get(cell, 0.0) + PROGRESS_SECONDS:
+                return
+            told[cell] = now
         try:
             pipe.send(("event", event))
         except OSError:

@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from dis_bench.runners.engines.local import WorkerDied, Workers, run_jobs
+from dis_bench.runners.engines.local import PROGRESS_SECONDS, WorkerDied, Workers, run_jobs
+from dis_bench.runners.training.log import Progress
 
 
 class Work:
@@ -52,6 +53,30 @@ def test_every_job_comes_back_with_its_result_and_events(workers):
     assert own == {workers == 0}
     if workers:
         assert {result[2] for result in results.values()} == {1}
+
+
+class Training(Work):
+    """Work that tells of many steps, and of each of its stages."""
+
+    def __call__(self, job, emit):
+        begin = time.monotonic()
+        for step in range(1000):
+            emit((job, Progress(step, {})))
+        emit((job, "encoding"))
+        emit((job, "scoring"))
+        return time.monotonic() - begin
+
+
+def test_workers_tell_of_all_stages_and_of_some_steps():
+    events = []
+    [(_, seconds)] = run_jobs(["cell"], Training(), workers=1, watch=events.append)
+    steps = [what.step for _, what in events[:-2]]
+    assert steps[0] == 0
+    assert len(steps) <= 1 + seconds / PROGRESS_SECONDS
+    assert events[-2:] == [("cell", "encoding"), ("cell", "scoring")]
+    events.clear()
+    list(run_jobs(["cell"], Training(), workers=0, watch=events.append))
+    assert [what.step for _, what in events[:-2]] == [*range(1000)]
 
 
 def test_workers_take_jobs_at_any_time():
