@@ -14,6 +14,7 @@ The operating system gives tiles to a process that asks for them. Between :func:
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -39,8 +40,14 @@ _POINTER, _FLOATS = _BYTE.as_pointer(), ir.VectorType(_FLOAT, LANES)
 
 
 def are_permitted() -> bool:
-    """Ask Linux for the tiles, and return True if this process may use them."""
+    """Ask Linux for the tiles, and return True if this process may use them.
+
+    Where oneDNN, which torch calls, is kept from them by its own environment variable, these kernels are too.
+    """
     if not (HAS_BF16 and {"+avx512f", "+amx-tile", "+amx-bf16"} <= FEATURES):
+        return False
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "DEFAULT")).upper()
+    if most not in ("DEFAULT", "ALL") and "AMX" not in most:
         return False
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
         return False
