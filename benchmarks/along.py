@@ -25,6 +25,7 @@ from dis_bench.records.record import read_records
 
 KEPT = Path(__file__).parent.parent / "results" / "benchmarks"
 METRICS = ("betavae_score", "factorvae_score", "mig", "sap", "dci", "modularity")
+KEYS = ["beta", "seed", "step"]
 DRAWN = {"mig": "MIG", "dci_completeness": "DCI completeness", "factorvae_score": "FactorVAE score"}
 TITLES = {"dsprites": "dSprites", "shapes3d": "3DShapes"}
 _UNFINISHED = re.compile(r".*-beta(?P<beta>[0-9.]+)-seed(?P<seed>[0-9]+)-[0-9a-f]{12}")
@@ -42,13 +43,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.results:
         rows = [*read_finished(options.results), *score_unfinished(options.results)]
-        table = (
-            pd.DataFrame(rows).sort_values(["beta", "seed", "step"]).drop_duplicates(["beta", "seed", "step"])
-        )
+        table = pd.DataFrame(rows).sort_values(KEYS).drop_duplicates(KEYS)
+        table = table[[name for name in table if name.startswith((*KEYS, *METRICS))]]
         print_table(list_orders(table))
         print_machine({"cells": len(table[["beta", "seed"]].drop_duplicates())})
         if options.csv:
-            table.to_csv(options.csv, index=False, float_format="%.5f")
+            table.to_csv(options.csv, index=False, float_format="%.7g")
     if options.figure:
         files = sorted(KEPT.glob("along_*.csv"))
         draw({path.stem.removeprefix("along_"): pd.read_csv(path) for path in files}, options.figure)
@@ -111,7 +111,9 @@ def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
                 )
                 axis.set_ylim(0, 1.1 * table[name].max())
                 axis.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-        axes[0].legend(frameon=False)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+        )
         path.write_bytes(to_png(to_pixels(figure)))
 
 

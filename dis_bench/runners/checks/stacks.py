@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dis_bench.errors import InputError
@@ -15,6 +16,10 @@ from dis_bench.runners.checks.trial import FEW_STEPS, ModelTrial, prepare_if_all
 from dis_bench.runners.training.trainee import Trainee
 
 STACK_TOLERANCE = 1e-3  # share of what training changed by which a cell in a stack may end elsewhere
+TIMES_ROUNDING = (
+    3  # or as many times the share by which it ends elsewhere alone, from weights rounded otherwise
+)
+EPSILON = float(torch.finfo(torch.float32).eps)
 SEEDS_OF_STACKS = ((0, 1), (2, 3), (4, 5))  # of two cells; later pairs only if the earlier ones deviate
 
 
@@ -25,22 +30,29 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
     model that cannot be declares stackable = False.
 
     A stack rounds differently, which now and then moves a unit of a network across its kink, and Adam then
-    amplifies the difference. A fault shows with every seed, so it takes a deviation with each pair of seeds.
+    amplifies the difference: how much depends on the model and the processor. A fault shows with every seed, so
+    it takes a deviation with each pair of seeds, beyond what rounding does to the same cells alone.
     """
     if not trial.kind.stackable:
         raise DoesNotApply("it declares stackable = False.")
     if not trial.takes_steps:
         raise DoesNotApply("it takes no steps.")
     others = _other_floats(trial)
-    moved = math.inf
+    least, allowed = math.inf, STACK_TOLERANCE
     for pair in SEEDS_OF_STACKS:
-        moved = min(moved, _move_in_a_stack(trial, [(pair[0], {}), (pair[1], others)]))
-        if moved <= STACK_TOLERANCE:
+        cells = [(pair[0], {}), (pair[1], others)]
+        moved = _move_in_a_stack(trial, cells)
+        tolerance = STACK_TOLERANCE
+        if moved > tolerance:
+            tolerance = max(tolerance, TIMES_ROUNDING * _move_by_rounding(trial, cells))
+        if moved <= tolerance:
             return f"after {FEW_STEPS} steps it ends within {moved:.2g} of what training changed."
+        if moved < least:
+            least, allowed = moved, tolerance
     told = f", one of them with {_describe(others)}" if others else ""
     raise Broken(
-        f"two cells trained as one for {FEW_STEPS} steps{told} end elsewhere than alone, by {moved:.2g} "
-        f"of what training changed; expected {STACK_TOLERANCE:g} at most, or stackable = False"
+        f"two cells trained as one for {FEW_STEPS} steps{told} end elsewhere than alone, by {least:.2g} "
+        f"of what training changed; expected {allowed:.2g} at most, or stackable = False"
     )
 
 
@@ -57,6 +69,22 @@ def _move_in_a_stack(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any
         alone = trial.train(_without_fit(trial.prepare(seed, **values)))
         moved.append(_deviation(first, alone.state, together.state))
     return math.inf if any(map(math.isnan, moved)) else max(moved)
+
+
+@torch.no_grad()
+def _move_by_rounding(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any]]]) -> float:
+    """Return the largest distance of cells, alone, from themselves with other last digits."""
+    moved = []
+    for seed, values in cells:
+        first = read_weights(trial.prepare(seed, **values))
+        alone = trial.train(_without_fit(trial.prepare(seed, **values)))
+        other = _without_fit(trial.prepare(seed, **values))
+        generator = torch.Generator().manual_seed(seed)
+        for weight in other.networks.parameters():
+            up = torch.rand(weight.shape, generator=generator) < 0.5
+            weight.copy_(torch.where(up, weight * (1 + EPSILON), weight * (1 - EPSILON)))
+        moved.append(_deviation(first, alone.state, trial.train(other).state))
+    return 0.0 if any(map(math.isnan, moved)) else max(moved)
 
 
 def _without_fit(trainee: Trainee) -> Trainee:
