@@ -30,8 +30,8 @@ def equals_itself_in_a_stack(trial: ModelTrial) -> str:
     model that cannot be declares stackable = False.
 
     A stack rounds differently, which now and then moves a unit of a network across its kink, and Adam then
-    amplifies the difference: how much depends on the model and the processor. A fault shows with every seed, so
-    it takes a deviation with each pair of seeds, beyond what rounding does to the same cells alone.
+    amplifies the difference: how much depends on the model and the processor. A fault shows with every seed,
+    so it takes a deviation with each pair of seeds, beyond what rounding does to the same cells alone.
     """
     if not trial.kind.stackable:
         raise DoesNotApply("it declares stackable = False.")
