@@ -16,9 +16,7 @@ from dis_bench.runners.checks.trial import FEW_STEPS, ModelTrial, prepare_if_all
 from dis_bench.runners.training.trainee import Trainee
 
 STACK_TOLERANCE = 1e-3  # share of what training changed by which a cell in a stack may end elsewhere
-TIMES_ROUNDING = (
-    3  # or as many times the share by which it ends elsewhere alone, from weights rounded otherwise
-)
+TIMES_ROUNDING = 3  # or as many times what rounding its first weights does to it alone
 EPSILON = float(torch.finfo(torch.float32).eps)
 SEEDS_OF_STACKS = ((0, 1), (2, 3), (4, 5))  # of two cells; later pairs only if the earlier ones deviate
 
