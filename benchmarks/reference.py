@@ -14,8 +14,9 @@ import copy
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
@@ -90,6 +91,11 @@ def copy_report(study: Path, new: Path, report: Path) -> None:
                 image.convert("RGB").quantize(COLOURS).save(new / figure.name, optimize=True)
 
 
+def count_things(things: Collection[Any], name: str) -> str:
+    """Return how many there are: ``1 cell``, ``2 cells``."""
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
 def describe(name: str, records: list[Record], new: Path) -> str:
     """Return a text on how the study was made, with its table."""
     hours = describe_hours(records)
@@ -101,7 +107,7 @@ def describe(name: str, records: list[Record], new: Path) -> str:
     table = (new / "table.md").read_text(encoding="utf-8").replace("## ", "### ")
     parts = [
         f"# {name}",
-        f"{len(records)} cells of {len(models)} {'model' if len(models) == 1 else 'models'}: "
+        f"{count_things(records, 'cell')} of {count_things(models, 'model')}: "
         f"training took {hours}, scoring {minutes:.0f} minutes, up to {last}, on a "
         f"machine that did other work too ({list_values(records, 'processor')}, torch "
         f"{list_values(records, 'torch')}).",

@@ -60,9 +60,9 @@ def make_room_for_tiles(
 
 
 def _allocate(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any]:
-    """Allocate an array whose rows of 64 bytes are not split between two lines of the cache.
+    """Allocate an array that begins with a line of the cache.
 
-    torch aligns its memory so. numpy does not, and tiles then take twice as long.
+    torch aligns its memory so. numpy does not: rows of tiles are then in two lines, and take twice as long.
     """
     array: NDArray[Any] = torch.empty(shape, dtype=dtype, device="cpu").numpy()
     return array

@@ -33,6 +33,8 @@ MOST_BARS = 30
 MOST_LINES = 4
 # In the trade-off, a path of more levels has its values only at its ends.
 MOST_LABELS = 6
+# From the first scored step to the last as many times are drawn on a logarithmic axis.
+WIDE_STEPS = 20
 _PATH = "#868d98"
 
 
@@ -134,8 +136,7 @@ def draw_training(
                 _draw_curves(panel, kept, name, one, colour)
         panel.set_title(_CURVES.get(name, describe_measure(name)))
         panel.set_ylabel("nats per image" if name in _CURVES else "")
-        panel.set_xlim(left=0)
-        panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+        label_steps(panel, [0])
         having = [curve for curve in curves.values() if name in curve.measures]
         _settle(panel, [curve.measures[name][len(curve.step) // 10 :] for curve in having])
         if name == "kl":
@@ -169,14 +170,24 @@ def draw_scores_along(
                 some = [curves[cell] for cell in cells["hash"] if cell in curves]
                 _draw_scores(panel, some, score.name, one, one.colours(cells["level"])[0])
         set_title(panel, score.heading)
-        panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+        label_steps(panel, [step for curve in curves.values() for step in curve.step])
         _widen(panel, score)
-        panel.set_xlim(left=0)
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
         panel.set_xlabel("training step")
     _add_legend(figure, drawn, _level_handles(drawn, curves))
     return figure
+
+
+def label_steps(panel: Axes, steps: Sequence[float]) -> None:
+    """Lay out the axis of steps, logarithmic if these spread widely."""
+    if min(steps) > 0 and max(steps) >= WIDE_STEPS * min(steps):
+        panel.set_xscale("log")
+        panel.xaxis.set_minor_formatter("")
+    else:
+        panel.set_xlim(left=0)
+        panel.locator_params(axis="x", nbins=4)  # of 300,000 steps, more labels would run into each other
+    panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
 
 
 def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series, colour: str) -> None:

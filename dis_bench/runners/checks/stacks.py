@@ -71,7 +71,7 @@ def _move_in_a_stack(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any
 
 @torch.no_grad()
 def _move_by_rounding(trial: ModelTrial, cells: Sequence[tuple[int, dict[str, Any]]]) -> float:
-    """Return the largest distance of cells, alone, from themselves with other last digits."""
+    """Return the largest distance of cells from themselves with other last digits."""
     moved = []
     for seed, values in cells:
         first = read_weights(trial.prepare(seed, **values))

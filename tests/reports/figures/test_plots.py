@@ -10,7 +10,13 @@ from matplotlib.colors import to_rgb
 from dis_bench.records.record import read_records
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
-from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff, draw_training, split_series
+from dis_bench.reports.figures.plots import (
+    draw_against_dial,
+    draw_tradeoff,
+    draw_training,
+    label_steps,
+    split_series,
+)
 from dis_bench.reports.figures.theme import (
     COLOURS,
     OTHERS,
@@ -203,3 +209,25 @@ def test_the_caller_s_plot_settings_stay(drawn, study):
     before = dict(matplotlib.rcParams)
     drawn(draw_tradeoff, study(seeds=[0]))
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("steps", "scale", "labels"),
+    [
+        ([1_000, 3_000, 30_000], "log", ["1,000", "10,000"]),
+        ([100_000, 300_000], "linear", ["0", "100,000", "200,000", "300,000"]),
+        ([0], "linear", ["0", "100,000", "200,000", "300,000"]),
+    ],
+)
+def test_labels_of_steps_leave_each_other_room(steps, scale, labels):
+    from matplotlib.figure import Figure
+
+    panel = Figure().subplots()
+    panel.plot([max(min(steps), 1), 300_000 if scale == "linear" else 30_000], [0, 1])
+    label_steps(panel, steps)
+    panel.figure.canvas.draw()
+    low, high = panel.get_xlim()
+    ticks = zip(panel.get_xticks(), panel.get_xticklabels(), strict=True)
+    assert panel.get_xscale() == scale
+    assert [label.get_text() for tick, label in ticks if low <= tick <= high] == labels
+    assert [label.get_text() for label in panel.get_xticklabels(minor=True) if label.get_text()] == []
