@@ -519,10 +519,10 @@ LONG = dataclasses.replace(TWO, steps=100_000, batch_size=2, betas=[1])
 
 
 class Told(Watcher):
-    """A watcher that prints every hundredth step."""
+    """A watcher that prints the steps that it is told of, from the hundredth on."""
 
     def watch(self, event):
-        if not isinstance(event[1], str) and event[1].step % 100 == 0:
+        if not isinstance(event[1], str) and event[1].step >= 100:
             print(event[1].step, flush=True)
 
 
@@ -531,7 +531,7 @@ class Told(Watcher):
 def test_a_run_that_is_told_to_stop_keeps_what_it_trained(whom, tmp_path):
     command = [sys.executable, "-c", STOPPED, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
-        assert running.stdout.readline() == "100\n"
+        assert int(running.stdout.readline()) >= 100
         if whom == "the run":
             running.send_signal(signal.SIGINT)
         else:
