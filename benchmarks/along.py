@@ -93,7 +93,7 @@ def list_orders(table: pd.DataFrame) -> list[dict[str, str]]:
 
 def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
     """Draw scores against steps: a row of panels for each dataset, a colour for each beta."""
-    from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_pixels, to_png
+    from dis_bench.reports.figures.theme import BetaScale, label_steps, panels, theme, to_pixels, to_png
 
     with theme():
         figure, axes = panels(len(tables) * len(DRAWN), columns=len(DRAWN), height=2.6)
@@ -106,11 +106,9 @@ def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
                         axis.plot(cell["step"], cell[name], lw=0.7, alpha=0.4, color=colour)
                     mean = cells.groupby("step")[name].mean()
                     axis.plot(mean.index, mean, lw=1.8, marker="o", ms=4, color=colour, label=f"β = {beta:g}")
-                axis.set(
-                    xscale="log", title=f"{TITLES.get(dataset, dataset)}: {label}", xlabel="training step"
-                )
+                axis.set(title=f"{TITLES.get(dataset, dataset)}: {label}", xlabel="training step")
                 axis.set_ylim(0, 1.1 * table[name].max())
-                axis.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+                label_steps(axis, table["step"].tolist())
         figure.legend(
             *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
         )

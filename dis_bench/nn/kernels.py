@@ -36,6 +36,7 @@ HAS_TILES = tiles.are_permitted()
 INSTRUCTIONS = "AVX2"
 if "+avx512f" in FEATURES:
     INSTRUCTIONS = "AVX-512 with BF16" if HAS_BF16 else "AVX-512"
+
 RELU = np.float32(0)  # lower bound of activations
 
 

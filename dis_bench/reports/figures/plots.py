@@ -14,7 +14,7 @@ from dis_bench.reports.curves import Curve, describe_measure, list_measures
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.hollow import draw_along, find_along, list_handles
 from dis_bench.reports.figures.series import Series, split_series
-from dis_bench.reports.figures.theme import INK, MUTED, OTHERS, lowest, panels, set_title
+from dis_bench.reports.figures.theme import INK, MUTED, OTHERS, label_steps, lowest, panels, set_title
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
 from dis_bench.reports.published.reported import Reported
@@ -33,8 +33,6 @@ MOST_BARS = 30
 MOST_LINES = 4
 # In the trade-off, a path of more levels has its values only at its ends.
 MOST_LABELS = 6
-# From the first scored step to the last as many times are drawn on a logarithmic axis.
-WIDE_STEPS = 20
 _PATH = "#868d98"
 
 
@@ -177,17 +175,6 @@ def draw_scores_along(
         panel.set_xlabel("training step")
     _add_legend(figure, drawn, _level_handles(drawn, curves))
     return figure
-
-
-def label_steps(panel: Axes, steps: Sequence[float]) -> None:
-    """Lay out the axis of steps, logarithmic if these spread widely."""
-    if min(steps) > 0 and max(steps) >= WIDE_STEPS * min(steps):
-        panel.set_xscale("log")
-        panel.xaxis.set_minor_formatter("")
-    else:
-        panel.set_xlim(left=0)
-        panel.locator_params(axis="x", nbins=4)  # of 300,000 steps, more labels would run into each other
-    panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
 
 
 def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series, colour: str) -> None:

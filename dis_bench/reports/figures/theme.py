@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -51,6 +51,8 @@ REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3
 OTHERS = "#868d98"
 # With more values on an axis, only labelled values have a tick.
 MOST_TICKS = 40
+# From the first scored step to the last as many times are drawn on a logarithmic axis.
+WIDE_STEPS = 20
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
@@ -157,6 +159,17 @@ def set_title(panel: Axes, title: str) -> None:
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
     panel.set_title(textwrap.fill(visible(title), int((inches - 0.5) / 0.087)))
+
+
+def label_steps(panel: Axes, steps: Sequence[float]) -> None:
+    """Lay out the axis of steps, logarithmic if these spread widely."""
+    if min(steps) > 0 and max(steps) >= WIDE_STEPS * min(steps):
+        panel.set_xscale("log")
+        panel.xaxis.set_minor_formatter("")
+    else:
+        panel.set_xlim(left=0)
+        panel.locator_params(axis="x", nbins=4)  # of 300,000 steps, more labels would run into each other
+    panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:

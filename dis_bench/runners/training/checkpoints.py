@@ -45,9 +45,10 @@ class Checkpoints:
         """Seconds of training before the checkpoints, summed over the cells."""
         return self._seconds_before
 
-    def list_earlier(self, number: int) -> list[dict[str, Any]]:
-        """List what else computed earlier steps of a cell, and until which step."""
-        return self._earlier[number]
+    @property
+    def earlier(self) -> list[list[dict[str, Any]]]:
+        """For each cell, what else computed earlier steps, and until which step."""
+        return self._earlier
 
     def restore(self, training: Training) -> list[str]:
         """Restore a training to the states of its cells, if they fit.

@@ -114,8 +114,7 @@ def train(
                     watch(number, Progress(first.cell.steps, {}))
     seconds = checkpoints.seconds_before + time.perf_counter() - start - training.paused
     adapted = {} if training.adaptation is None else training.adaptation.describe(training.done)
-    earlier = [checkpoints.list_earlier(number) for number in range(len(trainees))]
-    return Trained(failures, seconds, training.captured, training.done, adapted, earlier)
+    return Trained(failures, seconds, training.captured, training.done, adapted, checkpoints.earlier)
 
 
 def _take_steps(

@@ -10,18 +10,13 @@ from matplotlib.colors import to_rgb
 from dis_bench.records.record import read_records
 from dis_bench.reports.anchors import gather_anchors
 from dis_bench.reports.curves import Curve
-from dis_bench.reports.figures.plots import (
-    draw_against_dial,
-    draw_tradeoff,
-    draw_training,
-    label_steps,
-    split_series,
-)
+from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff, draw_training, split_series
 from dis_bench.reports.figures.theme import (
     COLOURS,
     OTHERS,
     REFERENCE_COLOURS,
     BetaScale,
+    label_steps,
     panels,
     set_title,
     theme,

@@ -156,7 +156,7 @@ def test_what_computed_the_earlier_steps_is_known_as_far_as_it_was_something_els
                 checkpoints=checkpoints,
             )
         states = [saved.get(0) and through_a_file(saved[0], tmp_path)]
-    assert checkpoints.list_earlier(0) == [{"until": 2, **old}, {"until": 3, **new}]
+    assert checkpoints.earlier[0] == [{"until": 2, **old}, {"until": 3, **new}]
 
 
 def test_a_disk_that_is_full_costs_a_checkpoint_and_not_the_training(tmp_path):
