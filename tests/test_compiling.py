@@ -2,6 +2,8 @@
 
 import importlib.util
 import itertools
+import subprocess
+import sys
 
 import pytest
 from numba.core import caching
@@ -75,3 +77,34 @@ def test_a_path_that_is_not_utf8(load, monkeypatch, tmp_path):
 def test_the_switch_for_no_compiling(load, monkeypatch):
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", True)
     assert load()(4) == 8
+
+
+INNER = """
+from numba import njit
+
+@njit
+def number():
+    return {number}
+"""
+OUTER = """
+from dis_bench.compiling import compiled
+
+import inner
+
+@compiled(inlines=[inner.__file__])
+def number():
+    return inner.number()
+
+print(number(), sum(number.stats.cache_hits.values()))
+"""
+
+
+def test_code_is_compiled_anew_when_a_file_changes_that_it_contains(tmp_path):
+    (tmp_path / "outer.py").write_text(OUTER, "utf-8")
+    printed = []
+    for number in (22, 33, 33):
+        (tmp_path / "inner.py").write_text(INNER.format(number=number), "utf-8")
+        command = [sys.executable, "-B", "outer.py"]  # no bytecode: inner.py changes within a second
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        printed.append(done.stdout.split())
+    assert printed == [["22", "0"], ["33", "0"], ["33", "1"]]

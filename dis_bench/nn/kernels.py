@@ -16,16 +16,13 @@ Code is compiled for either case.
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import config, njit
-from numba.core.caching import FunctionCache
 from numpy.typing import NDArray
 
+from dis_bench.compiling import compiled
 from dis_bench.nn import registers, tiles
 from dis_bench.nn.registers import FEATURES, HAS_BF16, HAS_FLOAT32, LINEAR
 
@@ -54,37 +51,7 @@ def describe_instructions(precision: str) -> str:
     return "AVX-512 and AMX" if precision == "bf16" and HAS_TILES else INSTRUCTIONS
 
 
-class _Cache(FunctionCache):
-    """A disk cache of compiled code; if it is unusable, each process compiles its own."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__(function)
-        # numba looks at the function's own file, but its code contains that of the others.
-        if not hasattr(self._cache_file, "_source_stamp"):
-            raise RuntimeError("numba keeps its caches in another way")
-        files = [Path(str(file)).read_bytes() for file in (__file__, registers.__file__, tiles.__file__)]
-        self._cache_file._source_stamp = hashlib.sha256(b"".join(files)).hexdigest()
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # damaged: whatever unpickling may raise
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)
-        except Exception:  # a full disk, or a read-only folder
-            self.disable()
-
-
-def _compiled(function: Any) -> Any:
-    """Compile a function on its first call, and cache it on disk if possible."""
-    dispatcher = njit(function)
-    if not config.DISABLE_JIT:
-        with suppress(OSError, RuntimeError, AttributeError):  # no writable folder, or files in a zip
-            dispatcher._cache = _Cache(function)
-    return dispatcher
+_compiled = compiled(inlines=[str(registers.__file__), str(tiles.__file__)])
 
 
 @njit

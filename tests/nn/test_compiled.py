@@ -2,7 +2,6 @@
 
 import copy
 import os
-import pickle
 import subprocess
 import sys
 
@@ -462,20 +461,6 @@ def test_kernels_that_cannot_be_compiled_say_what_to_do(kernel, choice, monkeypa
         stack(images).sum().backward()
     reason = "the compiled kernels cannot be used (MemoryError: LLVM wants more)"
     assert str(caught.value) == f"{reason}; --kernels torch trains without them"
-
-
-@pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), EOFError(), pickle.UnpicklingError("truncated")]
-)
-def test_compiled_code_that_cannot_be_kept_or_read_is_compiled_anew(error, monkeypatch):
-    def refuse(*_):
-        raise error
-
-    cache = kernels._Cache(kernels.convolve.py_func)
-    for method in ("load_overload", "save_overload"):
-        monkeypatch.setattr(kernels.FunctionCache, method, refuse)
-    assert cache.load_overload(None, None) is None
-    cache.save_overload(None, None)
 
 
 DIGEST = """
