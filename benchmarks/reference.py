@@ -108,7 +108,7 @@ def describe(name: str, records: list[Record], new: Path) -> str:
     parts = [
         f"# {name}",
         f"{count_things(records, 'cell')} of {count_things(models, 'model')}: "
-        f"training took {hours}, scoring {minutes:.0f} minutes, up to {last}, on a "
+        f"training took {hours}, scoring {minutes:.0f} min, up to {last}, on a "
         f"machine that did other work too ({list_values(records, 'processor')}, torch "
         f"{list_values(records, 'torch')}).",
         "Made by",

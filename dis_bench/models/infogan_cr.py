@@ -27,9 +27,9 @@ class InfoGANCR(InfoGAN):
     batches in each step instead of one, as it makes both images of the pairs as well.
 
     In the authors' code the second critic is initialised anew when its weight rises from 0; here it keeps
-    what it has learnt. Until then it sees pairs that are made with running statistics there, with those of
-    the batch here. The players move one after another there, each on a pass of its own and the generator
-    twice; here all losses come from one pass.
+    what it has learnt. Until then, its pairs are made with the running statistics of batch normalisation
+    there, and with those of the batch here. The players move one after another there, each on a pass of its
+    own and the generator twice; here all losses come from one pass.
     """
 
     name, dial = "infogan_cr", "contrast"

@@ -24,8 +24,8 @@ class SlowVAE(VAE):
     The loss is 2 * reconstruction + beta * KL + gamma * slowness, as in the authors' code. Slowness is the
     cross-entropy of each posterior under a Laplace distribution of the given rate around the partner's mean,
     summed over both directions, minus the entropy of one posterior. With gamma 0 the loss is twice that of a
-    beta-VAE of half the beta. So the log has beta / 2 * KL as ``weighted_kl``, without the slowness: what a
-    KL costs beside one reconstruction.
+    beta-VAE of half the beta. So the log's ``weighted_kl`` is beta / 2 * KL, what the KL costs beside
+    one reconstruction, without the slowness.
     """
 
     name, dial = "slowvae", "gamma"

@@ -1,7 +1,8 @@
 """Sources of published figures, read from TOML files and checked.
 
 A source has tables; a table holds the rows of one dataset under one budget; a row has one figure per score.
-Figures are written as they are printed, with the scale that turns a printed number into a score of ours.
+Figures are written as they are printed, with the scale and offset that turn a printed number into a score
+of ours: scale × number + offset.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from dis_bench.errors import InputError, blaming, check_line, shown, unknown
 from dis_bench.toml_files import list_named, read_toml
@@ -185,6 +186,20 @@ def _read(name: str, values: Mapping[str, Any]) -> Source:
     )
 
 
+class _Column(NamedTuple):
+    """What turns a printed column into a score of ours: scale × number + offset."""
+
+    score: str
+    scale: float
+    offset: float
+
+
+def _read_column(values: Any) -> _Column:
+    _check_keys("a score", values, _Column._fields)
+    scale, offset = _take(values, "scale", float, 1.0), _take(values, "offset", float, 0.0)
+    return _Column(_take(values, "score", str), scale, offset)
+
+
 def _read_each(what: str, given: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
     """Read each part of a list; a refusal begins with its number, from 1."""
     found = []
@@ -201,12 +216,7 @@ def _read_table(values: Any) -> Table:
         if word not in words:
             raise unknown(key, word, words)
     columns = _take(values, "scores", dict)
-    for column in columns.values():
-        _check_keys("a score", column, ("score", "scale"))
-    scores = {
-        printed: (_take(column, "score", str), _take(column, "scale", float, 1.0))
-        for printed, column in columns.items()
-    }
+    scores = {printed: _read_column(column) for printed, column in columns.items()}
     return Table(
         _take(values, "where", str),
         _take(values, "dataset", str),
@@ -221,29 +231,32 @@ def _read_table(values: Any) -> Table:
     )
 
 
-def _read_row(values: Any, scores: dict[str, tuple[str, float]], spread: str, n: int | None) -> Row:
+def _read_row(values: Any, columns: dict[str, _Column], spread: str, n: int | None) -> Row:
     _check_keys("a row", values, _OF_ROW)
     printed = _take(values, "values", dict)
     for name in printed:
-        if name not in scores:
-            raise unknown("score of the table", name, scores)
+        if name not in columns:
+            raise unknown("score of the table", name, columns)
     grid = _take(values, "grid", dict, {})
     if not all(isinstance(some, list) and some for some in grid.values()):
         raise InputError(f"grid must hold a list of values for each hyperparameter, but is {shown(grid)}.")
     n = values.get("n", n)
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise InputError(f"n must be a whole number of at least 1, but {shown(n)} was given.")
+    figures = {
+        columns[name].score: _read_figure(name, columns[name], one, spread) for name, one in printed.items()
+    }
     return Row(
         _take(values, "name", str),
         _take(values, "model", str, ""),
         _take(values, "hyperparameters", dict, {}),
         grid,
         n,
-        {scores[name][0]: _read_figure(name, scores[name][1], one, spread) for name, one in printed.items()},
+        figures,
     )
 
 
-def _read_figure(name: str, scale: float, given: Any, spread: str) -> Figure:
+def _read_figure(name: str, column: _Column, given: Any, spread: str) -> Figure:
     """Read a number, alone, with its spread, or with the two ends of a range."""
     numbers: list[Any] = given if isinstance(given, list) else [given]
     allowed = (1,) if spread == NO_SPREAD else (1, 3) if spread == RANGE else (1, 2)
@@ -256,11 +269,12 @@ def _read_figure(name: str, scale: float, given: Any, spread: str) -> Figure:
             f"'{spread}', but {shown(given)} was given."
         )
     # Twelve digits: 0.01 times 73.54 is 0.7354, whatever the last bits.
-    value, *ends = (float(f"{scale * one:.12g}") for one in numbers)
+    value, *ends = (float(f"{column.scale * one + column.offset:.12g}") for one in numbers)
     if len(ends) == 1:
-        if ends[0] < 0:
+        deviation = float(f"{column.scale * numbers[1]:.12g}")
+        if deviation < 0:
             raise InputError(f"a spread of {name} must not be negative, but {shown(given)} was given.")
-        ends = [value - ends[0], value + ends[0]]
+        ends = [value - deviation, value + deviation]
     elif ends and not ends[0] <= value <= ends[1]:
         raise InputError(f"a figure of {name} must lie within its range, but {shown(given)} was given.")
     low, high = ends or (math.nan, math.nan)

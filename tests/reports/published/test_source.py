@@ -74,6 +74,14 @@ def test_figures_are_finite_and_on_the_scale_of_our_scores(source):
                 assert math.isnan(figure.low) or figure.low <= figure.value <= figure.high
 
 
+def test_an_offset_moves_a_figure_and_not_its_spread(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(FILE.replace("scale = 0.01", "scale = 0.008, offset = 0.2"), "utf-8")
+    [table] = read_source(str(file)).tables
+    figure = table.rows[0].figures["mig"]
+    assert [figure.value, figure.low, figure.high] == pytest.approx([0.364, 0.356, 0.372], abs=1e-12)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_a_source_says_where_it_was_read_and_how_it_differs(source):
     assert source.title
