@@ -171,13 +171,16 @@ def _find_globals(given: Any) -> Mapping[str, Any]:
 
 
 def _list_globals(source: str) -> list[str]:
-    """List the names that a definition takes from its module, without builtins' own."""
+    """List the names that a definition takes from its module, or from Python's builtins.
+
+    Which of the two, only the module can tell: a script may have a ``sum`` of its own.
+    """
     tables = [symtable.symtable(source, "<source>", "exec")]
     names = set()
     for table in tables:
         tables += table.get_children()
         for symbol in table.get_symbols():
             is_taken = symbol.is_global() or (table.get_type() == "module" and not symbol.is_assigned())
-            if is_taken and symbol.is_referenced() and not hasattr(builtins, symbol.get_name()):
+            if is_taken and symbol.is_referenced():
                 names.add(symbol.get_name())
-    return sorted(names)
+    return sorted(name for name in names if not (name.startswith("__") and hasattr(builtins, name)))

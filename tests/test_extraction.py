@@ -79,6 +79,18 @@ def test_the_same_source_has_the_same_text_in_another_process(tmp_path):
     assert both[0] == both[1] != ""
 
 
+def test_functions_called_as_builtins_are_ones_own(tmp_path):
+    cells = (
+        "from numpy import sum\ndef round(x):\n    return 100 * x\n"
+        "def mine(codes):\n    return round(int(sum([codes, [1]]))), len(codes), __name__\n"
+        "# ---\nfrom dis_bench.extraction import extract\n"
+        "namespace = {'__name__': 'elsewhere'}\nexec(extract(mine).read_text(), namespace)\n"
+        "print(mine([2]), namespace['mine']([2]))"
+    )
+    done = run(cells, tmp_path)
+    assert done.stdout == "(300, 1, '__main__') (300, 1, 'elsewhere')\n", done.stderr
+
+
 def test_the_latest_definition_counts(tmp_path):
     again = "# ---\nclass Base:\n    name = 'second'\n# ---\nprint(extract(Base).read_text())"
     text = run(MINE + again, tmp_path).stdout
