@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from dis_bench.neutral import neutral
 from dis_bench.records.cell import EXTERNAL, EncoderCell
 from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
 from dis_bench.records.checks.scores import check_column
+from dis_bench.records.claims import Claim
 from dis_bench.records.codes import write_codes
 from dis_bench.records.record import read_newest, read_records, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record
@@ -38,6 +40,8 @@ from dis_bench.runners.scoring.lacking import lacking_scores
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import score_cell
 from dis_bench.runners.study_code import StudyCode
+
+SECONDS_BETWEEN_CLAIMS = 0.2
 
 _SCORED = ("scores", "protocol", "unscored")
 
@@ -181,30 +185,43 @@ def add_encoder(
     Representation(codes, encoded.factors, log_variances=variances)  # refuses what cannot be scored
     cell = _identify(dataset, loaded, name, seed, codes, variances, encoded.factors)
     _check(cell, scoring)
-    store = Store(out)
-    store.check_writable()
-    before = store.find(cell)
-    others = _find_others(store, cell)
-    if others and before is None and not replace:
-        raise InputError(
-            f"'{out}' has other codes of encoder '{name}' with seed {seed}; give another name or seed, or "
-            "--replace, which moves the old ones to superseded/."
-        )
     used = protocol(
         find_metrics(scoring.metrics.values()).values(),
         scoring.parameters,
         len(codes) if scoring.allow_small else None,
     )
     arrays = {"codes": codes, "factors": encoded.factors, "log_variances": variances}
-    if before is not None:
-        return _complete(store, cell, before, arrays, used, scoring)
-    record = _begin(cell, scoring)
-    record = _score(record, arrays, dict(scoring.metrics), scoring)
-    with store.new_folder(cell) as folder:
-        write_codes(folder, codes, encoded.factors, variances)
-        write_record(folder, record, replace=True)
-    _supersede(store, others)
+    store = Store(out)
+    store.check_writable()
+    with _claim(store, cell) as claim:
+        before, others = store.find(cell), _find_others(store, cell)
+        if before is not None:
+            _complete(store, cell, before, arrays, used, scoring)
+        elif others and not replace:
+            raise InputError(
+                f"'{out}' has other codes of encoder '{name}' with seed {seed}; give another name or seed, "
+                "or --replace, which moves the old ones to superseded/."
+            )
+        else:
+            record = _score(_begin(cell, scoring), arrays, dict(scoring.metrics), scoring)
+            write_codes(claim.folder, codes, encoded.factors, variances)
+            write_record(claim.folder, record, replace=True)
+            store.place(claim, cell.folder)
+        if replace:  # also after a run that was killed before it came to this
+            _supersede(store, others)
     return _read_back(store, cell)
+
+
+@contextmanager
+def _claim(store: Store, cell: EncoderCell) -> Iterator[Claim]:
+    """Claim an encoder's cell, once no other process scores it: each adds its scores to the others'."""
+    waiting = f"waiting for another run that scores {cell.folder}"
+    with bar(desc=waiting, bar_format="{desc} [{elapsed}]") as wait:
+        while (claim := store.claim(cell)) is None:
+            time.sleep(SECONDS_BETWEEN_CLAIMS)
+            wait.update()
+    with claim:
+        yield claim
 
 
 def _identify(
@@ -309,11 +326,11 @@ def _complete(
     arrays: Mapping[str, Any],
     used: dict[str, dict[str, Any]],
     scoring: Scoring,
-) -> Record:
+) -> None:
     """Add the scores that a cell lacks in a further record, if there are any."""
     lacking = lacking_scores(before, used)
     if not lacking:
-        return before
+        return
     record = {name: value for name, value in before.items() if name != "folder"}
     record = _score(record, arrays, {name: scoring.metrics[name] for name in lacking}, scoring)
     if any(record[name] != before[name] for name in _SCORED):
@@ -323,7 +340,6 @@ def _complete(
             "created": _now(),
         }
         write_record(store.folder(cell), record)
-    return _read_back(store, cell)
 
 
 def _read_back(store: Store, cell: EncoderCell) -> Record:

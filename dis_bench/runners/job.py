@@ -305,14 +305,13 @@ class Pipeline:
             raise FileNotFoundError(errno.ENOENT, "the record was removed", str(self.store.folder(cell)))
         record = {name: value for name, value in old.items() if name != "folder"}
         folder = self.store.folder(cell)
-        lacking = lacking_scores(record, self.protocols[cell.dataset])
+        metrics = self._choose_metrics(record, cell.dataset)
         try:
             codes = read_scored_codes(record, folder, old)
         except Exception as error:  # a damaged file may cause any exception
             reason = explain_damage(CODES, error)
-            record["unscored"] = {**record["unscored"], **dict.fromkeys(lacking, reason)}
+            record["unscored"] = {**record["unscored"], **dict.fromkeys(metrics, reason)}
         else:
-            metrics = {name: self.metrics[name] for name in lacking}
             record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         record = self._score_along(record, folder, tell, old)
         dropped = self._list_dropped(record, cell)
@@ -326,7 +325,7 @@ class Pipeline:
                 "environment": self._describe_environment(cell),
                 "created": _now(),
             }
-            sources = self.code.gather_sources(cell, lacking).get("metrics", {})
+            sources = self.code.gather_sources(cell, metrics).get("metrics", {})
             if sources:
                 before = record.get("sources", {})
                 record["sources"] = {**before, "metrics": {**before.get("metrics", {}), **sources}}

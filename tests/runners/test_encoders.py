@@ -1,5 +1,8 @@
 """An encoder that was trained elsewhere becomes a cell beside those of a study."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,11 @@ from dis_bench.errors import InputError
 from dis_bench.records.codes import read_codes
 from dis_bench.records.record import read_newest
 from dis_bench.reports.report import build_report
+from dis_bench.runners import encoders
+from dis_bench.runners.encoders import Scoring, add_encoder
 from dis_bench.runners.run import run_study
 from dis_bench.runners.scoring.choosing import choose_metrics
+from dis_bench.runners.scoring.encoding import encode_dataset
 from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.study import Study
 from tests.runners.trained.conftest import TINY
@@ -128,6 +134,38 @@ def test_other_codes_of_a_name_and_seed_are_refused_or_replace(tmp_path, capsys)
     assert "mine seed=0: mig 0." in capsys.readouterr().out
     assert len(list((tmp_path / "superseded").iterdir())) == 1
     assert len(dis_bench.read_results(tmp_path)) == 2
+
+
+def test_two_runs_that_score_an_encoder_at_once_lose_no_score(tmp_path, monkeypatch):
+    add(place, tmp_path, metrics=["mig"])
+    both_scored, score = threading.Barrier(2), encoders._score
+
+    def score_beside_another(*given):
+        record = score(*given)
+        with suppress(threading.BrokenBarrierError):  # the other waits for its turn
+            both_scored.wait(timeout=1)
+        return record
+
+    monkeypatch.setattr(encoders, "_score", score_beside_another)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: add(place, tmp_path, metrics=[name]), ["modularity", "sap_continuous"]))
+    [record] = read(dis_bench.read_results(tmp_path))
+    assert record["scores"].keys() == {"mig", "modularity", "sap_continuous"}
+
+
+def test_a_replacement_that_was_killed_before_the_old_codes_moved_is_completed(tmp_path, monkeypatch):
+    def replace(encoder):
+        add_encoder(tmp_path, TINY, Tiny(), "mine", 0, encode_dataset(encoder, Tiny()), scoring, replace=True)
+
+    scoring = Scoring({"mig": "mig"}, {}, True, "a command")
+    replace(place)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoders, "_supersede", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            replace(blind)
+    assert len(dis_bench.read_results(tmp_path)) == 2
+    replace(blind)
+    assert len(dis_bench.read_results(tmp_path)) == 1
 
 
 def test_codes_of_a_file_need_the_same_rows_to_stand_beside_others(tmp_path, capsys):

@@ -133,7 +133,7 @@ def score_cell(
         return record
     # A rule may hold out few images.
     on_others = {images: _represent(given, allow_small=True) for images, given in others.items()}
-    columns: dict[str, float] = {}
+    columns = {c: v for c, v in record["scores"].items() if find_metric(c, record["protocol"]) not in metrics}
     for name, specification in metrics.items():
         watch(f"scoring {name}")
         try:

@@ -61,6 +61,16 @@ def test_the_table_is_that_of_cells_one_by_one(tmp_path):
         pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-3)
 
 
+def test_a_cell_that_another_run_trained_meanwhile_is_scored(tmp_path):
+    changed = {"models": ["pca"], "betas": (), "seeds": 1, "metrics": ["mig"], "allow_small": True}
+    alone = dataclasses.replace(TINY, **changed)
+    plan, store = alone.plan(), Store(tmp_path)
+    jobs, pipeline = choose_jobs(plan, store, "missing"), build_pipeline(plan, store, "")
+    run_study(dataclasses.replace(alone, metrics=[]), tmp_path, workers=0)
+    [(_, scored)] = gpu.run_stacks(jobs, pipeline, workers=0, watch=lambda event: None)
+    assert (scored["status"], scored["failure"], [*scored["scores"]]) == ("done", None, ["mig"])
+
+
 def test_stacks_are_planned_without_compiled_kernels(tmp_path):
     study = dataclasses.replace(TINY, kernels="auto", betas=[1])
     assert {record(folder)["cell"]["kernels"] for folder in run(study, tmp_path)["folder"]} == {"torch"}

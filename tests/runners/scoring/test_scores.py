@@ -107,9 +107,11 @@ def test_a_metric_that_fills_the_column_of_another_has_no_score(tmp_path):
     (tmp_path / "mine.py").write_text(
         "def a(codes, factors): return {'b_c': 0.1}\ndef a_b(codes, factors): return {'c': 0.2}\n"
     )
-    record = score({name: f"{tmp_path / 'mine.py'}:{name}" for name in ("a", "a_b")})
-    assert record["scores"] == {"a_b_c": 0.1}
-    assert "fills the column 'a_b_c' of another metric" in record["unscored"]["a_b"]
+    mine = {name: f"{tmp_path / 'mine.py'}:{name}" for name in ("a", "a_b")}
+    later = score({"a_b": mine["a_b"]}, score({"a": mine["a"]}))
+    for record in (score(mine), later):
+        assert record["scores"] == {"a_b_c": 0.1}
+        assert "fills the column 'a_b_c' of another metric" in record["unscored"]["a_b"]
 
 
 def weights(out):
