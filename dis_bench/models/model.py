@@ -146,7 +146,8 @@ class Model:
     Class attributes:
         name: the name that users type and tables show.
         hyperparameters: the values that a study can vary; each becomes an attribute of the instance.
-        dial: the hyperparameter along which reports draw the model: ``beta``, ``gamma``, ``capacity``.
+        dial: the hyperparameter along which reports draw the model, such as ``gamma`` or ``capacity``; None
+            means ``beta`` if there is one.
         needs: inputs from the dataset other than images: ``("factors",)``, which may be labels, or
             ``("grid",)``, an image for each combination of factors.
         note: text that legends of reports add in parentheses, if nothing of the model varies.

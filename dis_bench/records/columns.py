@@ -150,8 +150,7 @@ def describe_schedules(cell: Mapping[str, Any]) -> str:
 def find_dial(record: Mapping[str, Any]) -> str | None:
     """Return the hyperparameter along which reports draw a cell's model.
 
-    Earlier records name no dial: theirs is beta, if the model has one.
+    Earlier records, and models that name no dial, have beta if there is one.
     """
-    hyperparameters = record["cell"]["hyperparameters"]
-    dial = record.get("dial", "beta" if "beta" in hyperparameters else None)
-    return dial if dial in hyperparameters else None
+    dial: str = record.get("dial") or "beta"
+    return dial if dial in record["cell"]["hyperparameters"] else None

@@ -68,7 +68,7 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8, workers: int | Non
             ]
     total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
     most = count_cores() if workers is None else workers
-    workers = 1 if plan.device == "cuda" else max(1, min(len(jobs), most))
+    workers = 1 if plan.device == "cuda" else max(1, min(len(to_train), most))
     return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
 
 

@@ -153,14 +153,13 @@ def expand_hyperparameters(
 
 def find_dials(models: Mapping[str, Plugin]) -> dict[str, str | None]:
     """Find the dial of each model, by its name."""
-    declared = list_declared(models)
-    return {name: find_dial(plugin.load(), declared[name]) for name, plugin in models.items()}
+    return {name: find_dial(plugin.load()) for name, plugin in models.items()}
 
 
-def find_dial(model: Any, declared: Sequence[str]) -> str | None:
+def find_dial(model: Any) -> str | None:
     """Return a model's dial; beta for a model that names none and has a beta."""
-    dial: str | None = model.dial
-    return "beta" if dial is None and "beta" in declared else dial
+    dial: str = model.dial or "beta"
+    return dial if any(h.name == dial for h in model.hyperparameters) else None
 
 
 def _combine(name: str, model: Callable, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def add_published_grids(
     grids: dict[str, Any] = {}
     for name, plugin in plugins.items():
         model = plugin.load()
-        dial = find_dial(model, [h.name for h in model.hyperparameters])
+        dial = find_dial(model)
         for h in model.hyperparameters:
             if h.grid and not (betas and h.name == dial == "beta"):
                 grids[f"{name}.{h.name}"] = list(h.grid)

@@ -119,7 +119,7 @@ def test_names_that_would_hide_a_column_are_taken():
     [
         ({"beta": 4.0}, {"dial": "beta"}, "beta"),
         ({"beta": 4.0, "gamma": 1.0}, {"dial": "gamma"}, "gamma"),
-        ({"beta": 4.0}, {"dial": None}, None),
+        ({"beta": 4.0}, {"dial": None}, "beta"),
         ({}, {"dial": None}, None),
         ({"gamma": 1.0}, {"dial": "beta"}, None),
         ({"gamma": 1.0, "beta": 4.0}, {}, "beta"),
@@ -127,5 +127,5 @@ def test_names_that_would_hide_a_column_are_taken():
     ],
     ids=str,
 )
-def test_the_dial_is_the_model_s_and_beta_in_records_of_before_there_were_dials(hyperparameters, named, dial):
+def test_the_dial_is_the_one_that_the_model_names_or_beta(hyperparameters, named, dial):
     assert find_dial({"cell": {"hyperparameters": hyperparameters}, **named}) == dial

@@ -19,6 +19,7 @@ from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from dis_bench.records.weights import read_weights
 from dis_bench.runners.estimate import estimate
+from dis_bench.runners.job import Job
 from dis_bench.runners.remaining import choose_jobs
 from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
@@ -327,6 +328,12 @@ def test_estimate_measures_a_step():
     cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"))
     assert 0 < cost.step_seconds < 5
     assert cost.train_seconds == pytest.approx(4 * 3 * cost.step_seconds / cost.workers)
+
+
+def test_estimate_gives_no_training_to_workers_that_only_score():
+    first, *others = (Job(cell) for cell in TINY.plan().cells)
+    scored = [dataclasses.replace(job, scores_only=True) for job in others]
+    assert estimate(TINY.plan(), [first, *scored], steps=1, workers=8).workers == 1
 
 
 def test_workers_give_the_same_numbers_as_this_process(tmp_path):
