@@ -171,7 +171,7 @@ def _find_globals(given: Any) -> Mapping[str, Any]:
 
 
 def _list_globals(source: str) -> list[str]:
-    """List the names that a definition takes from its module, or from Python's builtins.
+    """List the names that a definition takes from its module or from builtins.
 
     Which of the two, only the module can tell: a script may have a ``sum`` of its own.
     """

@@ -97,8 +97,40 @@ def plugins(kind: str) -> dict[str, Plugin]:
     Raises:
         InputError: two different plug-ins claim the same name; the message names both.
     """
+    found, clashes = _read_plugins(kind)
+    for error in clashes.values():
+        raise error
+    return found
+
+
+@cache
+def known(kind: str) -> dict[str, Plugin]:
+    """Return the installed plug-ins of one kind whose names no two packages claim.
+
+    Read once in a process. For readers of records, whom the names that clash do not concern.
+    """
+    return _read_known(kind)
+
+
+def installed(kind: str, name: str) -> Plugin | None:
+    """Return the installed plug-in of this name, or None; for names read from data.
+
+    Unlike :func:`find`, this never treats a name as a file or a module: the name of a metric in a record must
+    not decide which code runs. A name that two packages claim counts as none.
+    """
+    return _read_known(kind).get(name)
+
+
+def _read_known(kind: str) -> dict[str, Plugin]:
+    found, clashes = _read_plugins(kind)
+    return {name: plugin for name, plugin in found.items() if name not in clashes}
+
+
+def _read_plugins(kind: str) -> tuple[dict[str, Plugin], dict[str, InputError]]:
+    """Read the installed plug-ins of one kind, and errors for the names that clash."""
     assert kind in KINDS, kind
     found: dict[str, Plugin] = {}
+    clashes: dict[str, InputError] = {}
     origins: dict[int, str] = {}  # by package: each look at its name parses its metadata
     for entry in importlib.metadata.entry_points(group=f"dis_bench.{kind}"):
         if id(entry.dist) not in origins:
@@ -106,21 +138,12 @@ def plugins(kind: str) -> dict[str, Plugin]:
         plugin = Plugin(kind, entry.name, entry.value, origins[id(entry.dist)])
         other = found.setdefault(entry.name, plugin)
         if other.target != plugin.target:
-            raise clash(kind, entry.name, other, plugin)
-    return dict(sorted(found.items()))
+            clashes.setdefault(entry.name, clash(kind, entry.name, other, plugin))
+    return dict(sorted(found.items())), clashes
 
 
 def _describe_package(package: importlib.metadata.Distribution | None) -> str:
     return f"{package.name} {package.version}" if package else "unknown package"
-
-
-def installed(kind: str, name: str) -> Plugin | None:
-    """Return the installed plug-in of this name, or None; for names read from data.
-
-    Unlike :func:`find`, this never treats a name as a file or a module: the name of a metric in a record must
-    not decide which code runs.
-    """
-    return plugins(kind).get(name)
 
 
 def find(kind: str, name: Any) -> Plugin:

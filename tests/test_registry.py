@@ -152,6 +152,17 @@ def test_two_packages_of_one_name_are_refused_and_both_are_named(monkeypatch):
         registry.plugins("metrics")
     assert "dis_bench.metrics.mig:mig" in str(caught.value)
     assert "other_package:mig" in str(caught.value)
+    assert registry.installed("metrics", "mig") is None  # a report of other records goes on
+
+
+def test_readers_of_records_know_all_names_but_those_that_clash(monkeypatch):
+    entries = [
+        importlib.metadata.EntryPoint("mig", "dis_bench.metrics.mig:mig", "dis_bench.metrics"),
+        importlib.metadata.EntryPoint("sap", "dis_bench.metrics.sap:sap", "dis_bench.metrics"),
+        importlib.metadata.EntryPoint("mig", "other_package:mig", "dis_bench.metrics"),
+    ]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    assert [*registry.known.__wrapped__("metrics")] == ["sap"]
 
 
 def test_unknown_with_nothing_close_lists_what_there_is():

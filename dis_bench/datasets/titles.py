@@ -17,7 +17,7 @@ def check_title(what: str, title: Any) -> None:
     Raises:
         InputError: it has other characters, or is the name of an installed dataset.
     """
-    if not isinstance(title, str) or not _PLAIN.fullmatch(title) or title in registry.plugins("datasets"):
+    if not isinstance(title, str) or not _PLAIN.fullmatch(title) or title in registry.known("datasets"):
         raise InputError(
             f"{what} must be letters, digits, '.', '_' or '-', and not the name of an installed dataset, but "
             f"{shown(title)} was given."

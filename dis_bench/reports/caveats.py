@@ -11,7 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import split_images
 from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
-from dis_bench.registry import plugins
+from dis_bench.registry import known
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
@@ -153,10 +153,10 @@ def _changed_protocols(settings: list[Setting]) -> Iterator[str]:
 
 
 def _list_changes(metric: str, used: dict[str, Any]) -> list[str]:
-    if metric not in plugins("metrics"):
+    if metric not in known("metrics"):
         return []
     try:
-        defaults = plugins("metrics")[metric].load().parameters
+        defaults = known("metrics")[metric].load().parameters
     except (InputError, AttributeError):  # it cannot be imported here, or is a plain function
         return []
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}

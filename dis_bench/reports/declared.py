@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from dis_bench.errors import InputError, blaming, check_line
 from dis_bench.metrics.declaration import describe
 from dis_bench.metrics.metric import Metric, as_metric, find_owner
-from dis_bench.registry import Plugin, plugins
+from dis_bench.registry import known
 
 Record = dict[str, Any]
 
@@ -48,7 +47,7 @@ class Declared:
         """Return a score's declaration, possibly without its caveat; None if unknown."""
         if column in self._scores:
             return self._scores[column]
-        metric = _load_metric(find_owner(column, _installed("metrics")))
+        metric = _load_metric(find_owner(column, known("metrics")))
         return None if metric is None else describe(replace(metric, caveat=""), [column], "", {})
 
     def of_metric(self, name: str, dataset: str, used: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,24 +76,15 @@ class Declared:
         """Return True if a model says that it is a baseline."""
         if model in self._baselines:
             return self._baselines[model]
-        plugin = _installed("models").get(model)
+        plugin = known("models").get(model)
         try:
             return plugin is not None and getattr(plugin.load(), "baseline", False) is True
         except InputError:
             return False
 
 
-@cache
-def _installed(kind: str) -> dict[str, Plugin]:
-    """Return the installed plug-ins of a kind; reading all metadata takes a while."""
-    try:
-        return plugins(kind)
-    except InputError:  # two packages claim one name, which is irrelevant to a report
-        return {}
-
-
 def _load_metric(name: str | None) -> Metric | None:
-    plugin = None if name is None else _installed("metrics").get(name)
+    plugin = None if name is None else known("metrics").get(name)
     try:
         return None if plugin is None else as_metric(plugin.load(), name)
     except InputError:
@@ -103,7 +93,7 @@ def _load_metric(name: str | None) -> Metric | None:
 
 def _ask(kind: str, name: str, read: Callable[[Any], Any]) -> str:
     """Return one line that an installed plug-in declares; empty if there is none."""
-    plugin = _installed(kind).get(name)
+    plugin = known(kind).get(name)
     try:
         with blaming(f"{kind} '{name}'"):  # another author's class may have anything under this name
             text = "" if plugin is None else read(plugin.load())

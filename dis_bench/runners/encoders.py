@@ -214,7 +214,10 @@ def add_encoder(
 
 @contextmanager
 def _claim(store: Store, cell: EncoderCell) -> Iterator[Claim]:
-    """Claim an encoder's cell, once no other process scores it: each adds its scores to the others'."""
+    """Claim an encoder's cell, once no other process scores it.
+
+    Each then adds its scores to those of the others.
+    """
     waiting = f"waiting for another run that scores {cell.folder}"
     with bar(desc=waiting, bar_format="{desc} [{elapsed}]") as wait:
         while (claim := store.claim(cell)) is None:

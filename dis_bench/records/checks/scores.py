@@ -100,21 +100,12 @@ def _is_plain_name(name: str) -> bool:
     return 0 < len(name) <= 200 and name.isprintable() and not re.search(r"[:/\\]", name)
 
 
-@functools.cache
-def _installed_metrics() -> dict[str, registry.Plugin]:
-    """Return the installed metrics; reading the packages' metadata takes milliseconds."""
-    try:
-        return registry.plugins("metrics")
-    except InputError:  # two packages claim one name, which is irrelevant to a record
-        return {}
-
-
 @functools.lru_cache(maxsize=1000)
 def _declared_range(metric: str, version: Any) -> tuple[float, float]:
     """Return the range that the installed metric of this name and version declares."""
     from dis_bench.metrics.metric import Metric
 
-    plugin = _installed_metrics().get(metric)
+    plugin = registry.known("metrics").get(metric)
     try:
         loaded = plugin.load() if plugin else None
     except InputError:
