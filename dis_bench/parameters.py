@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -110,3 +112,23 @@ class Parameter:
         if self.low is not None and self.high is not None:
             return f"from {self.low:g} to {self.high:g}"
         return f"at least {self.low:g}" if self.low is not None else f"at most {self.high:g}"
+
+
+def write_values(values: Mapping[str, Value]) -> str:
+    """Write values by name as one text, such as ``size=32 tone='light grey'``."""
+    return " ".join(f"{name}={_write(value)}" for name, value in sorted(values.items()))
+
+
+def read_values(text: str) -> dict[str, str]:
+    """Read the text of :func:`write_values`; values are texts, as a user types them."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quotation mark without another, from before such values were quoted
+        words = text.split()
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _write(value: Value) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    is_plain = not any(character.isspace() or character in "\"'\\" for character in text)
+    return text if is_plain else shlex.quote(text)

@@ -10,7 +10,7 @@ from dis_bench import registry
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.loading import load_dataset
 from dis_bench.errors import InputError, Option, blaming, shown
-from dis_bench.parameters import Parameter, Value
+from dis_bench.parameters import Parameter, write_values
 from dis_bench.registry import Plugin
 
 IMAGE_SIZE = "image_size"  # the parameter that the study's option of this name sets
@@ -114,11 +114,7 @@ def _identify(plugin: Plugin, dataset: Dataset) -> tuple[str, str]:
 
 def describe_parameters(dataset: Dataset) -> str:
     """Return the values that are not at their default, such as ``image_size=32``."""
-    return " ".join(f"{name}={_write(value)}" for name, value in sorted(dataset.chosen.items()))
-
-
-def _write(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return write_values(dataset.chosen)
 
 
 def _choose_size(name: str, own: Mapping[str, Any], image_size: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.parameters import read_values
 from dis_bench.records.cell import plain_name
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.published.source import BUDGET, NO_SPREAD, RANGE, Figure, Row, Source, Table
@@ -49,12 +50,12 @@ def find_reported(
 ) -> list[Reported]:
     """Find published rows on a setting's dataset, of scores that the setting has."""
     names, dataset = {quantity.name for quantity in quantities}, plain_name(setting.cell["dataset"])
-    used = set(setting.cell.get("dataset_parameters", "").split())
+    used = read_values(setting.cell.get("dataset_parameters", "")).items()
     return [
         Reported(source, table, row)
         for source in sources
         for table in source.tables
-        if table.dataset == dataset and used.issuperset(table.dataset_parameters.split())
+        if table.dataset == dataset and used >= read_values(table.dataset_parameters).items()
         for row in table.rows
         if names & row.figures.keys()
     ]

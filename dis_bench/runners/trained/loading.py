@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dis_bench import registry
 from dis_bench.errors import InputError, blaming, shown
 from dis_bench.neutral import neutral
+from dis_bench.parameters import read_values
 from dis_bench.paths import check_path
 from dis_bench.records.cell import plain_name
 from dis_bench.records.exported import is_exported, read_export
@@ -178,8 +179,7 @@ def _load_dataset(cell: Mapping[str, Any], given: Any, data_dir: str | Path | No
                 f"the dataset '{name}' of this cell is not installed; give it as dataset=..., a class, an "
                 "instance or 'file.py:Class'."
             )
-        pairs = (one.partition("=") for one in cell.get("dataset_parameters", "").split())
-        parameters = {parameter: value for parameter, _, value in pairs}
+        parameters = read_values(cell.get("dataset_parameters", ""))
         named = name if given is None else given
         made = load_dataset(named, source=cell["source"], data_dir=data_dir, **parameters)
     if made.fingerprint != cell["fingerprint"]:
