@@ -7,6 +7,7 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from dis_bench.escape import visible
 if TYPE_CHECKING:
     import numpy as np
 
-    from dis_bench.runners.scoring.encoding import Encoded
 
 Parameters = Mapping[str, Mapping[str, Any]]
 
@@ -165,7 +165,7 @@ def _print_card(
         chosen.values(),
         {name: given for name, given in parameters.items() if name in chosen},
         bootstrap=args.bootstrap,
-        anchors=not args.no_anchors and representation.has_factors,
+        anchors=not args.no_anchors,
     )
     print(card.text)
     if args.metrics is None:
@@ -188,7 +188,8 @@ def _add_records(
     from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
     from dis_bench.runners.scoring.encoding import Encoded
 
-    used = resolve_parameters(find_metrics(chosen.values()), parameters)
+    metrics = find_metrics(chosen.values())
+    used = resolve_parameters(metrics, parameters)
     arrays = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors=True)
     encoded = [Encoded(one["codes"], one.get("factors"), one.get("log_variances")) for one in arrays]
     if dataset is not None and args.files:
@@ -197,26 +198,19 @@ def _add_records(
     named = (args.encoder or args.files)[0]
     default = named.rpartition(":")[2] if args.encoder else Path(named).stem
     cells = begin_encoders(default if args.name is None else args.name, args.seeds, len(encoded))
+    scoring = Scoring(chosen, parameters, args.allow_small, _typed())
     records = []
     for (name, seed), one in zip(cells, encoded, strict=True):
-        able = {n: given for n, given in chosen.items() if _can_score(given, one)}
-        scoring = Scoring(
-            able if args.metrics in (None, [ALL]) else chosen, parameters, args.allow_small, _typed()
-        )
+        there = [] if one.log_variances is None else ["log_variances"], one.factors is not None
+        able = {metric: given for metric, given in chosen.items() if metrics[metric].is_given_all(*there)}
+        own = replace(scoring, metrics=able) if args.metrics in (None, [ALL]) else scoring
         label = args.dataset or (DATASET if args.encoder else "codes")
-        records.append(add_encoder(folder, label, dataset, name, seed, one, scoring, args.replace))
+        records.append(add_encoder(folder, label, dataset, name, seed, one, own, args.replace))
         print("\n".join(map(visible, _describe(records[-1]))))
     if not args.no_anchors:
         add_anchors(folder, records, dataset, scoring)
     print(visible(f"Next: dis-bench report {shlex.quote(folder)}"))
     return 1 if any(record["unscored"] for record in records) else 0
-
-
-def _can_score(metric: str, encoded: Encoded) -> bool:
-    from dis_bench.metrics import find_metrics
-
-    [found] = find_metrics([metric]).values()
-    return encoded.log_variances is not None or not found.needs
 
 
 def _describe(record: dict[str, Any]) -> Iterator[str]:

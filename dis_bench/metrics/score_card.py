@@ -55,7 +55,8 @@ def make_card(
         metrics: as in :func:`dis_bench.metrics.score`.
         parameters: as in :func:`dis_bench.metrics.score`.
         bootstrap: number of resamples for intervals over rows; 0 for no intervals.
-        anchors: whether to score the factors themselves and noise too, which doubles the time.
+        anchors: whether to score the factors themselves and noise too, which doubles the time. Without
+            factors there are none.
 
     Raises:
         InputError: rows that cannot be scored, or an unknown metric or parameter.
@@ -86,7 +87,7 @@ def make_card(
         intervals = resample(representation, chosen, resamples=bootstrap, seed=seed, parameters=parameters)
         table = table.join(intervals[["low", "high", "shift", "skipped"]])
     failures: dict[str, str] = {}
-    if anchors:
+    if anchors and representation.has_factors:
         found_anchors = anchor_scores(representation, chosen, parameters, failures)
         for side in Anchor._fields:
             table[side] = [getattr(found_anchors.get(name), side, np.nan) for name in scores]

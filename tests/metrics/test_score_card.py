@@ -158,3 +158,10 @@ def test_skipped_resamples_are_told():
     skipped = card.table["skipped"]["irs"]
     assert 0 < skipped < 20
     assert f"Resamples skipped because they could not be scored: irs {skipped}." in card.text
+
+
+def test_without_factors_there_are_no_anchors():
+    codes = np.random.default_rng(0).standard_normal((300, 3))
+    table = card_of(codes, None, log_variances=0 * codes, allow_small=True).table
+    assert "perfect" not in table.columns
+    assert table["score"].notna().all()

@@ -1,5 +1,6 @@
 """An encoder that was trained elsewhere becomes a cell beside those of a study."""
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +14,7 @@ import torch
 import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
+from dis_bench.records.anchors import read_anchors
 from dis_bench.records.codes import read_codes
 from dis_bench.records.record import read_newest
 from dis_bench.reports.report import build_report
@@ -134,6 +136,25 @@ def test_other_codes_of_a_name_and_seed_are_refused_or_replace(tmp_path, capsys)
     assert "mine seed=0: mig 0." in capsys.readouterr().out
     assert len(list((tmp_path / "superseded").iterdir())) == 1
     assert len(dis_bench.read_results(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("order", [("both", "codes"), ("codes", "both")])
+def test_anchors_are_kept_for_what_any_of_the_encoders_gives(order, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "def codes(images):\n    return images.float().mean((2, 3)).repeat(1, 2)\n"
+        "def both(images):\n    return codes(images), 0 * codes(images) - 4\n"
+    )
+    named = [f"mine.py:{name}" for name in order]
+    words = ["--dataset", TINY, "--allow-small", "--out", "out", "--name", "mine"]
+    words = ["--encoder", *named, *words]
+    names = ["mig", "mig_sampled"]
+    for folder, metric in zip("ab", names, strict=True):  # a folder's metrics are those of its records
+        add(posterior, "out", metrics=[metric], name=folder)
+    shutil.rmtree("out/anchors")
+    assert main(["score", *words]) == 0
+    anchors, _ = read_anchors("out")
+    assert {name for anchor in anchors for name in anchor["scores"]} == {*names}
 
 
 def test_two_runs_that_score_an_encoder_at_once_lose_no_score(tmp_path, monkeypatch):
