@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
-from dis_bench.errors import InputError, blaming, shown
+from dis_bench.errors import InputError, blaming
 from dis_bench.paths import check_path
 
 if TYPE_CHECKING:
@@ -157,9 +157,8 @@ def _find_archives(args: argparse.Namespace) -> list[tuple[Archive, tuple[Archiv
         sources = getattr(dataset, "sources", ())
         is_valid = bool(found) and all(isinstance(one, Archive) for one in found)
     if not is_valid:
-        raise InputError(
-            f"dataset '{args.name}' has no archive to download: its sources are {shown(sources)}."
-        )
+        known = ", ".join(map(str, sources)) or "none"
+        raise InputError(f"dataset '{args.name}' has no archive to download: its sources are {known}.")
     files = getattr(dataset, "files", None)
     return [(archive, find_there(archive, files, args.data_dir)) for archive in found]
 

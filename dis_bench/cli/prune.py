@@ -45,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
     from dis_bench.runners.options import check_choice
 
     for kind in args.kinds:
-        check_choice("what to prune", kind, tuple(KINDS))
+        check_choice("kind of file to prune", kind, tuple(KINDS))
     kinds = [*dict.fromkeys(args.kinds)] or [*KINDS]
     found = find_prunable(args.folder, kinds)
     for kind, content in found.items():

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from dis_bench import registry
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import read_value
@@ -75,40 +76,57 @@ def resolve_settings(
     found = Settings({}, {}, {})
     kinds: dict[str, Mapping[str, Any]] = {"model": models, "metric": metrics, "dataset": datasets}
     for key, given in settings.items():
-        name, _, of = str(key).rpartition(".")
-        if isinstance(given, Mapping):  # betavae.beta without quotes is a table in TOML
-            raise InputError(
-                f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].'
-            )
-        if not (name and of):
-            raise InputError(
-                "a key of settings must be NAME.KEY, as of a model and its hyperparameter, but "
-                f"'{key}' was given."
-            )
-        meant = [f"{kind} '{name}'" for kind, known in kinds.items() if name in known]
-        if len(meant) > 1:
-            raise InputError(f"setting '{key}' may mean {' or '.join(meant)}: rename one of the two.")
-        if name in models:
-            if of not in models[name]:
-                raise unknown(f"hyperparameter of {name}", of, models[name])
+        name, of = _split_key(key, given)
+        kind = _find_kind(key, name, kinds)
+        if kind == "model":
+            _check_declared(f"hyperparameter of {name}", of, models[name])
             found.hyperparameters.setdefault(name, {})[of] = _list_values(key, given)
-        elif name in metrics:
-            metric = metrics[name]
-            if of not in metric.parameters:
-                raise unknown(f"parameter of {name}", of, metric.parameters)
-            found.parameters.setdefault(name, {})[of] = _read_parameter(key, given, metric.parameters[of])
-        elif name in datasets:
-            if of not in datasets[name]:
-                raise unknown(f"parameter of dataset {name}", of, datasets[name])
-            found.datasets.setdefault(name, {})[of] = _read_single(key, given, datasets[name][of])
+        elif kind == "metric":
+            defaults = metrics[name].parameters
+            _check_declared(f"parameter of {name}", of, defaults)
+            found.parameters.setdefault(name, {})[of] = _read_parameter(key, given, defaults[of])
         else:
-            settable = [name for name, declared in datasets.items() if declared]
-            known = [*models, *metrics, *settable]
-            kind = "model, metric or dataset" if settable else "model or metric" if models else "metric"
-            raise unknown(kind, name, known)
+            _check_declared(f"parameter of dataset {name}", of, datasets[name])
+            found.datasets.setdefault(name, {})[of] = _read_single(key, given, datasets[name][of])
     for name, parameters in found.parameters.items():
         found.parameters[name] = {of: metrics[name].resolve(parameters)[of] for of in parameters}
     return found
+
+
+def _split_key(key: Any, given: Any) -> tuple[str, str]:
+    """Split ``betavae.beta`` into the names of a plug-in and of a parameter."""
+    name, _, of = str(key).rpartition(".")
+    if isinstance(given, Mapping):  # betavae.beta without quotes is a table in TOML
+        raise InputError(f'settings: write the key in quotes, "{key}.{next(iter(given), "name")}" = [...].')
+    if not (name and of):
+        raise InputError(
+            "a key of settings must be NAME.KEY, as of a model and its hyperparameter, but "
+            f"'{key}' was given."
+        )
+    return name, of
+
+
+def _find_kind(key: str, name: str, kinds: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return which kind of plug-in of the study has a name."""
+    meant = [kind for kind, chosen in kinds.items() if name in chosen]
+    if len(meant) > 1:
+        which = " or ".join(f"{kind} '{name}'" for kind in meant)
+        raise InputError(f"setting '{key}' may mean {which}: rename one of the two.")
+    if meant:
+        return meant[0]
+    settable = [name for name, declared in kinds["dataset"].items() if declared]
+    chosen = [*kinds["model"], *kinds["metric"], *settable]
+    what = "model, metric or dataset" if settable else "model or metric" if kinds["model"] else "metric"
+    if chosen and any(name in registry.known(f"{kind}s") for kind in kinds):
+        raise InputError(
+            f"unknown {what} '{name}': it is not one of those chosen, {', '.join(sorted(chosen))}."
+        )
+    raise unknown(what, name, chosen)
+
+
+def _check_declared(what: str, name: str, declared: Collection[str]) -> None:
+    if name not in declared:
+        raise unknown(what, name, declared)
 
 
 def _list_values(key: str, given: Any) -> Sequence[Any]:
