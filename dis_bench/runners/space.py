@@ -15,6 +15,7 @@ from dis_bench.runners.training.log import LOG_ROWS
 from dis_bench.runners.training.trainee import Trainee
 
 COMPRESSED = 0.8  # compressed share of codes, which are close to random: 0.9 was measured
+WITH_THE_REST = 1.5  # a finished cell, in units of its weights, codes and log
 NUMBER = 8  # bytes per number in training.csv
 
 
@@ -26,6 +27,11 @@ def measure_cell(trainee: Trainee) -> int:
     log = NUMBER * min(LOG_ROWS, trainee.cell.steps) * (5 + trainee.cell.latent_size)
     files = 1 + len(trainee.cell.score_at) + bool(trainee.cell.correlate)  # held-out images may be few
     return int(weights + COMPRESSED * codes * files + log)
+
+
+def has_room(folder: Path, trainee: Trainee) -> bool:
+    """Return whether a finished cell fits on a disk, with its record and pictures."""
+    return find_space(folder) >= WITH_THE_REST * measure_cell(trainee)
 
 
 def find_space(folder: Path) -> float:

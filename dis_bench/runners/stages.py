@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import shutil
 import time
 import warnings
@@ -19,7 +20,7 @@ from dis_bench.models.model import Model
 from dis_bench.records.along import list_other_images, name_codes, name_unfinished_codes
 from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
-from dis_bench.records.checkpoint import is_whole, read_checkpoint, write_checkpoint
+from dis_bench.records.checkpoint import discard_checkpoint, is_whole, read_checkpoint, write_checkpoint
 from dis_bench.records.codes import read_codes, write_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import sync_files
@@ -32,6 +33,7 @@ from dis_bench.runners.scoring.evaluation import Evaluation, encode, evaluate, e
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.readout import Readout, average, read_out
 from dis_bench.runners.scoring.scores import score_cell
+from dis_bench.runners.space import has_room
 from dis_bench.runners.training.checkpoints import MINUTES, Checkpoints
 from dis_bench.runners.training.log import Progress, TrainingDiverged
 from dis_bench.runners.training.loop import Pauses, train
@@ -98,6 +100,9 @@ def train_cells(
 
     def save(number: int, state: State) -> None:
         write_checkpoint(folders[number], cells[number].hash, state)
+        if not has_room(folders[number], trainees[number]):  # a checkpoint may be larger than a finished cell
+            discard_checkpoint(folders[number])
+            raise OSError(errno.ENOSPC, "it leaves no space for the finished cell", str(folders[number]))
 
     def encode_at(number: int, step: int, heed_stops: Callable[[], None]) -> None:
         def look() -> None:

@@ -143,7 +143,8 @@ def test_anchors_are_kept_for_what_any_of_the_encoders_gives(order, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(
         "def codes(images):\n    return images.float().mean((2, 3)).repeat(1, 2)\n"
-        "def both(images):\n    return codes(images), 0 * codes(images) - 4\n"
+        "def both(images):\n    return codes(images), 0 * codes(images) - 4\n",
+        encoding="utf-8",
     )
     named = [f"mine.py:{name}" for name in order]
     words = ["--dataset", TINY, "--allow-small", "--out", "out", "--name", "mine"]

@@ -17,6 +17,7 @@ import torch
 
 from dis_bench.errors import InputError
 from dis_bench.records import claims, store
+from dis_bench.records.checkpoint import NAME as CHECKPOINT
 from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Claim
 from dis_bench.records.record import read_newest
@@ -149,6 +150,17 @@ def test_a_disk_that_is_full_stops_the_run_before_the_next_training(tmp_path, mo
         run(study, tmp_path, watcher=seen)
     assert len(read_results(tmp_path)) == len(seen.trained) + 1
     assert 1 <= len(seen.trained) < 3
+
+
+def test_a_checkpoint_that_leaves_no_space_for_its_cell_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: Usage(10**4 if [*tmp_path.rglob(CHECKPOINT)] else 10**12)
+    )
+    with pytest.warns(
+        UserWarning, match="no checkpoint could be written: .* leaves no space"
+    ):
+        table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path, checkpoint_minutes=1e-9)
+    assert table["status"].tolist() == ["done"]
 
 
 class Usage:
