@@ -33,6 +33,7 @@ from dis_bench.runners.plan import Plan, Plannable
 from dis_bench.runners.plugins import check_all_images
 from dis_bench.runners.remaining import choose_jobs, choose_shard
 from dis_bench.runners.scoring.anchors import keep_anchors
+from dis_bench.runners.scoring.lacking import lacking_scores
 from dis_bench.runners.space import check_study_space, find_space, measure_cell
 from dis_bench.runners.stages import Manner
 from dis_bench.runners.training.checkpoints import MINUTES
@@ -183,8 +184,25 @@ def run_study(
         sweep_unfinished(store)
     found = [failed.get(cell) or store.find(cell) for cell in plan.cells]
     records = [record for record in found if record is not None]
+    for sentence in _list_scored_otherwise(plan, records):
+        watcher.warn(sentence)
     keep_anchors(plan, _list_tried(records), store)
     return tabulate(records)
+
+
+def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
+    """Yield a sentence on scores that another run replaced, with other parameters, in the meantime."""
+    replaced: Counter[str] = Counter()
+    for record in records:
+        for metric in lacking_scores(record, plan.protocols.get(record["cell"]["dataset"], {})):
+            if metric in record["protocol"] and metric not in record["unscored"]:
+                replaced[metric] += 1
+    for metric, count in sorted(replaced.items()):
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        yield (
+            f"another run has scored {cells} with other parameters of {metric} meanwhile, and the table "
+            "shows its scores; the same command scores them again with those of this study"
+        )
 
 
 def _count_moved(plan: Plan, store: Store) -> int:

@@ -28,7 +28,7 @@ class Watcher:
     """A receiver of the events of a running study; this one ignores them."""
 
     def warn(self, sentence: str) -> None:
-        """Receive a warning, before anything starts."""
+        """Receive a warning, before anything starts or at the end."""
 
     def start(self, jobs: Sequence[Job], done: int) -> None:
         """Receive the jobs that will run, and the number of cells that were done before."""

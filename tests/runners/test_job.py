@@ -156,9 +156,7 @@ def test_a_checkpoint_that_leaves_no_space_for_its_cell_is_given_up(tmp_path, mo
     monkeypatch.setattr(
         shutil, "disk_usage", lambda path: Usage(10**4 if [*tmp_path.rglob(CHECKPOINT)] else 10**12)
     )
-    with pytest.warns(
-        UserWarning, match="no checkpoint could be written: .* leaves no space"
-    ):
+    with pytest.warns(UserWarning, match="no checkpoint could be written: .* leaves no space"):
         table = run(dataclasses.replace(TINY, betas=[1], seeds=1), tmp_path, checkpoint_minutes=1e-9)
     assert table["status"].tolist() == ["done"]
 

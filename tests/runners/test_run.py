@@ -25,6 +25,7 @@ from dis_bench.runners.run import build_pipeline, run_study
 from dis_bench.runners.scoring.evaluation import evaluate
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.trainee import prepare
+from dis_bench.runners.watch import Watcher
 from tests.records.test_store import record_of
 from tests.tiny import Tiny
 
@@ -269,6 +270,24 @@ def test_a_finished_cell_without_its_codes_is_trained_again_for_a_new_score(tmp_
     (Path(table["folder"][0]) / "codes.npz").unlink()
     table = run(dataclasses.replace(TINY, seeds=1, betas=[1]), tmp_path)
     assert table["mean_code"].notna().all()
+
+
+def test_a_cell_that_another_run_scored_otherwise_meanwhile_is_told(tmp_path):
+    study = dataclasses.replace(TINY, betas=[1], seeds=1, metrics=["mig"], allow_small=True)
+
+    told = []
+
+    class Beside(Watcher):
+        def finish(self, cell, record):
+            other = dataclasses.replace(study, settings={"mig.bins": 7})
+            assert run_study(other, tmp_path, workers=0)["mig"].notna().all()
+
+        def warn(self, sentence):
+            told.append(sentence)
+
+    run_study(study, tmp_path, workers=0, watcher=Beside())
+    [sentence] = told
+    assert "another run has scored 1 cell with other parameters of mig meanwhile" in sentence
 
 
 def test_a_cell_that_another_run_finished_meanwhile_is_not_done_twice(tmp_path):
