@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from dis_bench import registry
+from dis_bench.cli.options import SEVERAL
 from dis_bench.errors import InputError, blaming
 from dis_bench.paths import check_path
 
@@ -56,8 +57,7 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
         action.add_argument(
             "--set",
-            nargs="+",
-            action="extend",
+            **SEVERAL,
             default=[],
             metavar="NAME.KEY=VALUE",
             help="parameters of the dataset, as `dis-bench list datasets` shows them",

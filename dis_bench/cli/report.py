@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from dis_bench.cli.options import SEVERAL
 from dis_bench.escape import visible
 
 EXAMPLES = """\
@@ -36,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--published",
-        nargs="+",
+        **SEVERAL,
         default=[],
         metavar="SOURCE",
         help="published figures to show beside, by name (`dis-bench list published`) or FILE.toml",

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dis_bench.cli.options import SEVERAL
 from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
@@ -64,12 +65,11 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_grid(group: Any) -> None:
     add = group.add_argument
-    add("--models", nargs="+", metavar="NAME", help="by name or file.py:Class (default: betavae)")
-    add("--betas", nargs="+", type=_number, metavar="BETA", help="values for each model whose dial is beta")
+    add("--models", **SEVERAL, metavar="NAME", help="by name or file.py:Class (default: betavae)")
+    add("--betas", **SEVERAL, type=_number, metavar="BETA", help="values for each model whose dial is beta")
     add(
         "--set",
-        nargs="+",
-        action="extend",
+        **SEVERAL,
         metavar="NAME.KEY=V1,V2",
         help="values or schedules of a model's hyperparameter; a parameter of a metric or dataset",
     )
@@ -78,7 +78,7 @@ def _add_grid(group: Any) -> None:
         metavar="defaults|published",
         help="values of hyperparameters where none are set (default: defaults)",
     )
-    add("--datasets", nargs="+", metavar="NAME", help="dsprites, mnist, folder:PATH, ... (default: dsprites)")
+    add("--datasets", **SEVERAL, metavar="NAME", help="dsprites, mnist, folder:PATH, ... (default: dsprites)")
     add(
         "--seeds",
         metavar="N|A-B|A,B",
@@ -104,14 +104,13 @@ def _add_training(group: Any) -> None:
     )
     add(
         "--correlate",
-        nargs="+",
-        action="extend",
+        **SEVERAL,
         metavar="A~B:WIDTH",
         help='factors that are correlated in training, e.g. "floor_hue~scale:0.2"',
     )
     add(
         "--score-at",
-        nargs="+",
+        **SEVERAL,
         type=_list_steps,
         metavar="STEP",
         help="after which codes are scored too, e.g. 1000 3000",
@@ -129,11 +128,11 @@ def _add_data(group: Any) -> None:
     add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
     add("--data-dir", metavar="DIR", help="where official files are")
     add("--image-size", type=_whole, metavar="N", help="pixels, for data that is resized (default: 64)")
-    add("--metrics", nargs="+", metavar="NAME", help="or none (default: betavae_score mig sap dci)")
+    add("--metrics", **SEVERAL, metavar="NAME", help="or none (default: betavae_score mig sap dci)")
     add("--allow-small", action="store_true", help="score datasets with fewer images than published; marked")
     add(
         "--keep",
-        nargs="+",
+        **SEVERAL,
         type=_list_words,
         metavar="PART",
         help="parts of a finished cell to keep, or none (default: weights codes pictures)",

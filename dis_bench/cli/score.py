@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.cli.options import SEVERAL
 from dis_bench.errors import InputError
 from dis_bench.escape import visible
 
@@ -62,7 +63,7 @@ def _add_encoder(group: Any) -> None:
     add = group.add_argument
     add(
         "--encoder",
-        nargs="+",
+        **SEVERAL,
         metavar="FILE.py:NAME",
         help="a callable: images [B, C, H, W] to codes [B, D]; one per seed",
     )
@@ -76,14 +77,13 @@ def _add_scoring(group: Any) -> None:
     add = group.add_argument
     add(
         "--metrics",
-        nargs="+",
+        **SEVERAL,
         metavar="NAME",
         help="or all (default: those of the records in DIR, else the fast ones, under 5 CPU s)",
     )
     add(
         "--set",
-        nargs="+",
-        action="extend",
+        **SEVERAL,
         default=[],
         metavar="METRIC.NAME=VALUE",
         help="parameters of metrics (default: as published; docs/metrics.md lists them)",
@@ -103,7 +103,7 @@ def _add_row(group: Any) -> None:
     add = group.add_argument
     add("--name", metavar="NAME", help="its name in tables (default: the function's or file's)")
     add(
-        "--seeds", nargs="+", type=int, metavar="N", help="seed of each encoder's training (default: 0 1 ...)"
+        "--seeds", **SEVERAL, type=int, metavar="N", help="seed of each encoder's training (default: 0 1 ...)"
     )
     add("--replace", action="store_true", help="move other codes of this name and seed to superseded/")
 

@@ -37,6 +37,14 @@ def command(*words, **options):
     )
 
 
+def test_an_option_that_is_given_twice_has_the_values_of_both(capsys):
+    twice = ["--models", "pca", "--models", "betavae", "--betas", "1", "--betas", "4", "6"]
+    assert main(["run", "--dry-run", *twice, *TINY]) == 0
+    planned = capsys.readouterr().out
+    assert all(f"tiny {cell}" in planned for cell in ("pca ", "betavae beta=1 ", "betavae beta=4 "))
+    assert "4 cells" in planned
+
+
 def test_run_prints_a_table_and_what_comes_next(tmp_path):
     done = command("run", "--betas", "1", "4", *TINY, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
