@@ -41,6 +41,7 @@ from dis_bench.neutral import neutral, own_streams
 from dis_bench.requirements import lacks
 
 NOT_GIVEN: Any = object()
+ROUNDING = 1e-12  # by which the sums of a perfect code may exceed the range of a score
 
 
 class MetricFailed(InputError):
@@ -214,7 +215,13 @@ class Metric:
         for value in values.values():
             if not isinstance(value, Real) or isinstance(value, bool) or not is_finite(value):
                 raise InputError(f"metric '{self.name}' returned {shown(value)} instead of a finite number.")
-        return {self._column(key): float(value) for key, value in values.items()}
+        return {self._column(key): self._without_rounding(float(value)) for key, value in values.items()}
+
+    def _without_rounding(self, value: float) -> float:
+        """Return the end of the range for a value that rounding has put just beyond it."""
+        low, high = map(float, self.range)
+        nearest = min(max(value, low), high)
+        return nearest if abs(nearest - value) <= ROUNDING else value
 
     def check_needs(self, representation: Representation) -> None:
         """Raise InputError if the representation lacks an input that the metric needs."""

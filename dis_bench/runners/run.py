@@ -191,7 +191,7 @@ def run_study(
 
 
 def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    """Yield a sentence on scores that another run replaced, with other parameters, in the meantime."""
+    """Yield a sentence for each metric by which another run scored cells otherwise."""
     replaced: Counter[str] = Counter()
     for record in records:
         for metric in lacking_scores(record, plan.protocols.get(record["cell"]["dataset"], {})):

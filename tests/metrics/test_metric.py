@@ -224,6 +224,18 @@ def test_refuses_a_range_that_is_none(range):
             return 0.0
 
 
+@pytest.mark.parametrize(
+    ("given", "score"),
+    [(1 + 1e-15, 1.0), (-1e-15, 0.0), (1 - 1e-15, 1 - 1e-15), (1.01, 1.01), (-0.01, -0.01)],
+)
+def test_rounding_takes_no_score_beyond_its_range(given, score):
+    @metric(range=(0, 1))
+    def mine(representation):
+        return given
+
+    assert mine.scores(Representation(CODES, FACTORS)) == {"mine": score}
+
+
 def test_refuses_a_result_without_a_score():
     with pytest.raises(InputError, match=r"metric 'empty' returned {}, which contains no score"):
         as_metric(lambda codes, factors: {}, "empty").scores(Representation(CODES, FACTORS))
