@@ -14,7 +14,7 @@ from dis_bench.errors import InputError
 from dis_bench.paths import check_path
 from dis_bench.records.anchors import FOLDER as ANCHORS
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
-from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.claims import Claim, ClaimLost, find_work
 from dis_bench.records.durable import sync_files, write_whole
 from dis_bench.records.plans import FOLDER as PLANS
 from dis_bench.records.plans import read_plan
@@ -77,7 +77,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     chosen: dict[str, _Found] = {}
     for root in roots:
         found = _find_cells(root, merged.problems)
-        merged.unfinished += sum(1 for path in (root / "unfinished").glob("[!.]*"))
+        merged.unfinished += len(find_work(root / "unfinished"))
         for name, cell in found.items():
             chosen[name] = _choose(chosen[name], cell) if name in chosen else cell
     sweep_unfinished(target)

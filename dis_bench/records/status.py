@@ -153,8 +153,11 @@ def _find_work(root: Path, status: Status) -> None:
         )
     status.done = [name for name in status.done if name not in owners]
     status.failed = {name: reason for name, reason in status.failed.items() if name not in owners}
-    begun = {path.parent.name for path in home.glob(f"*/{CHECKPOINT}")}
-    begun |= {path.parent.name.split(".", 2)[-1] for path in home.glob(f"owner.*/{CHECKPOINT}")}
+    begun = {
+        name
+        for name, folders in claims.find_work(home).items()
+        if any((folder / CHECKPOINT).exists() for folder in folders)
+    }
     known = {*status.done, *status.failed, *owners}
     for name in status.planned:
         if name not in known:
