@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, shown
 from dis_bench.escape import visible
-from dis_bench.records.cell import plain_name
+from dis_bench.records.cell import name_cell, plain_name
 from dis_bench.records.columns import KL_PER_LATENT, find_metric
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
@@ -98,7 +98,7 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
     differing: dict[str, None] = {}
     outcomes = []
     for one, other in pairs:
-        label = _label(one)
+        label = name_cell(one["cell"])
         if one["status"] != other["status"]:
             outcomes.append(f"{label} ({one['status']}, {other['status']})")
         outcomes += [f"{label}: {lost}" for lost in _list_lost(one, other)]
@@ -108,7 +108,7 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
                 rows.append((label, name, *_change(values[0][name], values[1][name], tolerance)))
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     notes = [*_compare_environments(pairs), *differing, *_compare_columns(pairs)]
-    first_only, second_only = ([_label(record) for record in some] for some in only)
+    first_only, second_only = ([name_cell(record["cell"]) for record in some] for some in only)
     return Comparison(table, len(pairs), first_only, second_only, float(tolerance), notes, outcomes)
 
 
@@ -150,14 +150,6 @@ def _by_key(records: Iterable[Record], key: Any) -> dict[str, Record]:
 def _identify(record: Record) -> str:
     cell = {name: value for name, value in record["cell"].items() if name not in _CODE}
     return json.dumps({**cell, "dataset": plain_name(cell["dataset"])}, sort_keys=True)
-
-
-def _label(record: Record) -> str:
-    cell = record["cell"]
-    given = {**cell["hyperparameters"], **cell.get("schedules", {})}
-    texts = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
-    values = [f"{name}={text}" for name, text in texts.items()]
-    return " ".join([plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"])
 
 
 def _list_lost(one: Record, other: Record) -> Iterable[str]:
