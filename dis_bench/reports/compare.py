@@ -17,6 +17,7 @@ from dis_bench.records.cell import name_cell, plain_name
 from dis_bench.records.columns import KL_PER_LATENT, find_metric
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
+from dis_bench.reports.words import list_words
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _describe(found: Comparison) -> Iterable[str]:
     yield f"{_count(found.cells)} in both; {first:,} only in the first, {second:,} only in the second."
     for which, labels in (("first", found.only_first), ("second", found.only_second)):
         if labels:
-            yield f"  only in the {which}: {_some(labels)}"
+            yield f"  only in the {which}: {list_words(labels, '; ', MOST_NAMED)}"
     for label in found.outcomes:
         yield f"  another outcome: {label}"
     yield ""
@@ -277,8 +278,3 @@ def _describe(found: Comparison) -> Iterable[str]:
 
 def _count(number: int) -> str:
     return f"{number:,} cell{'' if number == 1 else 's'}"
-
-
-def _some(labels: list[str]) -> str:
-    more = f"; and {len(labels) - MOST_NAMED:,} more" if len(labels) > MOST_NAMED else ""
-    return "; ".join(labels[:MOST_NAMED]) + more
