@@ -19,7 +19,7 @@ from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
-from dis_bench.reports.words import list_words
+from dis_bench.reports.words import count_things, list_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
         cell["hash"]: _name(setting, cell) for setting in settings for _, cell in setting.cells.iterrows()
     }
     for (metric, reason), cells in reasons.items():
-        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        count = count_things(len(cells), "cell")
         named = _list([names[cell] for cell in cells])
         yield f"{metric} gave no score of {count}: {named}. Reason: {reason.rstrip('.')}."
 

@@ -17,7 +17,7 @@ from dis_bench.records.cell import name_cell, plain_name
 from dis_bench.records.columns import KL_PER_LATENT, find_metric
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
-from dis_bench.reports.words import list_words
+from dis_bench.reports.words import count_things, list_words
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _compare_columns(pairs: list[tuple[Record, Record]]) -> list[str]:
             for name in _list_values(pair[side]).keys() - _list_values(pair[1 - side]).keys()
         )
         names = [
-            name if count == len(pairs) else f"{name} (of {_count(count)})"
+            name if count == len(pairs) else f"{name} (of {count_things(count, 'cell')})"
             for name, count in sorted(found.items())
         ]
         if names:
@@ -250,7 +250,8 @@ def _compare_columns(pairs: list[tuple[Record, Record]]) -> list[str]:
 def _describe(found: Comparison) -> Iterable[str]:
     """Yield the lines of a comparison, at most 110 characters wide where names allow."""
     first, second = len(found.only_first), len(found.only_second)
-    yield f"{_count(found.cells)} in both; {first:,} only in the first, {second:,} only in the second."
+    both = count_things(found.cells, "cell")
+    yield f"{both} in both; {first:,} only in the first, {second:,} only in the second."
     for which, labels in (("first", found.only_first), ("second", found.only_second)):
         if labels:
             yield f"  only in the {which}: {list_words(labels, '; ', MOST_NAMED)}"
@@ -274,7 +275,3 @@ def _describe(found: Comparison) -> Iterable[str]:
         if changed
         else f"No change is beyond the tolerance of {found.tolerance:g}."
     )
-
-
-def _count(number: int) -> str:
-    return f"{number:,} cell{'' if number == 1 else 's'}"

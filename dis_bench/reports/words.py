@@ -14,3 +14,8 @@ def list_words(words: Sequence[str], separator: str = ", ", most: int = 8) -> st
     """List at most a few words, and count the others: ``a, b, and 2 more``."""
     more = f"{separator}and {len(words) - most:,} more" if len(words) > most else ""
     return separator.join(words[:most]) + more
+
+
+def count_things(number: int, noun: str) -> str:
+    """Return a number of things: ``1 cell``, ``2,000 cells``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
