@@ -26,7 +26,7 @@ RECIPE = 3
 EXTERNAL = "external"  # the source of factors, and the version of models, that are not known here
 
 # Fields that the identity leaves out if they are empty.
-_OPTIONAL = (
+OPTIONAL = (
     *("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop"),
     *("dataset_parameters", "holdout_rule", "correlate"),
 )
@@ -107,7 +107,7 @@ class Cell:
         """Everything that determines the result, as plain values."""
         identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
         identity["score_at"] = [*self.score_at]
-        for name in _OPTIONAL:  # cells without them keep their earlier hash
+        for name in OPTIONAL:  # cells without them keep their earlier hash
             if not identity[name]:
                 del identity[name]
         return identity
