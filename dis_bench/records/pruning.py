@@ -12,8 +12,8 @@ from dis_bench.paths import check_path
 from dis_bench.records import claims
 from dis_bench.records.claims import ClaimLost
 from dis_bench.records.durable import remove
+from dis_bench.records.schema import EARLIER_WEIGHTS
 from dis_bench.records.store import NotPlaced, Store
-from dis_bench.records.weights import EARLIER_FILE as EARLIER_WEIGHTS
 from dis_bench.records.weights import FILE as WEIGHTS
 
 
