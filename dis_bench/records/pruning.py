@@ -107,7 +107,7 @@ def _measure_unfinished(store: Store, path: Path) -> int:
 
 
 def _find_superseded(store: Store) -> list[Path]:
-    return sorted((store.root / "superseded").glob("*"))
+    return sorted(store.superseded.glob("*"))
 
 
 def _find_unfinished(store: Store) -> list[Path]:
