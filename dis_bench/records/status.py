@@ -18,7 +18,7 @@ from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Owner
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.plans import read_plans
-from dis_bench.records.record import read_newest
+from dis_bench.records.record import find_cells, read_newest
 from dis_bench.records.schema import Record
 
 TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
@@ -112,9 +112,7 @@ def read_status(path: str | Path) -> Status:
 def _read_cells(root: Path, status: Status) -> list[Record]:
     """Read the newest record of each cell, and sort the cells into done and failed."""
     records = []
-    for folder in sorted((root / "cells").glob("*")):
-        if folder.name.startswith(".") or not folder.is_dir():
-            continue
+    for folder in find_cells(root):
         record = read_newest(folder, status.problems)
         if record is None:
             continue
