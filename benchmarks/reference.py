@@ -14,15 +14,15 @@ import copy
 import shlex
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
 
 from dis_bench.records.record import find_cells, read_newest, write_record
 from dis_bench.records.schema import Record
+from dis_bench.reports.words import count_things
 from dis_bench.reports.writing import make_report
 
 FIGURES = ("tradeoff", "against", "agreement", "scores-along")  # beginnings of the names of kept figures
@@ -91,11 +91,6 @@ def copy_report(study: Path, new: Path, report: Path) -> None:
                 image.convert("RGB").quantize(COLOURS).save(new / figure.name, optimize=True)
 
 
-def count_things(things: Collection[Any], name: str) -> str:
-    """Return how many there are: ``1 cell``, ``2 cells``."""
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
 def describe(name: str, records: list[Record], new: Path) -> str:
     """Return a text on how the study was made, with its table."""
     hours = describe_hours(records)
@@ -107,7 +102,7 @@ def describe(name: str, records: list[Record], new: Path) -> str:
     table = (new / "table.md").read_text(encoding="utf-8").replace("## ", "### ")
     parts = [
         f"# {name}",
-        f"{count_things(records, 'cell')} of {count_things(models, 'model')}: "
+        f"{count_things(len(records), 'cell')} of {count_things(len(models), 'model')}: "
         f"training took {hours}, scoring {minutes:.0f} min, up to {last}, on a "
         f"machine that did other work too ({list_values(records, 'processor')}, torch "
         f"{list_values(records, 'torch')}).",

@@ -70,9 +70,11 @@ def describe_findings(examined: Sequence[Examined], *, everything: bool) -> Iter
         examined: the cells.
         everything: whether to describe all cells with findings, however many there are.
     """
+    from dis_bench.reports.words import count_things
+
     ill = [one for one in examined if one.findings]
     total = sum(len(one.findings) for one in ill)
-    cells, findings = _count(len(examined), "cell"), _count(total, "finding")
+    cells, findings = count_things(len(examined), "cell"), count_things(total, "finding")
     yield f"{cells}: {findings}{f' in {len(ill):,} of them' if ill else ''}."
     shown = ill if everything else ill[:MOST_CELLS]
     for one in shown:
@@ -93,6 +95,8 @@ def describe_findings(examined: Sequence[Examined], *, everything: bool) -> Iter
 
 def _describe_unseen(examined: Sequence[Examined]) -> Iterator[str]:
     """Yield the diagnoses that were not possible, by their reason."""
+    from dis_bench.reports.words import count_things
+
     reasons: dict[str, dict[str, int]] = {}
     for one in examined:
         for name, reason in one.unseen.items():
@@ -102,7 +106,7 @@ def _describe_unseen(examined: Sequence[Examined]) -> Iterator[str]:
         yield from ("", "not looked at:")
     for reason, names in reasons.items():
         counts = max(names.values())
-        cells = "" if len(examined) == 1 else f" ({_count(counts, 'cell')})"
+        cells = "" if len(examined) == 1 else f" ({count_things(counts, 'cell')})"
         yield from _wrap(f"{', '.join(names)}: {reason}{cells}", "  ", "    ")
 
 
@@ -125,7 +129,3 @@ def _glue(text: str) -> str:
     return "`".join(
         part.replace(" ", "\0") if place % 2 else part for place, part in enumerate(text.split("`"))
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench.cli.options import SEVERAL
 from dis_bench.cli.stopping import stops_in_a_sentence
+from dis_bench.cli.words import format_duration, quote, typed_command
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
-from dis_bench.printing import as_utf8
 from dis_bench.runners.stopping import exit_code, stopped_by_signals
 from dis_bench.scratch import temporary_files_in
 
@@ -192,7 +191,7 @@ def _execute(args: argparse.Namespace) -> int:
     try:
         with temporary_files_in(out):
             table = run_study(
-                wanted.study, out, rerun=wanted.rerun, command=_typed(), watcher=bar, **wanted.options
+                wanted.study, out, rerun=wanted.rerun, command=typed_command(), watcher=bar, **wanted.options
             )
     except KeyboardInterrupt as stop:
         print(
@@ -301,7 +300,7 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
             print(f"There is no estimate, because the first steps failed: {describe(error)}.")
             return 1
         print(
-            f"Training takes about {_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
+            f"Training takes about {format_duration(cost.train_seconds)} on {cost.workers} worker(s) here: "
             f"{1000 * cost.step_seconds:.0f} ms a step, measured just now. Scoring comes on top."
         )
     return 0
@@ -319,26 +318,8 @@ def _print_results(table: pd.DataFrame, out: str, bar: ProgressBar) -> int:
         print(f"\nFrom fewer rows than the protocol needs: {', '.join(table.attrs['small'])}.")
     for _, row in failed.iterrows():
         print(visible(f"failed: {row['folder']}: {row['failure']}"), file=sys.stderr)
-    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + _quote(out)}")
+    print(f"\nNext: dis-bench report{'' if out == 'results' else ' ' + quote(out)}")
     return 1 if len(failed) else 0
-
-
-def _typed() -> str:
-    return " ".join(["dis-bench", *map(_quote, sys.argv[1:])])
-
-
-def _quote(word: str) -> str:
-    """Quote a word for a shell; if it is not UTF-8, as bash and zsh do: ``$'r\\xe9s'``."""
-    if as_utf8(word) == word:
-        return shlex.quote(word)
-    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$'{as_utf8(escaped)}'"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _number(text: str) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.cli.options import SEVERAL
+from dis_bench.cli.words import quote, typed_command
 from dis_bench.errors import InputError
 from dis_bench.escape import visible
 
@@ -198,7 +197,7 @@ def _add_records(
     named = (args.encoder or args.files)[0]
     default = named.rpartition(":")[2] if args.encoder else Path(named).stem
     cells = begin_encoders(default if args.name is None else args.name, args.seeds, len(encoded))
-    scoring = Scoring(chosen, parameters, args.allow_small, _typed())
+    scoring = Scoring(chosen, parameters, args.allow_small, typed_command())
     records = []
     for (name, seed), one in zip(cells, encoded, strict=True):
         there = [] if one.log_variances is None else ["log_variances"], one.factors is not None
@@ -209,7 +208,7 @@ def _add_records(
         print("\n".join(map(visible, _describe(records[-1]))))
     if not args.no_anchors:
         add_anchors(folder, records, dataset, scoring)
-    print(visible(f"Next: dis-bench report {shlex.quote(folder)}"))
+    print(visible(f"Next: dis-bench report {quote(folder)}"))
     return 1 if any(record["unscored"] for record in records) else 0
 
 
@@ -221,14 +220,6 @@ def _describe(record: dict[str, Any]) -> Iterator[str]:
         yield f"{who} has no {metric}: {reason}"
     for metric, count in record.get("left_out", {}).items():
         yield f"{metric} leaves out {count} of {record['cell']['latent_size']} codes, which hardly vary."
-
-
-def _typed() -> str:
-    """Return the command line as it was typed, for records."""
-    from dis_bench.printing import as_utf8
-
-    text: str = as_utf8(shlex.join(["dis-bench", *sys.argv[1:]]))
-    return text
 
 
 def _check(args: argparse.Namespace, folder: str | None) -> None:

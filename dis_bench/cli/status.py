@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from dis_bench.cli.words import format_duration
 from dis_bench.escape import visible
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def _describe_time(status: Status) -> Iterator[str]:
         yield "time to go: unknown until a cell is done or has a row in its log."
     elif status.running:
         count = len(status.running)
-        yield f"time to go: about {_duration(status.seconds)}, with {count} at a time as now."
+        yield f"time to go: about {format_duration(status.seconds)}, with {count} at a time as now."
     else:
-        yield f"time to go: about {_duration(status.seconds)} of one worker; nothing runs now."
+        yield f"time to go: about {format_duration(status.seconds)} of one worker; nothing runs now."
     if status.failed:
         yield "The same command runs the failed cells again, and the time includes that."
 
@@ -117,10 +118,4 @@ def _describe_running(one: Running, now: datetime) -> str:
 def _since(seconds: float, now: datetime) -> str:
     then = now - timedelta(seconds=seconds)
     form = "%H:%M" if then.date() == now.date() else "%Y-%m-%d %H:%M"
-    return f"{then.strftime(form)} ({_duration(seconds)})"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{then.strftime(form)} ({format_duration(seconds)})"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import posixpath
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from dis_bench.datasets.archives import BLOCK, describe_state
+from dis_bench.datasets.damaged import DAMAGED, refusing_damage
 from dis_bench.datasets.photos import Unusable
 from dis_bench.errors import InputError, describe, shown
 
 END = 2 * tarfile.BLOCKSIZE  # zero bytes with which a tar archive ends, at least; padding is of zeros, too
 LARGEST = 1 << 28  # bytes of one image
 IMAGES = (".png", ".jpg", ".jpeg", ".webp")
-
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -55,19 +52,12 @@ class Members:
         Raises:
             InputError: it is no complete archive, or has an image twice or as a link.
         """
-        try:
+        with refusing_damage(self.path, "zip or tar"):
             if self._is_zip:
                 with zipfile.ZipFile(self.path) as archive:
                     names = archive.namelist()
             else:
                 names = self._list_tarred()
-        except InputError:  # which is a ValueError
-            raise
-        except _DAMAGED as error:
-            raise InputError(
-                f"'{self.path}' is no complete zip or tar file ({describe(error)}): get it again, or unpack "
-                "it if it was packed once more."
-            ) from None
         found = sorted(name for name in names if self._is_image(name))
         # Of two members of one name, archivers unpack the last, and others read the first.
         double = [name for name, number in Counter(map(posixpath.normpath, found)).items() if number > 1]
@@ -134,7 +124,7 @@ class Members:
             if archive.getinfo(name).file_size > LARGEST:
                 return Unusable(f"it has more than {LARGEST:,} bytes")
             return archive.read(name)
-        except (*_DAMAGED, RuntimeError) as error:  # encrypted ones raise a RuntimeError
+        except DAMAGED as error:
             return Unusable(f"it cannot be read: {describe(error)}")
 
     def _read_tarred(self, packed: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Unusable:
@@ -144,7 +134,7 @@ class Members:
             file = packed.extractfile(member)
             content = b"" if file is None else file.read()
             return content if len(content) == member.size else Unusable("the archive ends within it")
-        except _DAMAGED as error:
+        except DAMAGED as error:
             return Unusable(f"it cannot be read: {describe(error)}")
 
     def has_colours(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import tokenize
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import IO
 
 import numpy as np
 
-from dis_bench.errors import InputError, describe
+from dis_bench.datasets.damaged import refusing_damage
+from dis_bench.errors import InputError
 
 BLOCK_BYTES = 8 << 20  # bytes that are read at a time
-_DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError),
-    *(tokenize.TokenError, SyntaxError, MemoryError),  # of a header, which numpy reads as Python's text
-)
+_BAD_HEADER = (tokenize.TokenError, SyntaxError, MemoryError)  # numpy reads a header as Python's text
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -37,30 +34,22 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 @contextmanager
 def _open_array(path: Path, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
     """Open an array of bytes; yield its stream, behind the header, and its shape."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if names.count(f"{key}.npy") != 1:
-                has = "more than one array" if f"{key}.npy" in names else "no array"
-                held = ", ".join(names[:5]) or "nothing"
-                raise InputError(f"'{path}' must hold {key}.npy once, but has {has} of this name: {held}.")
-            with archive.open(f"{key}.npy") as stream:
-                shape, is_fortran, kind = _read_header(stream)
-                if kind.hasobject:
-                    raise InputError(f"'{path}' holds pickled objects as '{key}', which are never loaded.")
-                if kind != np.uint8 or is_fortran:
-                    order = " in Fortran order" if is_fortran else ""
-                    raise InputError(f"'{path}' holds {key} of {kind}{order} instead of uint8, row by row.")
-                if not shape:
-                    raise InputError(f"'{path}' holds a single number as {key} instead of an array.")
-                yield stream, shape
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        raise InputError(
-            f"'{path}' is no complete npz file ({describe(error)}): get it again, or unpack it if it was "
-            "packed once more."
-        ) from None
+    with refusing_damage(path, "npz", *_BAD_HEADER), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if names.count(f"{key}.npy") != 1:
+            has = "more than one array" if f"{key}.npy" in names else "no array"
+            held = ", ".join(names[:5]) or "nothing"
+            raise InputError(f"'{path}' must hold {key}.npy once, but has {has} of this name: {held}.")
+        with archive.open(f"{key}.npy") as stream:
+            shape, is_fortran, kind = _read_header(stream)
+            if kind.hasobject:
+                raise InputError(f"'{path}' holds pickled objects as '{key}', which are never loaded.")
+            if kind != np.uint8 or is_fortran:
+                order = " in Fortran order" if is_fortran else ""
+                raise InputError(f"'{path}' holds {key} of {kind}{order} instead of uint8, row by row.")
+            if not shape:
+                raise InputError(f"'{path}' holds a single number as {key} instead of an array.")
+            yield stream, shape
 
 
 def read_shape(path: Path, key: str) -> tuple[int, ...]:

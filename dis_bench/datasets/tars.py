@@ -6,16 +6,13 @@ that were read, of which an archive may hold hundreds of thousands.
 
 from __future__ import annotations
 
-import lzma
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dis_bench.errors import InputError, describe, shown
-
-_DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+from dis_bench.datasets.damaged import refusing_damage
+from dis_bench.errors import InputError, shown
 
 
 def stream_files(path: Path, is_wanted: Callable[[str], bool], largest: int) -> Iterator[tuple[str, bytes]]:
@@ -29,20 +26,12 @@ def stream_files(path: Path, is_wanted: Callable[[str], bool], largest: int) -> 
     Raises:
         InputError: it is no complete tar file, or what has a wanted name is a link or too large.
     """
-    try:
-        with tarfile.open(path, "r|*") as packed:
-            opened: Any = packed
-            while (member := opened.next()) is not None:
-                opened.members.clear()
-                if is_wanted(member.name):
-                    yield member.name, _read(opened, member, path, largest)
-    except _DAMAGED as error:
-        if isinstance(error, InputError):  # which is a ValueError
-            raise
-        raise InputError(
-            f"'{path}' is no complete tar file ({describe(error)}): get it again, or unpack it if it was "
-            "packed once more."
-        ) from None
+    with refusing_damage(path, "tar"), tarfile.open(path, "r|*") as packed:
+        opened: Any = packed
+        while (member := opened.next()) is not None:
+            opened.members.clear()
+            if is_wanted(member.name):
+                yield member.name, _read(opened, member, path, largest)
 
 
 def _read(packed: tarfile.TarFile, member: tarfile.TarInfo, path: Path, largest: int) -> bytes:

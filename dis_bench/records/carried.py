@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from dis_bench.records.checkpoint import NAME
 from dis_bench.records.claims import MARK
-from dis_bench.records.durable import remove_file, write_new
-from dis_bench.records.processes import make_stamp
+from dis_bench.records.durable import replace_file
 
 Files = dict[str, bytes]  # by name
 
@@ -34,10 +32,4 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         OSError: they cannot be written; if the folder is missing, another process has the cell.
     """
     for name in sorted(files, key=lambda name: (name == NAME, name.startswith("record"))):
-        half = folder / f".{name[:80]}.{make_stamp()}"
-        try:
-            write_new(half, files[name])
-            os.replace(half, folder / name)
-        except BaseException:
-            remove_file(half)
-            raise
+        replace_file(folder / name, files[name])

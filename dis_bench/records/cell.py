@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ RECIPE = 3
 EXTERNAL = "external"  # the source of factors, and the version of models, that are not known here
 
 # Fields that the identity leaves out if they are empty.
-_OPTIONAL = (
+OPTIONAL = (
     *("network_version", "holdout", "score_at", "schedules", "clip_norm", "lr_schedule", "early_stop"),
     *("dataset_parameters", "holdout_rule", "correlate"),
 )
@@ -107,7 +107,7 @@ class Cell:
         """Everything that determines the result, as plain values."""
         identity = {**asdict(self), "optimiser": "adam", "recipe": RECIPE}
         identity["score_at"] = [*self.score_at]
-        for name in _OPTIONAL:  # cells without them keep their earlier hash
+        for name in OPTIONAL:  # cells without them keep their earlier hash
             if not identity[name]:
                 del identity[name]
         return identity
@@ -124,21 +124,13 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell in words: ``dsprites betavae beta=4 seed=0``.
-
-        Correlated factors and combinations that are held out follow.
-        """
-        values = [f"{name}={_short(value)}" for name, value in self.given.items()]
-        named = [plain_name(self.dataset), plain_name(self.model), *values, f"seed={self.seed}"]
-        return " ".join([*named, *filter(None, [self.images])])
+        """The cell in words, as :func:`name_cell` gives them."""
+        return name_cell(vars(self))
 
     @property
     def images(self) -> str:
-        """The images of the training: ``floor_hue~scale:0.2 without shape=heart``.
-
-        It is empty if they are drawn uniformly from all, or from all but a share.
-        """
-        return " ".join(filter(None, [self.correlate, self.holdout_rule and f"without {self.holdout_rule}"]))
+        """The images of the training in words, as :func:`name_images` gives them."""
+        return name_images(vars(self))
 
     @property
     def folder(self) -> str:
@@ -187,7 +179,7 @@ class EncoderCell:
     @property
     def label(self) -> str:
         """The cell in words: ``dsprites mine seed=0``."""
-        return f"{plain_name(self.dataset)} {plain_name(self.model)} seed={self.seed}"
+        return name_cell(self.identity)
 
     @property
     def folder(self) -> str:
@@ -215,6 +207,33 @@ def hash_identity(identity: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def name_cell(cell: Mapping[str, Any], format_value: Callable[[Any], str] = _short) -> str:
+    """Return a cell in words: ``dsprites betavae beta=4 seed=0``.
+
+    The images of its training follow where :func:`name_images` has words for them.
+
+    Args:
+        cell: its identity.
+        format_value: returns the value of a hyperparameter as text.
+    """
+    given = {**cell["hyperparameters"], **cell.get("schedules", {})}
+    values = [f"{name}={format_value(value)}" for name, value in given.items()]
+    named = [plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"]
+    return " ".join([*named, *filter(None, [name_images(cell)])])
+
+
+def name_images(cell: Mapping[str, Any]) -> str:
+    """Return the images of a training: ``floor_hue~scale:0.2 without shape=heart``.
+
+    The text is empty if they are drawn uniformly from all, or from all but a share.
+
+    Args:
+        cell: its identity.
+    """
+    rule = cell.get("holdout_rule", "")
+    return " ".join(filter(None, [cell.get("correlate", ""), rule and f"without {rule}"]))
 
 
 def plain_name(name: str) -> str:

@@ -9,8 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from dis_bench.records.durable import remove_file, write_new
-from dis_bench.records.processes import make_stamp
+from dis_bench.records.durable import replace_file
 
 NAME = "checkpoint.pt"
 FORMAT = 1  # raised whenever the content of a state changes
@@ -26,13 +25,7 @@ def write_checkpoint(folder: Path, cell_hash: str, state: dict[str, Any]) -> Non
 
     content = io.BytesIO()
     torch.save({"format": FORMAT, "hash": cell_hash, "state": state}, content)
-    half = folder / f".{NAME}.{make_stamp()}"
-    try:
-        write_new(half, content.getvalue())
-        os.replace(half, folder / NAME)
-    except BaseException:
-        remove_file(half)
-        raise
+    replace_file(folder / NAME, content.getvalue())
 
 
 def read_checkpoint(folder: Path, cell_hash: str) -> dict[str, Any] | None:

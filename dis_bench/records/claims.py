@@ -225,19 +225,29 @@ def free(home: Path, process: str) -> None:
         remove_file(_beat_file(home, parse_stamp(match)))
 
 
+def find_work(home: Path) -> dict[str, list[Path]]:
+    """Return the folders of unfinished work by its name: unclaimed, and of each owner.
+
+    Work may have several: a process that is killed while it claims work leaves its folder beside another's.
+    """
+    found: dict[str, list[Path]] = {}
+    with suppress(FileNotFoundError):
+        for path in sorted(home.iterdir()):
+            match = _OWNED.fullmatch(path.name)
+            name = match["name"] if match else path.name
+            if not name.startswith(".") and _is_own(path):
+                found.setdefault(name, []).append(path)
+    return found
+
+
 def list_folders(home: Path, name: str) -> list[Path]:
     """List the unclaimed folder of a piece of work, and those of its owners."""
-    folders = [home / name, *(owner.folder for owner in _list_claims(home, name))]
-    return [folder for folder in folders if _is_own(folder)]
+    return find_work(home).get(name, [])
 
 
 def list_abandoned(home: Path) -> list[str]:
     """List the work that is not held: that of stale claims and of unclaimed folders."""
-    held = find_owners(home)
-    names = {owner.name for owner in _list_claims(home)}
-    with suppress(FileNotFoundError):
-        names |= {path.name for path in home.iterdir() if _is_own(path) and not _OWNED.fullmatch(path.name)}
-    return sorted(name for name in names - set(held) if not name.startswith("."))
+    return sorted(find_work(home).keys() - find_owners(home).keys())
 
 
 def tidy(home: Path) -> None:

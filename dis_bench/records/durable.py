@@ -25,17 +25,25 @@ _TEMPORARY = re.compile(rf"\..+\.{STAMP}")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file atomically, under a temporary name first; create its folder.
+    """Write a file as :func:`replace_file` does, and create its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file atomically, under a temporary name first, in place of an earlier one.
 
     The file is flushed to the disk before it is renamed.
+
+    Raises:
+        OSError: it cannot be written, as in a folder that is missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:80]}.{make_stamp()}")
     try:
         write_new(temporary, content)
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove_file(temporary)
         raise
 
 
@@ -59,7 +67,7 @@ def write_new(path: Path, content: bytes) -> None:
 def remove_temporaries(folder: Path) -> None:
     """Remove the temporary files that ended processes left in a folder.
 
-    These are files of :func:`write_whole`. Whether a process on another machine has ended is unknown, so its
+    These are files of :func:`replace_file`. Whether a process on another machine has ended is unknown, so its
     file is removed when it is a day old.
     """
     for path in folder.glob(".*"):

@@ -11,15 +11,14 @@ from pathlib import Path
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
-from dis_bench.paths import check_path
 from dis_bench.records.anchors import FOLDER as ANCHORS
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
-from dis_bench.records.claims import Claim, ClaimLost
+from dis_bench.records.claims import Claim, ClaimLost, find_work
 from dis_bench.records.durable import sync_files, write_whole
 from dis_bench.records.plans import FOLDER as PLANS
 from dis_bench.records.plans import read_plan
 from dis_bench.records.record import FILE as RECORD
-from dis_bench.records.record import list_records, read_newest
+from dis_bench.records.record import check_results, find_cells, list_records, read_newest
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.seal import digest_file, read_anchor, read_record
 from dis_bench.records.store import NotPlaced, Store
@@ -76,13 +75,13 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     roots = [_check_source(source, target.root) for source in sources]
     chosen: dict[str, _Found] = {}
     for root in roots:
-        found = _find_cells(root, merged.problems)
-        merged.unfinished += sum(1 for path in (root / "unfinished").glob("[!.]*"))
+        found = _read_cells(root, merged.problems)
+        merged.unfinished += len(find_work(root / "unfinished"))
         for name, cell in found.items():
             chosen[name] = _choose(chosen[name], cell) if name in chosen else cell
     sweep_unfinished(target)
     problems: list[str] = []
-    present = _find_cells(target.root, problems)
+    present = _read_cells(target.root, problems)
     if problems:
         raise InputError(
             f"the folder '{out}' has a cell that cannot be read, so that nothing was merged: {problems[0]}"
@@ -103,20 +102,16 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
 
 
 def _check_source(source: str | Path, target: Path) -> Path:
-    root = check_path("a result folder", source)
-    if not (root / "cells").is_dir():
-        raise InputError(f"'{root}' is not a result folder: it has no folder 'cells'.")
+    root = check_results("a result folder", source)
     if os.path.realpath(root) == os.path.realpath(target):
         raise InputError(f"'{root}' is merged and the folder to write to; give another one with --out.")
     return root
 
 
-def _find_cells(root: Path, problems: list[str]) -> dict[str, _Found]:
+def _read_cells(root: Path, problems: list[str]) -> dict[str, _Found]:
     """Return the readable cells of a result folder by name."""
     found = {}
-    for folder in sorted((root / "cells").glob("*")):
-        if folder.name.startswith(".") or not folder.is_dir():
-            continue
+    for folder in find_cells(root):
         record = read_newest(folder, problems)
         if record is not None:
             found[folder.name] = _Found(folder, record, _digest_content(folder, record))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.records import codes, pictures, weights
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import PARTS, Record
 
 # The file of each part; a cell may also have codes at steps of its training, and of other images.
-PARTS = {"weights": weights.FILE, "codes": codes.FILE, "pictures": pictures.FILE}
+_FILES = dict(zip(PARTS, (weights.FILE, codes.FILE, pictures.FILE), strict=True))
 
 
 def list_kept(record: Mapping[str, Any]) -> list[str]:
@@ -24,7 +24,7 @@ def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[
     A model without a decoder makes no pictures, so none are lacking.
     """
     kept = list_kept(record)
-    files = {**PARTS, "weights": weights.find_weights(folder)}
+    files = {**_FILES, "weights": weights.find_weights(folder)}
     return [
         part
         for part in wanted

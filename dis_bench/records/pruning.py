@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dis_bench.errors import InputError
-from dis_bench.paths import check_path
 from dis_bench.records import claims
 from dis_bench.records.claims import ClaimLost
 from dis_bench.records.durable import remove
+from dis_bench.records.record import check_results, find_cells
+from dis_bench.records.schema import EARLIER_WEIGHTS
 from dis_bench.records.store import NotPlaced, Store
-from dis_bench.records.weights import EARLIER_FILE as EARLIER_WEIGHTS
 from dis_bench.records.weights import FILE as WEIGHTS
 
 
@@ -58,7 +58,7 @@ def find_prunable(path: str | Path, kinds: Sequence[str]) -> dict[str, Prunable]
         InputError: it is no result folder.
         OSError: there are claims to examine, and the folder is read-only.
     """
-    store = _open(path)
+    store = Store(check_results("the result folder", path))
     found = {}
     for kind in kinds:
         paths = KINDS[kind].find(store)
@@ -75,7 +75,7 @@ def prune(path: str | Path, found: dict[str, Prunable]) -> int:
     Raises:
         OSError: something cannot be removed, as in a read-only folder.
     """
-    store = _open(path)
+    store = Store(check_results("the result folder", path))
     removed = 0
     for kind, content in found.items():
         for one in content.paths:
@@ -83,13 +83,6 @@ def prune(path: str | Path, found: dict[str, Prunable]) -> int:
             if KINDS[kind].remove(store, one):
                 removed += size
     return removed
-
-
-def _open(path: str | Path) -> Store:
-    root = check_path("the result folder", path)
-    if not (root / "cells").is_dir():
-        raise InputError(f"'{root}' is not a result folder: it has no folder 'cells'.")
-    return Store(root)
 
 
 def _measure(store: Store, path: Path) -> int:
@@ -107,7 +100,7 @@ def _measure_unfinished(store: Store, path: Path) -> int:
 
 
 def _find_superseded(store: Store) -> list[Path]:
-    return sorted((store.root / "superseded").glob("*"))
+    return sorted(store.superseded.glob("*"))
 
 
 def _find_unfinished(store: Store) -> list[Path]:
@@ -115,7 +108,8 @@ def _find_unfinished(store: Store) -> list[Path]:
 
 
 def _find_weights(store: Store) -> list[Path]:
-    return sorted(path for name in (WEIGHTS, EARLIER_WEIGHTS) for path in store.cells.glob(f"[!.]*/{name}"))
+    paths = [folder / name for folder in find_cells(store.root) for name in (WEIGHTS, EARLIER_WEIGHTS)]
+    return [path for path in paths if os.path.exists(path)]
 
 
 def _remove(store: Store, path: Path) -> bool:

@@ -35,6 +35,22 @@ def find_cells(root: str | Path) -> list[Path]:
     return sorted(f for f in (Path(root) / "cells").glob("*") if f.is_dir() and not f.name.startswith("."))
 
 
+def check_results(name: str, path: str | Path) -> Path:
+    """Check that a folder has cells, or had; return its path.
+
+    Args:
+        name: name of the folder in a message, such as ``the result folder``.
+        path: the ``--out`` folder of one or more runs.
+
+    Raises:
+        InputError: it is no result folder.
+    """
+    root = check_path(name, path)
+    if not (root / "cells").is_dir():
+        raise InputError(f"'{root}' is not a result folder: it has no folder 'cells'.")
+    return root
+
+
 def find_time(folder: Path) -> int:
     """Return the time at which a cell was trained, by the file system's clock, in ns."""
     return (folder / FILE).stat().st_mtime_ns

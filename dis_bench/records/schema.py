@@ -164,6 +164,11 @@ class Declared(TypedDict, total=False):
     metrics: dict[str, DeclaredMetric]  # of each metric that gave a score
 
 
+PARTS = ("weights", "codes", "pictures")  # of a finished cell, of which ``--keep`` chooses
+
+EARLIER_WEIGHTS = "weights.pt"  # a pickle by torch.save, from earlier versions
+EXPORTED_WEIGHTS = "model.safetensors"  # of a cell that was exported
+
 # SHA-256 of each file beside a record; the module in the comment writes and reads it.
 KeptFiles = TypedDict(
     "KeptFiles",
@@ -171,7 +176,7 @@ KeptFiles = TypedDict(
         "codes.npz": str,  # codes.py
         "training.csv": str,  # curves.py
         "pictures.npz": str,  # pictures.py
-        "weights.safetensors": str,  # weights.py; weights.pt in records of earlier versions
+        "weights.safetensors": str,  # weights.py; EARLIER_WEIGHTS in records of earlier versions
     },
     total=False,
 )

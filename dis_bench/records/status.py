@@ -18,7 +18,7 @@ from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Owner
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.plans import read_plans
-from dis_bench.records.record import read_newest
+from dis_bench.records.record import find_cells, read_newest
 from dis_bench.records.schema import Record
 
 TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
@@ -112,9 +112,7 @@ def read_status(path: str | Path) -> Status:
 def _read_cells(root: Path, status: Status) -> list[Record]:
     """Read the newest record of each cell, and sort the cells into done and failed."""
     records = []
-    for folder in sorted((root / "cells").glob("*")):
-        if folder.name.startswith(".") or not folder.is_dir():
-            continue
+    for folder in find_cells(root):
         record = read_newest(folder, status.problems)
         if record is None:
             continue
@@ -153,8 +151,11 @@ def _find_work(root: Path, status: Status) -> None:
         )
     status.done = [name for name in status.done if name not in owners]
     status.failed = {name: reason for name, reason in status.failed.items() if name not in owners}
-    begun = {path.parent.name for path in home.glob(f"*/{CHECKPOINT}")}
-    begun |= {path.parent.name.split(".", 2)[-1] for path in home.glob(f"owner.*/{CHECKPOINT}")}
+    begun = {
+        name
+        for name, folders in claims.find_work(home).items()
+        if any((folder / CHECKPOINT).exists() for folder in folders)
+    }
     known = {*status.done, *status.failed, *owners}
     for name in status.planned:
         if name not in known:

@@ -49,6 +49,7 @@ class Store:
         self.root = check_path("the output folder", root)
         self.cells = self.root / "cells"
         self.unfinished = self.root / "unfinished"
+        self.superseded = self.root / "superseded"
         self.anchors = self.root / FOLDER
 
     def check_writable(self) -> None:
@@ -168,6 +169,11 @@ class Store:
         self.place(claim, name, recovered=True)
         return True
 
+    def name_superseded(self, name: str) -> Path:
+        """Return a new path in ``superseded/``, which is created, for a cell's folder."""
+        self.superseded.mkdir(exist_ok=True)
+        return self.superseded / f"{name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}"
+
     def _move(self, folder: Path, name: str, recovered: bool) -> None:
         self.cells.mkdir(parents=True, exist_ok=True)
         target = self.cells / name
@@ -177,9 +183,7 @@ class Store:
         except OSError:
             if not target.is_dir():
                 raise
-        superseded = self.root / "superseded"
-        superseded.mkdir(exist_ok=True)
-        old = superseded / f"{name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}"
+        old = self.name_superseded(name)
         # If the two can be exchanged, readers find the cell at every moment.
         if not _replaces(folder, target, recovered) or exchange(folder, target):
             os.rename(folder, old)

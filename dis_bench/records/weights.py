@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dis_bench.records.kept import find_record, read_file
-from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.schema import EARLIER_WEIGHTS, Damaged, Record
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FILE = "weights.safetensors"
-EARLIER_FILE = "weights.pt"  # a pickle by torch.save, from earlier versions
 SAFE_TORCH = (2, 11)  # crafted pickles get past the restricted unpickler of earlier versions
 
 
@@ -70,13 +69,13 @@ def read_weights(folder: str | Path, record: Record | None = None) -> dict[str, 
     record = record or find_record(folder, name)
     if name == FILE:
         return unpack_weights(read_file(folder, FILE, record))
-    return _unpickle(read_file(folder, EARLIER_FILE, record))
+    return _unpickle(read_file(folder, EARLIER_WEIGHTS, record))
 
 
 def find_weights(folder: str | Path) -> str:
     """Return the name of the file with a cell's weights; the present one without any."""
-    is_earlier = (Path(folder) / EARLIER_FILE).exists() and not (Path(folder) / FILE).exists()
-    return EARLIER_FILE if is_earlier else FILE
+    is_earlier = (Path(folder) / EARLIER_WEIGHTS).exists() and not (Path(folder) / FILE).exists()
+    return EARLIER_WEIGHTS if is_earlier else FILE
 
 
 def _unpickle(content: bytes) -> dict[str, Tensor]:

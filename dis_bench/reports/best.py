@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dis_bench.reports.ordering import Sample, find_best
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.words import list_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,17 +105,11 @@ def _say(best: Best) -> str:
     if best.is_claimed:
         return f"{top} is best, separated from {following}."
     if best.next.model not in best.rivals:
-        others = join_words(best.rivals)
+        others = list_words(best.rivals)
         return f"{top} is separated from {following}, but not from {others}: no ordering claimed."
-    others = join_words([model for model in best.rivals if model != best.next.model])
+    others = list_words([model for model in best.rivals if model != best.next.model])
     more = f", nor from {others}" if others else ""
     return f"{top} has the best mean, not separated from {following}{more}: no ordering claimed."
-
-
-def join_words(words: Sequence[str], separator: str = ", ", most: int = 8) -> str:
-    """Join at most a few words, and count the others."""
-    more = f"{separator}and {len(words) - most} more" if len(words) > most else ""
-    return separator.join(words[:most]) + more
 
 
 def say_sample(sample: Sample, quantity: Quantity) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from dis_bench.escape import for_markdown
 from dis_bench.records.cell import plain_name
 from dis_bench.records.columns import KL_PER_LATENT, find_metric
-from dis_bench.records.exported import LIBRARY, MODEL
+from dis_bench.records.exported import LIBRARY
 from dis_bench.records.record import FILE as RECORD
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import EXPORTED_WEIGHTS, Record
 from dis_bench.reports.declared import Declared
 
 TRAVERSAL = "traversal.png"
@@ -30,8 +30,8 @@ def write_card(record: Record, has_traversal: bool, lacking: str) -> str:
     parts = [
         _write_metadata(record, name),
         f"# {for_markdown(name)}",
-        f"Trained with dis-bench for {_say_steps(record)}; `{MODEL}` holds its networks, and `{RECORD}` "
-        "all settings, scores and versions. Load it with:",
+        f"Trained with dis-bench for {_say_steps(record)}; `{EXPORTED_WEIGHTS}` holds its networks, and "
+        f"`{RECORD}` all settings, scores and versions. Load it with:",
         '    import dis_bench\n\n    m = dis_bench.load("PATH_OF_THIS_FOLDER")',
         "A model, network or dataset that is not installed is given as `model=`, `network=`, `dataset=`.",
         "## Scores\n\n" + _write_scores(record),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError
@@ -18,6 +19,7 @@ from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
+from dis_bench.reports.words import count_things, list_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,8 @@ ORDERED = 10_000  # steps from which on the order of one score was found to stay
 _MACHINE = ("device", "precision", "kernels", "instructions")
 
 _NO_GAP = 1e-6  # between the scores of a perfect code and of noise
+
+_list = partial(list_words, separator="; ", most=6)
 
 _SHORT_OF_TOP = 0.05  # share of the scale; a perfect code that misses more of it deserves a caveat
 
@@ -90,7 +94,7 @@ def _failures(settings: list[Setting]) -> Iterator[str]:
     for reason, named in reasons.items():
         cells = list(dict.fromkeys(named))  # a cell that takes no steps may belong to several settings
         verb = "cell failed and is" if len(cells) == 1 else "cells failed and are"
-        yield f"{len(cells)} {verb} in no mean: {_some(cells)}. Reason: {reason.rstrip('.')}."
+        yield f"{len(cells)} {verb} in no mean: {_list(cells)}. Reason: {reason.rstrip('.')}."
 
 
 def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
@@ -112,8 +116,8 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
         cell["hash"]: _name(setting, cell) for setting in settings for _, cell in setting.cells.iterrows()
     }
     for (metric, reason), cells in reasons.items():
-        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-        named = _some([names[cell] for cell in cells])
+        count = count_things(len(cells), "cell")
+        named = _list([names[cell] for cell in cells])
         yield f"{metric} gave no score of {count}: {named}. Reason: {reason.rstrip('.')}."
 
 
@@ -125,7 +129,7 @@ def _left_out(records: list[Record]) -> Iterator[str]:
         for metric, count in record.get("left_out", {}).items():
             found[metric].append(f"{plain_name(cell['model'])} ({count} of {cell['latent_size']})")
     for metric, cells in found.items():
-        yield f"{metric} leaves out most codes of {_some(list(dict.fromkeys(cells)))}, which hardly vary."
+        yield f"{metric} leaves out most codes of {_list(list(dict.fromkeys(cells)))}, which hardly vary."
 
 
 def _small(records: list[Record]) -> Iterator[str]:
@@ -358,15 +362,9 @@ def _collapses(settings: list[Setting]) -> Iterator[str]:
         count = "1 cell has" if len(collapsed) == 1 else f"{len(collapsed)} cells have"
         yield (
             f"{count} no active latent (posterior collapse), so that scores there say nothing about "
-            f"disentanglement: {_some(collapsed)}."
+            f"disentanglement: {_list(collapsed)}."
         )
 
 
 def _name(setting: Setting, cell: pd.Series) -> str:
     return f"{plain_name(setting.cell['dataset'])}, {cell['label']}, seed {cell['seed']}"
-
-
-def _some(names: list[str], most: int = 6) -> str:
-    """List at most a few names, and count the others."""
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more

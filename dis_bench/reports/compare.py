@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from dis_bench.errors import InputError, shown
 from dis_bench.escape import visible
-from dis_bench.records.cell import plain_name
+from dis_bench.records.cell import name_cell, plain_name
 from dis_bench.records.columns import KL_PER_LATENT, find_metric
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
+from dis_bench.reports.words import count_things, list_words
 from dis_bench.requirements import names_missing_packages
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
     differing: dict[str, None] = {}
     outcomes = []
     for one, other in pairs:
-        label = _label(one)
+        label = name_cell(one["cell"])
         if one["status"] != other["status"]:
             outcomes.append(f"{label} ({one['status']}, {other['status']})")
         outcomes += [f"{label}: {lost}" for lost in _list_lost(one, other)]
@@ -108,7 +109,7 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
                 rows.append((label, name, *_change(values[0][name], values[1][name], tolerance)))
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     notes = [*_compare_environments(pairs), *differing, *_compare_columns(pairs)]
-    first_only, second_only = ([_label(record) for record in some] for some in only)
+    first_only, second_only = ([name_cell(record["cell"]) for record in some] for some in only)
     return Comparison(table, len(pairs), first_only, second_only, float(tolerance), notes, outcomes)
 
 
@@ -150,14 +151,6 @@ def _by_key(records: Iterable[Record], key: Any) -> dict[str, Record]:
 def _identify(record: Record) -> str:
     cell = {name: value for name, value in record["cell"].items() if name not in _CODE}
     return json.dumps({**cell, "dataset": plain_name(cell["dataset"])}, sort_keys=True)
-
-
-def _label(record: Record) -> str:
-    cell = record["cell"]
-    given = {**cell["hyperparameters"], **cell.get("schedules", {})}
-    texts = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
-    values = [f"{name}={text}" for name, text in texts.items()]
-    return " ".join([plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"])
 
 
 def _list_lost(one: Record, other: Record) -> Iterable[str]:
@@ -246,7 +239,7 @@ def _compare_columns(pairs: list[tuple[Record, Record]]) -> list[str]:
             for name in _list_values(pair[side]).keys() - _list_values(pair[1 - side]).keys()
         )
         names = [
-            name if count == len(pairs) else f"{name} (of {_count(count)})"
+            name if count == len(pairs) else f"{name} (of {count_things(count, 'cell')})"
             for name, count in sorted(found.items())
         ]
         if names:
@@ -257,10 +250,11 @@ def _compare_columns(pairs: list[tuple[Record, Record]]) -> list[str]:
 def _describe(found: Comparison) -> Iterable[str]:
     """Yield the lines of a comparison, at most 110 characters wide where names allow."""
     first, second = len(found.only_first), len(found.only_second)
-    yield f"{_count(found.cells)} in both; {first:,} only in the first, {second:,} only in the second."
+    both = count_things(found.cells, "cell")
+    yield f"{both} in both; {first:,} only in the first, {second:,} only in the second."
     for which, labels in (("first", found.only_first), ("second", found.only_second)):
         if labels:
-            yield f"  only in the {which}: {_some(labels)}"
+            yield f"  only in the {which}: {list_words(labels, '; ', MOST_NAMED)}"
     for label in found.outcomes:
         yield f"  another outcome: {label}"
     yield ""
@@ -281,12 +275,3 @@ def _describe(found: Comparison) -> Iterable[str]:
         if changed
         else f"No change is beyond the tolerance of {found.tolerance:g}."
     )
-
-
-def _count(number: int) -> str:
-    return f"{number:,} cell{'' if number == 1 else 's'}"
-
-
-def _some(labels: list[str]) -> str:
-    more = f"; and {len(labels) - MOST_NAMED:,} more" if len(labels) > MOST_NAMED else ""
-    return "; ".join(labels[:MOST_NAMED]) + more

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dis_bench.records.cell import PUBLISHED_STEPS
-from dis_bench.reports.best import choose_best_rows, find_best_models, join_words, say_best_models
+from dis_bench.reports.best import choose_best_rows, find_best_models, say_best_models
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.saturation import compare_with_baselines, say_baselines
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
+from dis_bench.reports.words import list_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,10 +134,10 @@ def say_without_steps(stepless: list[str], elsewhere: list[str]) -> list[str]:
     """Say which models the number of steps does not hold for."""
     sentences = []
     if stepless:
-        sentences.append(f"{join_words(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps.")
+        sentences.append(f"{list_words(stepless)} {'take' if len(stepless) > 1 else 'takes'} no steps.")
     if elsewhere:
         were = "were" if len(elsewhere) > 1 else "was"
-        sentences.append(f"{join_words(elsewhere)} {were} trained elsewhere.")
+        sentences.append(f"{list_words(elsewhere)} {were} trained elsewhere.")
     return sentences
 
 
@@ -221,13 +222,13 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
     told = [f"{best.loc[row, 'label']} ({_value(Sample.of(best.loc[row], lead), lead)})" for row in order]
     sentences = [
         _say_best_model(best, lead),
-        f"The best {lead.label} of each model: {join_words(told, '; ')}.",
+        f"The best {lead.label} of each model: {list_words(told, '; ')}.",
     ]
     losses = [q for q in quantities if q.name == "reconstruction" and best["reconstruction_n"].any()]
     for loss in losses:
         samples = [(best.loc[row, "label"], Sample.of(best.loc[row], loss)) for row in order]
         told = [f"{label} ({_value(sample, loss) if sample.n else 'none'})" for label, sample in samples]
-        sentences.append(f"Their reconstruction: {join_words(told, '; ')}.")
+        sentences.append(f"Their reconstruction: {list_words(told, '; ')}.")
     fewest, most = table["model_name"].value_counts().agg(["min", "max"])
     if most > 1:
         counted = f"{most}" if fewest == most else f"{fewest} to {most}"
@@ -243,7 +244,7 @@ def _say_best_model(best: pd.DataFrame, lead: Quantity) -> str:
     value = _value(Sample.of(best.loc[top], lead), lead)
     if not rivals:
         return f"the best {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}."
-    names = join_words([best.loc[row, "model_name"] for row in rivals])
+    names = list_words([best.loc[row, "model_name"] for row in rivals])
     return (
         f"the best mean of {lead.label} of {len(best)} models is that of {best.loc[top, 'label']}: {value}, "
         f"but {names} {'is' if len(rivals) == 1 else 'are'} not separated from it: no ordering claimed."

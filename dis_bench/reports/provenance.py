@@ -9,6 +9,7 @@ from typing import Any
 from dis_bench.records.cell import plain_name
 from dis_bench.records.schema import Record
 from dis_bench.reports.configurations import format_value
+from dis_bench.reports.words import list_words
 
 MOST_COMMANDS = 50
 _NAMES = {"dis_bench": "dis-bench"}
@@ -78,8 +79,7 @@ def _environment(records: list[Record]) -> list[tuple[str, str]]:
 
 def list_counts(values: Counter[str], most: int = 8) -> str:
     """List the commonest values with their numbers of cells, and count the others."""
-    listed = [f"{value} ({count} cells)" for value, count in values.most_common(most)]
-    return ", ".join([*listed, *([f"and {len(values) - most} others"] if len(values) > most else [])])
+    return list_words([f"{value} ({count} cells)" for value, count in values.most_common()], most=most)
 
 
 def _text(value: Any) -> str:

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dis_bench.reports.best import choose_best_rows, join_words, say_sample
+from dis_bench.reports.best import choose_best_rows, say_sample
 from dis_bench.reports.ordering import MIN_SEEDS, Sample, compare
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import join_words, list_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def _is_better(sample: Sample, other: Sample, score: Quantity) -> bool:
 def name_saturated(compared: list[AgainstBaselines]) -> dict[str, str]:
     """Return the saturated scores by column, with the baselines that saturate them."""
     return {
-        one.score.name: join_words([label for label, _ in one.saturating])
+        one.score.name: list_words([label for label, _ in one.saturating])
         for one in compared
         if one.saturating
     }
@@ -149,7 +150,7 @@ def say_baselines(compared: list[AgainstBaselines]) -> tuple[str, list[str]]:
     named = [one.score.label for one in saturated]
     if saturated:
         verb = "is" if len(saturated) == 1 else "are"
-        summary = f"{join_words(named)} {verb} saturated: a baseline reaches {_name_share(saturated)}."
+        summary = f"{list_words(named)} {verb} saturated: a baseline reaches {_name_share(saturated)}."
     elif known:
         summary = f"no baseline saturates a score: none reaches {_name_share(known)}."
     else:
@@ -167,7 +168,7 @@ def _name_share(known: list[AgainstBaselines]) -> str:
 
 def _say_saturated(one: AgainstBaselines) -> str:
     assert one.ends is not None
-    told = join_words([_name(labelled, one.score) for labelled in one.saturating], "; ")
+    told = list_words([_name(labelled, one.score) for labelled in one.saturating], "; ")
     bottom, top = one.score.format(one.ends.bottom), one.score.format(one.ends.top)
     scale = (
         f"noise scores {bottom} and a perfect code {top}"
@@ -182,7 +183,7 @@ def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
     few = {label: None for one in compared for label, _ in one.unjudged}
     every = f"every baseline with {MIN_SEEDS} seeds or more" if few else "every baseline"
     better = [one.score.label for one in compared if one.verdict == "better"]
-    sentences = [f"The best other model is better than {every} in {_list_words(better)}."] if better else []
+    sentences = [f"The best other model is better than {every} in {join_words(better)}."] if better else []
     for one in compared:
         if one.best is not None and one.judged and one.verdict != "better":
             baseline, best = (_name(labelled, one.score) for labelled in (one.judged[0], one.best))
@@ -195,7 +196,7 @@ def _say_unbeaten(compared: list[AgainstBaselines]) -> list[str]:
     if few:
         has, them = ("has", "it") if len(few) == 1 else ("have", "them")
         sentences.append(
-            f"{join_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: "
+            f"{list_words(list(few))} {has} fewer than {MIN_SEEDS} seeds: "
             f"no ordering is claimed against {them}.{_say_unjudged(compared)}"
         )
     return sentences
@@ -208,7 +209,7 @@ def _say_unjudged(compared: list[AgainstBaselines]) -> str:
         for one in compared
         if one.best is not None and one.unjudged and _is_ahead(one.unjudged[0][1], one.best[1], one.score)
     ]
-    return f" Better means than the best other model's: {join_words(ahead, '; ')}." if ahead else ""
+    return f" Better means than the best other model's: {list_words(ahead, '; ')}." if ahead else ""
 
 
 def _is_ahead(sample: Sample, other: Sample, score: Quantity) -> bool:
@@ -217,7 +218,3 @@ def _is_ahead(sample: Sample, other: Sample, score: Quantity) -> bool:
 
 def _name(labelled: tuple[str, Sample], score: Quantity) -> str:
     return f"{labelled[0]} ({say_sample(labelled[1], score)})"
-
-
-def _list_words(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

@@ -284,11 +284,9 @@ def _find_others(store: Store, cell: EncoderCell) -> list[Record]:
 
 def _supersede(store: Store, records: Sequence[Record]) -> None:
     """Move replaced cells aside; nothing is deleted."""
-    aside = store.root / "superseded"
     for record in records:
-        aside.mkdir(exist_ok=True)
         folder = Path(record["folder"])
-        folder.rename(aside / f"{folder.name}.{datetime.now().strftime('%Y%m%dT%H%M%S.%f')}")
+        folder.rename(store.name_superseded(folder.name))
 
 
 def _begin(cell: EncoderCell, scoring: Scoring) -> Record:

@@ -23,12 +23,11 @@ from dis_bench.records.durable import remove, sync_files
 from dis_bench.records.parts import list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import write_record
-from dis_bench.records.schema import SCHEMA, Record
+from dis_bench.records.schema import PARTS, SCHEMA, Record
 from dis_bench.records.seal import digest_kept
 from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.failures import GivenUp, explain_failure, may_pass
-from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.earlier import keep_earlier_scores
 from dis_bench.runners.scoring.lacking import lacking_metrics, lacking_scores
 from dis_bench.runners.space import check_space, measure_cell

@@ -14,6 +14,7 @@ from dis_bench.datasets.combinations import read_combinations
 from dis_bench.datasets.correlation import read_correlations
 from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
+from dis_bench.records.schema import PARTS
 from dis_bench.runners.shards import list_seeds, read_shard
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
@@ -35,7 +36,6 @@ _ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 RERUN = ("never", "missing", "always")
 ENGINES = ("local", "ray")
 LOGS = ("csv", "tensorboard")  # csv is training.csv alone
-PARTS = ("weights", "codes", "pictures")  # of a finished cell
 
 
 def check_options(options: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:

@@ -25,10 +25,9 @@ from dis_bench.records.codes import read_codes, write_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import sync_files
 from dis_bench.records.pictures import write_pictures
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import PARTS, Record
 from dis_bench.records.weights import write_weights
 from dis_bench.runners.device import computing, describe_computer
-from dis_bench.runners.options import PARTS
 from dis_bench.runners.scoring.evaluation import Evaluation, encode, evaluate, evaluate_others
 from dis_bench.runners.scoring.pictures import make_pictures
 from dis_bench.runners.scoring.readout import Readout, average, read_out

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +99,16 @@ def test_a_terminal_without_arrows(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="ascii", write_through=True))
     assert main(["score", save(tmp_path / "codes.npz"), "--allow-small", "--metrics", "mig"]) == 0
     assert b"mig* ^" in printed.getvalue()
+
+
+def test_a_recorded_command_names_a_file_that_is_not_utf8_as_a_shell_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["score", save(os.fsdecode(b"r\xe9s.npz")), "--name", "mine", "--out", "made", "--no-anchors"]
+    monkeypatch.setattr(sys, "argv", ["dis-bench", *words, "--allow-small", "--metrics", "mig"])
+    assert main() == 0
+    [record] = Path("made").glob("cells/*/record.json")
+    command = json.loads(record.read_text("utf-8"))["command"]
+    assert command.startswith("dis-bench score $'r\\xe9s.npz' --name mine ")
 
 
 def test_an_encoder_is_scored(tmp_path, capsys, monkeypatch):

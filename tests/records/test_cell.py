@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dis_bench.records.cell import Cell
+from dis_bench.records.cell import Cell, EncoderCell, name_cell
 from dis_bench.records.store import Store
 
 CELL = Cell(
@@ -91,6 +91,17 @@ def test_a_schedule_is_in_the_label_and_a_cell_without_one_keeps_its_hash():
     assert scheduled.label == "dsprites betavae beta=linear(0,4,0.1) seed=0"
     assert scheduled.given == {"beta": "linear(0,4,0.1)"}
     assert scheduled.folder.startswith("dsprites-betavae-betalinear-0-4-0.1-seed0-")
+
+
+def test_a_recorded_cell_has_the_words_of_the_planned_one():
+    chosen = dataclasses.replace(CELL, model="mine.py:Mine", correlate="posX~posY:0.2", holdout_rule="x<3")
+    assert chosen.label == "dsprites Mine beta=4 seed=0 posX~posY:0.2 without x<3"
+    scheduled = dataclasses.replace(CELL, schedules={"beta": "linear(0,4,0.1)"})
+    encoder = EncoderCell("dsprites", "official", "abc", "1", "mine", latent_size=2, seed=3, codes="d")
+    assert encoder.label == "dsprites mine seed=3"
+    for cell in (CELL, chosen, scheduled, encoder):
+        assert name_cell(cell.identity) == cell.label
+    assert name_cell(CELL.identity, str) == "dsprites betavae beta=4.0 seed=0"
 
 
 def test_folder_is_readable_and_ends_in_the_hash():

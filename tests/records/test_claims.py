@@ -9,7 +9,16 @@ import time
 import pytest
 
 from dis_bench.records import claims
-from dis_bench.records.claims import STALE_SECONDS, Claim, ClaimLost, claim, find_owners, list_abandoned, tidy
+from dis_bench.records.claims import (
+    STALE_SECONDS,
+    Claim,
+    ClaimLost,
+    claim,
+    find_owners,
+    find_work,
+    list_abandoned,
+    tidy,
+)
 from dis_bench.records.processes import this_process
 from tests.runners.abandoned import DEAD
 
@@ -54,6 +63,16 @@ def test_a_claim_is_had_by_one_until_it_is_released(home):
 def test_names_may_be_parts_of_each_other(home):
     with claim(home, "a.b"), claim(home, "b"), claim(home, "a"):
         assert set(find_owners(home)) == {"a", "b", "a.b"}
+
+
+def test_work_has_the_folders_of_all_its_owners(home):
+    killed = leave(home, DEAD)
+    (home / "cell").mkdir()
+    (home / "link").symlink_to(home / "cell")
+    with claim(home, "other") as mine:
+        assert find_work(home) == {"cell": [home / "cell", killed], "other": [mine.folder]}
+        assert list_abandoned(home) == ["cell"]
+    assert find_work(home / "nowhere") == {}
 
 
 @pytest.mark.parametrize("last_beat", [0, STALE_SECONDS - 60])

@@ -19,7 +19,7 @@ from dis_bench.records.seal import sign
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
 from tests.records.kept_store import first_cell
-from tests.runners.abandoned import abandon, leftovers
+from tests.runners.abandoned import DEAD, abandon, leftovers
 
 
 def contents(root):
@@ -160,6 +160,15 @@ def leave_checkpoint(out, name):
     with claim(out / "unfinished", name) as stopped:
         (stopped.folder / "checkpoint.pt").write_bytes(b"hours")
     return out / "unfinished" / name / "checkpoint.pt"
+
+
+def test_an_unfinished_cell_with_the_folders_of_two_owners_counts_once(store, tmp_path):
+    checkpoint = leave_checkpoint(store, "dsprites-betavae-beta9-seed0-1a2b3c4d5e6f")
+    killed = checkpoint.parent.with_name(f"owner.{DEAD}.{checkpoint.parent.name}")
+    shutil.copytree(checkpoint.parent, killed)
+    assert merge([store], tmp_path / "out").unfinished == 1
+    shutil.rmtree(checkpoint.parent)
+    assert merge([store], tmp_path / "out").unfinished == 1
 
 
 def test_a_failed_cell_gives_way_to_a_checkpoint(failed, store, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from dis_bench.records.record import read_records
-from dis_bench.reports.best import find_best_models, join_words, say_best_models
+from dis_bench.reports.best import find_best_models, say_best_models
 from tests.reports.made_up import write_study
 
 
@@ -59,7 +59,3 @@ def test_one_model_with_a_value_has_nothing_to_beat(said):
     summary, sentence = said({"a": BEST})
     assert sentence == "MIG: a (0.510 ± 0.010, n = 3), the only model with a value."
     assert summary.startswith("no model is separated")
-
-
-def test_many_words_are_counted():
-    assert join_words(list("abcdefghij")) == "a, b, c, d, e, f, g, h, and 2 more"

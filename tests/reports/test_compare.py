@@ -122,6 +122,20 @@ def test_scores_along_training_are_compared(both):
     assert (row["quantity"], row["change"]) == ("mig at step 100", pytest.approx(0.2))
 
 
+def test_cells_that_differ_in_their_images_alone_have_different_labels(both):
+    record = json.loads((cells(both[0])[0] / "record.json").read_text("utf-8"))
+    for images in ({"holdout_rule": "shape=heart"}, {"correlate": "posX~posY:0.2"}):
+        cell = {**record["cell"], **images}
+        copy = cells(both[0])[0].with_name(f"x-{hash_identity(cell)}")
+        shutil.copytree(cells(both[1])[0], copy)
+        reseal(copy, cell=cell, hash=hash_identity(cell))
+    named = "dsprites betavae beta=1 seed=0"
+    assert sorted(dis_bench.compare(*both).only_first) == [
+        f"{named} posX~posY:0.2",
+        f"{named} without shape=heart",
+    ]
+
+
 def test_scores_of_another_protocol_are_not_compared(both):
     folder = cells(both[1])[0]
     record = json.loads((folder / "record.json").read_text("utf-8"))

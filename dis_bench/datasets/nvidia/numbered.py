@@ -10,20 +10,19 @@ import hashlib
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from dis_bench.datasets.archives import describe_state
+from dis_bench.datasets.damaged import refusing_damage
 from dis_bench.datasets.tars import stream_files
-from dis_bench.errors import InputError, describe, shown
+from dis_bench.errors import InputError, shown
 
 LARGEST = 1 << 26  # bytes of a file
 WATCHED = 1_000  # files of a folder whose status is looked at
 _NUMBERED = re.compile(r"\d{6}\.png")
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -96,18 +95,13 @@ class Numbered:
             yield name, _read_file(self._images / name)
 
     def _read_zip(self) -> Iterator[tuple[str, bytes]]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                for member in archive.infolist():
-                    if self._is_wanted(member.filename):
-                        if member.file_size > LARGEST:
-                            what = f"{shown(member.filename)} with more than {LARGEST:,} bytes"
-                            raise InputError(f"'{self.path}' has {what}.")
-                        yield member.filename.rpartition("/")[2], archive.read(member)
-        except _DAMAGED as error:
-            raise InputError(
-                f"'{self.path}' is no complete zip file ({describe(error)}): get it again."
-            ) from None
+        with refusing_damage(self.path, "zip"), zipfile.ZipFile(self.path) as archive:
+            for member in archive.infolist():
+                if self._is_wanted(member.filename):
+                    if member.file_size > LARGEST:
+                        what = f"{shown(member.filename)} with more than {LARGEST:,} bytes"
+                        raise InputError(f"'{self.path}' has {what}.")
+                    yield member.filename.rpartition("/")[2], archive.read(member)
 
     def _is_wanted(self, name: str) -> bool:
         *folders, last = name.removeprefix("./").split("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
+from dis_bench.records.cell import OPTIONAL
 from dis_bench.records.checks.scores import check_column
 from dis_bench.records.checks.values import (
     LARGEST,
@@ -24,20 +25,7 @@ from dis_bench.records.schema import ENCODER, CellIdentity, Damaged
 MOST_LATENTS = 100_000
 
 # Keys that a cell that was trained here may lack.
-_OPTIONAL = {
-    "kind",
-    "codes",
-    "network_version",
-    "holdout",
-    "score_at",
-    "schedules",
-    "clip_norm",
-    "lr_schedule",
-    "early_stop",
-    "dataset_parameters",
-    "holdout_rule",
-    "correlate",
-}
+_OPTIONAL = {"kind", "codes", *OPTIONAL}
 _TEXTS = {name for name, kind in CellIdentity.__annotations__.items() if kind in (str, NotRequired[str])}
 
 

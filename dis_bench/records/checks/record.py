@@ -27,6 +27,9 @@ from dis_bench.records.checks.values import (
 from dis_bench.records.checks.version import check_version
 from dis_bench.records.columns import split_images
 from dis_bench.records.schema import (
+    EARLIER_WEIGHTS,
+    EXPORTED_WEIGHTS,
+    PARTS,
     Adapted,
     Damaged,
     Evaluation,
@@ -40,10 +43,8 @@ from dis_bench.records.schema import (
     Timing,
 )
 
-# The words of ``--keep``, which :mod:`.parts` explains.
-_KEPT = ("weights", "codes", "pictures")
 # Files beside a record: a cell's, its weights by earlier versions, and those of an export.
-_FILES = (*KeptFiles.__annotations__, "weights.pt", "model.safetensors")
+_FILES = (*KeptFiles.__annotations__, EARLIER_WEIGHTS, EXPORTED_WEIGHTS)
 
 
 def check_record(record: Any, folder: str) -> None:
@@ -84,7 +85,7 @@ def check_record(record: Any, folder: str) -> None:
     if "images" in record:
         _check_images(record["images"])
     if "keep" in record:
-        check_names("keep", check_list("keep", record["keep"]), _KEPT)
+        check_names("keep", check_list("keep", record["keep"]), PARTS)
     check_table("timing", record["timing"])
     check_names("timing", record["timing"], Timing.__optional_keys__)
     for name, seconds in record["timing"].items():

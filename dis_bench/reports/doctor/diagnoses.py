@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from dis_bench.records.cell import plain_name
+from dis_bench.records.cell import name_cell
 from dis_bench.records.schema import Record
 from dis_bench.reports.configurations import format_value
 from dis_bench.reports.doctor.budget import find_short_training
@@ -74,11 +73,5 @@ def examine_parts(parts: Parts) -> Examined:
         else:
             if finding is not None:
                 findings[name] = finding
-    return Examined(name_cell(parts.cell), parts.record["folder"], findings, unseen)
-
-
-def name_cell(cell: dict[str, Any]) -> str:
-    """Return a recorded cell in words: ``dsprites betavae beta=4 seed=0``."""
-    given = {**cell["hyperparameters"], **cell.get("schedules", {})}
-    values = [f"{name}={format_value(value)}" for name, value in given.items()]
-    return " ".join([plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"])
+    label = name_cell(parts.cell, format_value)
+    return Examined(label, parts.record["folder"], findings, unseen)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dis_bench.reports.words import join_words
+
 
 class Unseen(Exception):
     """Error: a diagnosis lacks a part of the cell; the message is a clause that says which."""
@@ -30,7 +32,7 @@ def list_numbers(numbers: list[int], most: int = 12) -> str:
     texts = [f"{number:,}" for number in numbers]
     if len(texts) > most:
         texts = [*texts[:most], f"{len(texts) - most} more"]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return join_words(texts)
 
 
 def name_latents(latents: list[int]) -> str:

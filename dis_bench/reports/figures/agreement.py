@@ -9,9 +9,9 @@ from dis_bench.escape import visible
 from dis_bench.plotting import load_seaborn
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import panels
-from dis_bench.reports.figures.words import list_words
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import list_words
 
 if TYPE_CHECKING:
     import pandas as pd

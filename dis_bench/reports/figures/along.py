@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dis_bench.reports.curves import describe_measure, list_measures, read_curve
+from dis_bench.reports.figures.anchor_lines import caption_anchors
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.plots import draw_scores_along, draw_training
-from dis_bench.reports.figures.words import caption_anchors, join_words
 from dis_bench.reports.headline import lead_score, say_without_steps
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
+from dis_bench.reports.words import join_words
 
 if TYPE_CHECKING:
     import pandas as pd

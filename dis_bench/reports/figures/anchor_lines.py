@@ -11,9 +11,20 @@ from dis_bench.metrics.anchors import Anchor
 from dis_bench.plotting import Axes, LineCollection, PathCollection, withStroke
 from dis_bench.reports.figures.theme import MUTED
 from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.settings import Setting
 
 _POINTS = 7.5  # the size of a note
 _LINE: dict[str, Any] = {"color": MUTED, "lw": 1.0, "ls": (0, (1, 2)), "zorder": 0.8}
+
+
+def caption_anchors(setting: Setting, quantities: list[Quantity]) -> str:
+    """Explain the lines of anchors, if there are any."""
+    if not any(quantity.name in setting.anchors for quantity in quantities):
+        return ""
+    return (
+        " Dotted lines are the scores of a perfect code (the factors themselves) and of noise on the same "
+        "images with the same protocol; one beyond a panel is noted at its edge, with an arrow."
+    )
 
 
 def draw_anchors(panel: Axes, anchor: Anchor | None, score: Quantity) -> None:

@@ -16,9 +16,9 @@ from dis_bench.records.schema import Damaged, Record
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
-from dis_bench.reports.figures.words import join_words, list_words
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import join_words, list_words
 
 if TYPE_CHECKING:
     import pandas as pd

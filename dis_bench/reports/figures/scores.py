@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dis_bench.reports.configurations import format_dial
+from dis_bench.reports.figures.anchor_lines import caption_anchors
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.plots import (
     MOST_BARS,
@@ -16,12 +17,12 @@ from dis_bench.reports.figures.plots import (
     has_dots,
 )
 from dis_bench.reports.figures.series import SHOWN_SERIES
-from dis_bench.reports.figures.words import caption_anchors, join_words, list_words
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import Sample
 from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import join_words, list_words
 
 if TYPE_CHECKING:
     import pandas as pd

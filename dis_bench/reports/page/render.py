@@ -35,6 +35,7 @@ from dis_bench.reports.tables import (
     in_use,
     write_note,
 )
+from dis_bench.reports.words import count_things
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,10 +142,10 @@ def describe_cells(records: list[Record], settings: list[Setting]) -> str:
         [f"beta = {', '.join(words)}" if len(words) <= 8 else f"{len(words)} words for β"] if words else []
     )
     parts += [_list_values(dial, values) for dial, values in _find_other_dials(records).items()]
-    parts += [_count(len(seeds), "seed")]
-    parts += [_count(len(settings), "setting")] if len(settings) > 1 else []
+    parts += [count_things(len(seeds), "seed")]
+    parts += [count_things(len(settings), "setting")] if len(settings) > 1 else []
     parts += [f"{failed} failed"] if failed else []
-    return f"{_count(len(records), 'cell')}: {'; '.join(parts)}"
+    return f"{count_things(len(records), 'cell')}: {'; '.join(parts)}"
 
 
 def _find_other_dials(records: list[Record]) -> dict[str, list[float]]:
@@ -164,10 +165,6 @@ def _list_values(dial: str, values: list[float]) -> str:
     if len(values) > 8:
         return f"{len(values)} values of {format_dial(dial)} from {values[0]:g} to {values[-1]:g}"
     return f"{format_dial(dial)} = {', '.join(f'{value:g}' for value in values)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _title(settings: list[Setting], quantities: list[Quantity]) -> str:

@@ -16,7 +16,7 @@ from dis_bench.errors import InputError, shown
 from dis_bench.metrics.inputs import check_count
 from dis_bench.models.model import Model
 from dis_bench.neutral import neutral
-from dis_bench.records.cell import plain_name
+from dis_bench.records.cell import name_cell
 from dis_bench.records.columns import KL_PER_LATENT
 from dis_bench.records.schema import Record
 from dis_bench.runners import passes
@@ -240,9 +240,8 @@ class TrainedModel:
 
     def __repr__(self) -> str:
         cell = self.record["cell"]
-        values = [f"{name}={value}" for name, value in cell["hyperparameters"].items()]
-        named = [plain_name(cell["dataset"]), plain_name(cell["model"]), *values, f"seed={cell['seed']}"]
-        return f"TrainedModel({' '.join(named)}, {cell['steps']:,} steps, {self.latent_size} latents)"
+        size = f"{cell['steps']:,} steps, {self.latent_size} latents"
+        return f"TrainedModel({name_cell(cell, str)}, {size})"
 
     def _repr_html_(self) -> str:
         """Return a page of sliders, one for each latent, that works offline."""

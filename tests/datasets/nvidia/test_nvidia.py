@@ -235,6 +235,18 @@ def test_truncated_archives_are_refused(folder, kind, sentence):
         load(folder)
 
 
+def test_damage_within_an_image_of_an_archive_is_refused(folder):
+    folder.mkdir(exist_ok=True)
+    path = folder / "Falcor3D_down128.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in files().items():
+            archive.writestr(name, content)
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * 100 + content[200:])
+    with pytest.raises(InputError, match="is no complete zip file"):
+        load(folder)
+
+
 def test_images_are_not_enlarged(folder):
     write(folder, files())
     assert load(folder, image_size=16).image_shape == (3, 16, 16)

@@ -152,6 +152,14 @@ def test_damaged_files_are_named(tmp_path):
     assert "its pictures.npz cannot be read" in found.unseen["samples that look alike"]
 
 
+def test_the_label_tells_values_and_images_apart(tmp_path):
+    write_study(tmp_path, betas=[4.0000001], seeds=[0], pictures=False)
+    [record] = read_records(tmp_path)[0]
+    assert examine(record).label == "dsprites betavae beta=4.0000001 seed=0"
+    record["cell"]["holdout_rule"] = "shape=heart"
+    assert examine(record).label == "dsprites betavae beta=4.0000001 seed=0 without shape=heart"
+
+
 def test_a_training_that_ended_early_is_told_with_the_steps_that_it_took():
     curves = {"step": np.arange(1, 101), "loss": np.linspace(200, 100, 100)}
     cell = {"steps": 3000, "early_stop": 500}

@@ -11,6 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.records import weights
 from dis_bench.records.cell import hash_identity
 from dis_bench.records.record import read_newest, write_record
+from dis_bench.records.schema import EARLIER_WEIGHTS
 from dis_bench.records.seal import digest_file
 from dis_bench.records.weights import read_weights
 from dis_bench.runners.run import run_study
@@ -101,9 +102,9 @@ def test_damaged_weights_and_records_are_named(copied):
 def test_weights_of_an_earlier_version_are_read(copied, row):
     kept = read_weights(copied)
     (copied / weights.FILE).unlink()
-    torch.save(kept, copied / weights.EARLIER_FILE)
+    torch.save(kept, copied / EARLIER_WEIGHTS)
     record = read_newest(copied, [])
-    files = {**record["files"], weights.EARLIER_FILE: digest_file(copied / weights.EARLIER_FILE)}
+    files = {**record["files"], EARLIER_WEIGHTS: digest_file(copied / EARLIER_WEIGHTS)}
     plain = {name: value for name, value in record.items() if name != "folder"}
     write_record(copied, {**plain, "files": files}, replace=True)
     images = dis_bench.load(row, dataset=TINY).dataset.images([3, 4])
@@ -111,10 +112,10 @@ def test_weights_of_an_earlier_version_are_read(copied, row):
 
 
 def test_torch_that_reads_those_unsafely_is_named(copied, monkeypatch):
-    (copied / weights.FILE).rename(copied / weights.EARLIER_FILE)
+    (copied / weights.FILE).rename(copied / EARLIER_WEIGHTS)
     reseal(copied)
     record = read_newest(copied, [])
-    files = {weights.EARLIER_FILE: digest_file(copied / weights.EARLIER_FILE)}
+    files = {EARLIER_WEIGHTS: digest_file(copied / EARLIER_WEIGHTS)}
     plain = {name: value for name, value in record.items() if name != "folder"}
     write_record(copied, {**plain, "files": files}, replace=True)
     monkeypatch.setattr(torch, "__version__", "2.10.0+cpu")
