@@ -26,9 +26,8 @@ def find_alike(parts: Parts) -> Finding | None:
         f"the {len(pictures.originals)} images that it makes from different codes have {made / given:.1%} of "
         f"the variance between the originals (less than {ALIKE:.0%})."
     )
-    advice = [
-        "the pictures of the report (`dis-bench report`): is it one image, or one per kind?",
-        "more `--steps`" + ("" if has_own_networks(parts.record) else ", or another `--network`"),
-        *advise_lower_rate(parts),
-    ]
+    advice = ["the pictures of the report (`dis-bench report`): is it one image, or one per kind?"]
+    if parts.takes_steps:
+        more = "more `--steps`" + ("" if has_own_networks(parts.record) else ", or another `--network`")
+        advice += [more, *advise_lower_rate(parts)]
     return Finding(what, tuple(advice), {"share": made / given})

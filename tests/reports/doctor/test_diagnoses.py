@@ -17,6 +17,7 @@ from dis_bench.reports.doctor.explosion import find_explosion
 from dis_bench.reports.doctor.likeness import find_alike
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.plateau import find_plateau
+from dis_bench.reports.doctor.unexplained import find_unexplained
 from tests.reports.doctor.conftest import CASES, TINY, train
 from tests.reports.made_up import write_study
 from tests.reports.mixed import write_mixed
@@ -103,6 +104,26 @@ def test_no_network_or_rate_is_advised_where_the_model_has_its_own(model, option
         assert finding.advice
     advice = " ".join(" ".join(finding.advice) for finding in found)
     assert {*re.findall(r"--(?:network|lr)\b", advice)} == options
+
+
+@pytest.mark.parametrize(
+    ("trained", "options"),
+    [
+        ({"kind": "encoder"}, set()),
+        ({"steps": 0, "lr": 0.0}, {"--seeds", "--latent-size"}),
+        ({"steps": 9, "lr": 1e-4}, {"--seeds", "--latent-size", "--steps", "--network", "--lr"}),
+    ],
+)
+def test_no_option_is_advised_that_the_training_does_not_take(trained, options):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
+    arrays = {"codes": rng.normal(size=(400, 5)), "factors": rng.integers(0, 3, (400, 2))}
+    record = {"cell": {"model": "betavae", "latent_size": 5, **trained}, "evaluation": {}}
+    shown = Pictures(images, 0 * images, np.zeros((5, 9, 1, 8, 8), np.uint8), np.linspace(-1, 1, 9), None)
+    lost = find_unexplained(Parts(record, codes=arrays))
+    found = [lost] if "kind" in trained else [lost, find_alike(Parts(record, pictures=shown))]
+    assert all(finding.advice for finding in found)
+    assert {*re.findall(r"--[a-z-]+", " ".join(" ".join(finding.advice) for finding in found))} == options
 
 
 @pytest.mark.parametrize(
