@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import split_images
-from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
+from dis_bench.records.schema import ACTIVE_VARIANCE, ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import known
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_without_steps
@@ -66,7 +66,7 @@ def find_caveats(
         *_ceilings(settings, declared),
         *_indifferent(settings, declared),
         *_metrics(settings, declared),
-        *_collapses(settings),
+        *_inactive(settings),
     ]
 
 
@@ -347,18 +347,18 @@ def _indifferent(settings: list[Setting], declared: list[Declared]) -> Iterator[
         )
 
 
-def _collapses(settings: list[Setting]) -> Iterator[str]:
-    collapsed = []
+def _inactive(settings: list[Setting]) -> Iterator[str]:
+    silent = []
     for setting in settings:
         if "active_latents" in setting.done:
             for _, cell in setting.done[setting.done["active_latents"] == 0].iterrows():
-                collapsed.append(_name(setting, cell))
-    collapsed = list(dict.fromkeys(collapsed))
-    if collapsed:
-        count = "1 cell has" if len(collapsed) == 1 else f"{len(collapsed)} cells have"
+                silent.append(_name(setting, cell))
+    silent = list(dict.fromkeys(silent))
+    if silent:
+        count = "1 cell has" if len(silent) == 1 else f"{len(silent)} cells have"
         yield (
-            f"{count} no active latent (posterior collapse), so that scores there say nothing about "
-            f"disentanglement: {_some(collapsed)}."
+            f"{count} no active latent (one whose mean code varies by more than {ACTIVE_VARIANCE:g}), so "
+            f"that scores there say nothing about disentanglement: {_some(silent)}."
         )
 
 

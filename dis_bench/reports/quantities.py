@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.records.columns import OTHER_IMAGES, split_images
+from dis_bench.records.schema import ACTIVE_VARIANCE
 from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ class Quantity:
         return sign + self.format_spread(difference, spread)
 
 
+_ACTIVE = (
+    f"Latents whose mean code varies by more than {ACTIVE_VARIANCE:g} over images (Burda et al. 2016). "
+    "Latents without KL, which are called frozen or collapsed, are another count."
+)
 MEASURED = (
     Quantity("reconstruction", "reconstruction", "nats per image", "lower", 1, short="recon."),
     Quantity("mse", "MSE", "per pixel", "lower", 4),
     Quantity("kl", "KL", "nats per image", "", 2),
     Quantity("elbo", "ELBO", "nats per image", "higher", 1),
-    Quantity("active_latents", "active latents", "", "", 1, short="active"),
+    Quantity("active_latents", "active latents", "", "", 1, summary=_ACTIVE, short="active"),
     Quantity("readout", "readout of factors", "accuracy", "higher", short="readout"),
 )
 
