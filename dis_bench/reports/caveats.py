@@ -15,6 +15,7 @@ from dis_bench.registry import known
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
+from dis_bench.reports.problems import gather_problems
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
@@ -53,7 +54,7 @@ def find_caveats(
     declared = [Declared(by_hash[cell] for cell in setting.cells["hash"]) for setting in settings]
     return [
         *_limit(_failures(settings), "reasons why cells failed"),
-        *_limit(dict.fromkeys(problems), "records or files that cannot be read"),
+        *_limit(gather_problems(problems), "records or files that cannot be read"),
         *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
         *_left_out(records),
