@@ -290,7 +290,8 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
         for cell in plan.cells
     ]
     print("\n".join(map(visible, describe_plan(listed, verbose=verbose))))
-    print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
+    count = len(plan.cells)
+    print(f"\n{count} {'cell' if count == 1 else 'cells'}, {len(jobs)} of them to do.")
     for sentence in plan.warnings:
         print(f"dis-bench: {sentence}", file=sys.stderr)
     if jobs:
@@ -339,7 +340,9 @@ def _quote(word: str) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:,.0f} h"
 
 
 def _number(text: str) -> float:

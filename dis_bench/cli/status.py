@@ -71,7 +71,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
     told = ", ".join(
         f"{count:,} {what}" for what, count in counts.items() if count or what in ("done", "left")
     )
-    yield f"{total:,} cells: {told}."
+    yield f"{total:,} {'cell' if total == 1 else 'cells'}: {told}."
     lists = {
         "running": [_describe_running(one, now) for one in status.running],
         "failed": [f"{name}: {reason}" for name, reason in status.failed.items()],
@@ -123,4 +123,6 @@ def _since(seconds: float, now: datetime) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:,.0f} h"

@@ -204,8 +204,8 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
         apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
         most = "at most " if any(setting.may_stop for setting in settings) else ""
         turning = (
-            f" Along trainings that were scored on the way, orders turned before {ORDERED:,} steps, and some "
-            "later."
+            f" In studies scored along the training, the ranking of configurations still changed before "
+            f"{ORDERED:,} steps, and in some scores after that (docs/running.md)."
             if steps[0] < ORDERED
             else ""
         )
