@@ -121,8 +121,9 @@ def _print(header: str, findings: list[Finding]) -> None:
         if finding.verdict == FAILED:
             _print_indented(f"Why it matters: {finding.why}")
     verdicts = [finding.verdict for finding in findings]
-    counts = (f"{verdicts.count(verdict)} {verdict}" for verdict in (PASSED, FAILED, DOES_NOT_APPLY))
-    print(f"\n{', '.join(counts)}.")
+    passed, failed, inapplicable = (verdicts.count(one) for one in (PASSED, FAILED, DOES_NOT_APPLY))
+    apply = "does not apply" if inapplicable == 1 else "do not apply"
+    print(f"\n{passed} passed, {failed} failed, {inapplicable} {apply}.")
 
 
 def _print_indented(text: str) -> None:

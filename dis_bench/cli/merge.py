@@ -45,7 +45,8 @@ def execute(args: argparse.Namespace) -> int:
         print(f"dis-bench: stopped: {visible(str(error))}.", file=sys.stderr)
         return 1
     there = f"; {merged.present:,} were there already" if merged.present else ""
-    print(f"{len(merged.copied):,} cells copied to {visible(args.out)}{there}.")
+    count = len(merged.copied)
+    print(f"{count:,} {'cell' if count == 1 else 'cells'} copied to {visible(args.out)}{there}.")
     if merged.unfinished:
         print(f"{merged.unfinished:,} unfinished cells stay where they are.")
     for problem in merged.problems:

@@ -288,7 +288,8 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
         for cell in plan.cells
     ]
     print("\n".join(map(visible, describe_plan(listed, verbose=verbose))))
-    print(f"\n{len(plan.cells)} cells, {len(jobs)} of them to do.")
+    count = len(plan.cells)
+    print(f"\n{count} {'cell' if count == 1 else 'cells'}, {len(jobs)} of them to do.")
     for sentence in plan.warnings:
         print(f"dis-bench: {sentence}", file=sys.stderr)
     if jobs:

@@ -72,7 +72,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
     told = ", ".join(
         f"{count:,} {what}" for what, count in counts.items() if count or what in ("done", "left")
     )
-    yield f"{total:,} cells: {told}."
+    yield f"{total:,} {'cell' if total == 1 else 'cells'}: {told}."
     lists = {
         "running": [_describe_running(one, now) for one in status.running],
         "failed": [f"{name}: {reason}" for name, reason in status.failed.items()],

@@ -15,6 +15,10 @@ Record = dict[str, Any]
 
 LACKS_FACTORS = "it needs factors"  # the beginning of the reason for scores that a dataset cannot have
 
+# A latent is active if its mean code varies by more over images (Burda et al. 2016, sec. 5.2). It is another
+# count than that of latents without KL, which have collapsed: a posterior can move by little and still cost.
+ACTIVE_VARIANCE = 0.01
+
 ENCODER = "encoder"  # the kind of a cell that was trained elsewhere
 
 
@@ -76,7 +80,7 @@ class Evaluation(TypedDict, total=False):
     mse: float  # mean squared error per pixel
     kl: float  # of the posterior from the prior, summed over latents
     elbo: float  # -(reconstruction + kl)
-    active_latents: float  # latents whose mean varies by more than 0.01; every trained cell has it
+    active_latents: float  # latents whose mean varies by more than ACTIVE_VARIANCE; every trained cell has it
     kl_per_latent: list[float]  # [latent_size]
     readout: float  # accuracy with which factors are read from codes, if a rule holds out combinations
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError
 from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import split_images
-from dis_bench.records.schema import ENCODER, LACKS_FACTORS, Record
+from dis_bench.records.schema import ACTIVE_VARIANCE, ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import known
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
+from dis_bench.reports.problems import gather_problems
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
@@ -57,7 +58,7 @@ def find_caveats(
     declared = [Declared(by_hash[cell] for cell in setting.cells["hash"]) for setting in settings]
     return [
         *_limit(_failures(settings), "reasons why cells failed"),
-        *_limit(dict.fromkeys(problems), "records or files that cannot be read"),
+        *_limit(gather_problems(problems), "records or files that cannot be read"),
         *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
         *_left_out(records),
@@ -70,7 +71,7 @@ def find_caveats(
         *_ceilings(settings, declared),
         *_indifferent(settings, declared),
         *_metrics(settings, declared),
-        *_collapses(settings),
+        *_inactive(settings),
     ]
 
 
@@ -207,8 +208,8 @@ def _budgets(settings: list[Setting]) -> Iterator[str]:
         apart = "".join(f" {sentence}" for sentence in say_without_steps([*stepless], [*elsewhere]))
         most = "at most " if any(setting.may_stop for setting in settings) else ""
         turning = (
-            f" Along trainings that were scored on the way, orders turned before {ORDERED:,} steps, and some "
-            "later."
+            f" In studies scored along the training, the ranking of configurations still changed before "
+            f"{ORDERED:,} steps, and in some scores after that (docs/running.md)."
             if steps[0] < ORDERED
             else ""
         )
@@ -351,18 +352,18 @@ def _indifferent(settings: list[Setting], declared: list[Declared]) -> Iterator[
         )
 
 
-def _collapses(settings: list[Setting]) -> Iterator[str]:
-    collapsed = []
+def _inactive(settings: list[Setting]) -> Iterator[str]:
+    silent = []
     for setting in settings:
         if "active_latents" in setting.done:
             for _, cell in setting.done[setting.done["active_latents"] == 0].iterrows():
-                collapsed.append(_name(setting, cell))
-    collapsed = list(dict.fromkeys(collapsed))
-    if collapsed:
-        count = "1 cell has" if len(collapsed) == 1 else f"{len(collapsed)} cells have"
+                silent.append(_name(setting, cell))
+    silent = list(dict.fromkeys(silent))
+    if silent:
+        count = "1 cell has" if len(silent) == 1 else f"{len(silent)} cells have"
         yield (
-            f"{count} no active latent (posterior collapse), so that scores there say nothing about "
-            f"disentanglement: {_list(collapsed)}."
+            f"{count} no active latent (one whose mean code varies by more than {ACTIVE_VARIANCE:g}), so "
+            f"that scores there say nothing about disentanglement: {_list(silent)}."
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dis_bench.records.columns import join_images
 from dis_bench.records.curves import FILE, STEP, read_log
 from dis_bench.records.schema import Damaged, Record
+from dis_bench.reports.problems import EMPTY, MISSING, FileProblem, unreadable
 
 # A figure shows no more; longer curves are averaged over equal blocks of rows.
 MOST_POINTS = 200
@@ -19,6 +20,7 @@ MOST_MEASURES = 6
 # Every VAE has these; its loss follows from the others, so curves that have no more show two panels.
 _USUAL = ("reconstruction", "kl")
 _USUAL_AND_LOSSES = {*_USUAL, "loss", "weighted_kl"}
+_LOSSES = ("its training curve is left out", "their training curves are left out")
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,13 @@ def read_curve(folder: str | Path, problems: list[str], record: Record | None = 
         columns = log.measure()
         heldout = log.measure_heldout([join_images(name, "heldout") for name in ("reconstruction", "kl")])
     except FileNotFoundError:
-        problems.append(f"{path} is missing; its training curve is left out.")
+        problems.append(FileProblem(path, MISSING, _LOSSES))
         return None
     except Damaged as error:
-        problems.append(f"{path} cannot be read ({error}); its training curve is left out.")
+        problems.append(FileProblem(path, unreadable(error), _LOSSES))
         return None
     if not len(columns[STEP]):
-        problems.append(f"{path} is empty; its training curve is left out.")
+        problems.append(FileProblem(path, EMPTY, _LOSSES))
         return None
     names = [name for name in columns if name != STEP]
     step, *values = _thin(np.stack([columns[STEP], *(columns[name] for name in names)]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.records.columns import OTHER_IMAGES, split_images
+from dis_bench.records.schema import ACTIVE_VARIANCE
 from dis_bench.reports.declared import Declared
 
 if TYPE_CHECKING:
@@ -58,8 +59,11 @@ class Quantity:
         return f"{self.short or self.label}{NO_BREAK}{ARROWS[self.better]}".strip()
 
     def format(self, value: float) -> str:
-        """Format a value with this quantity's decimals; NaN becomes a dash."""
-        return DASH if math.isnan(value) else f"{value:.{self.digits}f}".replace("-", MINUS)
+        """Format a value with this quantity's decimals; NaN becomes a dash.
+
+        A value that is rounded to zero has no sign.
+        """
+        return DASH if math.isnan(value) else f"{value:z.{self.digits}f}".replace("-", MINUS)
 
     def format_spread(self, mean: float, std: float) -> str:
         """Format a mean with its spread, ``0.312 ± 0.041``, or alone if that is NaN."""
@@ -67,16 +71,20 @@ class Quantity:
 
     def format_change(self, difference: float, spread: float) -> str:
         """Format a difference with its sign and spread, ``+0.120 ± 0.041``."""
-        sign = "+" if difference >= 0 else ""
+        sign = "+" if round(difference, self.digits) > 0 else ""
         return sign + self.format_spread(difference, spread)
 
 
+_ACTIVE = (
+    f"Latents whose mean code varies by more than {ACTIVE_VARIANCE:g} over images (Burda et al. 2016). "
+    "Latents without KL, which are called frozen or collapsed, are another count."
+)
 MEASURED = (
     Quantity("reconstruction", "reconstruction", "nats per image", "lower", 1, short="recon."),
     Quantity("mse", "MSE", "per pixel", "lower", 4),
     Quantity("kl", "KL", "nats per image", "", 2),
     Quantity("elbo", "ELBO", "nats per image", "higher", 1),
-    Quantity("active_latents", "active latents", "", "", 1, short="active"),
+    Quantity("active_latents", "active latents", "", "", 1, summary=_ACTIVE, short="active"),
     Quantity("readout", "readout of factors", "accuracy", "higher", short="readout"),
 )
 
@@ -93,7 +101,11 @@ def find_quantities(
     """
     declared = declared or Declared()
     measured = {quantity.name: quantity for quantity in MEASURED}
-    others = [name for name in table if name not in measured and split_images(name)[0] in measured]
+    own, kinds = [*measured], [*OTHER_IMAGES]
+    others = sorted(
+        (name for name in table if name not in measured and split_images(name)[0] in measured),
+        key=lambda name: (kinds.index(split_images(name)[1]), own.index(split_images(name)[0])),
+    )
     candidates = [
         *MEASURED,
         *(_on_images(name, measured.__getitem__) for name in others),

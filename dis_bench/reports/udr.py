@@ -14,6 +14,7 @@ from dis_bench.metrics.udr import udr
 from dis_bench.records.codes import FILE, read_codes
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.reports.headline import lead_score
+from dis_bench.reports.problems import FileProblem, unreadable
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import choose_configurations
 from dis_bench.reports.settings import Setting
@@ -32,6 +33,8 @@ UDR = Quantity(
     ),
     is_ordered=False,
 )
+
+_LOSSES = ("its cell is left out of UDR", "their cells are left out of UDR")
 
 # Its cost is quadratic in the seeds of a configuration, of which at most the first MOST_SEEDS are compared,
 # and fewer in a setting of many configurations.
@@ -125,5 +128,5 @@ def _read_codes(folder: str, record: Record | None, problems: list[str]) -> np.n
     except FileNotFoundError:
         return None
     except Damaged as error:
-        problems.append(f"{path} cannot be read ({error}); its cell is left out of UDR.")
+        problems.append(FileProblem(path, unreadable(error), _LOSSES))
         return None

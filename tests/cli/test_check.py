@@ -15,7 +15,7 @@ def test_a_sound_metric_passes(capsys):
     assert main(["check", "metric", f"{BROKEN}:declared"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"declared  ({BROKEN}:declared), on tables of 1,200 rows\n")
-    assert out.endswith("11 passed, 0 failed, 0 does not apply.\n")
+    assert out.endswith("11 passed, 0 failed, 0 do not apply.\n")
 
 
 def test_an_installed_metric_is_named_and_gets_fewer_rows(capsys):
@@ -86,7 +86,7 @@ def test_a_metric_that_ends_the_program_fails_and_the_check_goes_on(capsys):
     assert main(["check", "metric", f"{BROKEN}:ends_the_program"]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "it raises SystemExit: 0." in out
-    assert out.endswith("0 passed, 1 failed, 10 does not apply.")
+    assert out.endswith("0 passed, 1 failed, 10 do not apply.")
 
 
 @pytest.mark.parametrize(

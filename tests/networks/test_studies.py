@@ -66,7 +66,7 @@ def test_a_study_file_names_networks_and_they_need_not_be_given_again(study, tmp
     lines = ['models = ["vae"]', 'datasets = ["data.py:Small"]', 'network = "nets.py:Plain"', "metrics = []"]
     (tmp_path / "study.toml").write_text("\n".join([*lines, "seeds = 1", "steps = 2", "batch_size = 2"]))
     assert main(["run", "--dry-run", "--study", "study.toml"]) == 0
-    assert "1 cells, 1 of them to do." in capsys.readouterr().out
+    assert "1 cell, 1 of them to do." in capsys.readouterr().out
     assert main(["run", "--dry-run", "--study", "study.toml", "--network", "nets.py:build"]) == 2
     assert "network 'build' needs batches of 3 images or more" in capsys.readouterr().err
 

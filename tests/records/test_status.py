@@ -13,7 +13,7 @@ from dis_bench.cli.status import describe_status
 from dis_bench.errors import InputError
 from dis_bench.records.checkpoint import write_checkpoint
 from dis_bench.records.plans import read_plans, write_plan
-from dis_bench.records.status import read_status
+from dis_bench.records.status import Status, read_status
 from dis_bench.records.store import Store
 from tests.records.test_cell import CELL
 from tests.records.test_store import put
@@ -73,6 +73,16 @@ def test_the_lines_say_who_is_at_work_since_when_and_how_long_it_will_take(store
     assert f"{CELLS[2].folder}: the loss is not finite at step 7" in text
     assert "time to go: about 6 min, with 1 at a time as now." in text
     assert CELLS[5].folder not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(20_000, "5.6 h"), (36_000, "10 h"), (1_317_000, "366 h"), (4_000_000, "1,111 h")]
+)
+def test_many_hours_are_whole_and_one_cell_is_one(seconds, words):
+    status = Status(planned=["a"], left=["a"], seconds=seconds)
+    lines = [*describe_status(status, everything=False, now=datetime.now())]
+    assert lines[0] == "1 cell: 0 done, 1 left."
+    assert f"time to go: about {words} of one worker" in lines[-1]
 
 
 def begin(claim, step, seconds):

@@ -66,6 +66,31 @@ def test_a_measure_on_other_images_is_read_like_that_on_the_study_s_own(study):
     assert "heldout_mine" not in found
 
 
+def test_losses_on_other_images_are_in_the_order_of_those_on_the_study_s_own(study):
+    names = ["elbo", "kl", "mse", "readout", "reconstruction"]
+    others = {**{f"{name}_correlated": 1.0 for name in names}, **{f"heldout_{name}": 1.0 for name in names}}
+    found = [q.name for q in find_quantities(tabulate(study(seeds=[0])).assign(**others), [])]
+    ordered = ["reconstruction", "mse", "kl", "elbo", "readout"]
+    expected = [f"heldout_{name}" for name in ordered] + [f"{name}_correlated" for name in ordered]
+    assert [name for name in found if name in others] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "alone", "change"),
+    [
+        (-0.0004, "0.000", "0.000"),
+        (0.0004, "0.000", "0.000"),
+        (-0.0, "0.000", "0.000"),
+        (-0.0006, f"{MINUS}0.001", f"{MINUS}0.001"),
+        (0.0006, "0.001", "+0.001"),
+    ],
+)
+def test_a_value_that_is_rounded_to_zero_has_no_sign(value, alone, change):
+    quantity = Quantity("mig", "MIG")
+    assert quantity.format(value) == alone
+    assert quantity.format_change(value, 0.049) == f"{change} ± 0.049"
+
+
 def test_short_names_are_explained():
     dci = [
         Quantity(f"dci_{n}", f"DCI {n}", is_score=True, short=f"DCI\N{NO-BREAK SPACE}{n[0]}") for n in "abc"

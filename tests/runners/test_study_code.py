@@ -113,7 +113,7 @@ def test_a_changed_helper_of_a_model_network_or_dataset_trains_and_of_a_metric_s
         words += ["--network", study.network]
         more = ["--seeds", "1", "--steps", "2", "--batch-size", "4", "--latent-size", "2"]
         main(["run", "--dry-run", *words, *more, "--out", str(folder / "results")])
-        assert "1 cells, 1 of them to do." in capsys.readouterr().out
+        assert "1 cell, 1 of them to do." in capsys.readouterr().out
         table = run(study, folder)
         assert table["reconstruction"][0] not in seen
         seen.append(table["reconstruction"][0])

@@ -54,6 +54,16 @@ class Parts:
         """The number of latents."""
         return int(self.cell["latent_size"])
 
+    @property
+    def is_external(self) -> bool:
+        """True for an encoder that was trained elsewhere, which no option of a study changes."""
+        return self.cell.get("kind") == ENCODER
+
+    @property
+    def takes_steps(self) -> bool:
+        """True for a model whose training has steps, of which there could be more."""
+        return not self.is_external and self.cell.get("steps") != 0
+
     def need_curves(self, *measures: str) -> Columns:
         """Return the training log, if it has some rows and these measures."""
         found = self._need("curves")

@@ -6,7 +6,7 @@ from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.quantities import average_part, explain_share, has_own_networks
 
-NOTHING = 0.1  # share of the pixels' variance that counts as none; the eight originals tell it to about 0.1
+NOTHING = 0.1  # share of the variance between the originals that counts as none; one image has exactly 0
 FEW_NATS = 0.5  # of KL in all latents; where there are no pictures
 FLAT = 0.02  # relative improvement from the second quarter of the training to the last
 
@@ -26,7 +26,8 @@ def find_plateau(parts: Parts) -> Finding | None:
     is_blank = kl < FEW_NATS if share is None else share < NOTHING
     if not is_blank or change > FLAT:
         return None
-    explained = "" if share is None else f"reconstructions explain {max(share, 0):.0%} of the variance"
+    among = "of the variance between the originals"
+    explained = "" if share is None else f"reconstructions explain {max(share, 0):.0%} {among}"
     what = (
         f"the reconstruction stood at {before:,.1f} nats in the second quarter of the training and at "
         f"{after:,.1f} in the last, while {explained or f'the latents hold {kl:.2g} nats'}: the decoder "

@@ -36,20 +36,51 @@ def average_part(values: np.ndarray, start: float, end: float) -> float:
 
 
 def explain_share(parts: Parts) -> float:
-    """Return the share of the pixels' variance that reconstructions explain; 1 is all.
+    """Return the share of the originals' variance that reconstructions explain.
 
-    The variance is estimated from the originals among the pictures; the error is that of the evaluation. A
-    decoder that ignores its code returns the mean image, and explains nothing.
+    It is that of the few originals among the pictures and of their own reconstructions. The variance of eight
+    images can be half or twice the dataset's, so the error over the whole dataset is not divided by it. A
+    mean that is missed does not count: a decoder that draws one image for every code explains exactly 0.
 
     Raises:
         Unseen: there are no pictures, no reconstructions, or the originals are alike.
     """
-    mse = float(parts.need_measure("mse"))
-    originals = parts.need_pictures().originals / 255
-    variance = float(originals.var(axis=0, ddof=1).mean()) if len(originals) > 1 else 0.0
-    if not variance:
+    parts.need_measure("mse")  # the pictures of a model without one are samples
+    originals, made = read_images(parts)
+    return 1 - average_variance(originals - made) / average_variance(originals)
+
+
+def find_offset(parts: Parts) -> float:
+    """Return how far the mean reconstruction is from the mean original.
+
+    It is the squared distance, as a multiple of the variance between the originals.
+
+    Raises:
+        Unseen: there are no pictures, or the originals are alike.
+    """
+    originals, made = read_images(parts)
+    distance = float(((originals - made).mean(axis=0) ** 2).mean())
+    return distance / average_variance(originals)
+
+
+def read_images(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+    """Return originals that differ and their reconstructions [N, C, H, W].
+
+    Raises:
+        Unseen: there are no pictures, or the originals are alike.
+    """
+    pictures = parts.need_pictures()
+    if len(pictures.originals) < 2:
+        raise Unseen("it keeps a single picture")
+    originals, made = pictures.originals / 255, pictures.reconstructions / 255
+    if not average_variance(originals):
         raise Unseen("its originals do not differ")
-    return 1 - mse / variance
+    return originals, made
+
+
+def average_variance(images: np.ndarray) -> float:
+    """Return the variance between images [N, C, H, W], averaged over pixels."""
+    return float(images.var(axis=0, ddof=1).mean())
 
 
 def find_gain(curve: np.ndarray) -> tuple[float, float, float]:

@@ -32,12 +32,25 @@ def find_unexplained(parts: Parts) -> Finding | None:
         f"{name_latents(lost)} of {len(used)} in use{carry}: the factor that explains most of {each} "
         f"accounts for {told} of its variance (less than {EXPLAINED:.0%})."
     )
-    advice = (
-        "another `--seeds`: which latents are entangled depends on it",
-        f"fewer latents: `--latent-size {max(1, parts.latents - len(lost))}`",
-        "more `--steps`, or an objective that presses latents to be distinct (`dis-bench list models`)",
+    return Finding(
+        what, _advise(parts, lost), {"latents": lost, "explained": [float(best[latent]) for latent in lost]}
     )
-    return Finding(what, advice, {"latents": lost, "explained": [float(best[latent]) for latent in lost]})
+
+
+def _advise(parts: Parts, lost: list[int]) -> tuple[str, ...]:
+    fewer, distinct = max(1, parts.latents - len(lost)), "an objective that presses latents to be distinct"
+    if parts.is_external:  # no option of dis-bench changes how it is trained
+        return (
+            "another seed of its training: which latents are entangled depends on it",
+            f"fewer latents: {fewer} in place of {parts.latents}",
+            distinct,
+        )
+    known = f"{distinct} (`dis-bench list models`)"
+    return (
+        "another `--seeds`: which latents are entangled depends on it",
+        f"fewer latents: `--latent-size {fewer}`",
+        f"more `--steps`, or {known}" if parts.takes_steps else known,
+    )
 
 
 def explain_variance(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dis_bench.escape import visible
 from dis_bench.plotting import load_seaborn
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import panels
-from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.quantities import MINUS, Quantity
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.words import list_words
 
@@ -72,6 +72,8 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
         cbar_kws={"label": "rank correlation", "shrink": 0.6},
         ax=axes,
     )
+    for text in axes.texts:
+        text.set_text(f"{float(text.get_text()):z.2f}".replace("-", MINUS))
     axes.grid(False)
     axes.tick_params(axis="x", rotation=40)
     for label in axes.get_xticklabels():

@@ -16,6 +16,7 @@ from dis_bench.records.schema import Damaged, Record
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
+from dis_bench.reports.problems import MISSING, FileProblem, unreadable
 from dis_bench.reports.quantities import MINUS
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.words import join_words, list_words
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # A latent below this many nats carries no information about the image: it is greyed and called frozen.
 FROZEN = 0.01
+
+_LOSSES = ("its pictures are left out", "their pictures are left out")
 
 _GAP = 4
 # Largest width of an image in pixels, and size of the text: the page shows traversals smaller.
@@ -50,10 +53,10 @@ def find_pictures(folder: str | Path, problems: list[str], record: Record | None
     try:
         return read_pictures(folder, record)
     except FileNotFoundError:
-        problems.append(f"{path} is missing; its pictures are left out.")
+        problems.append(FileProblem(path, MISSING, _LOSSES))
         return None
     except Damaged as error:
-        problems.append(f"{path} cannot be read ({error}); its pictures are left out.")
+        problems.append(FileProblem(path, unreadable(error), _LOSSES))
         return None
 
 

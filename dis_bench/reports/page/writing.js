@@ -10,15 +10,19 @@ const writing = (() => {
   const MINUS = "\u2212";
 
   // Round as Python does: a number halfway between two texts becomes the even one.
-  function fixed(value, digits) {
-    const size = Math.abs(value);
-    const sign = value < 0 || Object.is(value, -0) ? MINUS : "";
-    if (size >= 1e21) return sign + BigInt(size) + (digits ? `.${"0".repeat(digits)}` : "");
+  function fixedSize(size, digits) {
+    if (size >= 1e21) return BigInt(size) + (digits ? `.${"0".repeat(digits)}` : "");
     const halves = size * 2 ** (digits + 1); // odd only for such a number, and exact
-    if (halves % 2 !== 1) return sign + size.toFixed(digits);
+    if (halves % 2 !== 1) return size.toFixed(digits);
     const below = (BigInt(halves) * 5n ** BigInt(digits) - 1n) / 2n;
     const even = String(below % 2n ? below + 1n : below).padStart(digits + 1, "0");
-    return sign + (digits ? `${even.slice(0, -digits)}.${even.slice(-digits)}` : even);
+    return digits ? `${even.slice(0, -digits)}.${even.slice(-digits)}` : even;
+  }
+
+  // The same with its sign, unless it is rounded to zero.
+  function fixed(value, digits) {
+    const text = fixedSize(Math.abs(value), digits);
+    return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
   }
 
   function format(value, column) {

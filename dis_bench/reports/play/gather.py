@@ -19,6 +19,7 @@ from dis_bench.reports.play.choose import Chosen
 from dis_bench.reports.play.images import Played, decode_latents, find_reach, take_latents
 from dis_bench.reports.play.knowledge import describe_knowledge
 from dis_bench.reports.play.sheets import draw_animation, draw_sheet, to_uri
+from dis_bench.reports.problems import FileProblem, unreadable
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 LIVE = 2
 MOST_WEIGHTS = 1_000_000
 MOST_BYTES = 64_000_000
+
+_LOSSES = ("its cell is played from its pictures", "their cells are played from their pictures")
 
 NOT_KEPT = "its weights were not kept"
 
@@ -130,7 +133,7 @@ class Gathering:
             return take_latents(pictures), None, NOT_KEPT
         except Damaged as error:
             path = Path(record["folder"]) / file
-            self._problems.append(f"{path} cannot be read ({error}); it is played from its pictures.")
+            self._problems.append(FileProblem(path, unreadable(error), _LOSSES))
             return take_latents(pictures), None, "its weights cannot be read"
         except NotRebuilt as error:
             return take_latents(pictures), None, str(error)

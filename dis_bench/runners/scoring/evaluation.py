@@ -14,13 +14,12 @@ from torch import Tensor
 from dis_bench.neutral import neutral
 from dis_bench.records.codes import round_log_variances
 from dis_bench.records.columns import join_images
+from dis_bench.records.schema import ACTIVE_VARIANCE
 from dis_bench.runners import passes
 from dis_bench.runners.passes import BATCH
 from dis_bench.runners.scoring.rows import ROWS, SEED, draw_rows, read_factors
 from dis_bench.runners.training.image_losses import measure_images, name_losses
 from dis_bench.runners.training.trainee import Trainee
-
-ACTIVE_VARIANCE = 0.01  # a latent is active if its posterior mean varies more (Burda et al. 2016, sec. 5.2)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from dis_bench.reports.doctor.explosion import find_explosion
 from dis_bench.reports.doctor.likeness import find_alike
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.plateau import find_plateau
+from dis_bench.reports.doctor.quantities import explain_share, find_offset
+from dis_bench.reports.doctor.unexplained import find_unexplained
 from tests.reports.doctor.conftest import CASES, TINY, train
 from tests.reports.made_up import write_study
 from tests.reports.mixed import write_mixed
@@ -106,6 +108,26 @@ def test_no_network_or_rate_is_advised_where_the_model_has_its_own(model, option
 
 
 @pytest.mark.parametrize(
+    ("trained", "options"),
+    [
+        ({"kind": "encoder"}, set()),
+        ({"steps": 0, "lr": 0.0}, {"--seeds", "--latent-size"}),
+        ({"steps": 9, "lr": 1e-4}, {"--seeds", "--latent-size", "--steps", "--network", "--lr"}),
+    ],
+)
+def test_no_option_is_advised_that_the_training_does_not_take(trained, options):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
+    arrays = {"codes": rng.normal(size=(400, 5)), "factors": rng.integers(0, 3, (400, 2))}
+    record = {"cell": {"model": "betavae", "latent_size": 5, **trained}, "evaluation": {}}
+    shown = Pictures(images, 0 * images, np.zeros((5, 9, 1, 8, 8), np.uint8), np.linspace(-1, 1, 9), None)
+    lost = find_unexplained(Parts(record, codes=arrays))
+    found = [lost] if "kind" in trained else [lost, find_alike(Parts(record, pictures=shown))]
+    assert all(finding.advice for finding in found)
+    assert {*re.findall(r"--[a-z-]+", " ".join(" ".join(finding.advice) for finding in found))} == options
+
+
+@pytest.mark.parametrize(
     ("model", "dial", "told"), [("slowvae", "gamma", False), ("hfs", "gamma", True), ("gone", "beta", False)]
 )
 def test_published_values_are_advised_where_there_are_any(model, dial, told):
@@ -169,3 +191,32 @@ def test_a_training_that_ended_early_is_told_with_the_steps_that_it_took():
     whole = find_short_training(Parts({"cell": cell, "adapted": {"stopped_at": 3000}}, curves=curves))
     assert " of the 3,000 steps " in whole.what
     assert whole.advice == ("`--steps 12000`, or `--budget paper`",)  # it excludes scores along the way
+
+
+def picture(originals, made, mse=0.01):
+    """Return the parts of a cell that keeps these images in [0, 1]."""
+    both = [(np.asarray(images) * 255).round().astype(np.uint8) for images in (originals, made)]
+    shown = Pictures(*both, np.zeros((1, 9, 3, 4, 4), np.uint8), np.linspace(-1, 1, 9), None)
+    record = {"cell": {"model": "betavae", "latent_size": 1}, "evaluation": {"mse": mse}, "status": "done"}
+    return Parts(record, pictures=shown)
+
+
+def test_a_decoder_of_one_image_explains_none_of_the_originals_whatever_eight_are_drawn():
+    rng = np.random.default_rng(0)
+    brightness = rng.beta(0.5, 0.5, (200, 1, 1, 1))
+    images = np.clip(brightness + rng.normal(0, 0.1, (200, 3, 4, 4)), 0, 1)
+    mean = np.broadcast_to(images.mean(axis=0), (8, 3, 4, 4))
+    mse = float(((images - images.mean(axis=0)) ** 2).mean())
+    for _ in range(50):
+        eight = rng.choice(images, 8, replace=False)
+        assert explain_share(picture(eight, mean, mse)) == pytest.approx(0, abs=1e-12)
+        assert explain_share(picture(eight, eight, mse)) == 1
+        half = mean + (eight - eight.mean(axis=0)) / 2
+        assert explain_share(picture(eight, half.clip(0, 1), mse)) == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_mean_that_is_missed_is_told_from_one_that_differs_by_chance():
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 0.2, (8, 3, 4, 4))
+    assert find_offset(picture(images, np.full_like(images, 0.1))) < 0.5
+    assert find_offset(picture(images, np.full_like(images, 0.5))) > 0.5

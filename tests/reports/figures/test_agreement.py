@@ -9,6 +9,7 @@ from dis_bench.reports.figures.agreement import (
     draw_agreement,
     plan_agreement,
 )
+from dis_bench.reports.quantities import MINUS
 
 
 def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):
@@ -50,6 +51,8 @@ def test_each_pair_is_drawn_once(study, tabulated):
     drawn = [text.get_text() for text in draw_agreement(correlations).axes[0].texts]
     size = len(correlations)
     assert len(drawn) == size * (size - 1) / 2
+    assert any(text.startswith(MINUS) for text in drawn)
+    assert not any("-" in text for text in drawn)
 
 
 def test_the_caption_counts_the_cells_that_have_both(study, tabulated):
