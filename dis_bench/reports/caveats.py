@@ -102,9 +102,11 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
     """Yield the metrics that gave finished cells no score, by their reason."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     impossible: dict[str, dict[str, None]] = defaultdict(dict)
+    declared = Declared(records)
     for record in records:
         unscored = record.get("unscored")
-        for metric, reason in unscored.items() if isinstance(unscored, dict) else ():
+        for name, reason in unscored.items() if isinstance(unscored, dict) else ():
+            metric = declared.label_of(name)
             if str(reason).startswith(LACKS_FACTORS):
                 impossible[str(reason).removeprefix("it ").rstrip(".")][metric] = None
             else:
@@ -125,10 +127,13 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
 def _left_out(records: list[Record]) -> Iterator[str]:
     """Yield the metrics that leave out most codes of some cells."""
     found: dict[str, list[str]] = defaultdict(list)
+    declared = Declared(records)
     for record in records:
         cell = record["cell"]
         for metric, count in record.get("left_out", {}).items():
-            found[metric].append(f"{plain_name(cell['model'])} ({count} of {cell['latent_size']})")
+            found[declared.label_of(metric)].append(
+                f"{plain_name(cell['model'])} ({count} of {cell['latent_size']})"
+            )
     for metric, cells in found.items():
         yield f"{metric} leaves out most codes of {_list(list(dict.fromkeys(cells)))}, which hardly vary."
 

@@ -60,6 +60,15 @@ class Declared:
         except InputError:  # its caveat is a function, which fails
             return {}
 
+    def label_of(self, metric: str) -> str:
+        """Return a metric's label, ``DCI`` for all of its scores; its name if unknown."""
+        said = self._metrics.get(metric, {}).get("label", {})
+        if len(said) == 1:
+            return str(*said.values())
+        found = _load_metric(metric)
+        label = "" if found is None else found.label
+        return label if isinstance(label, str) and label else metric
+
     def caveat_of(self, dataset: str, source: str) -> str:
         """Return the caveat of a dataset's source; empty if there is none."""
         if (dataset, source) in self._caveats:

@@ -35,7 +35,7 @@ class FileProblem(str):
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What the problem has in common with those of other files."""
+        """The part of the problem that those of other files may share."""
         return (self.path.name, *self.plural)
 
     def describe_all(self, count: int) -> str:

@@ -101,7 +101,7 @@ def test_it_stands_beside_the_models_whose_latents_it_has_not(results):
     assert setting.cell["latent_size"] == 4
     assert {"raw", "pca", "betavae"} == set(setting.cells["model"])
     page = report.files["index.html"].decode()
-    assert "sap gave no score of 1 cell" in page
+    assert "SAP gave no score of 1 cell" in page
     assert "it takes at most 1,000 codes in a study" in page
     rows = pd.read_csv(pd.io.common.BytesIO(report.files["table.csv"])).set_index("model")
     assert rows["latent_size"].to_dict() == {"raw": 0, "pca": 4, "betavae": 4}

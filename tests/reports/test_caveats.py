@@ -135,9 +135,20 @@ def test_metrics_that_failed_are_gathered_by_metric_and_reason(study):
     records[3]["unscored"]["my_score"] = "ZeroDivisionError: division by zero"
     names = [f"dsprites, betavae, β = 4, seed {records[number]['cell']['seed']}" for number in (0, 3, 4)]
     assert find_caveats(records) == [
-        f"mig gave no score of 3 cells: {'; '.join(names)}. "
+        f"MIG gave no score of 3 cells: {'; '.join(names)}. "
         "Reason: InputError: mig wants 10,000 rows, but there are 256.",
         f"my_score gave no score of 1 cell: {names[1]}. Reason: ZeroDivisionError: division by zero.",
+    ]
+
+
+def test_metrics_that_need_factors_are_named_by_their_labels(study):
+    records = study(**SOUND)
+    for record in records:
+        record["unscored"] = dict.fromkeys(
+            ("betavae_score", "mig", "dci", "mine"), "it needs factors, but there are none."
+        )
+    assert find_caveats(records) == [
+        "Left empty: β-VAE score, MIG, DCI, mine. Each needs factors, but there are none."
     ]
 
 

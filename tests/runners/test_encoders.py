@@ -211,7 +211,7 @@ def test_codes_that_a_metric_leaves_out_are_noted(tmp_path, capsys):
     [record] = read(add(blind, tmp_path, metrics=["mig", "mig_sup"]))
     assert record["left_out"] == {"mig_sup": 3}
     assert (
-        "mig_sup leaves out most codes of mine (3 of 4), which hardly vary." in build_report(tmp_path).caveats
+        "MIG-sup leaves out most codes of mine (3 of 4), which hardly vary." in build_report(tmp_path).caveats
     )
     np.savez(tmp_path / "c.npz", **read_codes(record["folder"]))
     main(["score", str(tmp_path / "c.npz"), "--allow-small", "--metrics", "mig_sup", "--no-anchors"])

@@ -56,7 +56,7 @@ class Parts:
 
     @property
     def is_external(self) -> bool:
-        """True for an encoder that was trained elsewhere, which no option of a study changes."""
+        """True for an encoder trained elsewhere, which no option of a study changes."""
         return self.cell.get("kind") == ENCODER
 
     @property

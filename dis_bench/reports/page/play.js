@@ -68,7 +68,8 @@ const play = (() => {
       const { cell, order } = this.model;
       this.inputs = [];
       const largest = cell.kl ? Math.max(0.1, ...cell.kl) : 0;
-      this.sliders.replaceChildren(...order.map((latent) => {
+      const whose = make("p", { class: "whose" }, `${cell.label}, seed ${cell.seed}`);
+      this.sliders.replaceChildren(whose, ...order.map((latent) => {
         const id = `latent-${this.number}-${latent}`, frozen = this.model.isFrozen(latent);
         const range = cell.high[latent] - cell.low[latent];
         const input = make("input", {

@@ -108,6 +108,7 @@ def render_page(
         rule=RULE,
         choice=(play or {}).get("choice", "").split("`"),
         several=len((play or {}).get("cells", ())) > 1,
+        knows=any(cell.get("knows") for cell in (play or {}).get("cells", ())),
         note=write_note(settings, quantities),
         published_note=PUBLISHED_NOTE,
         version=__version__,

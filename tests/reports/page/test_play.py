@@ -423,6 +423,20 @@ def test_one_model_to_play_with_is_not_called_two(report, tmp_path):
     assert "In step, the other model" not in page
 
 
+def test_on_a_phone_each_list_of_latents_says_whose_it_is(report, open_page):
+    page = settle(open_page(report, width=400))
+    whose = page.locator(".panel .latents > .whose")
+    assert whose.all_inner_texts() == ["betavae, β = 10, seed 0", "betavae, β = 1, seed 0"]
+    choose_model(page, 1, "betavae, β = 4")
+    assert whose.all_inner_texts()[1] == "betavae, β = 4, seed 0"
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert [whose.nth(number).is_visible() for number in (0, 1)] == [False, False]
+
+
+def test_factors_are_spoken_of_where_there_are_any(report, page):
+    assert "the factor that it knows best" in page.locator("#play > p").first.inner_text()
+
+
 def test_an_animation_runs_through_every_latent(report):
     paths = sorted((report.parent / "play").glob("*.webp"))
     assert len(paths) == 6

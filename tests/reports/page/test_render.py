@@ -74,6 +74,12 @@ def test_nothing_is_fetched(page):
     assert not page.all("iframe")
 
 
+def test_latents_of_cells_without_factors_know_none(page):
+    assert "Beside a latent is its KL; below 0.01 nats" in page.text
+    assert "the factor that it knows" not in page.text
+    assert "the latent that knows the same factor" not in page.text
+
+
 def test_the_style_fetches_nothing(report):
     style = report.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
