@@ -26,7 +26,7 @@ from dis_bench.reports.words import count_things
 from dis_bench.reports.writing import make_report
 
 FIGURES = ("tradeoff", "against", "agreement", "scores-along")  # beginnings of the names of kept figures
-COLOURS = 64  # of a kept figure
+COLOURS = 256  # of a kept figure; hues that name models stay as they are
 
 
 def main() -> None:
@@ -88,7 +88,12 @@ def copy_report(study: Path, new: Path, report: Path) -> None:
     for figure in sorted((report / "plots").glob("*.png")):
         if figure.name.startswith(FIGURES):
             with Image.open(figure) as image:
-                image.convert("RGB").quantize(COLOURS).save(new / figure.name, optimize=True)
+                reduce_colours(image).save(new / figure.name, optimize=True)
+
+
+def reduce_colours(image: Image.Image) -> Image.Image:
+    """Return a figure with fewer colours, of which the rare ones keep their hue."""
+    return image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def describe(name: str, records: list[Record], new: Path) -> str:

@@ -195,3 +195,23 @@ def test_growth_is_measured_and_drawn(tmp_path):
 def test_startup_is_measured():
     table = run("startup.py", "--repeats", 1, "--steps", 1, "--metrics", "mig")
     assert table.count("`dis-bench run`") == 2
+
+
+def test_a_kept_figure_has_nearly_the_colours_that_were_drawn():
+    import numpy as np
+    from PIL import Image
+    from reference import reduce_colours
+
+    from dis_bench.reports.figures.theme import COLOURS, panels, theme, to_pixels
+
+    figure, [panel] = panels(1, 1, 3.0)
+    points = np.random.default_rng(0).random((400, 2))
+    panel.scatter(*points.T, c=points[:, 0], cmap="viridis", alpha=0.3)
+    for number, colour in enumerate(COLOURS):
+        panel.plot([0.1 * number], [1.2], marker="o", ms=3, color=colour)  # few pixels, as of a rare model
+    with theme():
+        drawn = to_pixels(figure)
+    kept = reduce_colours(drawn)
+    assert isinstance(kept, Image.Image)
+    change = np.abs(np.asarray(drawn, dtype=int) - np.asarray(kept.convert("RGB"), dtype=int))
+    assert change.max() <= 24  # levels of 256

@@ -146,6 +146,22 @@ def test_models_without_images_are_left_out_of_the_tradeoff_in_words(mixed):
     assert "pca has no KL or ELBO, so is left out there." in plans["against-dial"].caption
 
 
+def test_a_score_that_only_an_encoder_has_gets_no_panel(mixed):
+    setting, table, quantities = mixed(blind=True)
+    table.loc[table["model"] != "blind", "sap_n"] = 0
+    blind = table["model"] == "blind"
+    table.loc[blind, "dial"] = ""
+    plans, _ = plan(setting, table, quantities)
+    for kind, title in (("tradeoff", "SAP"), ("against-beta", "SAP\N{NO-BREAK SPACE}↑")):
+        with theme():
+            figure = plans[kind].draw()
+        assert title not in titles(figure)
+        assert title.replace("SAP", "MIG") in titles(figure)
+    assert "SAP" not in plans["against-beta"].alt
+    table.loc[~blind, [name for name in table if name.endswith("_n")]] = 0
+    assert not plan(setting, table, quantities)[0].keys() & {"tradeoff", "against-beta"}
+
+
 def test_the_tradeoff_is_against_mse_where_more_models_have_that(mixed):
     setting, table, quantities = mixed()
     assert choose_loss(table, quantities).name == "reconstruction"

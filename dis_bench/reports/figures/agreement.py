@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import visible
-from dis_bench.plotting import load_seaborn
+from dis_bench.plotting import load_seaborn, to_rgb
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import panels
 from dis_bench.reports.quantities import MINUS, Quantity
@@ -72,13 +72,23 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
         cbar_kws={"label": "rank correlation", "shrink": 0.6},
         ax=axes,
     )
+    mesh = axes.collections[0]
     for text in axes.texts:
-        text.set_text(f"{float(text.get_text()):z.2f}".replace("-", MINUS))
+        value = float(text.get_text())
+        text.set_color(_choose_ink(mesh.to_rgba(value)))  # type: ignore[attr-defined]
+        text.set_text(f"{value:z.2f}".replace("-", MINUS))
     axes.grid(False)
     axes.tick_params(axis="x", rotation=40)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right")
     return figure
+
+
+def _choose_ink(ground: Any) -> str:
+    """Choose black or white for text on a colour: at least 4.5 to 1, as WCAG 2 requires."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(ground)]
+    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "black" if (luminance + 0.05) ** 2 >= 0.05 * 1.05 else "white"
 
 
 def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:

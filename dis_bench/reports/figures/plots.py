@@ -13,14 +13,25 @@ from dis_bench.reports.along import ScoreCurve
 from dis_bench.reports.curves import Curve, describe_measure, list_measures
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.hollow import draw_along, find_along, list_handles
-from dis_bench.reports.figures.series import Series, split_series
-from dis_bench.reports.figures.theme import INK, MUTED, OTHERS, label_steps, lowest, panels, set_title
+from dis_bench.reports.figures.series import Series, colour_greys, split_series
+from dis_bench.reports.figures.theme import (
+    INK,
+    MUTED,
+    OTHERS,
+    is_wide,
+    label_decades,
+    label_steps,
+    lowest,
+    panels,
+    set_title,
+)
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
 from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.tables import in_use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,26 +45,27 @@ MOST_LINES = 4
 # In the trade-off, a path of more levels has its values only at its ends.
 MOST_LABELS = 6
 _PATH = "#868d98"
+_GREY_DOT = 5.5  # points; a marker "." fills half of that
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
     """Draw each score against reconstruction.
 
     Each seed is a faint dot, each configuration a mean with its spread. Series without the horizontal
-    quantity of :func:`choose_loss` are left out.
+    quantity of :func:`choose_loss` are left out, and so are scores that only they have.
 
     Args:
         setting: its finished cells are the dots, its anchors the dotted lines.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: include one that :func:`choose_loss` gives, and at least one score.
+        quantities: :func:`list_traded` gives at least one of them.
     """
-    loss = choose_loss(table, quantities)
+    loss, scores = choose_loss(table, quantities), list_traded(table, quantities)
     assert loss is not None, "only a setting with reconstructions has a trade-off"
-    scores = [q for q in quantities if q.is_score]
     figure, axes = panels(len(scores), 2 if len(scores) in (2, 4) else 3, 2.8)
     every = split_series(setting, table, lead_score(quantities))
     series = [one for one in every if one.rows[f"{loss.name}_n"].any()]
     several = len({id(one.scale) for one in series if one.has_dial}) > 1
+    losses = setting.done[loss.name].dropna()
     for panel, score in zip(axes, scores, strict=True):
         for number, one in enumerate(series):
             _draw_path(panel, one, loss, score, with_dots=has_dots(setting))
@@ -61,12 +73,14 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
                 _label_levels(panel, one, loss, score, below=number % 2 == 1)
         set_title(panel, score.label)
         panel.set_ylabel(_BETTER[score.better])
+        if is_wide(losses):
+            label_decades(panel, losses)
         _widen(panel, score)
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
-        panel.set_xlabel(
-            f"{loss.label}, {'nats' if loss.name == 'reconstruction' else loss.unit}  (← better)"
-        )
+        unit = "nats" if loss.name == "reconstruction" else loss.unit
+        scale = "\n(log scale, ← better)" if is_wide(losses) else "  (← better)"
+        panel.set_xlabel(f"{loss.label}, {unit}{scale}")
     _add_legend(figure, series, _level_handles(series))
     return figure
 
@@ -81,20 +95,23 @@ def draw_against_dial(
     """Draw each quantity against a dial.
 
     The best configuration of a series without this dial is a dashed line with its spread as a band. Published
-    rows of the models that have it are hollow marks, at values between the ends of the axis.
+    rows of the models that have it are hollow marks, at values between the ends of the axis. A quantity that
+    no series with this dial has is left out.
     """
-    figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
     series, lead = split_series(setting, table, lead_score(quantities)), lead_score(quantities)
+    quantities = in_use(table[table["dial"] == dial], quantities)
+    figure, axes = panels(len(quantities), 3 if len(quantities) <= 6 else 4, 2.1)
     # the axis distinguishes the levels, so a hue needs no shades
     along = [replace(one, has_shades=False) for one in series if one.rows["dial"].iloc[0] == dial]
     others = [one for one in series if one.rows["dial"].iloc[0] != dial and not one.is_grey]
     ranked = rank_series([one.rows for one in others], lead)[:MOST_LINES]
     across = [_dash(_reduce(others[number], lead)) for number in sorted(ranked)]
+    along = colour_greys(along, across, lead)
     scale = next(one.scale for one in along if one.scale is not None)
     published = find_along(reported, along, dial)
     for panel, quantity in zip(axes, quantities, strict=True):
         for one in across:
-            _draw_across(panel, one, quantity)
+            _draw_across(panel, one, quantity, 0.24 / (1 + len(across)))
         for one in along:
             _draw_curve(panel, one, quantity, with_dots=has_dots(setting))
         draw_along(panel, published, dial, quantity)
@@ -194,6 +211,13 @@ def choose_loss(table: pd.DataFrame, quantities: list[Quantity]) -> Quantity | N
     return max(losses, key=lambda q: int((table[f"{q.name}_n"] > 0).sum()), default=None)
 
 
+def list_traded(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
+    """List the scores of configurations that have the quantity of :func:`choose_loss`."""
+    loss = choose_loss(table, quantities)
+    scores = [q for q in quantities if q.is_score]
+    return in_use(table[table[f"{loss.name}_n"] > 0], scores) if loss is not None else []
+
+
 def has_dots(setting: Setting) -> bool:
     """Return True if the plots of a setting have a dot for each cell."""
     return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
@@ -281,19 +305,22 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool
     _draw_means(panel, one, where, means, bars)
 
 
-def _draw_across(panel: Axes, one: Series, quantity: Quantity) -> None:
-    """Draw one configuration as a line across all levels, and its spread as a band."""
+def _draw_across(panel: Axes, one: Series, quantity: Quantity, alpha: float) -> None:
+    """Draw one configuration as a line across all levels, and its spread as a band.
+
+    Both are behind the series that have the dial.
+    """
     row = one.rows.iloc[0]
     if not row[f"{quantity.name}_n"]:
         return
     mean, spread = row[f"{quantity.name}_mean"], np.nan_to_num(row[f"{quantity.name}_std"])
-    panel.axhspan(mean - spread, mean + spread, color=one.colour, alpha=0.12, lw=0)
-    panel.axhline(mean, color=one.colour, ls=one.style, lw=1.3)
+    panel.axhspan(mean - spread, mean + spread, color=one.colour, alpha=alpha, lw=0, zorder=0.4)
+    panel.axhline(mean, color=one.colour, ls=one.style, lw=1, zorder=0.6)
 
 
 def _dash(one: Series) -> Series:
-    """Dash the line of a series: solid ones are paths."""
-    return replace(one, style="--") if one.style == "-" else one
+    """Dash the line of a series, without marks: solid ones with marks are paths."""
+    return replace(one, marker="", style="--" if one.style == "-" else one.style)
 
 
 def _reduce(one: Series, lead: Quantity | None) -> Series:
@@ -313,11 +340,11 @@ def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: li
     colours = one.colours(one.rows["level"])
     if not bars:
         look: dict[str, Any] = (
-            {"s": 6, "lw": 0, "zorder": 0.6} if one.is_grey else {"s": 9, "lw": 0, "zorder": 3}
+            {"s": _GREY_DOT**2, "lw": 0, "zorder": 0.6} if one.is_grey else {"s": 9, "lw": 0, "zorder": 3}
         )
         panel.scatter(x, y, color=colours, marker=one.marker, **look)
         return
-    size = 3 if one.is_grey else 5 if len(x) > 9 else 6.5
+    size = 5 if len(x) > 9 else 6.5
     dot = {"ms": size, "mec": "white", "mew": 0.9}
     for number, colour in enumerate(colours):
         ring = {"ms": 10, "mfc": "none", "mec": colour, "mew": 1.3}  # around a dot that it may coincide with
@@ -340,6 +367,8 @@ def _dot_alpha(one: Series) -> float:
     return float(np.clip(3 / max(1.0, one.rows["n"].max()), 0.15, 0.5))
 
 
+_ROUNDING = 1e-12  # values that differ by less are equal, as zeros from sums of floats
+
 # Labels of the vertical axis, where rotated text reads upwards.
 _BETTER = {"higher": "better →", "lower": "← better", "": ""}
 
@@ -347,10 +376,12 @@ _BETTER = {"higher": "better →", "lower": "← better", "": ""}
 def _widen(panel: Axes, quantity: Quantity) -> None:
     """Widen a score's axis to at least a tenth of its range, so noise looks small.
 
-    The axis does not extend far beyond the range.
+    The axis does not extend far beyond the range. Differences of rounding do not stretch it.
     """
     panel.margins(x=0.08, y=0.12)
     low, high = panel.get_ylim()
+    if high - low < _ROUNDING:
+        low, high = panel.set_ylim(low - 0.05, high + 0.05)
     if quantity.range is None or not np.isfinite(quantity.range).all():
         return
     bottom, top = quantity.range
@@ -384,9 +415,11 @@ def _add_legend(figure: Figure, series: list[Series], levels: list[Line2D]) -> N
     handles = list(levels)
     if len(series) > 1:
         handles += [one.legend_handle() for one in series if not one.is_grey]
-        grey = sum(one.is_grey for one in series)
+        grey = [one for one in series if one.is_grey]
         if grey:
-            handles.append(Line2D([], [], color=OTHERS, marker="o", ms=4, lw=1, label=f"{grey} other series"))
+            look: dict[str, Any] = {"marker": grey[0].marker, "ms": _GREY_DOT, "lw": 0.7}
+            look["ls"] = "-" if any(one.has_dial and len(one.rows) > 1 for one in grey) else ""
+            handles.append(Line2D([], [], color=OTHERS, label=f"{len(grey)} other series", **look))
     if handles:
         inches = [0.6 + 0.085 * len(str(handle.get_label())) for handle in handles]
         width = figure.get_figwidth()

@@ -15,6 +15,7 @@ from dis_bench.reports.figures.plots import (
     draw_against_dial,
     draw_tradeoff,
     has_dots,
+    list_traded,
 )
 from dis_bench.reports.figures.series import SHOWN_SERIES
 from dis_bench.reports.headline import lead_score
@@ -22,6 +23,7 @@ from dis_bench.reports.ordering import Sample
 from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.tables import in_use
 from dis_bench.reports.words import join_words, list_words
 
 if TYPE_CHECKING:
@@ -41,9 +43,9 @@ MOST_DIALS = 3
 
 
 def plan_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Plan]:
-    """Plan the figure of scores against the loss, if there are two cells."""
+    """Plan the figure of scores against the loss, if two cells have both."""
     lead, loss = lead_score(quantities), choose_loss(table, quantities)
-    if lead is None or loss is None or len(setting.done) < 2:
+    if lead is None or loss is None or len(setting.done) < 2 or not list_traded(table, quantities):
         return []
     finished = table[table["n"] > 0]
     dials = [format_dial(str(dial)) for dial in _list_dials(finished)]
@@ -80,6 +82,7 @@ def plan_against_dials(
     return [
         _plan_against_dial(setting, table, quantities, str(dial), number, reported)
         for number, dial in enumerate(dials[:MOST_DIALS])
+        if in_use(finished[finished["dial"] == dial], quantities)
     ]
 
 
@@ -92,6 +95,7 @@ def _plan_against_dial(
     reported: Sequence[Reported],
 ) -> Plan:
     finished, lead, name = table[table["n"] > 0], lead_score(quantities), format_dial(dial)
+    shown = in_use(finished[finished["dial"] == dial], quantities)
     dashed = (finished["dial"] != dial).any()
     best = f", the best of its series by mean {lead.label}" if lead and finished["dial"].nunique() > 1 else ""
     many = finished.loc[finished["dial"] != dial, "series"].nunique() > MOST_LINES
@@ -107,11 +111,11 @@ def _plan_against_dial(
             if dashed
             else ""
         )
-        + _caption_lacking(finished, quantities)
-        + _caption_grey(finished, lead)
-        + caption_anchors(setting, quantities)
+        + _caption_lacking(finished, shown)
+        + _caption_grey(finished, lead, name)
+        + caption_anchors(setting, shown)
         + _caption_published(reported, dial),
-        f"Curves of {', '.join(q.label for q in quantities)} against {dial}. "
+        f"Curves of {', '.join(q.label for q in shown)} against {dial}. "
         f"{_tell(table, quantities, lead)}{_tell_anchor(setting, lead)}",
         lambda: draw_against_dial(setting, table, quantities, dial, reported),
     )
@@ -153,14 +157,16 @@ def _caption_shades(finished: pd.DataFrame) -> str:
     return "The shades of a colour darken as it rises. " if several else ""
 
 
-def _caption_grey(finished: pd.DataFrame, lead: Quantity | None) -> str:
+def _caption_grey(finished: pd.DataFrame, lead: Quantity | None, dial: str = "") -> str:
     count = finished["series"].nunique()
     if count <= SHOWN_SERIES:
         return ""
     rule = f", best by mean {lead.label}, one of each model first" if lead else ""
+    if not dial:
+        return f" {SHOWN_SERIES} of {count} series have a colour{rule}; the others are grey."
     return (
-        f" {SHOWN_SERIES} of {count} series have a colour{rule}; the others are grey, or left out where they "
-        "would be horizontal lines."
+        f" {SHOWN_SERIES} of {count} series have a colour{rule}, and so have those along {dial} while "
+        "colours last; the others are grey, or left out where they would be horizontal lines."
     )
 
 

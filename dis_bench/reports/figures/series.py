@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import visible
@@ -115,6 +115,36 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
             is_grey=number not in looks,
         )
         for number, rows in enumerate(parts)
+    ]
+
+
+def colour_greys(series: Sequence[Series], others: Sequence[Series], lead: Quantity | None) -> list[Series]:
+    """Give grey series of a figure the colours that are left, the best first.
+
+    Args:
+        series: those that the figure is about.
+        others: those that it shows beside them.
+        lead: the leading score, which ranks the series.
+
+    Returns:
+        The same series, still grey where no colour was left.
+    """
+    taken = {one.colour for one in (*series, *others)}
+    greys = [number for number, one in enumerate(series) if one.is_grey]
+    ranked = [greys[number] for number in rank_series([series[number].rows for number in greys], lead)]
+    free = [colour for colour in COLOURS if colour not in taken]
+    colours = dict(zip(ranked, free, strict=False))
+    return [
+        replace(
+            one,
+            marker=MARKERS[number % len(MARKERS)],
+            style=STYLES[number % len(STYLES)],
+            colour=colours[number],
+            is_grey=False,
+        )
+        if number in colours
+        else one
+        for number, one in enumerate(series)
     ]
 
 

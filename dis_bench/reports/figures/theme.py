@@ -155,10 +155,11 @@ def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]
 
 
 def set_title(panel: Axes, title: str) -> None:
-    """Set a panel's title, wrapped so that it does not run into the next panel's."""
+    """Set a panel's title, wrapped so that it ends before the next panel's or the edge."""
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
-    panel.set_title(textwrap.fill(visible(title), int((inches - 0.5) / 0.087)))
+    # left of the title are labels of the axis; bold letters are 0.1 inches wide in the mean
+    panel.set_title(textwrap.fill(visible(title), int((inches - 0.7) / 0.1)))
 
 
 def label_steps(panel: Axes, steps: Sequence[float]) -> None:
@@ -170,6 +171,34 @@ def label_steps(panel: Axes, steps: Sequence[float]) -> None:
         panel.set_xlim(left=0)
         panel.locator_params(axis="x", nbins=4)  # of 300,000 steps, more labels would run into each other
     panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+
+
+def is_wide(values: Iterable[float]) -> bool:
+    """Return True if values have a logarithmic axis: positive, more than a factor of ten.
+
+    The page's plane has the same rule: ``fit`` in ``axes.js``.
+    """
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return low > 0 and high / low > 10
+
+
+def label_decades(panel: Axes, values: Iterable[float]) -> None:
+    """Make the horizontal axis logarithmic, with ticks at round values.
+
+    Args:
+        panel: gets limits a little beyond the values, whatever the bars of its means.
+        values: those for which :func:`is_wide` is true.
+    """
+    low, high = min(values), max(values)
+    room = (high / low) ** 0.05
+    factors = (1, 2, 5) if high / low < 50 else (1, 3) if high / low < 1_000 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in factors]
+    panel.set_xscale("log")
+    panel.set_xlim(low / room, high * room)
+    panel.set_xticks(ticks := [tick for tick in ticks if low / room <= tick <= high * room])
+    panel.set_xticks([], minor=True)
+    panel.set_xticklabels([f"{tick:,g}" for tick in ticks])
 
 
 def lowest(axes: list[Axes]) -> list[Axes]:

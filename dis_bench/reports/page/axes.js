@@ -24,15 +24,19 @@ const axes = (() => {
     });
   }
 
-  function logTicksOf([low, high]) {
+  // Round values whose texts have room, in pixels from a place to the next: powers of ten first.
+  function logTicksOf([low, high], place) {
     const ticks = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-      for (const factor of [1, 2, 5]) {
+    for (const factor of [1, 2, 5]) {
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
         const value = factor * 10 ** power;
-        if (value >= low && value <= high) ticks.push({ value, text: Number(value.toPrecision(1)).toLocaleString("en") });
+        const text = Number(value.toPrecision(1)).toLocaleString("en");
+        const hasRoom = ticks.every((other) =>
+          Math.abs(place(other.value) - place(value)) >= 3.5 * (text.length + other.text.length) + 8);
+        if (value >= low && value <= high && hasRoom) ticks.push({ value, text });
       }
     }
-    return ticks;
+    return ticks.sort((one, other) => one.value - other.value);
   }
 
   // An axis on which values lie between two pixels, with about that many ticks.
@@ -45,9 +49,10 @@ const axes = (() => {
   function makeLog(domain, from, to) {
     const [start, end] = domain.map(Math.log);
     const place = (value) => from + ((Math.log(value) - start) / (end - start)) * (to - from);
-    return { domain, isLog: true, place, ticks: logTicksOf(domain) };
+    return { domain, isLog: true, place, ticks: logTicksOf(domain, place) };
   }
 
+  // Logarithmic for positive values that span more than a factor of ten, as the figures: is_wide in theme.py.
   function fit(values, from, to, count) {
     const [low, high] = extent(values, 0);
     const room = (high / low) ** 0.05;

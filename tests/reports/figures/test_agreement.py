@@ -1,5 +1,7 @@
 """Rank correlations are scipy's, and appear only if there is enough to correlate."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
@@ -10,6 +12,7 @@ from dis_bench.reports.figures.agreement import (
     plan_agreement,
 )
 from dis_bench.reports.quantities import MINUS
+from tests.reports.contrast import contrast
 
 
 def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):
@@ -53,6 +56,16 @@ def test_each_pair_is_drawn_once(study, tabulated):
     assert len(drawn) == size * (size - 1) / 2
     assert any(text.startswith(MINUS) for text in drawn)
     assert not any("-" in text for text in drawn)
+
+
+def test_every_number_stands_out_from_its_cell():
+    values, names = np.eye(7), list("abcdefg")
+    values[np.tril_indices(7, -1)] = np.linspace(-1, 1, 21)
+    [axes, *_] = draw_agreement(pd.DataFrame(values, names, names)).axes
+    grounds = axes.collections[0].get_facecolors()[np.tri(6, dtype=bool).ravel()]
+    assert len(axes.texts) == len(grounds) == 21
+    contrasts = [contrast(text.get_color(), tuple(c)) for text, c in zip(axes.texts, grounds, strict=True)]
+    assert min(contrasts) >= 4.5
 
 
 def test_the_caption_counts_the_cells_that_have_both(study, tabulated):

@@ -122,6 +122,53 @@ def test_long_titles_are_broken_into_lines_that_end_before_the_next_panel():
     assert titles[-1].x1 <= figure.bbox.x1
 
 
+@pytest.mark.parametrize(
+    "title", ["DCI informativeness\N{NO-BREAK SPACE}↑", "normalised Gaussian Wasserstein"]
+)
+@pytest.mark.parametrize("columns", [2, 3, 4])
+def test_titles_end_before_the_edge_of_the_figure(columns, title):
+    with theme():
+        figure, axes = panels(columns, columns, 2.1)
+        for panel in axes:
+            set_title(panel, title)
+            panel.set_yticks([0.9, 1.0], ["0.090", "0.100"])
+            panel.set_ylabel("accuracy")
+        figure.draw_without_rendering()
+    titles = [panel._left_title.get_window_extent() for panel in axes]
+    assert all(one.x1 < two.x0 for one, two in pairwise(titles))
+    assert titles[-1].x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize(("worst", "scale"), [(2839.0, "log"), (250.0, "linear")])
+def test_the_loss_has_the_axis_of_the_page_s_plane(drawn, study, worst, scale):
+    values = {(beta, seed): {"reconstruction": 80.0 + seed} for beta in (1, 4) for seed in (0, 1, 2)}
+    study(betas=[1, 4], values=values)
+    worst = {(None, seed): {"reconstruction": worst} for seed in (0, 1, 2)}
+    _, _, figure = drawn(draw_tradeoff, study(betas=[None], model="untrained", values=worst))
+    panel = titled(figure, "MIG")
+    assert panel.get_xscale() == scale
+    assert ("log scale" in figure.axes[-1].get_xlabel()) == (scale == "log")
+    if scale == "log":
+        assert [label.get_text() for label in panel.get_xticklabels()] == [
+            "100",
+            "200",
+            "500",
+            "1,000",
+            "2,000",
+        ]
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-17])
+def test_a_quantity_that_is_zero_everywhere_has_an_axis_around_zero(drawn, study, noise):
+    values = {(beta, seed): {"kl": noise * seed} for beta in (1, 4) for seed in (0, 1)}
+    _, _, figure = drawn(draw_against_beta, study(betas=[1, 4], seeds=[0, 1], values=values))
+    panel = titled(figure, "KL")
+    low, high = panel.get_ylim()
+    assert low < 0 < high
+    assert 0.01 < high - low < 1
+    assert panel.yaxis.get_offset_text().get_text() == ""
+
+
 def test_training_draws_each_seed_and_the_mean(study, tabulated):
     [setting], [table], _ = tabulated(study(betas=[4], seeds=[0, 1]))
     step = np.array([1.0, 2.0])

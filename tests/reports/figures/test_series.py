@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from dis_bench.reports.figures.plots import draw_against_dial, draw_tradeoff
+from dis_bench.reports.figures.plots import MOST_LINES, draw_against_dial, draw_tradeoff
 from dis_bench.reports.figures.series import SHOWN_SERIES, split_series
 from dis_bench.reports.figures.setting import plan_figures
-from dis_bench.reports.figures.theme import theme, to_pixels
+from dis_bench.reports.figures.theme import OTHERS, theme, to_pixels
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.report import build_report
 from dis_bench.reports.tables import in_use
@@ -68,6 +68,28 @@ def test_each_dial_has_a_figure_in_which_the_others_are_lines_across(split, stud
         assert [float(label.get_text()) for label in figure.axes[0].get_xticklabels()] == levels
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert sum("(its best MIG)" in name for name in names) == 1
+
+
+def test_models_of_a_dial_are_named_and_in_colour_in_its_figure(split, study):
+    best = {(beta, 0): {"mig": 0.9} for beta in (1, 4)}
+    for number in range(SHOWN_SERIES + 1):
+        study(model=f"path{number}", betas=[1, 4], seeds=[0], values=best)
+    for model in ("factorvae", "slowvae"):
+        for gamma in (5.0, 9.0):
+            records = study(model=model, betas=[None], others={"gamma": gamma}, seeds=[0])
+    setting, table, quantities, series = split(records)
+    assert {one.name: one.is_grey for one in series if "gamma" in one.name} == {
+        "factorvae (along gamma)": True,
+        "slowvae (along gamma)": True,
+    }
+    with theme():
+        figure = draw_against_dial(setting, table, quantities, "gamma")
+    handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    assert [*handles][:2] == ["factorvae (along gamma)", "slowvae (along gamma)"]
+    assert len({handle.get_color() for handle in handles.values()} | {OTHERS}) == len(handles) + 1
+    assert [handle.get_marker() for handle in handles.values()][2:] == [""] * MOST_LINES
+    drawn = {container[0].get_color() for container in figure.axes[0].containers}
+    assert drawn == {handle.get_color() for handle in [*handles.values()][:2]}
 
 
 WORDS = ["strong", "$", "$\\frac{x$", "_hidden", "50 %", "<b>", "a" * 100, "", "4"]
