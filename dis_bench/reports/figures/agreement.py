@@ -72,10 +72,10 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
         cbar_kws={"label": "rank correlation", "shrink": 0.6},
         ax=axes,
     )
-    mesh = axes.collections[0]
+    mesh: Any = axes.collections[0]
     for text in axes.texts:
         value = float(text.get_text())
-        text.set_color(_choose_ink(mesh.to_rgba(value)))  # type: ignore[attr-defined]
+        text.set_color(_choose_ink(mesh.to_rgba(value)))
         text.set_text(f"{value:z.2f}".replace("-", MINUS))
     axes.grid(False)
     axes.tick_params(axis="x", rotation=40)
