@@ -85,7 +85,7 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
 
 
 def _choose_ink(ground: Any) -> str:
-    """Choose black or white for text on a colour: at least 4.5 to 1, as WCAG 2 requires."""
+    """Choose black or white for text on a colour, whichever has more contrast."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(ground)]
     luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     return "black" if (luminance + 0.05) ** 2 >= 0.05 * 1.05 else "white"

@@ -155,7 +155,7 @@ def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]
 
 
 def set_title(panel: Axes, title: str) -> None:
-    """Set a panel's title, wrapped so that it ends before the next panel's or the edge."""
+    """Set a panel's title, wrapped to end before the next panel's."""
     columns = panel.get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     inches = panel.figure.get_size_inches()[0] / columns  # type: ignore[union-attr]
     # left of the title are labels of the axis; bold letters are 0.1 inches wide in the mean
@@ -174,7 +174,7 @@ def label_steps(panel: Axes, steps: Sequence[float]) -> None:
 
 
 def is_wide(values: Iterable[float]) -> bool:
-    """Return True if values have a logarithmic axis: positive, more than a factor of ten.
+    """Return True if positive values span a factor of ten: for a logarithmic axis.
 
     The page's plane has the same rule: ``fit`` in ``axes.js``.
     """
