@@ -31,7 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file atomically, under a temporary name first, in place of an earlier one.
+    """Write a file atomically, in place of an earlier one; use a temporary name first.
 
     The file is flushed to the disk before it is renamed.
 
