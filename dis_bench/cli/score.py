@@ -231,8 +231,9 @@ def _check(args: argparse.Namespace, folder: str | None) -> None:
         )
     for name in ("source", "data_dir", "rows") if folder else ("dataset", "source", "data_dir", "rows"):
         if args.files and getattr(args, name) is not None:
-            door = "--encoder, or --out DIR" if name == "dataset" else "--encoder"
-            raise InputError(f"--{name.replace('_', '-')} requires {door}, but a file alone was given.")
+            or_else = "; a file may have it with --out DIR" if name == "dataset" else ""
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} requires --encoder, but a file was given{or_else}.")
     for name, least in (("rows", 2), ("seed", 0), ("bootstrap", 0)):
         value = getattr(args, name)
         if value is not None and value < least:

@@ -71,7 +71,7 @@ class Quantity:
 
     def format_change(self, difference: float, spread: float) -> str:
         """Format a difference with its sign and spread, ``+0.120 ± 0.041``."""
-        sign = "+" if round(difference, self.digits) > 0 else ""
+        sign = "" if round(difference, self.digits) < 0 else "+"
         return sign + self.format_spread(difference, spread)
 
 

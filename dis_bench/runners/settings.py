@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from dis_bench import registry
 from dis_bench.errors import InputError, shown, unknown
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import read_value
@@ -117,10 +116,6 @@ def _find_kind(key: str, name: str, kinds: Mapping[str, Mapping[str, Any]]) -> s
     settable = [name for name, declared in kinds["dataset"].items() if declared]
     chosen = [*kinds["model"], *kinds["metric"], *settable]
     what = "model, metric or dataset" if settable else "model or metric" if kinds["model"] else "metric"
-    if chosen and any(name in registry.known(f"{kind}s") for kind in kinds):
-        raise InputError(
-            f"unknown {what} '{name}': it is not one of those chosen, {', '.join(sorted(chosen))}."
-        )
     raise unknown(what, name, chosen)
 
 

@@ -78,14 +78,14 @@ def test_losses_on_other_images_are_in_the_order_of_those_on_the_study_s_own(stu
 @pytest.mark.parametrize(
     ("value", "alone", "change"),
     [
-        (-0.0004, "0.000", "0.000"),
-        (0.0004, "0.000", "0.000"),
-        (-0.0, "0.000", "0.000"),
+        (-0.0004, "0.000", "+0.000"),
+        (0.0004, "0.000", "+0.000"),
+        (-0.0, "0.000", "+0.000"),
         (-0.0006, f"{MINUS}0.001", f"{MINUS}0.001"),
         (0.0006, "0.001", "+0.001"),
     ],
 )
-def test_a_value_that_is_rounded_to_zero_has_no_sign(value, alone, change):
+def test_a_value_that_is_rounded_to_zero_has_no_minus(value, alone, change):
     quantity = Quantity("mig", "MIG")
     assert quantity.format(value) == alone
     assert quantity.format_change(value, 0.049) == f"{change} ± 0.049"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+COLOURS = 21  # of the heat map, from -1 to 1: one for each tenth, and room for those of letters in 256
 MIN_CELLS = 5  # with fewer, every correlation is within chance
 
 _MEASURED = ("reconstruction", "kl")
@@ -59,12 +60,13 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
     import numpy as np
 
     figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))
-    load_seaborn().heatmap(
+    seaborn = load_seaborn()
+    seaborn.heatmap(
         correlations.rename(index=visible, columns=visible).iloc[1:, :-1],
         mask=np.triu(np.ones((len(correlations) - 1,) * 2, dtype=bool), k=1),
         vmin=-1,
         vmax=1,
-        cmap="vlag",
+        cmap=seaborn.color_palette("vlag", COLOURS),
         annot=True,
         fmt=".2f",
         annot_kws={"size": 9},
