@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DASH, MINUS, NO_BREAK = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+# A latent of a smaller KL has collapsed: Lucas et al. 2019 ("Don't blame the ELBO!") count latents below 0.01
+# nats. It carries no information about the image; pictures grey it and call it frozen.
+FROZEN = 0.01
+
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 

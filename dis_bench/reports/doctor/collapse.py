@@ -6,13 +6,13 @@ from dis_bench.records.curves import STEP
 from dis_bench.reports.doctor.finding import Finding, name_latents
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.quantities import (
-    COLLAPSED,
     count_varying,
     find_price,
     find_weight,
     has_hyperparameter,
     write_set,
 )
+from dis_bench.reports.quantities import FROZEN
 
 SHARE = 0.25  # of the latents that must be in use where no factors say how many are needed
 
@@ -24,7 +24,7 @@ def find_collapse(parts: Parts) -> Finding | None:
     if fewer are left than factors vary, or than a quarter of them where there are no factors.
     """
     kl = parts.need_measure("kl_per_latent")
-    dead = [latent for latent, nats in enumerate(kl) if nats < COLLAPSED]
+    dead = [latent for latent, nats in enumerate(kl) if nats < FROZEN]
     used = parts.latents - len(dead)
     varying = 0 if parts.codes is None else count_varying(parts.codes["factors"])
     needed = min(varying or max(1, SHARE * parts.latents), parts.latents)
@@ -35,7 +35,7 @@ def find_collapse(parts: Parts) -> Finding | None:
     subject = f"{name_latents(dead)} {verb}" if used else "all latents have"
     images = f"{varying} factors that vary" if varying else "the images"
     what = (
-        f"{subject} a KL of at most {largest:.2g} nats, below {COLLAPSED:g}, so that {used} of "
+        f"{subject} a KL of at most {largest:.2g} nats, below {FROZEN:g}, so that {used} of "
         f"{parts.latents} are left for {images}{_describe_steps(parts, dead)}."
     )
     figures = {"latents": dead, "used": used, "needed": needed, "kl": [kl[latent] for latent in dead]}
@@ -54,7 +54,7 @@ def find_steps(parts: Parts, dead: list[int]) -> dict[int, int | None]:
         values = curves.get(f"kl_{latent}")
         if values is None or not len(values):
             continue
-        above = (values >= COLLAPSED).nonzero()[0]
+        above = (values >= FROZEN).nonzero()[0]
         if not len(above):
             found[latent] = None
         elif above[-1] + 1 < len(values):

@@ -17,10 +17,6 @@ from dis_bench.reports.doctor.parts import Columns, Parts
 if TYPE_CHECKING:
     from dis_bench.models.model import Model
 
-# A latent with a smaller KL has collapsed: Lucas et al. 2019 ("Don't blame the ELBO!") count latents below
-# 0.01 nats, and pictures grey them.
-COLLAPSED = 0.01
-
 # Relative improvement from the fourth fifth of a training to the last, from which it had not ended. Rows of a
 # log differ by 0.02 to 0.03, fifths of 40 rows by less than 0.01.
 STILL = 0.05

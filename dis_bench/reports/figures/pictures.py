@@ -17,15 +17,12 @@ from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.figures.plan import Plan
 from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.reports.problems import MISSING, FileProblem, unreadable
-from dis_bench.reports.quantities import MINUS
+from dis_bench.reports.quantities import FROZEN, MINUS
 from dis_bench.reports.settings import Setting
 from dis_bench.reports.words import join_words, list_words
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# A latent below this many nats carries no information about the image: it is greyed and called frozen.
-FROZEN = 0.01
 
 _LOSSES = ("its pictures are left out", "their pictures are left out")
 

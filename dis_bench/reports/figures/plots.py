@@ -16,6 +16,7 @@ from dis_bench.reports.figures.hollow import draw_along, find_along, list_handle
 from dis_bench.reports.figures.series import Series, colour_greys, split_series
 from dis_bench.reports.figures.theme import (
     INK,
+    LINE,
     MUTED,
     OTHERS,
     is_wide,
@@ -44,7 +45,6 @@ MOST_BARS = 30
 MOST_LINES = 4
 # In the trade-off, a path of more levels has its values only at its ends.
 MOST_LABELS = 6
-_PATH = "#868d98"
 _GREY_DOT = 5.5  # points; a marker "." fills half of that
 
 
@@ -261,7 +261,7 @@ def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots:
     if one.has_dial:
         width = 0.5 if len(one.rows) > MOST_BARS else 0.7 if one.is_grey else 1.2
         order = 0.5 if one.is_grey else 1
-        panel.plot(across, up, color=one.colour or _PATH, ls=one.style, lw=width, zorder=order)
+        panel.plot(across, up, color=one.colour or LINE, ls=one.style, lw=width, zorder=order)
     bars = [one.rows[f"{q.name}_std"].fillna(0).to_numpy(float) for q in (x, y)]
     bars = [] if one.is_grey or len(one.rows) > MOST_BARS else bars
     _draw_means(panel, one, across.to_numpy(float), up.to_numpy(float), bars)
@@ -296,7 +296,7 @@ def _draw_curve(panel: Axes, one: Series, quantity: Quantity, *, with_dots: bool
     where = np.array([one.scale.position(level) for level in one.rows["level"]])
     means = one.rows[f"{name}_mean"].to_numpy(float)
     spread = one.rows[f"{name}_std"].fillna(0).to_numpy(float)
-    colour, width = one.colour or _PATH, 0.8 if one.is_grey else 1.2
+    colour, width = one.colour or LINE, 0.8 if one.is_grey else 1.2
     panel.plot(where, means, color=colour, lw=width, ls=one.style, zorder=1)
     many = len(where) > MOST_BARS
     if many and not one.is_grey:

@@ -48,7 +48,7 @@ BETA_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000"
 COLOURS = ("#0072b2", "#d55e00", "#00865f", "#c4699a", "#59616d", "#7a4b22", "#8b67d0", "#808000")
 # For models without a beta: hues that do not occur among those of betas.
 REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3123f", "#0072b2")
-OTHERS = "#868d98"
+OTHERS = LINE
 # With more values on an axis, only labelled values have a tick.
 MOST_TICKS = 40
 # From the first scored step to the last as many times are drawn on a logarithmic axis.

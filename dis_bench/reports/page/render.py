@@ -12,7 +12,7 @@ from dis_bench.records.schema import Record
 from dis_bench.records.sorting import sort_key
 from dis_bench.reports.configurations import format_dial, format_value, is_number
 from dis_bench.reports.doctor.diagnoses import Examined
-from dis_bench.reports.figures.pictures import FROZEN, say_without_images
+from dis_bench.reports.figures.pictures import say_without_images
 from dis_bench.reports.figures.plan import Image
 from dis_bench.reports.headline import Headline
 from dis_bench.reports.ordering import RULE
@@ -22,7 +22,7 @@ from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
 from dis_bench.reports.page.findings import describe_findings
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.published.reported import Reported, describe_reported, format_reported
-from dis_bench.reports.quantities import DASH, Quantity
+from dis_bench.reports.quantities import DASH, FROZEN, Quantity
 from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting

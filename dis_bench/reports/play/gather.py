@@ -13,14 +13,13 @@ from dis_bench.records.pictures import Pictures
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.weights import find_weights
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.figures.pictures import FROZEN
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.play.choose import Chosen
 from dis_bench.reports.play.images import Played, decode_latents, find_reach, take_latents
 from dis_bench.reports.play.knowledge import describe_knowledge
 from dis_bench.reports.play.sheets import draw_animation, draw_sheet, to_uri
 from dis_bench.reports.problems import FileProblem, unreadable
-from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.quantities import FROZEN, Quantity
 from dis_bench.reports.settings import Setting
 
 if TYPE_CHECKING:
