@@ -93,12 +93,12 @@ def list_orders(table: pd.DataFrame) -> list[dict[str, str]]:
 
 def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
     """Draw scores against steps: a row of panels for each dataset, a colour for each beta."""
-    from dis_bench.reports.figures.theme import BetaScale, label_steps, panels, theme, to_pixels, to_png
+    from dis_bench.reports.figures.theme import DialScale, label_steps, panels, theme, to_pixels, to_png
 
     with theme():
         figure, axes = panels(len(tables) * len(DRAWN), columns=len(DRAWN), height=2.6)
         for number, (dataset, table) in enumerate(tables.items()):
-            scale = BetaScale(table["beta"])
+            scale = DialScale(table["beta"])
             for axis, (name, label) in zip(axes[number * len(DRAWN) :], DRAWN.items(), strict=False):
                 for beta, cells in table.groupby("beta"):
                     colour = scale.colour(beta)

@@ -121,11 +121,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw two small panels for each sweep, with axes that start at zero."""
     from matplotlib.ticker import MaxNLocator
 
-    from dis_bench.reports.figures.theme import BetaScale, panels, theme, to_pixels, to_png
+    from dis_bench.reports.figures.theme import DialScale, panels, theme, to_pixels, to_png
 
     sweeps = {name: [row for row in rows if row["sweep"] == name] for name in SWEEPS}
     drawn = [(name, some, what) for name, some in sweeps.items() if some for what in SWEEPS[name].draw]
-    colours = [BetaScale([0, 1]).colour(share) for share in (0.1, 0.6)]
+    colours = [DialScale([0, 1]).colour(share) for share in (0.1, 0.6)]
     with theme():
         figure, axes = panels(len(drawn), columns=4, height=1.9)
         for number, (axis, (name, some, what)) in enumerate(zip(axes, drawn, strict=True)):

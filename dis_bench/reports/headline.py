@@ -64,7 +64,7 @@ class Headline:
     Attributes:
         series: the model and its other varying hyperparameters; ``MODELS`` for a comparison of models.
         sentences: the answer; the first one is the shortest, and states the number of training steps.
-        betas: the smallest and largest value of the dial, for the columns of ``contrasts``; else empty.
+        levels: the smallest and largest value of the dial, for the columns of ``contrasts``; else empty.
         contrasts: every quantity at these two values.
         dial: the name of the dial for readers: ``β``, or the hyperparameter's name.
         model: the model of the series; empty for other answers.
@@ -73,7 +73,7 @@ class Headline:
 
     series: str
     sentences: list[str]
-    betas: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     dial: str = "β"
     model: str = ""
@@ -273,9 +273,9 @@ def _contrast_levels(rows: pd.DataFrame, quantities: list[Quantity]) -> Headline
 
 
 def _sentences(
-    betas: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity], dial: str
+    levels: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity], dial: str
 ) -> list[str]:
-    low, high = map(format_value, betas)
+    low, high = map(format_value, levels)
     by_name = {contrast.quantity.name: contrast for contrast in contrasts}
     lead = lead_score([contrast.quantity for contrast in contrasts])
     named = [by_name[name] for name in ("reconstruction", lead.name if lead else "") if name in by_name]

@@ -29,7 +29,7 @@ def headlines(study, tabulated):
 
 def test_a_clear_trade(headlines):
     [answer] = headlines(betas=[10, 1], values=values(CLEAR))
-    assert answer.betas == (1.0, 10.0)
+    assert answer.levels == (1.0, 10.0)
     assert answer.sentences[0] == (
         f"{WHEN}raising β from 1 to 10 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of MIG "
         "(3 seeds each)."
@@ -118,7 +118,7 @@ def test_all_failed_is_said_in_words(headlines):
 def test_each_series_gets_its_own_answer(headlines, study):
     study(model="betatcvae", betas=[1, 4])
     answers = headlines(model="betavae", betas=[1, 10])
-    assert [(answer.series, answer.betas) for answer in answers] == [
+    assert [(answer.series, answer.levels) for answer in answers] == [
         (MODELS, ()),
         (EACH_SCORE, ()),
         ("betatcvae", (1, 4)),
@@ -149,7 +149,7 @@ def test_a_dial_other_than_beta_gets_an_answer(headlines, study):
     [answer] = headlines(
         model="factorvae", betas=[None], others={"gamma": 20.0}, values=values({None: CLEAR[1.0]})
     )
-    assert (answer.dial, answer.betas) == ("gamma", (5, 40))
+    assert (answer.dial, answer.levels) == ("gamma", (5, 40))
     assert answer.sentences[0] == (
         f"{WHEN}raising gamma from 5 to 40 costs 30.0 ± 1.4 nats of reconstruction and buys 0.200 ± 0.014 of "
         "MIG (3 seeds each)."

@@ -91,7 +91,7 @@ def _is_within(one: Reported, series: Series, dial: str) -> bool:
     level = one.row.hyperparameters.get(dial)
     if series.scale is None or not isinstance(level, (int, float)):
         return False
-    return series.scale.betas[0] <= level <= series.scale.betas[-1]
+    return series.scale.levels[0] <= level <= series.scale.levels[-1]
 
 
 def draw_along(panel: Axes, found: Sequence[tuple[Reported, Series]], dial: str, quantity: Quantity) -> None:

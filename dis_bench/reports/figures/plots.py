@@ -407,7 +407,7 @@ def _level_handles(series: list[Series], cells: Iterable[str] | None = None) -> 
     known = None
     if cells is not None:
         known = {level for some in along for level in some[some["hash"].isin([*cells])]["level"]}
-    return scale.legend_handles(hue, known) if len(scale.betas) > 1 or not hue else []
+    return scale.legend_handles(hue, known) if len(scale.levels) > 1 or not hue else []
 
 
 def _add_legend(figure: Figure, series: list[Series], levels: list[Line2D]) -> None:

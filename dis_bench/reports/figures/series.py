@@ -17,7 +17,7 @@ from dis_bench.reports.figures.theme import (
     REFERENCE_COLOURS,
     REFERENCE_MARKERS,
     STYLES,
-    BetaScale,
+    DialScale,
 )
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
@@ -55,7 +55,7 @@ class Series:
     marker: str
     style: LineStyle
     colour: str
-    scale: BetaScale | None = None
+    scale: DialScale | None = None
     is_grey: bool = False
     has_shades: bool = True
 
@@ -96,12 +96,12 @@ def split_series(setting: Setting, table: pd.DataFrame, lead: Quantity | None = 
     finished = table[table["n"] > 0]
     parts = [rows for _, rows in finished.groupby("series", sort=False)]
     scales = {
-        dial: BetaScale(rows["level"], format_dial(str(dial)))
+        dial: DialScale(rows["level"], format_dial(str(dial)))
         for dial, rows in finished[finished["dial"] != ""].groupby("dial")
     }
-    turned = any(len(scale.betas) > 1 for scale in scales.values())
+    turned = any(len(scale.levels) > 1 for scale in scales.values())
     if turned:  # then a dial with a single value is no path, but a point
-        scales = {dial: scale for dial, scale in scales.items() if len(scale.betas) > 1}
+        scales = {dial: scale for dial, scale in scales.items() if len(scale.levels) > 1}
     shown = sorted(rank_series(parts, lead)[:SHOWN_SERIES])
     looks = dict(zip(shown, _choose_looks([parts[n]["dial"].iloc[0] in scales for n in shown]), strict=True))
     done = dict(tuple(setting.done.groupby("series", sort=False)))
@@ -148,7 +148,7 @@ def colour_greys(series: Sequence[Series], others: Sequence[Series], lead: Quant
     ]
 
 
-def _name(rows: pd.DataFrame, scales: Mapping[str, BetaScale], notes: Mapping[str, str]) -> str:
+def _name(rows: pd.DataFrame, scales: Mapping[str, DialScale], notes: Mapping[str, str]) -> str:
     """Return the name of a series in legends.
 
     It includes the dial if there are several, or the value of a dial without a scale. A model without a dial

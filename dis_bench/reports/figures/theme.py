@@ -42,11 +42,11 @@ GRID = "#e6e8ec"
 MARKERS, REFERENCE_MARKERS = "osv^PXD<>", "Ds^vPX<>o"
 # Every colour of a line or a mark has a contrast of at least 3 to white, as WCAG 2 requires (1.4.11).
 LINE = "#868d98"
-# From small betas (dark) to large ones (light): viridis, with its lighter half darkened to stand out.
-BETA_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000")
+# From low levels of a dial (dark) to high ones (light): viridis, with its lighter half darkened to stand out.
+DIAL_COLOURS = ("#440154", "#414487", "#2a788e", "#17916f", "#5c9626", "#979000")
 # For several series, each with a contrast of at least 3 to white; higher levels of a dial are darker shades.
 COLOURS = ("#0072b2", "#d55e00", "#00865f", "#c4699a", "#59616d", "#7a4b22", "#8b67d0", "#808000")
-# For models without a beta: hues that do not occur among those of betas.
+# For models without the dial: hues that do not occur among those of its levels.
 REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3123f", "#0072b2")
 OTHERS = LINE
 # With more values on an axis, only labelled values have a tick.
@@ -207,25 +207,25 @@ def lowest(axes: list[Axes]) -> list[Axes]:
     return axes[-columns:]
 
 
-_BETA_MAP = LinearSegmentedColormap.from_list("beta", BETA_COLOURS)
+_DIAL_MAP = LinearSegmentedColormap.from_list("dial", DIAL_COLOURS)
 
 
-class BetaScale:
-    """Positions of betas on an axis, and their colours from dark (small) to light.
+class DialScale:
+    """Positions of a dial's levels on an axis, and their colours from dark (low) to light.
 
-    The scale is logarithmic if the positive betas span more than a factor of ten and none is negative; a beta
-    of 0 is then placed apart, one step below the smallest. Otherwise it is linear.
+    The scale is logarithmic if the positive levels span more than a factor of ten and none is negative; a
+    level of 0 is then placed apart, one step below the lowest. Otherwise it is linear.
 
     Args:
-        betas: the betas, or the values of another dial, in any order.
+        levels: the values of the dial, in any order.
         symbol: the name of the dial for readers.
     """
 
-    def __init__(self, betas: Iterable[float], symbol: str = "β") -> None:
+    def __init__(self, levels: Iterable[float], symbol: str = "β") -> None:
         self.symbol = symbol
-        self.betas = sorted({float(beta) for beta in betas if beta == beta})
-        positive = [beta for beta in self.betas if beta > 0]
-        self.is_log = bool(positive) and max(positive) / min(positive) > 10 and self.betas[0] >= 0
+        self.levels = sorted({float(level) for level in levels if level == level})
+        positive = [level for level in self.levels if level > 0]
+        self.is_log = bool(positive) and max(positive) / min(positive) > 10 and self.levels[0] >= 0
         self._zero = 0.0
         if self.is_log:
             low, high = math.log10(min(positive)), math.log10(max(positive))
@@ -237,31 +237,31 @@ class BetaScale:
         if not self.is_log:
             return self.symbol
         gap = " " if len(self.symbol) == 1 else "\n"  # a long name would overflow the panel
-        return f"{self.symbol}{gap}(log scale{', 0 apart' if self.betas[0] <= 0 else ''})"
+        return f"{self.symbol}{gap}(log scale{', 0 apart' if self.levels[0] <= 0 else ''})"
 
-    def position(self, beta: float) -> float:
-        """Return the position of a beta on the axis."""
+    def position(self, level: float) -> float:
+        """Return the position of a level on the axis."""
         if not self.is_log:
-            return float(beta)
-        return math.log10(beta) if beta > 0 else self._zero
+            return float(level)
+        return math.log10(level) if level > 0 else self._zero
 
-    def share(self, beta: float) -> float:
-        """Return the place of a beta from the smallest, 0, to the largest, 1; alone 0.4."""
-        low, high = self.position(self.betas[0]), self.position(self.betas[-1])
-        return (self.position(beta) - low) / (high - low) if high > low else 0.4
+    def share(self, level: float) -> float:
+        """Return the place of a level from the lowest, 0, to the highest, 1; alone 0.4."""
+        low, high = self.position(self.levels[0]), self.position(self.levels[-1])
+        return (self.position(level) - low) / (high - low) if high > low else 0.4
 
-    def colour(self, beta: float, hue: str = "") -> str:
-        """Return the colour of a beta, from dark to light, or a shade of ``hue`` if given."""
-        share = self.share(beta)
+    def colour(self, level: float, hue: str = "") -> str:
+        """Return the colour of a level, from dark to light, or a shade of ``hue`` if given."""
+        share = self.share(level)
         if not hue:
-            return to_hex(_BETA_MAP(share))
+            return to_hex(_DIAL_MAP(share))
         red, green, blue = (part * (1 - 0.6 * share) for part in to_rgb(hue))
         return to_hex((red, green, blue))
 
     def label_axis(self, axes: Axes) -> None:
-        """Set ticks at the betas themselves, and labels on as many as fit."""
-        labels = [f"{beta:g}" for beta in self.betas]
-        positions = [self.position(beta) for beta in self.betas]
+        """Set ticks at the levels themselves, and labels on as many as fit."""
+        labels = [f"{level:g}" for level in self.levels]
+        positions = [self.position(level) for level in self.levels]
         span = (positions[-1] - positions[0]) or 1.0
         last = len(positions) - 1
 
@@ -278,18 +278,18 @@ class BetaScale:
         axes.set_xticks([positions[i] for i in shown], [labels[i] for i in shown])
         axes.set_xlim(positions[0] - 0.07 * span, positions[-1] + 0.07 * span)
 
-    def legend_handles(self, hue: str = "", betas: Iterable[float] | None = None) -> list[Line2D]:
-        """Return coloured dots for at most eight betas, with the smallest and largest.
+    def legend_handles(self, hue: str = "", levels: Iterable[float] | None = None) -> list[Line2D]:
+        """Return coloured dots for at most eight levels, with the lowest and highest.
 
         Args:
             hue: as for :meth:`colour`.
-            betas: the betas that are drawn; all of them if None.
+            levels: those that are drawn; all of them if None.
         """
-        shown = self.betas if betas is None else sorted(betas)
+        shown = self.levels if levels is None else sorted(levels)
         count = len(shown)
         chosen = sorted({round(i * (count - 1) / min(7, max(1, count - 1))) for i in range(min(8, count))})
         look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
         return [
-            Line2D([], [], color=self.colour(beta, hue), label=f"{self.symbol} = {beta:g}", **look)
-            for beta in (shown[i] for i in chosen)
+            Line2D([], [], color=self.colour(level, hue), label=f"{self.symbol} = {level:g}", **look)
+            for level in (shown[i] for i in chosen)
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.escape import describe_rules, for_latex, for_markdown
 from dis_bench.records.cell import plain_name
 from dis_bench.reports.figures.plots import choose_loss
-from dis_bench.reports.figures.theme import BetaScale
+from dis_bench.reports.figures.theme import DialScale
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import MIN_SEEDS
 from dis_bench.reports.published.reported import Reported, describe_spreads, format_reported
@@ -171,9 +171,9 @@ def _describe_rows(table: pd.DataFrame, by_dial: bool) -> dict[str, list[Any]]:
 
 def _find_shades(table: pd.DataFrame) -> list[float]:
     """Return how dark each configuration is drawn, from 0 to 1 along its dial."""
-    scales = {dial: BetaScale(rows["level"]) for dial, rows in table[table["dial"] != ""].groupby("dial")}
+    scales = {dial: DialScale(rows["level"]) for dial, rows in table[table["dial"] != ""].groupby("dial")}
     return [
-        round(scales[dial].share(level), 3) if dial in scales and len(scales[dial].betas) > 1 else 0.0
+        round(scales[dial].share(level), 3) if dial in scales and len(scales[dial].levels) > 1 else 0.0
         for dial, level in zip(table["dial"], table["level"], strict=True)
     ]
 

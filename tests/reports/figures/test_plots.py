@@ -15,7 +15,7 @@ from dis_bench.reports.figures.theme import (
     COLOURS,
     OTHERS,
     REFERENCE_COLOURS,
-    BetaScale,
+    DialScale,
     label_steps,
     panels,
     set_title,
@@ -196,8 +196,8 @@ def test_the_legend_of_levels_has_those_of_its_own_dial(tabulated, tmp_path):
 
 
 def test_linear_within_a_factor_of_ten_and_logarithmic_beyond():
-    assert [BetaScale([1, 4, 10]).position(beta) for beta in (1, 4, 10)] == [1, 4, 10]
-    scale = BetaScale([0.1, 1, 100])
+    assert [DialScale([1, 4, 10]).position(beta) for beta in (1, 4, 10)] == [1, 4, 10]
+    scale = DialScale([0.1, 1, 100])
     assert [scale.position(beta) for beta in (0.1, 1, 100)] == pytest.approx([-1, 0, 2])
 
 
@@ -205,8 +205,8 @@ def test_linear_within_a_factor_of_ten_and_logarithmic_beyond():
 def test_beta_zero_shows_and_colours_follow_beta(betas):
     from matplotlib.figure import Figure
 
-    scale = BetaScale(reversed(betas))
-    shades = [luminance(scale.colour(beta)) for beta in scale.betas]
+    scale = DialScale(reversed(betas))
+    shades = [luminance(scale.colour(beta)) for beta in scale.levels]
     assert shades == sorted(shades)
     assert len(set(shades)) == len(set(betas))
     axes = Figure().subplots()
@@ -220,8 +220,8 @@ def test_beta_zero_shows_and_colours_follow_beta(betas):
 
 @pytest.mark.parametrize("hue", [*COLOURS, *REFERENCE_COLOURS, OTHERS])
 def test_every_hue_stands_out_from_white_and_darkens_along_the_dial(hue):
-    scale = BetaScale([1, 2, 4])
-    shades = [contrast_to_white(scale.colour(beta, hue)) for beta in scale.betas]
+    scale = DialScale([1, 2, 4])
+    shades = [contrast_to_white(scale.colour(beta, hue)) for beta in scale.levels]
     assert shades[0] >= 3
     assert shades == sorted(shades)
 
@@ -235,7 +235,7 @@ def contrast_to_white(colour):
 def test_many_betas_do_not_crowd_the_axis_or_the_legend():
     from matplotlib.figure import Figure
 
-    scale = BetaScale([0, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 16, 32, 64, 100])
+    scale = DialScale([0, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 16, 32, 64, 100])
     axes = Figure().subplots()
     scale.label_axis(axes)
     labels = axes.get_xticklabels()

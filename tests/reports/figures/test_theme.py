@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from dis_bench.reports.figures.theme import (
-    BETA_COLOURS,
+    DIAL_COLOURS,
     DPI,
     INK,
     LARGE,
     LINE,
     MUTED,
     REFERENCE_COLOURS,
-    BetaScale,
+    DialScale,
     panels,
     theme,
     to_pixels,
@@ -33,14 +33,14 @@ def test_the_contrast_of_known_colours():
     "betas", [[4], [1, 4, 10], [0, 1, 4, 10], [*np.linspace(0.1, 9, 50)], [*np.geomspace(1, 1e4, 50)]]
 )
 def test_every_beta_stands_out_from_white(betas):
-    scale = BetaScale(betas)
+    scale = DialScale(betas)
     assert min(contrast(scale.colour(beta)) for beta in betas) >= 3
     assert len({scale.colour(beta) for beta in betas}) == len(betas)
 
 
 def test_larger_betas_are_lighter():
-    scale = BetaScale(range(1, 9))
-    ratios = [contrast(scale.colour(beta)) for beta in scale.betas]
+    scale = DialScale(range(1, 9))
+    ratios = [contrast(scale.colour(beta)) for beta in scale.levels]
     assert ratios == sorted(ratios, reverse=True)
 
 
@@ -66,7 +66,7 @@ def test_a_figure_drawn_once_is_the_one_that_is_saved():
     def draw():
         figure, axes = panels(3, 2, 2.0)
         for number, panel in enumerate(axes):
-            panel.plot([0, 1], [0, 10.0**number], color=BETA_COLOURS[number])
+            panel.plot([0, 1], [0, 10.0**number], color=DIAL_COLOURS[number])
             panel.set_ylabel("an axis with a label")
         return figure
 
