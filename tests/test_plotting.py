@@ -133,6 +133,7 @@ def test_the_callers_own_backend_stays(tmp_path):
     "module",
     [
         "reports.figures.plots",
+        "reports.figures.curves",
         "reports.figures.pictures",
         "reports.figures.anchor_lines",
         "reports.figures.theme",

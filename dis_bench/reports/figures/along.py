@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from dis_bench.reports.curves import describe_measure, list_measures, read_curve
 from dis_bench.reports.figures.anchor_lines import caption_anchors
+from dis_bench.reports.figures.curves import draw_scores_along, draw_training
 from dis_bench.reports.figures.plan import Plan
-from dis_bench.reports.figures.plots import draw_scores_along, draw_training
 from dis_bench.reports.headline import lead_score, say_without_steps
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless

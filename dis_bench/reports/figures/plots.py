@@ -1,30 +1,27 @@
-"""The plots of a setting: trade-off, quantities against a dial, curves along training."""
+"""The plots of configurations: scores against the loss, quantities against a dial."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dis_bench.plotting import Axes, Figure, Line2D
-from dis_bench.reports.along import ScoreCurve
-from dis_bench.reports.curves import Curve, describe_measure, list_measures
+from dis_bench.plotting import Axes, Figure
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.hollow import draw_along, find_along, list_handles
+from dis_bench.reports.figures.legends import GREY_DOT, add_legend, level_handles
 from dis_bench.reports.figures.series import Series, colour_greys, split_series
 from dis_bench.reports.figures.theme import (
-    INK,
     LINE,
     MUTED,
-    OTHERS,
     is_wide,
     label_decades,
-    label_steps,
     lowest,
     panels,
     set_title,
+    widen,
 )
 from dis_bench.reports.headline import lead_score
 from dis_bench.reports.ordering import find_best
@@ -45,7 +42,8 @@ MOST_BARS = 30
 MOST_LINES = 4
 # In the trade-off, a path of more levels has its values only at its ends.
 MOST_LABELS = 6
-_GREY_DOT = 5.5  # points; a marker "." fills half of that
+# Labels of the vertical axis, where rotated text reads upwards.
+_BETTER = {"higher": "better →", "lower": "← better", "": ""}
 
 
 def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> Figure:
@@ -75,13 +73,13 @@ def draw_tradeoff(setting: Setting, table: pd.DataFrame, quantities: list[Quanti
         panel.set_ylabel(_BETTER[score.better])
         if is_wide(losses):
             label_decades(panel, losses)
-        _widen(panel, score)
+        widen(panel, score.range)
         draw_anchors(panel, setting.anchors.get(score.name), score)
     for panel in lowest(axes):
         unit = "nats" if loss.name == "reconstruction" else loss.unit
         scale = "\n(log scale, ← better)" if is_wide(losses) else "  (← better)"
         panel.set_xlabel(f"{loss.label}, {unit}{scale}")
-    _add_legend(figure, series, _level_handles(series))
+    add_legend(figure, series, level_handles(series))
     return figure
 
 
@@ -118,91 +116,12 @@ def draw_against_dial(
         set_title(panel, quantity.heading)
         panel.set_ylabel(quantity.unit)
         scale.label_axis(panel)
-        _widen(panel, quantity)
+        widen(panel, quantity.range)
         draw_anchors(panel, setting.anchors.get(quantity.name), quantity)
     for panel in lowest(axes):
         panel.set_xlabel(scale.name)
-    _add_legend(figure, [*along, *across], list_handles([one for one, _ in published], MUTED))
+    add_legend(figure, [*along, *across], list_handles([one for one, _ in published], MUTED))
     return figure
-
-
-def draw_training(
-    setting: Setting, table: pd.DataFrame, curves: dict[str, Curve], lead: Quantity | None = None
-) -> Figure:
-    """Draw what was measured over training: thin lines per seed, thick means.
-
-    Args:
-        setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.
-        curves: by the hash of their cell; at least one.
-    """
-    measures = list_measures(curves.values())
-    figure, axes = panels(len(measures), 2 if len(measures) in (2, 4) else 3, 3.1)
-    series = split_series(setting, table, lead)
-    shown = setting.done[setting.done["hash"].isin(curves)]
-    for panel, name in zip(axes, measures, strict=True):
-        for one in series:
-            cells = one.cells[one.cells["hash"].isin(shown["hash"])]
-            for (_, some), colour in zip(
-                cells.groupby("level", dropna=False),
-                one.colours(cells["level"].drop_duplicates().sort_values()),
-                strict=True,
-            ):
-                kept = [curves[cell] for cell in some["hash"] if name in curves[cell].measures]
-                _draw_curves(panel, kept, name, one, colour)
-        panel.set_title(_CURVES.get(name, describe_measure(name)))
-        panel.set_ylabel("nats per image" if name in _CURVES else "")
-        label_steps(panel, [0])
-        having = [curve for curve in curves.values() if name in curve.measures]
-        _settle(panel, [curve.measures[name][len(curve.step) // 10 :] for curve in having])
-        if name == "kl":
-            panel.set_ylim(bottom=0)
-    for panel in lowest(axes):
-        panel.set_xlabel("training step")
-    drawn = [one for one in series if one.cells["hash"].isin(curves).any()]
-    _add_legend(figure, drawn, _level_handles(drawn, curves))
-    return figure
-
-
-def draw_scores_along(
-    setting: Setting,
-    table: pd.DataFrame,
-    curves: dict[str, ScoreCurve],
-    scores: list[Quantity],
-    lead: Quantity | None = None,
-) -> Figure:
-    """Draw each score along training: thin lines per seed, thick means.
-
-    Args:
-        setting, table, lead: as for :func:`dis_bench.reports.figures.series.split_series`.
-        curves: by the hash of their cell; at least one.
-        scores: those to draw; at least one.
-    """
-    figure, axes = panels(len(scores), 2 if len(scores) in (2, 4) else 3, 2.8)
-    drawn = [one for one in split_series(setting, table, lead) if one.cells["hash"].isin(curves).any()]
-    for panel, score in zip(axes, scores, strict=True):
-        for one in drawn:
-            for _, cells in one.cells.groupby("level", dropna=False):
-                some = [curves[cell] for cell in cells["hash"] if cell in curves]
-                _draw_scores(panel, some, score.name, one, one.colours(cells["level"])[0])
-        set_title(panel, score.heading)
-        label_steps(panel, [step for curve in curves.values() for step in curve.step])
-        _widen(panel, score)
-        draw_anchors(panel, setting.anchors.get(score.name), score)
-    for panel in lowest(axes):
-        panel.set_xlabel("training step")
-    _add_legend(figure, drawn, _level_handles(drawn, curves))
-    return figure
-
-
-def _draw_scores(panel: Axes, curves: list[ScoreCurve], score: str, one: Series, colour: str) -> None:
-    """Draw a score of one configuration; all its curves have the same steps."""
-    values = [curve.scores[score] for curve in curves if score in curve.scores]
-    if not values:
-        return
-    for own in values if len(values) > 1 else []:
-        panel.plot(curves[0].step, own, lw=0.7, alpha=max(0.15, 1 / (len(values) + 1)), color=colour)
-    mean = np.mean(values, axis=0)
-    panel.plot(curves[0].step, mean, lw=1.8, ls=one.style, marker=one.marker, ms=4, color=colour)
 
 
 def choose_loss(table: pd.DataFrame, quantities: list[Quantity]) -> Quantity | None:
@@ -221,32 +140,6 @@ def list_traded(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantit
 def has_dots(setting: Setting) -> bool:
     """Return True if the plots of a setting have a dot for each cell."""
     return len(setting.done) <= MOST_DOTS and setting.done["series"].nunique() <= MOST_DOTTED
-
-
-# Titles of the curves that are in nats per image whatever the model.
-_CURVES = {"reconstruction": "reconstruction ↓", "kl": "KL"}
-
-
-def _settle(panel: Axes, tails: list[np.ndarray]) -> None:
-    """Fit the vertical axis to the curves' tails, which the plunge would flatten."""
-    low, high = float(min(tail.min() for tail in tails)), float(max(tail.max() for tail in tails))
-    pad = 0.06 * (high - low) or 1.0
-    panel.set_ylim(low - pad, high + pad)
-
-
-def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colour: str) -> None:
-    if not curves:
-        return
-    for curve in curves:
-        panel.plot(
-            curve.step, curve.measures[name], lw=0.7, alpha=max(0.08, 1 / (len(curves) + 1)), color=colour
-        )
-        if curve.heldout is not None and hasattr(curve.heldout, name):
-            steps, values = curve.heldout.step, getattr(curve.heldout, name)
-            panel.plot(steps, values, lw=1, ls=":", marker=".", ms=3, alpha=0.7, color=colour)
-    step = curves[0].step
-    mean = np.mean([np.interp(step, curve.step, curve.measures[name]) for curve in curves], axis=0)
-    panel.plot(step, mean, lw=1.8, ls=one.style, color=colour)
 
 
 def _draw_path(panel: Axes, one: Series, x: Quantity, y: Quantity, *, with_dots: bool) -> None:
@@ -340,7 +233,7 @@ def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: li
     colours = one.colours(one.rows["level"])
     if not bars:
         look: dict[str, Any] = (
-            {"s": _GREY_DOT**2, "lw": 0, "zorder": 0.6} if one.is_grey else {"s": 9, "lw": 0, "zorder": 3}
+            {"s": GREY_DOT**2, "lw": 0, "zorder": 0.6} if one.is_grey else {"s": 9, "lw": 0, "zorder": 3}
         )
         panel.scatter(x, y, color=colours, marker=one.marker, **look)
         return
@@ -365,63 +258,3 @@ def _draw_means(panel: Axes, one: Series, x: np.ndarray, y: np.ndarray, bars: li
 def _dot_alpha(one: Series) -> float:
     """Return the opacity of dots: many seeds are faint, so that means stay visible."""
     return float(np.clip(3 / max(1.0, one.rows["n"].max()), 0.15, 0.5))
-
-
-_ROUNDING = 1e-12  # values that differ by less are equal, as zeros from sums of floats
-
-# Labels of the vertical axis, where rotated text reads upwards.
-_BETTER = {"higher": "better →", "lower": "← better", "": ""}
-
-
-def _widen(panel: Axes, quantity: Quantity) -> None:
-    """Widen a score's axis to at least a tenth of its range, so noise looks small.
-
-    The axis does not extend far beyond the range. Differences of rounding do not stretch it.
-    """
-    panel.margins(x=0.08, y=0.12)
-    low, high = panel.get_ylim()
-    if high - low < _ROUNDING:
-        low, high = panel.set_ylim(low - 0.05, high + 0.05)
-    if quantity.range is None or not np.isfinite(quantity.range).all():
-        return
-    bottom, top = quantity.range
-    span = max(high - low, 0.1 * (top - bottom))
-    low = (low + high - span) / 2
-    low = min(max(low, bottom - 0.04 * span), top - 0.96 * span)
-    panel.set_ylim(low, low + span)
-
-
-def _level_handles(series: list[Series], cells: Iterable[str] | None = None) -> list[Line2D]:
-    """Return the legend of a dial's colours, if all paths share the dial.
-
-    Args:
-        series: those that are drawn.
-        cells: hashes of the cells that are drawn; all of them if None.
-    """
-    scales = {id(one.scale): one.scale for one in series if one.scale is not None and not one.is_grey}
-    if len(scales) != 1:
-        return []
-    [scale] = scales.values()
-    hue = "#7d848f" if all(one.colour for one in series if one.has_dial) else ""
-    along = [one.cells for one in series if one.scale is scale]  # others have dials of their own
-    known = None
-    if cells is not None:
-        known = {level for some in along for level in some[some["hash"].isin([*cells])]["level"]}
-    return scale.legend_handles(hue, known) if len(scale.levels) > 1 or not hue else []
-
-
-def _add_legend(figure: Figure, series: list[Series], levels: list[Line2D]) -> None:
-    """Add a legend of levels, then of series, if there is anything to distinguish."""
-    handles = list(levels)
-    if len(series) > 1:
-        handles += [one.legend_handle() for one in series if not one.is_grey]
-        grey = [one for one in series if one.is_grey]
-        if grey:
-            look: dict[str, Any] = {"marker": grey[0].marker, "ms": _GREY_DOT, "lw": 0.7}
-            look["ls"] = "-" if any(one.has_dial and len(one.rows) > 1 for one in grey) else ""
-            handles.append(Line2D([], [], color=OTHERS, label=f"{len(grey)} other series", **look))
-    if handles:
-        inches = [0.6 + 0.085 * len(str(handle.get_label())) for handle in handles]
-        width = figure.get_figwidth()
-        columns = len(handles) if sum(inches) < width else max(1, int(width / max(inches)))
-        figure.legend(handles=handles, loc="outside upper left", ncols=columns, labelcolor=INK)

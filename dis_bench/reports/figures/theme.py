@@ -53,6 +53,7 @@ OTHERS = LINE
 MOST_TICKS = 40
 # From the first scored step to the last as many times are drawn on a logarithmic axis.
 WIDE_STEPS = 20
+ROUNDING = 1e-12  # values that differ by less are equal, as zeros from sums of floats
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[str, Any] = {
@@ -201,6 +202,28 @@ def label_decades(panel: Axes, values: Iterable[float]) -> None:
     panel.set_xticklabels([f"{tick:,g}" for tick in ticks])
 
 
+def widen(panel: Axes, ends: tuple[float, float] | None) -> None:
+    """Widen a vertical axis to a tenth of a score's range, so that noise looks small.
+
+    The axis does not extend far beyond the range. Differences of rounding do not stretch it.
+
+    Args:
+        panel: the panel, with everything already in it.
+        ends: the ends of the range; None if they are not known.
+    """
+    panel.margins(x=0.08, y=0.12)
+    low, high = panel.get_ylim()
+    if high - low < ROUNDING:
+        low, high = panel.set_ylim(low - 0.05, high + 0.05)
+    if ends is None or not np.isfinite(ends).all():
+        return
+    bottom, top = ends
+    span = max(high - low, 0.1 * (top - bottom))
+    low = (low + high - span) / 2
+    low = min(max(low, bottom - 0.04 * span), top - 0.96 * span)
+    panel.set_ylim(low, low + span)
+
+
 def lowest(axes: list[Axes]) -> list[Axes]:
     """Return the lowest panel of each column, which names the horizontal axis."""
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
@@ -251,7 +274,7 @@ class DialScale:
         return (self.position(level) - low) / (high - low) if high > low else 0.4
 
     def colour(self, level: float, hue: str = "") -> str:
-        """Return the colour of a level, from dark to light, or a shade of ``hue`` if given."""
+        """Return the colour of a level, from dark to light, or a shade of a given hue."""
         share = self.share(level)
         if not hue:
             return to_hex(_DIAL_MAP(share))
