@@ -38,6 +38,7 @@ def execute(args: argparse.Namespace) -> int:
     """Merge folders, and print what was copied."""
     from dis_bench.records.merging import merge
     from dis_bench.records.store import NotPlaced
+    from dis_bench.reports.words import count_things
 
     try:
         merged = merge(args.folders, args.out)
@@ -45,8 +46,7 @@ def execute(args: argparse.Namespace) -> int:
         print(f"dis-bench: stopped: {visible(str(error))}.", file=sys.stderr)
         return 1
     there = f"; {merged.present:,} were there already" if merged.present else ""
-    count = len(merged.copied)
-    print(f"{count:,} {'cell' if count == 1 else 'cells'} copied to {visible(args.out)}{there}.")
+    print(f"{count_things(len(merged.copied), 'cell')} copied to {visible(args.out)}{there}.")
     if merged.unfinished:
         print(f"{merged.unfinished:,} unfinished cells stay where they are.")
     for problem in merged.problems:

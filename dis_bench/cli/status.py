@@ -61,6 +61,8 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
         everything: whether to list all cells, however many there are.
         now: the local time.
     """
+    from dis_bench.reports.words import count_things
+
     total = len({*status.planned, *status.done, *status.failed, *(one.name for one in status.running)})
     counts = {
         "done": len(status.done),
@@ -72,7 +74,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
     told = ", ".join(
         f"{count:,} {what}" for what, count in counts.items() if count or what in ("done", "left")
     )
-    yield f"{total:,} {'cell' if total == 1 else 'cells'}: {told}."
+    yield f"{count_things(total, 'cell')}: {told}."
     lists = {
         "running": [_describe_running(one, now) for one in status.running],
         "failed": [f"{name}: {reason}" for name, reason in status.failed.items()],

@@ -187,7 +187,7 @@ def _read(name: str, values: Mapping[str, Any]) -> Source:
 
 
 class _Column(NamedTuple):
-    """What turns a printed column into a score of ours: scale × number + offset."""
+    """The score of ours behind a printed column: scale × number + offset."""
 
     score: str
     scale: float
