@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dis_bench.bars import bar
+from dis_bench.datasets.cache import cache_directory
 from dis_bench.datasets.part import write_note
 from dis_bench.errors import InputError, Option
 
@@ -78,11 +79,7 @@ class Archive:
 def data_directory(data_dir: str | Path | None = None) -> Path:
     """Return ``data_dir``, else DIS_BENCH_DATA's directory, else the user's cache."""
     chosen = data_dir or os.environ.get(ENVIRONMENT)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import pooch
-
-    return Path(pooch.os_cache("dis-bench"))
+    return Path(chosen).expanduser().absolute() if chosen else cache_directory()
 
 
 def find(archive: Archive, data_dir: str | Path | None = None) -> Path | None:

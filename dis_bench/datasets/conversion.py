@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from dis_bench.datasets.cache import check_room, make_image_directory
 from dis_bench.datasets.part import Part, write_note
 from dis_bench.datasets.photos import RULE, Square, Unusable, pillow_version
 from dis_bench.datasets.pixel_file import HEADER, PixelFile, hash_pixels, is_intact, seal
-from dis_bench.datasets.stored import cache_directory, check_room, write_squares
+from dis_bench.datasets.stored import write_squares
 from dis_bench.errors import InputError, MetricParameters, shown
 
 MOST_NAMED = 5  # unusable images that a message names
@@ -128,7 +129,7 @@ def make_once(
     Raises:
         InputError: the cache cannot be written.
     """
-    cache = cache_directory()
+    cache = make_image_directory()
     key = hash_texts(str(Path(place).resolve()), *settings)[:24]
     path = cache / f"{key}.json"
     note = _read_note(path, state, more)

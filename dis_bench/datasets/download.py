@@ -7,7 +7,6 @@ encoding (bytes are stored as received), the range, the pace, or the target of a
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from dis_bench.bars import bar
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
+from dis_bench.datasets.cache import OTHER_DATA, check_room
 from dis_bench.datasets.part import Part
 from dis_bench.errors import InputError
 
@@ -121,7 +121,8 @@ def _receive(archive: Archive, url: str, part: Part) -> None:
                 raise BadAnswer(f"answered {response.status_code}")
             have = part.size if response.status_code == 206 else 0
             total = _announced_total(archive, response, have)
-            _check_room(part, (total or archive.size or 0) - have)
+            size = (total or archive.size or 0) - have
+            check_room(part.path.parent, size, f"downloading {part.target.name}", OTHER_DATA)
             _gather(archive, response, part, have, total)
 
 
@@ -243,12 +244,3 @@ def _make_session() -> requests.Session:
             return None
 
     return Session()
-
-
-def _check_room(part: Part, size: int) -> None:
-    free = shutil.disk_usage(part.path.parent).free
-    if free < size:
-        raise InputError(
-            f"downloading {part.target.name} needs {size / 1e6:,.0f} MB in '{part.path.parent}', which has "
-            f"{free / 1e6:,.0f} MB free: make room, or use another data directory."
-        )

@@ -10,6 +10,7 @@ from typing import Any
 from dis_bench import registry
 from dis_bench.datasets import archives
 from dis_bench.datasets.archives import Archive
+from dis_bench.datasets.cache import image_directory
 from dis_bench.errors import InputError, blaming
 from dis_bench.escape import visible
 
@@ -84,9 +85,7 @@ def _write_size(size: int) -> str:
 
 def _list_cache() -> list[str]:
     """List the collections of images that were converted, with their sizes."""
-    import pooch
-
-    folder = Path(pooch.os_cache("dis-bench")) / "images"
+    folder = image_directory()
     lines = []
     for path in sorted(folder.glob("*.json")):
         try:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -22,6 +21,7 @@ import numpy as np
 
 from dis_bench.bars import bar, say
 from dis_bench.datasets.archives import BLOCK, Archive, describe_state, verify_once
+from dis_bench.datasets.cache import OTHER_DATA, cache_directory, check_room
 from dis_bench.datasets.part import Part, write_note
 from dis_bench.errors import InputError
 
@@ -98,7 +98,8 @@ def unpack_once(
         with Part(target) as part:
             if not _is_current(target, header, length):
                 part.clear()
-                _check_room(archive, target, length)
+                check_room(target.parent, length, f"unpacking {archive.file}", OTHER_DATA)
+                say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
                 state = describe_state(path)
                 verify_once(archive, path)  # it may have changed since the dataset was loaded
                 digest = _write(part.file, header, blocks, count, f"unpacking {path.name}")
@@ -182,21 +183,9 @@ def _writable_directory(path: Path) -> Path:
     """Return the archive's directory, or the user's cache if it is read-only."""
     if os.access(path.parent, os.W_OK):
         return path.parent
-    import pooch
-
-    cache = Path(pooch.os_cache("dis-bench"))
+    cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     return cache
-
-
-def _check_room(archive: Archive, target: Path, length: int) -> None:
-    free = shutil.disk_usage(target.parent).free
-    if free < length:
-        raise InputError(
-            f"unpacking {archive.file} needs {length / 1e9:.1f} GB in '{target.parent}', which has "
-            f"{free / 1e9:.1f} GB free: make room, or use another data directory."
-        )
-    say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
 
 
 def _write(file: BinaryIO, header: bytes, blocks: Iterator[np.ndarray], count: int, title: str) -> str:

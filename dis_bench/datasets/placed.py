@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from dis_bench.bars import bar
+from dis_bench.datasets.cache import check_room
 from dis_bench.datasets.conversion import make_once
 from dis_bench.datasets.part import Part
 from dis_bench.datasets.pixel_file import HEADER, PixelFile, hash_pixels, seal
-from dis_bench.datasets.stored import check_room
 from dis_bench.errors import InputError
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
@@ -19,7 +16,6 @@ from dis_bench.cores import count_cores
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.datasets.photos import Square, Unusable, decoding, read_square
 from dis_bench.datasets.pixel_file import HEADER, PixelFile
-from dis_bench.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -71,24 +67,6 @@ class Squares:
     count: int
     digest: str
     unusable: list[tuple[str, str]]
-
-
-def cache_directory() -> Path:
-    """Return the folder of converted images in the user's cache, which exists then.
-
-    Raises:
-        InputError: it cannot be created, or is not writable.
-    """
-    import pooch
-
-    folder = Path(pooch.os_cache("dis-bench")) / "images"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the cache '{folder}' cannot be created: {error.strerror or error}.") from None
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"the cache '{folder}' is not writable: set XDG_CACHE_HOME to a folder that is.")
-    return folder
 
 
 def write_squares(
@@ -158,17 +136,3 @@ def group(contents: Iterable[tuple[str, bytes | Unusable]]) -> Iterator[list[tup
             block, size = [], 0
     if block:
         yield block
-
-
-def check_room(folder: Path, needed: int, what: str) -> None:
-    """Check that a disk has room for converted images.
-
-    Raises:
-        InputError: it has not.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise InputError(
-            f"{what} needs {needed / 1e6:,.0f} MB in '{folder}', which has {free / 1e6:,.0f} MB free: make "
-            "room, or set XDG_CACHE_HOME to a folder on another disk."
-        )

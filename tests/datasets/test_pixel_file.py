@@ -152,7 +152,7 @@ def test_the_second_of_two_waits_for_the_first(path):
 
 def test_a_full_disk_is_refused_before_anything_is_written(path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100}))
-    with pytest.raises(InputError, match=r"needs 0.0 GB in '.*', which has 0.0 GB free"):
+    with pytest.raises(InputError, match=r"needs 0 MB in '.*', which has 0 MB free"):
         unpack(path)
 
 

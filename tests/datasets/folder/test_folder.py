@@ -180,7 +180,7 @@ def test_a_cache_that_cannot_be_written_is_named(photos, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"the cache '.*' cannot be created"):
         load(photos)
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "other")
-    monkeypatch.setattr(stored.os, "access", lambda path, mode: False)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(InputError, match="is not writable: set XDG_CACHE_HOME"):
         load(photos)
 
