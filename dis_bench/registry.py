@@ -58,7 +58,7 @@ class Plugin:
     def load(self) -> Any:
         """Import the plug-in, once, and return its class or function."""
         if not self._loaded:
-            self._loaded.append(import_target(_one(self.kind), self.target))
+            self._loaded.append(import_target(name_one(self.kind), self.target))
         return self._loaded[0]
 
     @property
@@ -169,7 +169,7 @@ def find(kind: str, name: Any) -> Plugin:
         if name.endswith(".py"):
             raise InputError(f"'{name}' is a file; name an object in it as well: {name}:Name.")
         if name not in there:
-            raise unknown(_one(kind), name, there)
+            raise unknown(name_one(kind), name, there)
         return there[name]
 
     scheme, _, place = name.partition(":")
@@ -177,17 +177,17 @@ def find(kind: str, name: Any) -> Plugin:
         return dataclasses.replace(there[scheme], argument=place)
     path, _, attribute = name.rpartition(":")
     is_file = path.endswith(".py")
-    check_path(f"the path of a {_one(kind)}", path)
+    check_path(f"the path of a {name_one(kind)}", path)
     target = f"{Path(path).resolve()}:{attribute}" if is_file else name
     for plugin in there.values():
         if plugin.target == target:
             return plugin
     if is_file and not _keeps_code.get():
         _forget_changed(Path(target.rpartition(":")[0]))
-    loaded = import_target(_one(kind), target)
+    loaded = import_target(name_one(kind), target)
     if is_file:
         _read_file(Path(target.rpartition(":")[0]))  # now, since it may be edited while the process runs
-    with blaming(f"{_one(kind)} '{name}' has no readable name"):
+    with blaming(f"{name_one(kind)} '{name}' has no readable name"):
         own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
     plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
     if plugin.name in there:
@@ -204,7 +204,7 @@ def _find_target(kind: str, given: Any) -> str:
     own = inspect.unwrap(given) if callable(given) else given
     name = getattr(own, "__qualname__", None)
     if not isinstance(name, str):
-        raise InputError(f"a {_one(kind)} must be a class or a function, but {shown(given)} was given.")
+        raise InputError(f"a {name_one(kind)} must be a class or a function, but {shown(given)} was given.")
     module = sys.modules.get(own.__module__)
     if own.__module__ == extraction.MAIN or module is None:
         return f"{extraction.extract(own)}:{name}"
@@ -299,7 +299,8 @@ def import_target(kind: str, target: str) -> Any:
     return getattr(module, attribute)
 
 
-def _one(kind: str) -> str:
+def name_one(kind: str) -> str:
+    """Return the word for one plug-in of a kind, such as ``model``."""
     return kind.removesuffix("s")
 
 

@@ -12,8 +12,6 @@ from dis_bench.errors import InputError, unknown
 if TYPE_CHECKING:
     from dis_bench.findings import Finding
 
-TOLERANCE = 0.05
-
 EXAMPLES = """\
 examples:
   dis-bench check model mine.py:MyVAE              trains small networks for seconds, several times
@@ -65,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
 def _check_metric(args: argparse.Namespace) -> tuple[str, list[Finding]]:
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.checks.properties import check_properties
-    from dis_bench.metrics.checks.trial import put_on_trial
+    from dis_bench.metrics.checks.trial import TOLERANCE, put_on_trial
 
     [metric] = find_metrics(args.name).values()
     trial = put_on_trial(metric, TOLERANCE if args.tolerance is None else args.tolerance)

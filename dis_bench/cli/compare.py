@@ -30,7 +30,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--tolerance",
         type=float,
-        default=1e-6,
         metavar="T",
         help="largest change to accept: absolute up to 1, relative above (default: 1e-06)",
     )
@@ -39,8 +38,8 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison; return 1 if something changed beyond the tolerance."""
-    from dis_bench.reports.compare import compare
+    from dis_bench.reports.compare import TOLERANCE, compare
 
-    found = compare(args.first, args.second, args.tolerance)
+    found = compare(args.first, args.second, TOLERANCE if args.tolerance is None else args.tolerance)
     print("\n".join(visible(line) for line in str(found).splitlines()))
     return 1 if found.differs else 0

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Mapping[str, Any]]
 
-ALL = "all"  # of the metrics
 DATASET = "dsprites"  # if an encoder is given without one
 WIDTH = 100  # of a card, in characters
 
@@ -142,6 +141,7 @@ def _print_card(
 ) -> int:
     from dis_bench.metrics import Representation, find_metrics, resolve_parameters
     from dis_bench.metrics.score_card import make_card
+    from dis_bench.runners.scoring.choosing import ALL
 
     metrics = find_metrics(chosen.values())
     used = resolve_parameters(metrics, parameters)
@@ -185,6 +185,7 @@ def _add_records(
     """Write a record for each encoder, and print its scores."""
     from dis_bench.metrics import find_metrics, resolve_parameters
     from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
+    from dis_bench.runners.scoring.choosing import ALL
     from dis_bench.runners.scoring.encoding import Encoded
 
     metrics = find_metrics(chosen.values())

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def bernoulli(logits: Tensor, images: Tensor) -> Tensor:
@@ -19,6 +19,8 @@ def bernoulli(logits: Tensor, images: Tensor) -> Tensor:
     For pixels between 0 and 1 it is the cross-entropy, which cannot reach 0. It is the usual choice of the
     field nonetheless (Locatello et al. 2019).
     """
+    import torch.nn.functional as F
+
     return F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
 
 
@@ -28,6 +30,8 @@ def gaussian(logits: Tensor, images: Tensor) -> Tensor:
     It is a true density: it includes the constant log(2 pi) / 2 per pixel, so a perfect reconstruction of a
     64x64x1 image has 3,764 nats. The varying part is half the squared error.
     """
+    import torch
+
     error = (torch.sigmoid(logits) - images).square().flatten(1)
     return 0.5 * error.sum(1) + 0.5 * math.log(2 * math.pi) * error.shape[1]
 

@@ -13,9 +13,8 @@ from typing import Any
 from dis_bench.errors import InputError, blaming, check_line
 from dis_bench.metrics.declaration import describe
 from dis_bench.metrics.metric import Metric, as_metric, find_owner
+from dis_bench.records.schema import Record
 from dis_bench.registry import known
-
-Record = dict[str, Any]
 
 
 class Declared:

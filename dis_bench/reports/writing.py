@@ -16,10 +16,7 @@ from dis_bench.reports.publish import check_folder, publish
 from dis_bench.scratch import temporary_files_in
 
 if TYPE_CHECKING:
-    from dis_bench.reports.report import Report
-
-
-Folders = str | Path | Sequence[str | Path]
+    from dis_bench.reports.report import Folders, Report
 
 MOST_PLAYED = 500  # cells; each takes a tenth of a second, and 30 to 80 kB of the page
 FRAME = 800  # CSS pixels, the height of a page in a notebook

@@ -216,7 +216,7 @@ def _describe_switches() -> dict[str, str]:
         "deterministic algorithms": (str(torch.are_deterministic_algorithms_enabled()), "False"),
         "float32 matmul precision": (read_products().matmul or "mixed", "highest"),
         "oneDNN": (str(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()), "True"),
-        "flush denormal": (str(sys.float_info.min / 2 == 0.0), "False"),
+        "flush denormal": (str(flushes_denormals()), "False"),
     }
     changed = {name: state for name, (state, usual) in states.items() if state != usual}
     return changed | {name: os.environ[name] for name in _ROUNDING if name in os.environ}

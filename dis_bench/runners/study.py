@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench import registry
 from dis_bench.errors import STUDY, InputError, blaming, unknown, worded_for
+from dis_bench.models.likelihoods import LIKELIHOODS
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
 from dis_bench.neutral import neutral
 from dis_bench.records.cell import NO_BUDGET, PUBLISHED_STEPS
@@ -77,9 +78,6 @@ BUDGETS = {
     "standard": Budget(steps=30_000, lr=5e-4, seeds=5),
     "paper": Budget(steps=PUBLISHED_STEPS, lr=1e-4, seeds=5),
 }
-
-
-LIKELIHOODS = ("bernoulli", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -376,7 +374,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "budget": tuple(BUDGETS),
     "device": DEVICES,
     "kernels": KERNELS,
-    "likelihood": LIKELIHOODS,
+    "likelihood": tuple(LIKELIHOODS),
     "precision": PRECISIONS,
 }
 

@@ -71,8 +71,8 @@ class StudyCode:
             wanted = self.specifications.get((kind, name))
             if wanted is not None and registry.find(kind, wanted).version != version:
                 raise CodeChanged(
-                    f"the code of {kind.removesuffix('s')} '{name}' was changed after the study was planned; "
-                    "start it again in a new process"
+                    f"the code of {registry.name_one(kind)} '{name}' was changed after the study was "
+                    "planned; start it again in a new process"
                 )
 
     @property

@@ -9,11 +9,10 @@ from torch import distributions as D
 from dis_bench.errors import InputError
 from dis_bench.models import build_model
 from dis_bench.models.autoencoder import gaussian_kl
-from dis_bench.models.likelihoods import LIKELIHOODS, bernoulli, gaussian
+from dis_bench.models.likelihoods import bernoulli, gaussian
 from dis_bench.models.model import Hyperparameter
 from dis_bench.models.pca import PCA
 from dis_bench.nn.precision import networks_in
-from dis_bench.runners import study
 
 
 def images(count=6, channels=1):
@@ -121,10 +120,6 @@ def test_words_are_the_only_ones():
 def test_grids_and_words_are_checked_where_they_are_declared(given):
     with pytest.raises(InputError):
         Hyperparameter("beta", 4.0, "", low=0.0, **given)
-
-
-def test_the_likelihoods_that_a_study_knows_without_torch_are_those_that_there_are():
-    assert tuple(LIKELIHOODS) == study.LIKELIHOODS
 
 
 def test_terms_are_fp32_where_the_networks_run_in_bf16():

@@ -172,7 +172,7 @@ def stays_within_its_range(trial: Trial) -> str:
 
     Readers compare a score with the ends of its range, and plots end there.
     """
-    if trial.takes_arrays:
+    if trial.metric.is_plain:
         raise DoesNotApply("a plain function declares no range; @metric(range=...) does.")
     low, high = trial.metric.range
     seen: list[float] = []
@@ -193,7 +193,7 @@ def tells_its_scores_apart(trial: Trial) -> str:
 
     Readers of a report see labels and a caveat, not code.
     """
-    if trial.takes_arrays:
+    if trial.metric.is_plain:
         raise DoesNotApply("a plain function declares no label; @metric(label=..., caveat=...) does.")
     columns = trial.scores(trial.mixed)
     try:
@@ -259,7 +259,7 @@ PROPERTIES: tuple[Property, ...] = (
 
 
 def _direction(trial: Trial) -> str:
-    if trial.takes_arrays:
+    if trial.metric.is_plain:
         return "as for any plain function; if lower is better, declare @metric(higher_is_better=False)"
     return f"as @metric(higher_is_better={trial.metric.higher_is_better}) declares"
 

@@ -18,6 +18,7 @@ from dis_bench.metrics.protocols import STUDY_ROWS
 from dis_bench.metrics.representation import Representation
 
 ROWS = 1_200  # few, so that most metrics take well under a second
+TOLERANCE = 0.05  # share of its range by which a metric may change where it should not
 SIZES = (3, 6, 8, 8, 8)  # numbers of values of the factors
 SIZES_ONE_HOT = (3, 40)  # 40 are enough for a group of 64 rows to lack one often
 # A protocol for few rows, by the names of the parameters of built-in metrics.
@@ -65,7 +66,7 @@ class Trial:
         metric: Metric,
         rows: int = ROWS,
         parameters: Mapping[str, Any] | None = None,
-        tolerance: float = 0.05,
+        tolerance: float = TOLERANCE,
         tolerances: Mapping[str, float] | None = None,
     ) -> None:
         self.metric, self.parameters = metric, dict(parameters or {})
@@ -82,14 +83,6 @@ class Trial:
     def __len__(self) -> int:
         """Return the number of rows of each table."""
         return len(self.mixed.codes)
-
-    @property
-    def takes_arrays(self) -> bool:
-        """Return whether it is a plain function of codes and factors.
-
-        A plain function declares neither range nor direction.
-        """
-        return self.metric.is_plain
 
     def represent(self, table: Table, seed: int | None = 0) -> Representation:
         """Make a table a representation, with posteriors of width exp(-2)."""
@@ -121,7 +114,7 @@ class Trial:
 
         They are not copies, so that changes show.
         """
-        if not self.takes_arrays:
+        if not self.metric.is_plain:
             table = self.represent(self.mixed, seed=None)
             self._run(self.mixed.given, self.metric, table, **self.parameters)
             return table.codes, table.factors
@@ -139,7 +132,7 @@ class Trial:
         If that is infinite or not declared, return the spread of the column over the ordinary tables.
         """
         low, high = self.metric.range
-        if not self.takes_arrays and math.isfinite(high - low):
+        if not self.metric.is_plain and math.isfinite(high - low):
             return high - low
         values = [self.scores(table)[column] for table in (self.mixed, self.perfect, self.noise)]
         return max(values) - min(values)
@@ -156,7 +149,7 @@ class Trial:
             raise Broken(f"given {given}, it raises {describe(error)}") from error
 
 
-def put_on_trial(metric: Metric, tolerance: float = 0.05) -> Trial:
+def put_on_trial(metric: Metric, tolerance: float = TOLERANCE) -> Trial:
     """Make a trial with few rows and a smaller protocol.
 
     If the metric cannot score that few, the trial has 15,000 rows and the metric's own protocol.

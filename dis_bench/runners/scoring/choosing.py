@@ -14,7 +14,7 @@ from dis_bench.records.schema import Record
 from dis_bench.runners.options import check_alone
 from dis_bench.runners.scoring.scores import list_unscorable
 
-ALL = "all"
+ALL = "all"  # stands for all built-in metrics
 
 
 def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -> list[str]:

@@ -146,7 +146,7 @@ def _choose(kind: str, recorded: str, version: str, given: Any) -> Any:
 
     Another version than the recorded one causes a warning.
     """
-    one, name = kind.removesuffix("s"), plain_name(recorded)
+    one, name = registry.name_one(kind), plain_name(recorded)
     if given is None:
         plugin = registry.installed(kind, name)
         if plugin is None:

@@ -55,12 +55,6 @@ def test_a_metric_that_refuses_few_rows_gets_many_and_its_own_protocol():
     assert trial.parameters == {}
 
 
-def test_who_takes_arrays():
-    assert Trial(as_metric(broken.sound)).takes_arrays
-    assert not Trial(broken.declared).takes_arrays
-    assert not Trial(metric(keys=None)(lambda representation, **parameters: {"a": 0.0})).takes_arrays
-
-
 def test_the_span_is_the_declared_range_or_what_ordinary_tables_show():
     assert Trial(broken.declared).span("declared") == 1
     trial = Trial(as_metric(broken.sound))

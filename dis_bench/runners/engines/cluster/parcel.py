@@ -182,7 +182,7 @@ def _with_paths(pipeline: Pipeline, paths: Mapping[str, str]) -> Pipeline:
 def _check_plugins(pipeline: Pipeline) -> None:
     """Check that each plug-in is here, can be imported, and has the planned code."""
     for (kind, name), what in pipeline.code.specifications.items():
-        whose = f"{kind.removesuffix('s')} '{name}'"
+        whose = f"{registry.name_one(kind)} '{name}'"
         try:
             plugin = registry.find(kind, what)
             plugin.load()
