@@ -76,7 +76,6 @@ def write_squares(
     *,
     total: int,
     title: str,
-    most_unusable: int | None = None,
 ) -> Squares:
     """Decode images, and write them as squares behind an empty header.
 
@@ -86,7 +85,6 @@ def write_squares(
         square: size, crop and channels.
         total: number of images, for the progress bar, which appears after two seconds.
         title: title of the bar.
-        most_unusable: number of unusable images after which to stop; None goes on.
     """
     file.write(b"\n" * HEADER)
     digest, count, unusable = hashlib.sha256(), 0, list[tuple[str, str]]()
@@ -95,8 +93,6 @@ def write_squares(
             progress.update(1)
             if isinstance(pixels, Unusable):
                 unusable.append((name, str(pixels)))
-                if most_unusable is not None and len(unusable) > most_unusable:
-                    break
                 continue
             file.write(np.ascontiguousarray(pixels).data)
             digest.update(hashlib.sha256(content).digest())

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def factorvae_critic(inputs: int, outputs: int = 2) -> nn.Sequential:
+def factorvae_critic(inputs: int) -> nn.Sequential:
     """Build six hidden layers of 1,000 with LeakyReLU 0.2 (Kim & Mnih 2018, app. A).
+
+    Its two logits classify codes as drawn from the posterior, or from the product of its marginals.
 
     Args:
         inputs: numbers per code.
-        outputs: number of logits; two classify codes as drawn from the posterior or from the product of its
-            marginals.
     """
     from torch import nn
 
@@ -24,4 +24,4 @@ def factorvae_critic(inputs: int, outputs: int = 2) -> nn.Sequential:
     layers = nn.Sequential()
     for wide_in, wide_out in pairwise([inputs, *[1000] * 6]):
         layers.extend([Dense(wide_in, wide_out), nn.LeakyReLU(0.2)])
-    return layers.append(Dense(1000, outputs))
+    return layers.append(Dense(1000, 2))

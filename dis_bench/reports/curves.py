@@ -13,8 +13,6 @@ from dis_bench.records.curves import FILE, STEP, read_log
 from dis_bench.records.schema import Damaged, Record
 from dis_bench.reports.problems import EMPTY, MISSING, FileProblem, unreadable
 
-# A figure shows no more; longer curves are averaged over equal blocks of rows.
-MOST_POINTS = 200
 # A figure of curves has at most this many panels.
 MOST_MEASURES = 6
 # Every VAE has these; its loss follows from the others, so curves that have no more show two panels.
@@ -73,10 +71,8 @@ def read_curve(folder: str | Path, problems: list[str], record: Record | None = 
     if not len(columns[STEP]):
         problems.append(FileProblem(path, EMPTY, _LOSSES))
         return None
-    names = [name for name in columns if name != STEP]
-    step, *values = _thin(np.stack([columns[STEP], *(columns[name] for name in names)]))
     kept_out = None if heldout is None else Heldout(*heldout.values())
-    return Curve(step, dict(zip(names, values, strict=True)), kept_out)
+    return Curve(columns.pop(STEP), columns, kept_out)
 
 
 def list_measures(curves: Iterable[Curve]) -> list[str]:
@@ -96,10 +92,3 @@ def describe_measure(name: str) -> str:
     """Return a measure in words: ``loss of critic`` for ``loss_critic``."""
     player = name.removeprefix("loss_")
     return "KL" if name == "kl" else f"loss of {player}" if player != name else name.replace("_", " ")
-
-
-def _thin(values: np.ndarray) -> np.ndarray:
-    """Average `[M, P]` over equal blocks, at most :data:`MOST_POINTS` of them."""
-    block = -(-values.shape[1] // MOST_POINTS)
-    whole = values.shape[1] // block * block
-    return values[:, :whole].reshape(len(values), -1, block).mean(axis=2)

@@ -1,9 +1,8 @@
-"""Training curves are read unchanged, and thinned by averaging."""
+"""Training curves are read unchanged, or named with what is wrong."""
 
-import numpy as np
 import pytest
 
-from dis_bench.reports.curves import MOST_POINTS, read_curve
+from dis_bench.reports.curves import read_curve
 from tests.reports.made_up import reseal, write_cell
 
 HEAD = "step,loss,reconstruction,kl,weighted_kl,kl_0\n"
@@ -20,7 +19,7 @@ def put(root, content):
     return folder
 
 
-def test_short_curves_come_back_unchanged(tmp_path):
+def test_curves_come_back_unchanged(tmp_path):
     problems = []
     curve = read_curve(write(tmp_path, [(10, 600.0, 1.0), (20, 300.0, 2.0)]), problems)
     assert curve.step.tolist() == [10, 20]
@@ -28,13 +27,6 @@ def test_short_curves_come_back_unchanged(tmp_path):
     assert curve.measures["kl"].tolist() == [1, 2]
     assert "kl_0" not in curve.measures
     assert problems == []
-
-
-def test_long_curves_are_averaged_over_equal_blocks(tmp_path):
-    curve = read_curve(write(tmp_path, [(i, 2.0 * i, 1.0) for i in range(4 * MOST_POINTS)]), [])
-    assert len(curve.step) == MOST_POINTS
-    assert curve.step[0] == np.mean([0, 1, 2, 3])
-    assert np.allclose(curve.measures["reconstruction"], 2 * curve.step)
 
 
 @pytest.mark.parametrize(

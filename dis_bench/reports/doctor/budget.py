@@ -16,10 +16,8 @@ def find_short_training(parts: Parts) -> Finding | None:
 
     Two models that were stopped there may change places with more steps.
     """
-    curves = parts.need_curves()
-    measured = (
-        "loss" if "loss" in curves else "reconstruction"
-    )  # of several players, none has all of the loss
+    # of several players, none has all of the loss
+    measured = "loss" if "loss" in (parts.curves or {}) else "reconstruction"
     gain, before, after = find_gain(parts.need_curves(measured)[measured])
     changed = _find_changes(parts.record)
     if gain < STILL and not changed:

@@ -160,25 +160,20 @@ class ModelTrial:
             return Trained(resumed, _read(log))
 
     def step(self, trainee: Trainee, progress: float = 0.0, seed: int = 0) -> Step:
-        """Compute the losses of one batch of real images, in training mode."""
-        [step] = self.steps(trainee, 1, progress, seed)
-        return step
+        """Compute the losses of a batch of real images, the same for one seed.
 
-    def steps(self, trainee: Trainee, count: int, progress: float, seed: int) -> Iterator[Step]:
-        """Compute the losses of some batches, the same for one seed; move no weight."""
+        The networks are in training mode, and no weight is moved.
+        """
         cell = trainee.cell
         other = Trainee(
             Cell(**{**vars(cell), "seed": seed}), trainee.model, trainee.networks, trainee.dataset
         )
         draws = other.draws()
         trainee.networks.train()
-        with own_streams(seed):
-            for _ in range(count):
-                with breaking("its step"):
-                    batch = dict(trainee.model.draw(draws))
-                    batch["images"] = trainee.pixels(batch["images"])
-                    step = trainee.model.step(trainee.networks, {**batch, "progress": torch.tensor(progress)})
-                yield step
+        with own_streams(seed), breaking("its step"):
+            batch = dict(trainee.model.draw(draws))
+            batch["images"] = trainee.pixels(batch["images"])
+            return trainee.model.step(trainee.networks, {**batch, "progress": torch.tensor(progress)})
 
     def encode(self, trainee: Trainee, images: Tensor) -> dict[str, Tensor]:
         """Encode images and decode their codes in evaluation mode; list what there is."""
