@@ -5,16 +5,15 @@ The public API, imported when first used, so that ``import dis_bench`` stays che
 A study of a dataset of one's own, ``tiny.py``, on a CPU:
 
 >>> import dis_bench
->>> from dis_bench.reports import write_report
 >>> study = dis_bench.Study(models=["vae"], datasets=["tiny.py:Tiny"], seeds=1, steps=2, metrics=["mig"],
 ...                         allow_small=True, device="cpu")
->>> table = study.run("results")
+>>> table = dis_bench.run(study, "results")
 cell 1 of 1 done: tiny vae seed=0
 >>> table[["dataset", "model", "seed", "status"]].to_dict("records")
 [{'dataset': 'tiny', 'model': 'vae', 'seed': 0, 'status': 'done'}]
 >>> bool(0 <= dis_bench.read_results("results")["mig"].item() <= 1)
 True
->>> print(write_report("results").as_posix())
+>>> print(dis_bench.report("results").path.as_posix())
 results/report/index.html
 """
 

@@ -23,6 +23,7 @@ def frame_images(images: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def unframe(framed: Tensor) -> Tensor:
+    """Return framed [B, H + 2, W + 2, C] without its border, as [B, C, H, W]."""
     return framed[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
 
 
@@ -33,6 +34,12 @@ def make_room(framed: Tensor, times: float, channels: int) -> Tensor:
 
 
 def make_room_for_pairs(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any] | None:
+    """Allocate words of two bf16 numbers for one framed image; None for float32.
+
+    Args:
+        shape: the shape of the image, [H + 2, W + 2, C], which the words have too.
+        dtype: type of its numbers.
+    """
     return None if dtype == torch.float32 else _allocate(shape, torch.int32).view(np.uint32)
 
 
@@ -110,10 +117,12 @@ def _words(kernel: Tensor) -> NDArray[Any]:
 
 
 def as_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a contiguous tensor's memory as an array of its shape, bf16 as uint16."""
     assert tensor.is_contiguous(), "the kernels need contiguous memory"
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def as_arrays(tensors: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
+    """Return the memory of tensors of any shapes, as :func:`as_array` does."""
     return tuple(map(as_array, tensors))

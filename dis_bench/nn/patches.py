@@ -2,10 +2,8 @@
 
 Where many models are trained as one, ``torch.func.vmap`` turns their convolutions into grouped convolutions,
 and these products into batched matrix products. Which is faster depends on the GPU. Three algorithms are
-therefore
-available: grouped convolutions, the same with channels last, and patches. They share their parameters and
-    give
-the same results up to rounding::
+therefore available: grouped convolutions, the same with channels last, and patches. They share their
+parameters and give the same results up to rounding::
 
     with convolving("patches"):
         terms = networks(images, noise)

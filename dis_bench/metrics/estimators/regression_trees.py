@@ -250,8 +250,7 @@ def _gain(node: _Node, left: float, total: float) -> float:
     """Compute the reduction in squared errors by a split.
 
     ``left`` and ``total`` are the number and the total residual of the rows on the left. It is Friedman's
-    equation
-    35: with m of n rows on the left, m (n - m) / n times the squared difference of means.
+    equation 35: with m of n rows on the left, m (n - m) / n times the squared difference of means.
     """
     difference = node.size * total - node.total * left
     return difference * difference / (node.size * left * (node.size - left))

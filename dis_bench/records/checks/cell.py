@@ -52,7 +52,8 @@ def check_cell(cell: Any) -> None:
         raise Damaged(f"its latent_size is {cell['latent_size']}, more than {MOST_LATENTS:,}")
     if "lr" in cell:
         check_number("lr", cell["lr"], low=0)
-    _check_holdout(cell.get("holdout", 0.5))
+    if "holdout" in cell:
+        _check_holdout(cell["holdout"])
     if not isinstance(cell.get("score_at", []), list):
         raise Damaged(f"its score_at is {shown(cell['score_at'])}, no list")
     for step in cell.get("score_at", []):

@@ -12,7 +12,7 @@ def check_version(value: Any, kind: str) -> None:
 
     Args:
         value: the value that was read from JSON.
-        kind: ``record`` or ``anchor``.
+        kind: ``record``, ``anchor`` or ``plan``.
 
     Raises:
         Damaged: it follows another version of the schema, or none.
