@@ -1,4 +1,4 @@
-"""The columns of tables: fixed names, those of scores, and the names that are reserved.
+"""The columns of tables: the kind of each, and the names that are reserved.
 
 A column is identified by its name, never by its position: fixed columns follow from the schema, latents are
 numbered, scores belong to the metrics in the records' protocols, and anything else is a hyperparameter.
@@ -8,10 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from dis_bench.records.cell import plain_name
 from dis_bench.records.schema import CellIdentity, Evaluation, Record, Timing
+
+
+class Kind(StrEnum):
+    """The kinds of columns."""
+
+    IDENTITY = "identity"  # the cell and its outcome
+    SETTING = "setting"  # data, model, architecture, budget, arithmetic, seed
+    HYPERPARAMETER = "hyperparameter"  # of the objective, and values derived from them
+    MEASURE = "measure"  # quality of the reconstructions, information in the latents
+    SCORE = "score"  # of disentanglement
+    TIME = "time"  # durations and throughput
+
 
 # Keys of a cell's identity that tables do not show, although its hash covers them.
 _UNSHOWN = (
@@ -26,7 +39,14 @@ MEASURES = tuple(name for name in Evaluation.__annotations__ if name != KL_PER_L
 TIMES = tuple(Timing.__annotations__)
 
 # The columns that tables have for any models and metrics, in this order.
-FIXED = (*("hash", "folder", "status"), *SETTINGS, *DERIVED, *MEASURES, *TIMES, "failure")
+FIXED: dict[str, Kind] = {
+    **dict.fromkeys(("hash", "folder", "status"), Kind.IDENTITY),
+    **dict.fromkeys(SETTINGS, Kind.SETTING),
+    **dict.fromkeys(DERIVED, Kind.HYPERPARAMETER),
+    **dict.fromkeys(MEASURES, Kind.MEASURE),
+    **dict.fromkeys(TIMES, Kind.TIME),
+    "failure": Kind.IDENTITY,
+}
 
 # Columns that reports add to a cell: see dis_bench.reports.configurations.name_cells.
 OF_REPORTS = ("model_name", "series", "label", "row", "dial", "level")
@@ -92,6 +112,20 @@ def find_metric(score: str, metrics: Collection[str]) -> str | None:
     from dis_bench.metrics.metric import find_owner
 
     return find_owner(score, metrics) or find_owner(split_images(score)[0], metrics)
+
+
+def kind_of(column: str, metrics: Collection[str]) -> Kind:
+    """Return the kind of a table's column.
+
+    Args:
+        column: the name of the column.
+        metrics: metrics that gave the table's scores; the records' protocols name them.
+    """
+    if column in FIXED:
+        return FIXED[column]
+    if is_measure(column):
+        return Kind.MEASURE
+    return Kind.HYPERPARAMETER if find_metric(column, metrics) is None else Kind.SCORE
 
 
 def list_scores(records: Iterable[Record]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The name of a column identifies the metric of its score, and its images."""
+"""The name of a column identifies its kind, the metric of its score, and its images."""
 
 import pytest
 
@@ -8,10 +8,12 @@ from dis_bench.records.columns import (
     OF_REPORTS,
     OTHER_IMAGES,
     RESERVED,
+    Kind,
     find_dial,
     find_metric,
     is_taken,
     join_images,
+    kind_of,
     split_images,
 )
 
@@ -34,6 +36,35 @@ def test_every_key_of_a_cell_an_evaluation_and_a_timing_is_a_column_or_reserved(
     for table in (schema.CellIdentity, schema.Evaluation, schema.Timing):
         assert set(table.__annotations__) - {"kind"} <= RESERVED
     assert {*FIXED, *OF_REPORTS} <= RESERVED
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("hash", Kind.IDENTITY),
+        ("failure", Kind.IDENTITY),
+        ("seed", Kind.SETTING),
+        ("dial_value", Kind.HYPERPARAMETER),
+        ("beta", Kind.HYPERPARAMETER),
+        ("factorvae.gamma", Kind.HYPERPARAMETER),
+        ("migration", Kind.HYPERPARAMETER),
+        ("kl_weight", Kind.HYPERPARAMETER),
+        ("kl", Kind.MEASURE),
+        ("kl_12", Kind.MEASURE),
+        ("heldout_elbo", Kind.MEASURE),
+        ("mig", Kind.SCORE),
+        ("dci_completeness", Kind.SCORE),
+        ("mig_correlated", Kind.SCORE),
+        ("heldout_dci_completeness", Kind.SCORE),
+        ("train_seconds", Kind.TIME),
+    ],
+)
+def test_a_column_has_a_kind_by_its_name(column, kind):
+    assert kind_of(column, METRICS) == kind
+
+
+def test_without_its_metric_a_score_cannot_be_told_from_a_hyperparameter():
+    assert kind_of("mig", []) == Kind.HYPERPARAMETER
 
 
 @pytest.mark.parametrize(

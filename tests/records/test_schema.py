@@ -20,7 +20,7 @@ from dis_bench.records.cell import Cell
 from dis_bench.records.checks.cell import check_cell
 from dis_bench.records.checks.record import check_record
 from dis_bench.records.checks.scores import check_scores
-from dis_bench.records.columns import FIXED, OTHER_IMAGES, RESERVED, find_metric, is_measure, split_images
+from dis_bench.records.columns import FIXED, OTHER_IMAGES, RESERVED, Kind, kind_of, split_images
 from dis_bench.records.record import read_records, write_record
 from dis_bench.records.schema import SCHEMA, CellIdentity, Damaged
 from dis_bench.records.seal import seal
@@ -360,7 +360,7 @@ def test_the_document_has_every_fixed_column_and_none_that_does_not_exist():
     hyperparameters = {"beta", "factorvae.gamma"}  # of betavae, and as an example
     others = [name.replace("*", "x") for name in named if name not in {*FIXED, *hyperparameters}]
     assert others
-    assert [name for name in others if not (is_measure(name) or find_metric(name, metrics))] == []
+    assert [name for name in others if kind_of(name, metrics) not in (Kind.MEASURE, Kind.SCORE)] == []
     assert {images for name in others if (images := split_images(name)[1])} == set(OTHER_IMAGES)
 
 
