@@ -34,7 +34,7 @@ from dis_bench.records.seal import seal
 from dis_bench.records.status import read_status
 from dis_bench.records.store import Store
 from dis_bench.reports.report import build_report
-from dis_bench.runners.plan import Plan
+from dis_bench.runners.planning.plan import Plan
 from dis_bench.runners.remaining import choose_jobs, choose_shard
 from dis_bench.runners.run import build_pipeline, run_study
 

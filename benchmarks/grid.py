@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from dis_bench.nn.patches import WAYS
 from dis_bench.runners.device import check_device
-from dis_bench.runners.plan import Plan
+from dis_bench.runners.planning.plan import Plan
 from dis_bench.runners.study import Study
 from dis_bench.runners.training.cuda_graph import first_line
 from dis_bench.runners.training.log import LOG_ROWS, Progress

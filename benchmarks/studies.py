@@ -21,7 +21,7 @@ from dis_bench.runners.engines import sizes
 from dis_bench.runners.estimate import estimate
 from dis_bench.runners.job import Job
 from dis_bench.runners.named import find_studies, read_about
-from dis_bench.runners.plan import Plan
+from dis_bench.runners.planning.plan import Plan
 from dis_bench.runners.study import Study, read_study_file
 
 

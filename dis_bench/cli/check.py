@@ -84,7 +84,7 @@ def _check_model(args: argparse.Namespace) -> tuple[str, list[Finding]]:
 def _check_dataset(args: argparse.Namespace) -> tuple[str, list[Finding]]:
     from dis_bench.datasets.checks.properties import check_properties
     from dis_bench.datasets.checks.trial import DatasetTrial
-    from dis_bench.runners.plugins import check_dataset
+    from dis_bench.runners.planning.plugins import check_dataset
 
     trial = DatasetTrial(args.name, check_dataset)
     dataset = trial.dataset

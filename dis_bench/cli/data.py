@@ -120,7 +120,7 @@ def _verify(args: argparse.Namespace) -> None:
 
 def _show(args: argparse.Namespace) -> None:
     from dis_bench.datasets import load_dataset
-    from dis_bench.runners.plugins import check_dataset, check_images
+    from dis_bench.runners.planning.plugins import check_dataset, check_images
 
     values = _read_parameters(args)
     dataset = load_dataset(args.name, source=args.source, data_dir=args.data_dir, **values)
@@ -171,7 +171,7 @@ def _read_parameters(args: argparse.Namespace) -> dict[str, Any]:
     """
     if not args.set:
         return {}
-    from dis_bench.runners.settings import parse_settings, resolve_settings
+    from dis_bench.runners.planning.settings import parse_settings, resolve_settings
 
     plugin = registry.find("datasets", args.name)
     with blaming(f"dataset '{args.name}' cannot be used", refusals=False):

@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Show what could be removed, and remove what was named."""
     from dis_bench.records.pruning import KINDS, find_prunable, prune
-    from dis_bench.runners.options import check_choice
+    from dis_bench.runners.planning.options import check_choice
 
     for kind in args.kinds:
         check_choice("kind of file to prune", kind, tuple(KINDS))

@@ -225,8 +225,8 @@ class Wanted(NamedTuple):
 def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
     """Read the study: flags override its file, and the file overrides the defaults."""
     from dis_bench.paths import check_path
-    from dis_bench.runners.options import check_choice, check_run
-    from dis_bench.runners.published import GRIDS, add_published_grids
+    from dis_bench.runners.planning.options import check_choice, check_run
+    from dis_bench.runners.planning.published import GRIDS, add_published_grids
     from dis_bench.runners.quickstart import DEFAULTS
     from dis_bench.runners.study import Study, read_study_file
 
@@ -245,9 +245,9 @@ def _read_study(given: dict[str, Any], file: str | None) -> Wanted:
 
 def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Merge flags into the options of a study file, which they override."""
-    from dis_bench.runners.options import check_alone
-    from dis_bench.runners.overriding import override_betas
-    from dis_bench.runners.settings import parse_settings
+    from dis_bench.runners.planning.options import check_alone
+    from dis_bench.runners.planning.overriding import override_betas
+    from dis_bench.runners.planning.settings import parse_settings
 
     flags = {name: value for name, value in given.items() if name != "set"}
     if "score_at" in flags:

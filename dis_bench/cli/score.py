@@ -111,8 +111,8 @@ def execute(args: argparse.Namespace) -> int:
     folder = args.out if args.out is not None and not args.out.endswith(".csv") else None
     _check(args, folder)
     from dis_bench.metrics import find_metrics
+    from dis_bench.runners.planning.settings import parse_settings, resolve_settings
     from dis_bench.runners.scoring.choosing import choose_metrics, keep_scorable
-    from dis_bench.runners.settings import parse_settings, resolve_settings
 
     chosen = choose_metrics(args.metrics, folder)
     metrics = find_metrics(chosen)
@@ -285,7 +285,7 @@ def _encode(
     Too few rows for a protocol raise InputError before anything runs.
     """
     from dis_bench.metrics.protocols import check_rows
-    from dis_bench.runners.plugins import check_dataset, check_images
+    from dis_bench.runners.planning.plugins import check_dataset, check_images
     from dis_bench.runners.scoring.encoding import encode_dataset, load_encoders
     from dis_bench.runners.scoring.rows import ROWS
 

@@ -31,15 +31,15 @@ from dis_bench.records.schema import SCHEMA, Damaged, Record
 from dis_bench.records.store import Store
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import describe_environment
-from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_dataset, check_images
+from dis_bench.runners.planning.plan import Plan
+from dis_bench.runners.planning.plugins import check_dataset, check_images
+from dis_bench.runners.planning.study_code import StudyCode
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.scoring.choosing import choose_metrics, keep_scorable
 from dis_bench.runners.scoring.encoding import Encoded, check_encoder, encode_dataset
 from dis_bench.runners.scoring.lacking import lacking_scores
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import score_cell
-from dis_bench.runners.study_code import StudyCode
 
 SECONDS_BETWEEN_CLAIMS = 0.2
 

@@ -18,8 +18,8 @@ from dis_bench.runners.engines.sizes import (
     split_group,
 )
 from dis_bench.runners.job import Job, Pipeline
-from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import check_all_images
+from dis_bench.runners.planning.plan import Plan
+from dis_bench.runners.planning.plugins import check_all_images
 from dis_bench.runners.training.trainee import Trainee
 
 

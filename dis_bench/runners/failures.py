@@ -9,7 +9,7 @@ import torch
 from dis_bench.nn.compiled import KernelsFailed
 from dis_bench.records.durable import explain
 from dis_bench.records.store import NotPlaced
-from dis_bench.runners.study_code import CodeChanged
+from dis_bench.runners.planning.study_code import CodeChanged
 from dis_bench.runners.training.log import TrainingDiverged
 
 _EXPLAINED = (TrainingDiverged, CodeChanged, KernelsFailed, NotPlaced)  # their messages are whole sentences

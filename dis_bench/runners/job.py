@@ -28,6 +28,7 @@ from dis_bench.records.seal import digest_kept
 from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.failures import GivenUp, explain_failure, may_pass
+from dis_bench.runners.planning.study_code import StudyCode
 from dis_bench.runners.scoring.earlier import keep_earlier_scores
 from dis_bench.runners.scoring.lacking import lacking_metrics, lacking_scores
 from dis_bench.runners.space import check_space, measure_cell
@@ -43,7 +44,6 @@ from dis_bench.runners.stages import (
     score_along,
     train_cells,
 )
-from dis_bench.runners.study_code import StudyCode
 from dis_bench.runners.training.log import Progress
 from dis_bench.runners.training.trainee import Trainee, prepare
 

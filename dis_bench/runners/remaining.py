@@ -16,9 +16,9 @@ from dis_bench.records.parts import list_lacking
 from dis_bench.records.seal import canonical
 from dis_bench.records.store import Store
 from dis_bench.runners.job import Job, identify
-from dis_bench.runners.plan import Plan
+from dis_bench.runners.planning.plan import Plan
+from dis_bench.runners.planning.shards import read_shard
 from dis_bench.runners.scoring.lacking import lacking_metrics
-from dis_bench.runners.shards import read_shard
 
 MOST_WARNINGS = 20  # about unreadable records
 

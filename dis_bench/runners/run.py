@@ -28,9 +28,9 @@ from dis_bench.runners.engines.gpu import run_stacks
 from dis_bench.runners.engines.local import can_start_workers, run_jobs
 from dis_bench.runners.engines.sharing import Engine, share_jobs
 from dis_bench.runners.job import PENDING, Job, Pipeline
-from dis_bench.runners.options import AUTO, check_run
-from dis_bench.runners.plan import Plan, Plannable
-from dis_bench.runners.plugins import check_all_images
+from dis_bench.runners.planning.options import AUTO, check_run
+from dis_bench.runners.planning.plan import Plan, Plannable
+from dis_bench.runners.planning.plugins import check_all_images
 from dis_bench.runners.remaining import choose_jobs, choose_shard
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.scoring.lacking import lacking_scores

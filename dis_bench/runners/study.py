@@ -24,7 +24,8 @@ from dis_bench.runners.device import (
     choose_kernels,
     choose_precision,
 )
-from dis_bench.runners.grid import (
+from dis_bench.runners.named import ABOUT, find_studies
+from dis_bench.runners.planning.grid import (
     Grid,
     describe_dataset,
     describe_model,
@@ -32,10 +33,9 @@ from dis_bench.runners.grid import (
     expand_hyperparameters,
     list_declared,
 )
-from dis_bench.runners.named import ABOUT, find_studies
-from dis_bench.runners.options import check_options
-from dis_bench.runners.plan import Plan
-from dis_bench.runners.plugins import (
+from dis_bench.runners.planning.options import check_options
+from dis_bench.runners.planning.plan import Plan
+from dis_bench.runners.planning.plugins import (
     check_adaptation,
     check_batch,
     check_dataset,
@@ -44,14 +44,14 @@ from dis_bench.runners.plugins import (
     check_needs,
     check_own_networks,
 )
+from dis_bench.runners.planning.settings import resolve_settings
+from dis_bench.runners.planning.shards import list_seeds
+from dis_bench.runners.planning.specifications import find_all, specify
+from dis_bench.runners.planning.study_code import describe_code
+from dis_bench.runners.planning.trial import choose_tried, try_batch, try_model
 from dis_bench.runners.quickstart import DEFAULTS
-from dis_bench.runners.settings import resolve_settings
-from dis_bench.runners.shards import list_seeds
-from dis_bench.runners.specifications import find_all, specify
-from dis_bench.runners.study_code import describe_code
 from dis_bench.runners.training.plateau import check_patience, read_plateau
 from dis_bench.runners.training_images import TrainingImages, choose_training_images
-from dis_bench.runners.trial import choose_tried, try_batch, try_model
 from dis_bench.toml_files import read_toml
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Study:
 
     def _plan(self) -> Plan:
         from dis_bench.metrics import find_metrics, protocol
-        from dis_bench.runners.datasets import find_datasets, list_parameters, make_datasets
+        from dis_bench.runners.planning.datasets import find_datasets, list_parameters, make_datasets
         from dis_bench.runners.scoring.scores import check_scoring, list_unscorable
 
         check_options(vars(self), _CHOICES)

@@ -10,7 +10,7 @@ import dis_bench
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.models.schedules import Linear
-from dis_bench.runners.settings import parse_settings, resolve_settings
+from dis_bench.runners.planning.settings import parse_settings, resolve_settings
 from dis_bench.runners.study import Study, read_study_file
 from tests.runners.test_run import HERE, TINY
 

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.records.events import FOLDER
-from dis_bench.runners import options
+from dis_bench.runners.planning import options
 from dis_bench.runners.run import run_study
 from dis_bench.runners.study import Study
 from dis_bench.runners.watch import Watcher

@@ -18,12 +18,12 @@ from dis_bench.records.table import read_results
 from dis_bench.reports.along import gather_score_curves
 from dis_bench.reports.report import build_report
 from dis_bench.runners import stages
+from dis_bench.runners.planning.trial import MOST_TRIED, choose_tried
 from dis_bench.runners.scoring.evaluation import Evaluation
 from dis_bench.runners.scoring.readout import average, read_out
 from dis_bench.runners.scoring.rows import draw_rows
 from dis_bench.runners.training.steps import Training
 from dis_bench.runners.training_images import TrainingImages, choose_training_images
-from dis_bench.runners.trial import MOST_TRIED, choose_tried
 from tests.runners.test_run import HERE
 from tests.runners.test_scores_along import STUDY as SCORED_ALONG
 from tests.runners.test_scores_along import StopAt, run

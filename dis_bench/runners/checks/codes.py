@@ -9,7 +9,7 @@ from dis_bench.errors import InputError
 from dis_bench.findings import Broken, relative_distance
 from dis_bench.models.building import count_codes
 from dis_bench.runners.checks.trial import IMAGES, LATENTS, ModelTrial
-from dis_bench.runners.trial import try_codes, try_fit
+from dis_bench.runners.planning.trial import try_codes, try_fit
 
 ROUNDING = 1e-4  # share of the largest number by which rounding may move one
 

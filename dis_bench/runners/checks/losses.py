@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dis_bench.errors import InputError
 from dis_bench.findings import Broken, DoesNotApply
 from dis_bench.runners.checks.trial import STEPS, ModelTrial, load_weights, read_weights
-from dis_bench.runners.returned import check_optimisers, check_step
+from dis_bench.runners.planning.returned import check_optimisers, check_step
 from dis_bench.runners.training.trainee import Trainee
 
 BATCHES = 16  # on which losses before and after a training are compared

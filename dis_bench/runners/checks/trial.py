@@ -23,7 +23,7 @@ from dis_bench.records.cell import Cell
 from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
 from dis_bench.runners import passes
 from dis_bench.runners.device import computing
-from dis_bench.runners.plugins import check_models
+from dis_bench.runners.planning.plugins import check_models
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.log import Progress

@@ -20,7 +20,7 @@ from dis_bench.records.anchors import has_anchor, write_anchor
 from dis_bench.records.checks.scores import check_scores
 from dis_bench.records.schema import Damaged
 from dis_bench.records.store import Store
-from dis_bench.runners.plan import Plan
+from dis_bench.runners.planning.plan import Plan
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import SCORING_SEED
 

@@ -11,7 +11,7 @@ from dis_bench.metrics import find_metrics
 from dis_bench.paths import check_path
 from dis_bench.records.record import read_records
 from dis_bench.records.schema import Record
-from dis_bench.runners.options import check_alone
+from dis_bench.runners.planning.options import check_alone
 from dis_bench.runners.scoring.scores import list_unscorable
 
 ALL = "all"  # stands for all built-in metrics

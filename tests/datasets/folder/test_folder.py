@@ -15,7 +15,7 @@ from dis_bench.cli.main import main
 from dis_bench.datasets import conversion as module
 from dis_bench.datasets import load_dataset, photos, stored
 from dis_bench.errors import InputError
-from dis_bench.runners.datasets import describe_parameters
+from dis_bench.runners.planning.datasets import describe_parameters
 from dis_bench.runners.study import Study
 
 

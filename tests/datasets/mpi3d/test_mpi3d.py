@@ -17,7 +17,7 @@ from dis_bench.datasets import npz
 from dis_bench.datasets.grid import Factor, FactorGrid
 from dis_bench.datasets.mpi3d.dataset import FILES, MPI3D
 from dis_bench.errors import InputError
-from dis_bench.runners.datasets import describe_parameters
+from dis_bench.runners.planning.datasets import describe_parameters
 from tests.datasets.official import Bomb
 
 TOY = "mpi3d_toy.npz"

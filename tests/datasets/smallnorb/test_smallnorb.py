@@ -12,7 +12,7 @@ from dis_bench import registry
 from dis_bench.cli.main import main
 from dis_bench.datasets.smallnorb.dataset import SmallNORB
 from dis_bench.errors import InputError
-from dis_bench.runners.datasets import describe_parameters
+from dis_bench.runners.planning.datasets import describe_parameters
 from tests.datasets.smallnorb.files import COUNT, Tiny, draw, encode, find, write_files, write_part
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from dis_bench.datasets import load_dataset
 from dis_bench.errors import InputError
-from dis_bench.runners.datasets import describe_parameters
+from dis_bench.runners.planning.datasets import describe_parameters
 
 
 def loop(dataset, index, spacing, positions):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dis_bench.errors import InputError, Option, describe
-from dis_bench.runners.options import is_address
+from dis_bench.runners.planning.options import is_address
 
 ANSWER_SECONDS = 5.0  # for a server to accept a connection, and to greet
 

@@ -23,7 +23,7 @@ from dis_bench.errors import InputError, describe
 from dis_bench.neighbours import PREFIX, name_package
 from dis_bench.records.store import Store
 from dis_bench.runners.job import Pipeline
-from dis_bench.runners.plugins import check_images
+from dis_bench.runners.planning.plugins import check_images
 from dis_bench.version import __version__
 
 

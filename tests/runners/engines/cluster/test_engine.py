@@ -429,6 +429,6 @@ def test_options_that_make_no_sense_are_refused(capsys, tmp_path, words, said):
 
 
 def test_a_missing_ray_is_said_before_anything_starts(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("dis_bench.runners.options.find_spec", lambda name: None)
+    monkeypatch.setattr("dis_bench.runners.planning.options.find_spec", lambda name: None)
     assert "pip install 'dis-bench[ray]'" in refuse(capsys, tmp_path, "--engine", "ray")
     assert not (tmp_path / "out").exists()

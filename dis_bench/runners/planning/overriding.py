@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dis_bench.runners.grid import find_dials
-from dis_bench.runners.plugins import check_models
+from dis_bench.runners.planning.grid import find_dials
+from dis_bench.runners.planning.plugins import check_models
+from dis_bench.runners.planning.specifications import find_all
 from dis_bench.runners.quickstart import DEFAULTS
-from dis_bench.runners.specifications import find_all
 
 
 def override_betas(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from dis_bench.datasets.dataset import NO_FACTORS
 from dis_bench.records.cell import Cell
 from dis_bench.records.schema import PARTS
-from dis_bench.runners.study_code import StudyCode
+from dis_bench.runners.planning.study_code import StudyCode
 
 if TYPE_CHECKING:
     from dis_bench.datasets.dataset import Dataset

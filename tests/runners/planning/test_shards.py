@@ -6,9 +6,9 @@ import re
 import pytest
 
 from dis_bench.errors import InputError
+from dis_bench.runners.planning.shards import list_seeds, read_shard
 from dis_bench.runners.remaining import choose_shard
 from dis_bench.runners.run import run_study
-from dis_bench.runners.shards import list_seeds, read_shard
 from tests.runners.test_run import TINY
 
 

@@ -10,7 +10,7 @@ from dis_bench import registry
 from dis_bench.plugin_code import Code
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
-from dis_bench.runners.specifications import specify
+from dis_bench.runners.planning.specifications import specify
 
 MOST_NAMED = 5
 LONGEST_SOURCE = 200_000  # characters of a plug-in that records keep

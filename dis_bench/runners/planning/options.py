@@ -15,7 +15,7 @@ from dis_bench.datasets.correlation import read_correlations
 from dis_bench.errors import InputError, Option, shown, unknown
 from dis_bench.paths import check_path
 from dis_bench.records.schema import PARTS
-from dis_bench.runners.shards import list_seeds, read_shard
+from dis_bench.runners.planning.shards import list_seeds, read_shard
 
 # Numbers beyond these limits are typing errors, or exceed the memory of any machine.
 MOST = {

@@ -12,8 +12,8 @@ from dis_bench.errors import InputError, blaming
 from dis_bench.models.schedules import split_schedules
 from dis_bench.records.cell import Cell
 from dis_bench.registry import Plugin
-from dis_bench.runners.options import MOST_CELLS
-from dis_bench.runners.plugins import check_schedules
+from dis_bench.runners.planning.options import MOST_CELLS
+from dis_bench.runners.planning.plugins import check_schedules
 from dis_bench.runners.training_images import TrainingImages
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Grid:
 
 def describe_dataset(plugin: Plugin, dataset: Dataset, images: TrainingImages) -> dict[str, Any]:
     """Return the fields of the cells of a dataset."""
-    from dis_bench.runners.datasets import describe_parameters
+    from dis_bench.runners.planning.datasets import describe_parameters
 
     return {
         "dataset": plugin.name,

@@ -7,7 +7,7 @@ from dis_bench.cli.main import main
 from dis_bench.datasets.grid import Factor
 from dis_bench.datasets.labels import Labels
 from dis_bench.errors import InputError
-from dis_bench.runners.plugins import check_needs
+from dis_bench.runners.planning.plugins import check_needs
 from dis_bench.runners.study import Study
 from tests.runners.test_run import HERE
 from tests.tiny import Tiny

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from dis_bench.errors import InputError, blaming, shown
 from dis_bench.models.schedules import Schedule
 from dis_bench.neutral import neutral, own_streams
-from dis_bench.runners.returned import check_drawn, check_numbers, check_optimisers, check_step, name_loss
+from dis_bench.runners.planning.returned import (
+    check_drawn,
+    check_numbers,
+    check_optimisers,
+    check_step,
+    name_loss,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -3,7 +3,7 @@
 import pytest
 
 from dis_bench.errors import InputError
-from dis_bench.runners.published import add_published_grids
+from dis_bench.runners.planning.published import add_published_grids
 from dis_bench.runners.study import Study
 
 BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]

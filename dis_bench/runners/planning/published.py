@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dis_bench import registry
-from dis_bench.runners.grid import find_dial
-from dis_bench.runners.plugins import check_models
+from dis_bench.runners.planning.grid import find_dial
+from dis_bench.runners.planning.plugins import check_models
 
 GRIDS = ("defaults", "published")
 
