@@ -28,6 +28,9 @@ from tqdm import tqdm
 from dis_bench.metrics import score
 from dis_bench.records.codes import read_codes
 from dis_bench.records.table import read_results
+from dis_bench.reports.figures.agreement import draw_agreement
+from dis_bench.reports.figures.theme import theme, to_pixels, to_png
+from dis_bench.reports.quantities import find_quantities
 
 LOSSES = ("reconstruction", "kl", "elbo")
 METRICS = ("mig", "sap", "dci", "modularity")  # scored on samples; they read the same rows as on means
@@ -66,7 +69,10 @@ def main() -> None:
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.figure:
-        draw_agreement(ranks, options.figure)
+        labels = {one.name: one.label for one in find_quantities(cells, scores)}
+        with theme():
+            figure = draw_agreement(ranks.rename(index=labels, columns=labels))
+            Path(options.figure).write_bytes(to_png(to_pixels(figure)))
 
 
 def list_scores(cells: pd.DataFrame) -> list[str]:
@@ -151,21 +157,6 @@ def _compare(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "largest change": float((samples - means).abs().max()),
         "rank correlation": float(means.corr(samples, method="spearman")),
     }
-
-
-def draw_agreement(ranks: pd.DataFrame, path: str) -> None:
-    """Draw the rank correlations as a heat map with figures."""
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    figure, axes = plt.subplots(figsize=(8.5, 7.5), layout="constrained")
-    labels = [name.replace("_", " ") for name in ranks]
-    sns.heatmap(
-        ranks, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", square=True, linewidths=0.5,
-        xticklabels=labels, yticklabels=labels, ax=axes, cbar_kws={"label": "Spearman's rank correlation"},
-    )  # fmt: skip
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

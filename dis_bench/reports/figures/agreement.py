@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = 21  # of the heat map, from -1 to 1: one for each tenth, and room for those of letters in 256
+CELL = 0.46  # inches of its cells, which a number with its sign fits into
 MIN_CELLS = 5  # with fewer, every correlation is within chance
 
 _MEASURED = ("reconstruction", "kl")
@@ -59,7 +60,10 @@ def draw_agreement(correlations: pd.DataFrame) -> Figure:
     """Draw the table of :func:`correlate_ranks` as a heat map, each pair once."""
     import numpy as np
 
-    figure, [axes] = panels(1, 1, 1.2 + 0.42 * len(correlations))
+    figure, [axes] = panels(1, 1, 1.2 + CELL * len(correlations))
+    figure.set_figwidth(
+        max(figure.get_figwidth(), 2.6 + CELL * len(correlations))
+    )  # labels and colours beside
     seaborn = load_seaborn()
     seaborn.heatmap(
         correlations.rename(index=visible, columns=visible).iloc[1:, :-1],

@@ -58,6 +58,16 @@ def test_each_pair_is_drawn_once(study, tabulated):
     assert not any("-" in text for text in drawn)
 
 
+@pytest.mark.parametrize("count", [3, 10, 20])
+def test_numbers_stay_within_their_cells(count):
+    names = [f"DCI informativeness {n}" for n in range(count)]
+    figure = draw_agreement(pd.DataFrame(-0.15 * np.ones((count, count)), names, names))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    cell = axes.get_window_extent().width / (count - 1)
+    assert max(text.get_window_extent().width for text in axes.texts) < cell
+
+
 def test_every_number_stands_out_from_its_cell():
     values, names = np.eye(7), list("abcdefg")
     values[np.tril_indices(7, -1)] = np.linspace(-1, 1, 21)
