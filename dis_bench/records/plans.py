@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dis_bench.records.cell import Cell, hash_identity
 from dis_bench.records.checks.plan import check_plan
 from dis_bench.records.durable import write_whole
-from dis_bench.records.schema import SCHEMA, Damaged
+from dis_bench.records.schema import SCHEMA, Damaged, stamp
 from dis_bench.records.seal import read_signed, sign
 from dis_bench.records.unreadable import Unreadable, describe_unreadable
 
@@ -36,8 +35,7 @@ def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
     ]
     path = root / FOLDER / f"{hash_identity({'cells': planned})}.json"
     if planned and not _is_valid(path):
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        plan = sign({"schema": SCHEMA, "command": command, "created": created, "cells": planned})
+        plan = sign({"schema": SCHEMA, "command": command, "created": stamp(), "cells": planned})
         write_whole(path, (json.dumps(plan, indent=1) + "\n").encode())
 
 

@@ -6,6 +6,7 @@ schema, and tests keep them consistent with it.
 
 # No postponed annotations: with them, TypedDict would take NotRequired keys for required ones.
 
+from datetime import UTC, datetime
 from typing import Any, NotRequired, TypedDict
 
 SCHEMA = 2
@@ -28,6 +29,11 @@ class Damaged(ValueError):
 
 class Outdated(Damaged):
     """Error: an earlier version wrote the file."""
+
+
+def stamp() -> str:
+    """Return the time in UTC as ``created`` has it: ``2026-11-27T13:15:12+00:00``."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class CellIdentity(TypedDict):

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from dis_bench.records.checks.scores import check_column
 from dis_bench.records.claims import Claim
 from dis_bench.records.codes import write_codes
 from dis_bench.records.record import read_newest, read_records, write_record
-from dis_bench.records.schema import SCHEMA, Damaged, Record
+from dis_bench.records.schema import SCHEMA, Damaged, Record, stamp
 from dis_bench.records.store import Store
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import describe_environment
@@ -306,7 +305,7 @@ def _begin(cell: EncoderCell, scoring: Scoring) -> Record:
         "failure": None,
         "environment": describe_environment("cpu", "fp32", "torch"),
         "command": scoring.command,
-        "created": _now(),
+        "created": stamp(),
     }
 
 
@@ -338,7 +337,7 @@ def _complete(
         record["rescored"] = {
             "command": scoring.command,
             "environment": describe_environment("cpu", "fp32", "torch"),
-            "created": _now(),
+            "created": stamp(),
         }
         write_record(store.folder(cell), record)
 
@@ -392,7 +391,3 @@ def match_rows(encoded: Encoded, dataset: Dataset) -> None:
             f"the file's factors {list(given.shape)} are not those {list(wanted.shape)} of the images of "
             f"dataset '{dataset.name}' that studies score: leave out --dataset, and it gets its own table."
         )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from dis_bench.records.durable import remove, sync_files
 from dis_bench.records.parts import list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import write_record
-from dis_bench.records.schema import PARTS, SCHEMA, Record
+from dis_bench.records.schema import PARTS, SCHEMA, Record, stamp
 from dis_bench.records.seal import digest_kept
 from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
@@ -322,7 +321,7 @@ class Pipeline:
             record["rescored"] = {
                 "command": self.command,
                 "environment": self._describe_environment(cell),
-                "created": _now(),
+                "created": stamp(),
             }
             sources = self.code.gather_sources(cell, metrics).get("metrics", {})
             if sources:
@@ -355,7 +354,7 @@ class Pipeline:
             "failure": None,
             "environment": self._describe_environment(cell),
             "command": self.command,
-            "created": _now(),
+            "created": stamp(),
             **({"sources": sources} if (sources := self.code.gather_sources(cell, self.metrics)) else {}),
         }
 
@@ -374,7 +373,3 @@ def _remove_all_but(names: Collection[str], folder: Path) -> None:
 def identify(record: Record) -> str:
     """Return a text that identifies a record of a cell: its creation and its timing."""
     return json.dumps([record.get("created"), record["timing"]])
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
