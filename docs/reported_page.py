@@ -29,6 +29,7 @@ STUDIES = ROOT / "results" / "reference"
 PAGE = ROOT / "docs" / "reported.md"
 NOTES = ROOT / "docs" / "reported.toml"
 DASH = "\N{EN DASH}"
+USUAL_NETWORK = "burgess"  # others are named
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Measured:
 
     Attributes:
         study: folder in results/reference/.
+        network: name of its network.
         dial: value of the model's dial, or NaN.
         mean, std, n: over seeds; the deviation of one seed is NaN.
         steps: length of its training.
@@ -44,6 +46,7 @@ class Measured:
     """
 
     study: str
+    network: str
     dial: float
     mean: float
     std: float
@@ -59,11 +62,16 @@ class Measured:
 
 
 def read_tables() -> pd.DataFrame:
-    """Return the measured rows of all studies, with the study's name."""
+    """Return the measured rows of all studies, with the study's name.
+
+    A beta-VAE with a beta of 1 is a VAE, so its rows are there under both names.
+    """
     paths = sorted(STUDIES.glob("*/table.csv"))
     table = pd.concat({path.parent.name: pd.read_csv(path) for path in paths}, names=["study"])
     table = table.copy().reset_index("study")  # a copy, as the concatenation is in fragments
-    return table[(table["n"] > 0) & (table["correlate"] == "none")]
+    table = table[(table["n"] > 0) & (table["correlate"] == "none")]
+    vaes = table[(table["model"] == "betavae") & (table["beta"] == 1)]
+    return pd.concat([table, vaes.assign(model="vae", dial_value=math.nan)])
 
 
 def make_page(table: pd.DataFrame) -> str:
@@ -120,6 +128,7 @@ def find_measured(table: pd.DataFrame, published: Table, row: Row, score: str) -
     return [
         Measured(
             one["study"],
+            one["network"],
             one["dial_value"],
             one[column],
             one[f"{score}_std"],
@@ -161,7 +170,9 @@ def _by_study(ours: list[Measured]) -> Iterator[list[Measured]]:
 def _show_study(group: list[Measured]) -> str:
     """Format one configuration with its spread, or the range of several over their dial."""
     first = group[0]
-    where = f"({', '.join(filter(None, [f'{first.steps:,} steps', f'n = {first.n}', first.unlike]))})"
+    network = "" if first.network == USUAL_NETWORK else first.network
+    parts = [f"{first.steps:,} steps", network, f"n = {first.n}", first.unlike]
+    where = f"({', '.join(filter(None, parts))})"
     if len(group) > 1:
         values, dials = [one.mean for one in group], [one.dial for one in group]
         return f"{min(values):.3g} to {max(values):.3g} over {min(dials):g}{DASH}{max(dials):g} {where}"
