@@ -170,7 +170,7 @@ def _by_study(ours: list[Measured]) -> Iterator[list[Measured]]:
 def _show_study(group: list[Measured]) -> str:
     """Format one configuration with its spread, or the range of several over their dial."""
     first = group[0]
-    network = "" if first.network == USUAL_NETWORK else first.network
+    network = first.network if first.steps and first.network != USUAL_NETWORK else ""
     parts = [f"{first.steps:,} steps", network, f"n = {first.n}", first.unlike]
     where = f"({', '.join(filter(None, parts))})"
     if len(group) > 1:
