@@ -38,21 +38,21 @@ class Measured:
 
     Attributes:
         study: folder in results/reference/.
-        network: name of its network.
         dial: value of the model's dial, or NaN.
         mean, std, n: over seeds; the deviation of one seed is NaN.
         steps: length of its training.
         unlike: hyperparameters that differ from the published ones, ``gamma = 1000``.
+        network: name of its network.
     """
 
     study: str
-    network: str
     dial: float
     mean: float
     std: float
     n: int
     steps: int
     unlike: str
+    network: str = USUAL_NETWORK
 
     def overlaps(self, figure: Figure) -> bool:
         """Return True if the mean, plus or minus its spread, meets the published interval."""
@@ -128,13 +128,13 @@ def find_measured(table: pd.DataFrame, published: Table, row: Row, score: str) -
     return [
         Measured(
             one["study"],
-            one["network"],
             one["dial_value"],
             one[column],
             one[f"{score}_std"],
             int(one["n"]),
             int(one["steps"]),
             unlike,
+            one.get("network", USUAL_NETWORK),
         )
         for _, one in here.iterrows()
     ]

@@ -79,6 +79,25 @@ def test_a_row_is_set_beside_the_values_of_the_dial_that_it_names(table):
     assert dials(hyperparameters={"beta": 5.0}) == []
 
 
+def test_networks_other_than_the_usual_one_are_named(table):
+    [one] = PAGE.find_measured(
+        table.assign(network="mlp"), a_table(), a_row(hyperparameters={"beta": 4.0}), "mig"
+    )
+    assert "6,000 steps, mlp, n = 3" in PAGE.show_all([one])
+    assert "6,000 steps, n = 3" in PAGE.show_all([measured(0.5)])
+
+
+def test_vaes_are_beta_vaes_with_a_beta_of_1():
+    table = PAGE.read_tables()
+    table = table[table["study"] == "betavae-dsprites"]
+    assert (
+        table[table["model"] == "vae"]["mig_mean"].tolist()
+        == table[table["beta"] == 1]["mig_mean"].tolist()[:1]
+    )
+    [one] = PAGE.find_measured(table, a_table(), a_row(model="vae"), "mig")
+    assert "at" not in PAGE.show_all([one])
+
+
 def test_rows_of_other_datasets_models_and_scores_are_left_out(table):
     assert PAGE.find_measured(table, a_table(dataset="shapes3d"), a_row(), "mig") == []
     assert PAGE.find_measured(table, a_table(), a_row(model=""), "mig") == []

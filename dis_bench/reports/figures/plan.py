@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Figures that show images of the data, of which every pixel counts.
 _OF_PIXELS = ("reconstructions", "traversals")
+_OF_AREAS = ("agreement",)  # heat maps
 
 
 @dataclass(frozen=True)
@@ -66,5 +67,6 @@ class Plan:
         """Draw it."""
         with theme():
             pixels = to_pixels(self.draw())
-        png, webp = to_png(pixels), to_webp(pixels, exact=self.kind in _OF_PIXELS)
-        return Image(self.kind, f"plots/{self.name}.png", self.title, self.caption, self.alt, png, webp)
+        webp = to_webp(pixels, exact=self.kind in _OF_PIXELS, areas=self.kind in _OF_AREAS)
+        png = f"plots/{self.name}.png"
+        return Image(self.kind, png, self.title, self.caption, self.alt, to_png(pixels), webp)

@@ -105,7 +105,7 @@ def to_png(pixels: Image.Image) -> bytes:
     return _encode(pixels, "PNG", compress_level=4)
 
 
-def to_webp(pixels: Image.Image, exact: bool) -> bytes:
+def to_webp(pixels: Image.Image, exact: bool, areas: bool = False) -> bytes:
     """Return a drawn figure as WebP, of a third of the PNG's size or less.
 
     It is lossless, unless it is large: pictures of noise, as of models that were hardly trained, do not
@@ -115,7 +115,11 @@ def to_webp(pixels: Image.Image, exact: bool) -> bytes:
         pixels: the figure, from :func:`to_pixels`.
         exact: keep every colour, as of enlarged images, which the fastest method compresses as well; a plot
             is otherwise reduced to 256 colours.
+        areas: of these 256, keep the colours of large areas, as of a heat map; otherwise rare hues are kept.
     """
+    if areas:
+        few = pixels.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        return _encode(few.convert("RGB"), "WEBP", lossless=True, method=1, quality=50)
     if not exact:
         few = pixels.point(_STEPS).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         return _encode(few.convert("RGB"), "WEBP", lossless=True, method=1, quality=50)
