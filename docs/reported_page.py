@@ -23,13 +23,14 @@ from dis_bench import registry
 from dis_bench.models.model import Model
 from dis_bench.reports.published.reported import Reported
 from dis_bench.reports.published.source import Figure, Row, Source, Table, find_sources, read_source
+from dis_bench.runners.quickstart import DEFAULTS
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ROOT / "results" / "reference"
 PAGE = ROOT / "docs" / "reported.md"
 NOTES = ROOT / "docs" / "reported.toml"
 DASH = "\N{EN DASH}"
-USUAL_NETWORK = "burgess"  # others are named
+USUAL_NETWORK: str = DEFAULTS["network"]  # others are named
 
 
 @dataclass(frozen=True)

@@ -117,11 +117,9 @@ def to_webp(pixels: Image.Image, exact: bool, areas: bool = False) -> bytes:
             is otherwise reduced to 256 colours.
         areas: of these 256, keep the colours of large areas, as of a heat map; otherwise rare hues are kept.
     """
-    if areas:
-        few = pixels.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        return _encode(few.convert("RGB"), "WEBP", lossless=True, method=1, quality=50)
     if not exact:
-        few = pixels.point(_STEPS).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        method = Image.Quantize.MEDIANCUT if areas else Image.Quantize.MAXCOVERAGE
+        few = (pixels if areas else pixels.point(_STEPS)).quantize(256, method, dither=Image.Dither.NONE)
         return _encode(few.convert("RGB"), "WEBP", lossless=True, method=1, quality=50)
     width, height = pixels.size
     edge = pixels.crop((width * 7 // 8, 0, width, height))  # mostly says that the whole will be large

@@ -138,14 +138,7 @@ def _list_values(key: str, given: Any) -> Sequence[Any]:
 
 def _read_single(key: str, given: Any, parameter: Parameter) -> Value:
     """Return the value of a dataset's parameter."""
-    if isinstance(given, list | tuple):
-        if len(given) != 1:
-            raise InputError(
-                f"{key} takes one value, since a dataset is the same in all cells of a study, but "
-                f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
-            )
-        [given] = given
-    return parameter.parse(given)
+    return parameter.parse(_take_one(key, given, "a dataset is the same in all cells of a study"))
 
 
 def _read_parameter(key: str, given: Any, default: Any) -> Any:
@@ -157,14 +150,20 @@ def _read_parameter(key: str, given: Any, default: Any) -> Any:
             example = default[0] if default else ""
             return tuple(read_value(key, one, example) if isinstance(one, str) else one for one in given)
         return given
-    if isinstance(given, list | tuple):
-        if len(given) != 1:
-            raise InputError(
-                f"{key} takes one value, since a metric has one protocol per study, but "
-                f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
-            )
-        [given] = given
+    given = _take_one(key, given, "a metric has one protocol per study")
     return read_value(key, given, default) if isinstance(given, str) else given
+
+
+def _take_one(key: str, given: Any, why: str) -> Any:
+    """Return a value, or the only one of a list; others raise InputError."""
+    if not isinstance(given, list | tuple):
+        return given
+    if len(given) != 1:
+        raise InputError(
+            f"{key} takes one value, since {why}, but "
+            f"{', '.join(map(shown, given[:4])) or 'none'} {'were' if given else 'was'} given."
+        )
+    return given[0]
 
 
 def _split(given: str | list[str]) -> list[str]:
