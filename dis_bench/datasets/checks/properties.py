@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import gc
 import numbers
 import pickle
 import re
@@ -317,6 +318,7 @@ def _own_memory() -> int:
     Raises:
         DoesNotApply: this system does not tell.
     """
+    gc.collect()  # else what others left behind may be freed in between, and hide what grew
     with suppress(OSError, AttributeError):  # other libraries than glibc have no malloc_trim
         ctypes.CDLL("libc.so.6").malloc_trim(0)  # else freed memory would be used again, and nothing grow
     try:

@@ -1,5 +1,6 @@
 """What must hold of every dataset: the list of ``dis-bench check dataset``, on ours and on broken ones."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from dis_bench import registry
 from dis_bench.datasets.checks import properties
 from dis_bench.datasets.checks.properties import PROPERTIES, check_properties
 from dis_bench.datasets.checks.trial import DatasetTrial
-from dis_bench.findings import DOES_NOT_APPLY, FAILED, examine
+from dis_bench.findings import DOES_NOT_APPLY, FAILED, Broken, examine
 
 BROKEN = Path(__file__).parents[1] / "broken.py"
 
@@ -46,6 +47,28 @@ def test_a_fault_is_caught_by_the_property_that_names_it(name):
     failed = {finding.name: finding.detail for finding in findings if finding.verdict == FAILED}
     assert failed.keys() == FAULTS[name], failed
     assert all(finding.why for finding in findings)
+
+
+def test_garbage_that_is_freed_meanwhile_hides_no_growth(monkeypatch):
+    trial = DatasetTrial(f"{BROKEN}:Hoards")
+    drawn, draw = [], trial.draw
+
+    def draw_and_collect(indices):
+        drawn.append(len(indices))
+        if len(drawn) == 20:  # when the memory before has been taken
+            gc.collect()
+        return draw(indices)
+
+    monkeypatch.setattr(trial, "draw", draw_and_collect)
+    left_behind = [b"x" * properties.MEMORY_PIXELS]
+    left_behind.append(left_behind)  # only the collector frees what holds itself
+    gc.disable()
+    try:
+        del left_behind
+        with pytest.raises(Broken, match="memory has grown by"):
+            properties.keeps_its_memory_bounded(trial)
+    finally:
+        gc.enable()
 
 
 def test_every_property_catches_some_fault():
