@@ -1,11 +1,12 @@
 """Follow scores along training: from when on does the order of configurations no longer change?
 
-    python benchmarks/along.py --results results --csv results/benchmarks/along_dsprites.csv
+    python benchmarks/along.py --results results longer --csv results/benchmarks/along_dsprites.csv
     python benchmarks/along.py --figure docs/along.png
 
-The results are those of a run with ``--score-at``. Of cells that are not finished, the codes that they have
-so far are scored. The figure draws the files ``along_*.csv`` of results/benchmarks: a row for each dataset, a
-thin line per seed, the mean over seeds thick.
+The results are those of runs with ``--score-at``. Of cells that are not finished, the codes that they have
+so far are scored; of a step in several folders, the first counts. The figure draws the files ``along_*.csv``
+of results/benchmarks: a row for each dataset, a thin line per seed, the mean thick as far as all seeds were
+trained.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,15 +39,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--results", type=Path, help="folder of a run with --score-at, of one dataset")
+    add("--results", type=Path, nargs="+", help="folders of runs with --score-at, of one dataset")
     add("--csv", type=Path, help="file for its scores")
     add("--figure", type=Path, help="file for a picture of all kept scores")
     options = parser.parse_args()
     if options.results:
-        rows = [*read_finished(options.results), *score_unfinished(options.results)]
-        table = pd.DataFrame(rows).sort_values(KEYS).drop_duplicates(KEYS)
+        rows = [
+            row
+            for folder in options.results
+            for row in chain(read_finished(folder), score_unfinished(folder))
+        ]
+        table = pd.DataFrame(rows).drop_duplicates(KEYS).sort_values(KEYS)
         table = table[[name for name in table if name.startswith((*KEYS, *METRICS))]]
-        print_table(list_orders(table))
+        for title, compared in group_comparable(table).items():
+            print(f"{title}\n")
+            print_table(list_orders(compared))
         print_machine({"cells": len(table[["beta", "seed"]].drop_duplicates())})
         if options.csv:
             table.to_csv(options.csv, index=False, float_format="%.7g")
@@ -77,6 +85,18 @@ def score_unfinished(results: Path) -> Iterator[dict[str, float]]:
         yield {**own, **scores.to_dict()}
 
 
+def group_comparable(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the steps that all cells have, and those of each seed that went on in all configurations."""
+    cells = table.groupby("step")["seed"].size()
+    shared = table[table["step"].isin(cells.index[cells == cells.max()])]
+    groups = {f"Means of {shared['seed'].nunique()} seeds:": shared}
+    for seed, own in table.groupby("seed"):
+        complete = own.groupby("step").filter(lambda rows: len(rows) == table["beta"].nunique())
+        if complete["step"].max() > shared["step"].max():
+            groups[f"Seed {seed}:"] = complete
+    return groups
+
+
 def list_orders(table: pd.DataFrame) -> list[dict[str, str]]:
     """List the configurations by the mean of each score at each step, the lowest first."""
     means = table.groupby(["step", "beta"]).mean().drop(columns="seed")
@@ -104,7 +124,8 @@ def draw(tables: dict[str, pd.DataFrame], path: Path) -> None:
                     colour = scale.colour(beta)
                     for _, cell in cells.groupby("seed"):
                         axis.plot(cell["step"], cell[name], lw=0.7, alpha=0.4, color=colour)
-                    mean = cells.groupby("step")[name].mean()
+                    by_step = cells.groupby("step")[name]
+                    mean = by_step.mean()[by_step.size() == cells["seed"].nunique()]
                     axis.plot(mean.index, mean, lw=1.8, marker="o", ms=4, color=colour, label=f"β = {beta:g}")
                 axis.set(title=f"{TITLES.get(dataset, dataset)}: {label}", xlabel="training step")
                 axis.set_ylim(0, 1.1 * table[name].max())
