@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     text = "list datasets: images, factors, sources, files, what is on this machine and where"
-    action = actions.add_parser("list", help=text, description=f"{text}.", epilog=EXAMPLES)
+    action = actions.add_parser("list", help=text, description=_sentence(text), epilog=EXAMPLES)
     action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
     action.set_defaults(act=_list)
     texts = {
@@ -52,7 +52,9 @@ def add_parser(subparsers: Any) -> None:
         _show: "draw a picture with one row per factor, in which only that factor changes",
     }
     for act, text in texts.items():
-        action = actions.add_parser(act.__name__[1:], help=text, description=f"{text}.", epilog=EXAMPLES)
+        action = actions.add_parser(
+            act.__name__[1:], help=text, description=_sentence(text), epilog=EXAMPLES
+        )
         action.add_argument("name", metavar="NAME", help="a dataset; `dis-bench list datasets` shows them")
         action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
         action.add_argument(
@@ -69,6 +71,10 @@ def add_parser(subparsers: Any) -> None:
                 "--out", metavar="FILE", help="the picture (default: NAME.png, in this folder)"
             )
     parser.set_defaults(execute=execute)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def execute(args: argparse.Namespace) -> int:

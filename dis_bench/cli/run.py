@@ -97,7 +97,7 @@ def _add_training(group: Any) -> None:
     add("--lr", type=_number, metavar="RATE", help="Adam's learning rate (default: the budget's)")
     add("--clip-norm", type=_number, metavar="N", help="largest gradient norm of a player (default: none)")
     add("--lr-schedule", metavar="plateau", help="rates fall when held-out images no longer improve")
-    add("--early-stop", type=_whole, metavar="N", help="end after N steps without a better held-out loss")
+    add("--early-stop", type=_whole, metavar="N", help="end after N steps without better held-out images")
     add(
         "--holdout", type=_share, metavar="SHARE|RULE", help='images kept out of training: 0.1, "shape=heart"'
     )
@@ -112,19 +112,19 @@ def _add_training(group: Any) -> None:
         **SEVERAL,
         type=_list_steps,
         metavar="STEP",
-        help="after which codes are scored too, e.g. 1000 3000",
+        help="also score the codes after these steps, e.g. 1000 3000",
     )
     add("--network", metavar="NAME", help="encoder and decoder, by name or file.py:Class (default: burgess)")
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
     add("--likelihood", metavar="bernoulli|gaussian", help="distribution of the pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
-    add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto, bf16 on CPUs, tf32 on GPUs)")
-    add("--kernels", metavar="auto|compiled|torch", help="convolution code (default: auto, compiled on CPUs)")
+    add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto: bf16 on CPUs that have it, tf32 on GPUs)")
+    add("--kernels", metavar="auto|compiled|torch", help="convolution code (default: auto: compiled on CPUs with AVX2)")
 
 
 def _add_data(group: Any) -> None:
     add = group.add_argument
-    add("--source", metavar="rendered|official", help="drawn, or the authors' file (default: rendered)")
+    add("--source", metavar="NAME", help="rendered, official or own (default: the dataset's first)")
     add("--data-dir", metavar="DIR", help="where official files are")
     add("--image-size", type=_whole, metavar="N", help="pixels, for data that is resized (default: 64)")
     add("--metrics", **SEVERAL, metavar="NAME", help="or none (default: betavae_score mig sap dci)")

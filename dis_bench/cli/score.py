@@ -66,7 +66,7 @@ def _add_encoder(group: Any) -> None:
         help="a callable: images [B, C, H, W] to codes [B, D]; one per seed",
     )
     add("--dataset", metavar="NAME", help="the dataset to encode (default: dsprites)")
-    add("--source", metavar="rendered|official", help="source of the dataset's images (default: rendered)")
+    add("--source", metavar="NAME", help="rendered, official or own (default: the dataset's first)")
     add("--data-dir", metavar="DIR", help="where official files are")
     add("--rows", type=int, metavar="N", help="images to encode (default: 15,000)")
 

@@ -71,7 +71,7 @@ class Budget:
 
 
 # quick: an answer in minutes on two cores; at this rate betas up to 10 left their early plateau by 610 steps.
-# standard: along trainings on 3DShapes, the order of betas by mean MIG stayed from a third of it on.
+# standard: on 3DShapes, the order of betas by mean MIG no longer changed after a tenth of it.
 # paper: the published protocol; its 50 seeds need --seeds 50.
 BUDGETS = {
     "quick": Budget(steps=1_200, lr=5e-4, seeds=3),
