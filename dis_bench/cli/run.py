@@ -118,8 +118,16 @@ def _add_training(group: Any) -> None:
     add("--latent-size", type=_whole, metavar="N", help="number of latents (default: 10)")
     add("--likelihood", metavar="bernoulli|gaussian", help="distribution of the pixels (default: bernoulli)")
     add("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
-    add("--precision", metavar="auto|fp32|tf32|bf16", help="(default: auto: bf16 on CPUs that have it, tf32 on GPUs)")
-    add("--kernels", metavar="auto|compiled|torch", help="convolution code (default: auto: compiled on CPUs with AVX2)")
+    add(
+        "--precision",
+        metavar="auto|fp32|tf32|bf16",
+        help="(default: auto: bf16 on CPUs that have it, tf32 on GPUs)",
+    )
+    add(
+        "--kernels",
+        metavar="auto|compiled|torch",
+        help="convolution code (default: auto: compiled on CPUs with AVX2)",
+    )
 
 
 def _add_data(group: Any) -> None:

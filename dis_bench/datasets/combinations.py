@@ -25,7 +25,7 @@ LARGEST_TABLE = 1 << 22  # combinations of the factors of a rule, with a byte ea
 _CONDITION = re.compile(r"(?P<name>.+?)\s*(?P<sign><=|>=|!=|==|=|<|>|\sin\s)\s*(?P<values>.+)")
 _OR = re.compile(r"\s+or\s+")
 _NUMBER = re.compile(r"\b[0-9]+\b")
-_MOST_DIGITS = 9  # of a class
+_MOST_DIGITS = 9  # of the number of a class
 _MOST_NAMED = 20  # values that a message lists
 _COMPARED = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 

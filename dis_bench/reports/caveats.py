@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW_SEEDS = 10
-ORDERED = 10_000  # steps before which the order of configurations was found to change; docs/running.md, "Budgets"
+ORDERED = 10_000  # steps before which the order of configurations changed (docs/running.md, "Budgets")
 
 # Entries of a record's environment that affect numbers and are not versions of packages.
 _MACHINE = ("device", "precision", "kernels", "instructions")

@@ -24,7 +24,7 @@ POOR = 0.5  # share of the variance between the eight originals; runs that ended
 # mean of their own, which is seldom off by more than 0.4.
 MISSED = 0.5
 FULL_PRICE = 1.5  # weighted nats per nat of KL; the ELBO has 1, so that less is no pressure beyond it
-CHEAP = 0.95  # the same: less than the ELBO's, by more than rounding
+CHEAP = 0.95  # weighted nats below which a nat of KL counts less than in the ELBO, beyond rounding
 MISMATCH = 0.5  # nats per latent between all codes and the prior; a standard deviation of 1.8 costs that much
 
 

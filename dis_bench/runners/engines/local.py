@@ -24,11 +24,11 @@ from dis_bench.runners.device import keep_freed_memory
 from dis_bench.runners.stopping import STOPS
 
 POLL_SECONDS = 0.1
-PROGRESS_SECONDS = 0.1  # between two steps of a cell that are told: to send each would take 3 % of a step
+PROGRESS_SECONDS = 0.1  # between progress messages of a cell; sending every step would cost 3% of it
 STOP_SECONDS = 2.5  # for a worker to reach its next event; one that is scoring is killed, and loses only that
 JOIN_SECONDS = 20  # for a process to end after it closed its pipe
 MOST_DEATHS = 2  # of workers that were killed during one job
-MOST_FALSE_STARTS = 3  # in a row
+MOST_FALSE_STARTS = 3  # workers in a row that died before their first job
 
 Emit = Callable[[Any], None]
 

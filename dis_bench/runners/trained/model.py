@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VALUES = 21  # of a traversed latent
 MOST_SAMPLES = 10_000
-LARGEST_SEED = 2**64 - 1  # of torch
+LARGEST_SEED = 2**64 - 1  # that torch accepts
 MOST_SLIDERS = 24  # in a notebook: latents by falling KL
 
 

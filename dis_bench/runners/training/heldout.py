@@ -14,7 +14,7 @@ from dis_bench.runners.training.steps import Training
 SEED = 0  # of the sample and its noise, which are the same for every cell of a study
 EVERY = 10  # rows of the log from one measurement to the next
 SHARE = 0.01  # approximate share of the training time
-DECIDING_EVERY, DECIDING_SHARE = 2, 0.05  # the same, if measurements decide about rates or the end
+DECIDING_EVERY, DECIDING_SHARE = 2, 0.05  # likewise, where measurements decide about rates or the end
 FEWEST, MOST = 16, 512  # images
 PASSES = 3  # through the networks in a step: forward, and backward for activations and for weights
 
