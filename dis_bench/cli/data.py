@@ -52,9 +52,7 @@ def add_parser(subparsers: Any) -> None:
         _show: "draw a picture with one row per factor, in which only that factor changes",
     }
     for act, text in texts.items():
-        action = actions.add_parser(
-            act.__name__[1:], help=text, description=_sentence(text), epilog=EXAMPLES
-        )
+        action = actions.add_parser(act.__name__[1:], help=text, description=_sentence(text), epilog=EXAMPLES)
         action.add_argument("name", metavar="NAME", help="a dataset; `dis-bench list datasets` shows them")
         action.add_argument("--data-dir", metavar="DIR", help="where archives are stored")
         action.add_argument(
