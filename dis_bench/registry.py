@@ -189,6 +189,10 @@ def find(kind: str, name: Any) -> Plugin:
         _read_file(Path(target.rpartition(":")[0]))  # now, since it may be edited while the process runs
     with blaming(f"{name_one(kind)} '{name}' has no readable name"):
         own_name = str(getattr(loaded, "name", None) or getattr(loaded, "__name__", attribute))
+    if ":" in own_name:  # which separates a name from what is before it, in records and tables
+        raise InputError(
+            f"{name_one(kind)} '{name}' must have a name without ':', but its name is {shown(own_name)}."
+        )
     plugin = Plugin(kind, own_name, target, path if is_file else f"module {path}", [loaded])
     if plugin.name in there:
         raise clash(kind, plugin.name, there[plugin.name], plugin)

@@ -142,6 +142,12 @@ def test_a_file_that_takes_an_installed_name_is_refused_and_both_are_named(model
     assert str(model_file) in str(caught.value)
 
 
+def test_a_name_that_records_could_not_tell_from_a_place_is_refused(model_file):
+    model_file.write_text(MODEL_FILE.replace('"mine"', '"theirs:betavae"'))
+    with pytest.raises(InputError, match="must have a name without ':', but its name is 'theirs:betavae'"):
+        registry.find("models", f"{model_file}:Mine")
+
+
 def test_two_packages_of_one_name_are_refused_and_both_are_named(monkeypatch):
     entries = [
         importlib.metadata.EntryPoint("mig", "dis_bench.metrics.mig:mig", "dis_bench.metrics"),

@@ -95,6 +95,11 @@ def _report_errors(words: Sequence[str]) -> int:
         return exit_code(stop)
     except BrokenPipeError:  # from a stream that a caller has substituted for stdout
         return 1
+    except OSError as error:  # what was done before it stays done
+        from dis_bench.records.durable import explain
+
+        print(f"dis-bench: stopped: {visible(explain(error))}.", file=sys.stderr)
+        return 1
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.escape import visible
 
 EXAMPLES = """\
@@ -33,7 +32,6 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(execute=execute)
 
 
-@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Merge folders, and print what was copied."""
     from dis_bench.records.merging import merge

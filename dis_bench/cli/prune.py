@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.errors import InputError, Option
 from dis_bench.escape import visible
 
@@ -38,7 +37,6 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(execute=execute)
 
 
-@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Show what could be removed, and remove what was named."""
     from dis_bench.records.pruning import KINDS, find_prunable, prune

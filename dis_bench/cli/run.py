@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench.cli.options import SEVERAL
-from dis_bench.cli.stopping import stops_in_a_sentence
 from dis_bench.cli.words import format_duration, quote, typed_command
 from dis_bench.errors import InputError, describe
 from dis_bench.escape import visible
@@ -170,7 +169,6 @@ def _add_doing(group: Any) -> None:
     add("--verbose", action="store_true", help="with --dry-run, print every cell of a long plan")
 
 
-@stops_in_a_sentence
 def execute(args: argparse.Namespace) -> int:
     """Run the study that the flags and the study file describe."""
     with stopped_by_signals():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -184,6 +185,7 @@ def _add_records(
 ) -> int:
     """Write a record for each encoder, and print its scores."""
     from dis_bench.metrics import find_metrics, resolve_parameters
+    from dis_bench.records.store import NotPlaced
     from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
     from dis_bench.runners.scoring.choosing import ALL
     from dis_bench.runners.scoring.encoding import Encoded
@@ -205,7 +207,11 @@ def _add_records(
         able = {metric: given for metric, given in chosen.items() if metrics[metric].is_given_all(*there)}
         own = replace(scoring, metrics=able) if args.metrics in (None, [ALL]) else scoring
         label = args.dataset or (DATASET if args.encoder else "codes")
-        records.append(add_encoder(folder, label, dataset, name, seed, one, own, args.replace))
+        try:
+            records.append(add_encoder(folder, label, dataset, name, seed, one, own, args.replace))
+        except NotPlaced as error:
+            print(f"dis-bench: stopped: {visible(str(error))}.", file=sys.stderr)
+            return 1
         print("\n".join(map(visible, _describe(records[-1]))))
     if not args.no_anchors:
         add_anchors(folder, records, dataset, scoring)

@@ -73,12 +73,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     merged = Merged()
     target = Store(out)
     roots = [_check_source(source, target.root) for source in sources]
-    chosen: dict[str, _Found] = {}
-    for root in roots:
-        found = _read_cells(root, merged.problems)
-        merged.unfinished += len(find_work(root / "unfinished"))
-        for name, cell in found.items():
-            chosen[name] = _choose(chosen[name], cell) if name in chosen else cell
+    chosen = _find_copies(roots, merged)
     sweep_unfinished(target)
     problems: list[str] = []
     present = _read_cells(target.root, problems)
@@ -86,19 +81,37 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
         raise InputError(
             f"the folder '{out}' has a cell that cannot be read, so that nothing was merged: {problems[0]}"
         )
-    to_copy = [cell for name, cell in chosen.items() if name not in present or _adds(present[name], cell)]
-    merged.present = len(chosen) - len(to_copy)
+    to_copy = {
+        name: copies
+        for name, copies in chosen.items()
+        if name not in present or _adds(present[name], copies[0])
+    }
+    there = [present[name] for name in chosen if name not in to_copy]
+    merged.present = len(there)
     target.check_writable()
-    for cell in bar(to_copy, desc="copying", unit="cell"):
-        reason = _copy_cell(cell, present.get(cell.folder.name), target)
+    for name, copies in bar(to_copy.items(), desc="copying", unit="cell"):
+        reasons = _copy_first(copies, present.get(name), target)
+        merged.problems += reasons
+        if len(reasons) < len(copies):
+            merged.copied.append(name)
+    for cell in bar(there, desc="comparing", unit="cell"):
+        reason = _find_damage(cell)
         if reason:
-            merged.problems.append(f"{cell.folder} is left out: {reason}.")
-        else:
-            merged.copied.append(cell.folder.name)
+            merged.problems.append(f"{cell.folder} stays as it is, but {reason}; remove it and merge again.")
     for root in roots:
         _copy_files(root / ANCHORS, target.root / ANCHORS)
         _copy_files(root / PLANS, target.root / PLANS)
     return merged
+
+
+def _find_copies(roots: Sequence[Path], merged: Merged) -> dict[str, list[_Found]]:
+    """Find the cells of all sources by name, each with its equal copies; count what is unfinished."""
+    chosen: dict[str, list[_Found]] = {}
+    for root in roots:
+        merged.unfinished += len(find_work(root / "unfinished"))
+        for name, cell in _read_cells(root, merged.problems).items():
+            chosen[name] = _choose_copies(chosen[name], cell) if name in chosen else [cell]
+    return chosen
 
 
 def _check_source(source: str | Path, target: Path) -> Path:
@@ -113,8 +126,13 @@ def _read_cells(root: Path, problems: list[str]) -> dict[str, _Found]:
     found = {}
     for folder in find_cells(root):
         record = read_newest(folder, problems)
-        if record is not None:
-            found[folder.name] = _Found(folder, record, _digest_content(folder, record))
+        if record is None:
+            continue
+        content = _digest_content(folder, record)
+        if RECORD in content:
+            found[folder.name] = _Found(folder, record, content)
+        else:  # of a further record alone, a copy would be no cell
+            problems.append(f"{folder} is left out: its {RECORD} cannot be read.")
     return found
 
 
@@ -127,6 +145,13 @@ def _digest_content(folder: Path, record: Record) -> dict[str, str]:
         except (Damaged, FileNotFoundError):
             continue
     return content
+
+
+def _choose_copies(best: list[_Found], other: _Found) -> list[_Found]:
+    """Return the copies of a cell that have everything: these, or the other one, or all of them."""
+    if _choose(best[0], other) is other:
+        return [other]
+    return [*best, other] if best[0].content == other.content else best
 
 
 def _choose(one: _Found, other: _Found) -> _Found:
@@ -169,6 +194,28 @@ def _describe_difference(one: _Found, other: _Found) -> str:
         name for name in {*one.content, *other.content} if one.content.get(name) != other.content.get(name)
     )
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else " and ".join(names)
+
+
+def _copy_first(copies: list[_Found], before: _Found | None, target: Store) -> list[str]:
+    """Copy the first of equal copies that is intact; return a sentence for each one before it."""
+    reasons: list[str] = []
+    for cell in copies:
+        reason = _copy_cell(cell, before, target)
+        if not reason:
+            break
+        reasons.append(f"{cell.folder} is left out: {reason}.")
+    return reasons
+
+
+def _find_damage(cell: _Found) -> str:
+    """Return which of a cell's files is not what its record says, or an empty text."""
+    for name, digest in cell.content.items():
+        try:
+            if not name.startswith("record") and digest_file(cell.folder / name) != digest:
+                return f"its {name} has changed since it was written"
+        except OSError as error:
+            return f"its {name} cannot be read ({error.strerror})"
+    return ""
 
 
 def _copy_cell(cell: _Found, before: _Found | None, target: Store) -> str:

@@ -18,6 +18,14 @@ def list_kept(record: Mapping[str, Any]) -> list[str]:
     return list(record.get("keep", PARTS))
 
 
+def keep_also(record: Record, part: str) -> None:
+    """Note in a record that its cell is to keep a further part."""
+    kept = {*list_kept(record), part}
+    record["keep"] = [one for one in PARTS if one in kept]
+    if kept >= {*PARTS}:
+        del record["keep"]
+
+
 def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[str]:
     """List the wanted parts of a finished cell that it did not keep, or has lost.
 

@@ -103,7 +103,8 @@ def read_records(*paths: str | Path) -> tuple[list[Record], list[str]]:
     Raises:
         InputError: there is no such folder, or it holds no results.
     """
-    read = [found for path in paths for found in _read_folder(path)]
+    distinct = {os.path.realpath(check_path("the result folder", path)): path for path in paths}
+    read = [found for path in distinct.values() for found in _read_folder(path)]
     problems = describe_unreadable([failure for _, failures in read for failure in failures])
     records = _leave_out_copies([record for record, _ in read if record is not None], problems)
     return _leave_out_clashes(records, problems), problems

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,9 @@ def read_results(path: str | Path) -> pd.DataFrame:
     Returns:
         A table that begins with dataset, model, dial, seed and scores, followed by all other settings and
         measurements (reconstruction and KL in nats per image); docs/results.md describes each column. Invalid
-        records are left out, with a warning that names them. ``attrs["small"]`` lists the scores some of
-        which were computed from fewer rows than their protocol needs.
+        records are left out, with a warning that names them; another warning names the metrics that scored
+        cells by different protocols. ``attrs["small"]`` lists the scores some of which were computed from
+        fewer rows than their protocol needs.
 
     Raises:
         InputError: there is no such folder, or it holds no readable results.
@@ -57,9 +59,23 @@ def read_results(path: str | Path) -> pd.DataFrame:
     records, problems = read_records(path)
     if not records:
         raise InputError(f"the folder '{path}' holds no readable results: {problems[0]}")
-    for problem in problems:
+    for problem in [*problems, *_list_mixed(records)]:
         warnings.warn(problem, stacklevel=3)  # past the decorator, to the caller
     return tabulate(records)
+
+
+def _list_mixed(records: list[Record]) -> Iterator[str]:
+    """Yield a sentence for each metric that scored cells of a dataset by several protocols."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in records:
+        for metric, used in record["protocol"].items():
+            found[record["cell"]["dataset"], metric].add(json.dumps(used, sort_keys=True))
+    for (dataset, metric), protocols in found.items():
+        if len(protocols) > 1:
+            yield (
+                f"the scores of {metric} on {dataset} come from {len(protocols)} protocols, which a mean "
+                "would mix; `dis-bench report` separates them."
+            )
 
 
 def tabulate(records: list[Record]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class Comparison:
         notes: sentences on versions, protocols, metrics and outcomes that differ.
         outcomes: labels of cells that finished in one folder and failed in the other, or for which a metric
             gave a score in one only.
+        problems: a sentence for each record that could not be read.
     """
 
     table: pd.DataFrame
@@ -57,11 +58,12 @@ class Comparison:
     tolerance: float
     notes: list[str]
     outcomes: list[str]
+    problems: list[str] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
-        """True if a change is beyond the tolerance, or one folder alone has a failure."""
-        return bool(self.outcomes) or bool(self.table["beyond"].any())
+        """True for a change beyond the tolerance, a failure in one folder alone, or a damaged record."""
+        return bool(self.outcomes) or bool(self.problems) or bool(self.table["beyond"].any())
 
     def __str__(self) -> str:
         return "\n".join(_describe(self))
@@ -91,7 +93,8 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
     is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
     if not is_number or not 0 <= tolerance < math.inf:
         raise InputError(f"tolerance must be a number of at least 0, but {shown(tolerance)} was given.")
-    sides = [_read(folder) for folder in (first, second)]
+    problems: list[str] = []
+    sides = [_read(folder, problems) for folder in (first, second)]
     pairs, only = _match(*sides)
     if not pairs:
         raise InputError(f"'{first}' and '{second}' have no cell in common.")
@@ -110,13 +113,14 @@ def compare(first: str | Path, second: str | Path, tolerance: float = TOLERANCE)
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     notes = [*_compare_environments(pairs), *differing, *_compare_columns(pairs)]
     first_only, second_only = ([name_cell(record["cell"]) for record in some] for some in only)
-    return Comparison(table, len(pairs), first_only, second_only, float(tolerance), notes, outcomes)
+    return Comparison(table, len(pairs), first_only, second_only, float(tolerance), notes, outcomes, problems)
 
 
-def _read(folder: str | Path) -> list[Record]:
-    records, problems = read_records(folder)
+def _read(folder: str | Path, problems: list[str]) -> list[Record]:
+    records, found = read_records(folder)
     if not records:
-        raise InputError(f"the folder '{folder}' holds no readable results: {problems[0]}")
+        raise InputError(f"the folder '{folder}' holds no readable results: {found[0]}")
+    problems += found
     return records
 
 
@@ -268,6 +272,7 @@ def _describe(found: Comparison) -> Iterable[str]:
             numbers = f"{len(some):>6,} {beyond:>7,} {largest['change']:>+15.3g} {mean:>+12.3g}"
             yield f"{name:{width}}  {numbers}  {where}"
         yield ""
+    yield from found.problems
     yield from found.notes
     changed = dict.fromkeys(found.table.loc[found.table["beyond"], "quantity"])
     yield (

@@ -24,7 +24,7 @@ from dis_bench.records.cell import EXTERNAL, EncoderCell
 from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
 from dis_bench.records.checks.scores import check_column
 from dis_bench.records.claims import Claim
-from dis_bench.records.codes import write_codes
+from dis_bench.records.codes import LAYOUT, write_codes
 from dis_bench.records.record import read_newest, read_records, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record, stamp
 from dis_bench.records.store import Store
@@ -189,7 +189,8 @@ def add_encoder(
         scoring.parameters,
         len(codes) if scoring.allow_small else None,
     )
-    arrays = {"codes": codes, "factors": encoded.factors, "log_variances": variances}
+    factors = None if encoded.factors is None else _fit_classes(np.asarray(encoded.factors))
+    arrays = {"codes": codes, "factors": factors, "log_variances": variances}
     store = Store(out)
     store.check_writable()
     with _claim(store, cell) as claim:
@@ -203,12 +204,23 @@ def add_encoder(
             )
         else:
             record = _score(_begin(cell, scoring), arrays, dict(scoring.metrics), scoring)
-            write_codes(claim.folder, codes, encoded.factors, variances)
+            write_codes(claim.folder, codes, factors, variances)
             write_record(claim.folder, record, replace=True)
             store.place(claim, cell.folder)
         if replace:  # also after a run that was killed before it came to this
             _supersede(store, others)
     return _read_back(store, cell)
+
+
+def _fit_classes(factors: np.ndarray) -> np.ndarray:
+    """Renumber the values of factors that the file of codes could not hold.
+
+    Metrics read ranks, so scores do not change.
+    """
+    limits = np.iinfo(LAYOUT["factors"][0])
+    if factors.min() >= limits.min and factors.max() <= limits.max:
+        return factors
+    return np.stack([np.unique(column, return_inverse=True)[1] for column in factors.T], axis=1)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from dis_bench.records.codes import FILE as CODES
 from dis_bench.records.codes import read_codes
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.durable import remove, sync_files
-from dis_bench.records.parts import list_codes, list_kept
+from dis_bench.records.parts import keep_also, list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import write_record
 from dis_bench.records.schema import PARTS, SCHEMA, Record, stamp
@@ -179,8 +179,10 @@ class Pipeline:
         return self.finish(cell, claim, lambda: self._keep(job, trained, claim, record, tell), record)
 
     def _keep(self, job: Job, trained: TrainedCell, claim: Claim, record: Record, tell: Tell) -> Record:
-        """Keep a trained cell; return its record, with the scores that it had before."""
-        return keep_earlier_scores(keep(trained, claim.folder, record, tell, self.parts), job.earlier)
+        """Keep a trained cell; return its record, with the scores and parts that it had before."""
+        earlier = [] if job.earlier is None else list_kept(job.earlier)
+        parts = {*self.parts, *earlier}
+        return keep_earlier_scores(keep(trained, claim.folder, record, tell, parts), job.earlier)
 
     def finish(
         self, cell: Cell, claim: Claim, make: Callable[[], Record], record: Record | None = None
@@ -312,6 +314,8 @@ class Pipeline:
         else:
             record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         record = self._score_along(record, folder, tell, old)
+        if "codes" in self.parts and cell.latent_size:  # none of them has been removed so far
+            keep_also(record, "codes")
         dropped = self._list_dropped(record, cell)
         record["files"] = {name: digest for name, digest in record["files"].items() if name not in dropped}
         if not old["scores"] and PENDING in old["unscored"].values():

@@ -191,18 +191,22 @@ def run_study(
 
 
 def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    """Yield a sentence for each metric by which another run scored cells otherwise."""
+    """Yield a sentence for each metric whose scores in the table are not by this study's protocol."""
     replaced: Counter[str] = Counter()
+    earlier: Counter[str] = Counter()
     for record in records:
         for metric in lacking_scores(record, plan.protocols.get(record["cell"]["dataset"], {})):
-            if metric in record["protocol"] and metric not in record["unscored"]:
-                replaced[metric] += 1
+            if metric in record["protocol"]:
+                (earlier if metric in record["unscored"] else replaced)[metric] += 1
     for metric, count in sorted(replaced.items()):
         cells = "1 cell" if count == 1 else f"{count} cells"
         yield (
             f"another run has scored {cells} with other parameters of {metric} meanwhile, and the table "
             "shows its scores; the same command scores them again with those of this study"
         )
+    for metric, count in sorted(earlier.items()):
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        yield f"{metric} failed for {cells} that had a score by an earlier protocol, which the table shows"
 
 
 def _count_moved(plan: Plan, store: Store) -> int:

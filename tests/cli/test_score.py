@@ -1,6 +1,7 @@
 """``dis-bench score``: its output, and a one-sentence error for invalid input."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -331,3 +332,33 @@ def test_mistakes(tmp_path, monkeypatch, capsys, words, sentence):
     monkeypatch.chdir(tmp_path)
     save("codes.npz")
     assert sentence in fails(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["score", "codes.npz", "--out", "scores.csv"], ["data", "show", "dsprites", "--out", "show.png"]],
+)
+def test_what_cannot_be_written_ends_in_a_sentence(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    save("codes.npz")
+    *words, name = words
+    folder = tmp_path / "removed"
+    folder.mkdir()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+    monkeypatch.setattr("dis_bench.datasets.picture.draw_picture", full)
+    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    more = ["--allow-small", "--metrics", "mig", "--no-anchors"] if words[0] == "score" else []
+    assert main([*words, str(folder / name), *more]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dis-bench: stopped: No space left on device ('{name}'); once there is space")
+
+
+def test_values_of_factors_beyond_int32_are_kept_as_classes(tmp_path, capsys):
+    save(tmp_path / "codes.npz", factors=FACTORS * 2**33)
+    words = ["--allow-small", "--metrics", "mig", "--no-anchors", "--out", str(tmp_path / "out")]
+    assert main(["score", str(tmp_path / "codes.npz"), *words]) == 0
+    [file] = (tmp_path / "out").glob("cells/*/codes.npz")
+    assert (np.load(file)["factors"] == FACTORS).all()

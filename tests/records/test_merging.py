@@ -290,6 +290,37 @@ def test_a_cell_that_cannot_be_moved_into_place_is_said_and_kept(store, tmp_path
     assert contents(tmp_path / "out") == contents(store)
 
 
+def test_damage_in_the_target_is_said(store, tmp_path):
+    merge([store], tmp_path / "out")
+    codes = first_cell(tmp_path / "out") / "codes.npz"
+    codes.write_bytes(codes.read_bytes()[:-1])
+    merged = merge([store], tmp_path / "out")
+    assert merged.present == 4
+    [problem] = merged.problems
+    assert re.search(r"stays as it is, but its codes.npz has changed since it was written; remove", problem)
+
+
+def test_an_intact_copy_stands_in_for_a_damaged_one(store, tmp_path):
+    shutil.copytree(store, tmp_path / "damaged")
+    codes = first_cell(tmp_path / "damaged") / "codes.npz"
+    codes.write_bytes(codes.read_bytes()[:-1])
+    merged = merge([tmp_path / "damaged", store], tmp_path / "out")
+    assert len(merged.copied) == 4
+    [problem] = merged.problems
+    assert problem.startswith(f"{codes.parent} is left out: codes.npz has changed")
+    assert contents(tmp_path / "out") == contents(store)
+
+
+def test_a_cell_without_its_first_record_is_left_out(store, tmp_path):
+    shutil.copytree(store, tmp_path / "one")
+    folder = first_cell(tmp_path / "one")
+    add_score(folder, 0.5)
+    (folder / "record.json").write_text("{}")
+    merged = merge([tmp_path / "one"], tmp_path / "out")
+    assert len(merged.copied) == 3
+    assert merged.problems == [f"{folder} is left out: its record.json cannot be read."]
+
+
 def test_a_record_that_names_a_file_elsewhere_overwrites_nothing(store, tmp_path):
     theirs, mine, precious = tmp_path / "down" / "theirs", tmp_path / "mine", tmp_path / "precious.txt"
     shutil.copytree(store, theirs)

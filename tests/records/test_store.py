@@ -497,6 +497,7 @@ def test_a_copied_folder_counts_once_and_both_are_named(store):
     [record], [problem] = read_records(store.root)
     assert record["folder"] == str(folder)
     assert problem == f"{copy} and {folder} hold the same cell; only the second counts."
+    assert len(read_records(store.root, store.root.parent / store.root.name / ".")[1]) == 1  # given twice
     shutil.copytree(folder, folder.with_name(f"{folder.name} (copy)"))
     assert len(read_records(store.root)[0]) == 1
     assert len(read_records(store.root)[1]) == 2

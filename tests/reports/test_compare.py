@@ -109,6 +109,18 @@ def test_a_score_that_one_side_could_not_compute_is_a_difference(both):
     assert "Only in the first: mig (of 1 cell)." in found.notes
 
 
+def test_a_record_that_cannot_be_read_is_said_and_is_a_difference(both, capsys):
+    folder = cells(both[1])[0]
+    (folder / "record.2.json").write_text("{}")
+    found = dis_bench.compare(*both)
+    assert found.differs
+    assert found.cells == 3
+    [problem] = found.problems
+    assert "record.2.json" in problem
+    assert main(["compare", *map(str, both)]) == 1
+    assert "an older record of its cell is used instead" in capsys.readouterr().out
+
+
 def test_scores_along_training_are_compared(both):
     for number, value in enumerate((0.1, 0.3)):
         folder = cells(both[number])[0]

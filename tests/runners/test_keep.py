@@ -82,6 +82,28 @@ def test_codes_stay_until_each_metric_has_scored_them(tmp_path):
     assert again["train_seconds"] == row["train_seconds"]
 
 
+def test_codes_that_are_still_there_stay_for_a_study_that_keeps_them(tmp_path):
+    tiny = Path(STUDY.datasets[0].rpartition(":")[0])
+    run(dataclasses.replace(ONE, metrics=["mig", f"{tiny}:refusing"], keep=["weights"]), tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row, names = run(
+            dataclasses.replace(ONE, metrics=["mig", "sap"], keep=["weights", "codes"]), tmp_path
+        )
+    assert {name for name in names if not name.startswith("record.")} >= {"codes.npz", "codes.1.npz"}
+    assert read_newest(Path(row["folder"]), [])["keep"] == ["weights", "codes"]
+
+
+def test_a_cell_that_is_trained_again_for_its_codes_keeps_what_it_had(tmp_path):
+    before, _ = run(dataclasses.replace(ONE, keep=["weights"]), tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again, names = run(dataclasses.replace(ONE, metrics=["mig", "sap"], keep=["codes"]), tmp_path)
+    assert again["train_seconds"] != before["train_seconds"]
+    assert names >= {"weights.safetensors", "codes.npz"}
+    assert read_newest(Path(again["folder"]), [])["keep"] == ["weights", "codes"]
+
+
 @pytest.mark.parametrize(
     ("keep", "said"),
     [

@@ -290,6 +290,28 @@ def test_a_cell_that_another_run_scored_otherwise_meanwhile_is_told(tmp_path):
     assert "another run has scored 1 cell with other parameters of mig meanwhile" in sentence
 
 
+def test_a_score_of_earlier_code_that_stays_is_told(tmp_path):
+    file, told = tmp_path / "mine.py", []
+    file.write_text("def flaky(codes, factors):\n    return 0.5\n")
+    study = dataclasses.replace(TINY, betas=[1], seeds=1, metrics=[f"{file}:flaky"], allow_small=True)
+    run_study(study, tmp_path / "out", workers=0)
+    file.write_text("def flaky(codes, factors):\n    raise ValueError('no')\n")
+    watcher = Watcher()
+    watcher.warn = told.append
+    assert run_study(study, tmp_path / "out", workers=0, watcher=watcher)["flaky"].tolist() == [0.5]
+    assert told[-1] == (
+        "flaky failed for 1 cell that had a score by an earlier protocol, which the table shows"
+    )
+
+
+def test_a_table_that_mixes_protocols_warns(tmp_path):
+    study = dataclasses.replace(TINY, betas=[1], seeds=[0], metrics=["mig"], allow_small=True)
+    run_study(study, tmp_path, workers=0)
+    run_study(dataclasses.replace(study, seeds=[1], settings={"mig.bins": 7}), tmp_path, workers=0)
+    with pytest.warns(UserWarning, match="the scores of mig on .* come from 2 protocols, which a mean"):
+        read_results(tmp_path)
+
+
 def test_a_cell_that_another_run_finished_meanwhile_is_not_done_twice(tmp_path):
     study = dataclasses.replace(TINY, seeds=1, betas=[1])
     plan, store = study.plan(), Store(tmp_path)

@@ -200,6 +200,17 @@ def _read_column(values: Any) -> _Column:
     return _Column(_take(values, "score", str), scale, offset)
 
 
+def _check_columns(columns: Mapping[str, _Column]) -> None:
+    first: dict[str, str] = {}
+    for printed, column in columns.items():
+        if column.score in first:
+            raise InputError(
+                f"two columns of a table must not be the same score, but {shown(first[column.score])} and "
+                f"{shown(printed)} are both {shown(column.score)}; put one into a table of its own."
+            )
+        first[column.score] = printed
+
+
 def _read_each(what: str, given: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
     """Read each part of a list; a refusal begins with its number, from 1."""
     found = []
@@ -217,6 +228,7 @@ def _read_table(values: Any) -> Table:
             raise unknown(key, word, words)
     columns = _take(values, "scores", dict)
     scores = {printed: _read_column(column) for printed, column in columns.items()}
+    _check_columns(scores)
     return Table(
         _take(values, "where", str),
         _take(values, "dataset", str),
@@ -271,11 +283,12 @@ def _read_figure(name: str, column: _Column, given: Any, spread: str) -> Figure:
     # Twelve digits: 0.01 times 73.54 is 0.7354, whatever the last bits.
     value, *ends = (float(f"{column.scale * one + column.offset:.12g}") for one in numbers)
     if len(ends) == 1:
-        deviation = float(f"{column.scale * numbers[1]:.12g}")
+        deviation = float(f"{abs(column.scale) * numbers[1]:.12g}")
         if deviation < 0:
             raise InputError(f"a spread of {name} must not be negative, but {shown(given)} was given.")
         ends = [value - deviation, value + deviation]
-    elif ends and not ends[0] <= value <= ends[1]:
+    ends.sort()  # a negative scale exchanges them
+    if ends and not ends[0] <= value <= ends[1]:
         raise InputError(f"a figure of {name} must lie within its range, but {shown(given)} was given.")
     low, high = ends or (math.nan, math.nan)
     return Figure(value, low, high, is_range=spread == RANGE and bool(ends))

@@ -82,6 +82,18 @@ def test_an_offset_moves_a_figure_and_not_its_spread(tmp_path):
     assert [figure.value, figure.low, figure.high] == pytest.approx([0.364, 0.356, 0.372], abs=1e-12)
 
 
+def test_a_negative_scale_turns_a_range_around(tmp_path):
+    file, error = tmp_path / "mine.toml", FILE.replace("scale = 0.01", "scale = -0.01, offset = 1")
+    file.write_text(error, "utf-8")
+    figure = read_source(str(file)).tables[0].rows[0].figures["mig"]
+    assert [figure.value, figure.low, figure.high] == pytest.approx([0.795, 0.785, 0.805], abs=1e-12)
+    file.write_text(
+        error.replace("standard deviation", "range").replace("[20.5, 1]", "[20.5, 20, 23]"), "utf-8"
+    )
+    figure = read_source(str(file)).tables[0].rows[0].figures["mig"]
+    assert [figure.value, figure.low, figure.high] == pytest.approx([0.795, 0.77, 0.8], abs=1e-12)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_a_source_says_where_it_was_read_and_how_it_differs(source):
     assert source.title
@@ -155,6 +167,7 @@ def test_a_file_of_your_own_is_read(tmp_path):
         ("steps = 1000", 'steps = "many"', "steps must be a whole number"),
         ("scale = 0.01", "scale = inf", "scale must be a finite number"),
         ("values = {MIG", "values = {MGI", "unknown score of the table 'MGI'"),
+        ("[tables.scores]", '[tables.scores]\nOther = {score = "mig"}', "'Other' and 'MIG' are both 'mig'"),
         ('title = "Mine 2026"', "", "title is missing"),
         ('title = "Mine 2026"', r'title = "a\u0007b"', "title must be one line of text"),
         ('dataset = "dsprites"', "", "dataset is missing"),
