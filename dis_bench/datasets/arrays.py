@@ -163,7 +163,7 @@ def _is_label(value: Any) -> bool:
 def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
     """Convert a tensor, an array or Pillow's image to bytes [C, H, W], as `_read`."""
     try:
-        if _is_picture(image) and image.mode not in _PLAIN:
+        if _is_picture(image) and image.mode not in _PLAIN and not _is_numbers(image):
             image = flatten(image)
         array = image if hasattr(image, "dtype") else np.asarray(image)
         pixels, is_whole = _read(array[None])
@@ -172,6 +172,11 @@ def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
         raise error.prefixed(f"image {index}: ") from None
     except (TypeError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(f"image {index} cannot be read: {describe(error)}.") from None
+
+
+def _is_numbers(image: Any) -> bool:
+    """Return True for an image of whole numbers that is from no file, whose depth would be known."""
+    return bool(image.mode == "I" and image.format is None)
 
 
 def _is_picture(image: Any) -> bool:
@@ -218,7 +223,7 @@ def _copy_tensor(images: torch.Tensor) -> torch.Tensor:
 def _copy_array(images: Any) -> np.ndarray:
     """Copy numbers to an array of a type that torch has too."""
     array = np.asarray(images)
-    if array.dtype.kind not in "buif":
+    if np.ma.is_masked(images) or array.dtype.kind not in "buif":
         raise TypeError(array.dtype)
     is_wide = array.dtype.kind == "u" and array.itemsize > 1
     return np.array(array, np.int64 if is_wide else array.dtype.newbyteorder("="), order="C")

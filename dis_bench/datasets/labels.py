@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -145,16 +146,40 @@ def make_labels(given: Any, count: int, names: Sequence[str] | None = None) -> L
     return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
 
 
+def _read_texts(table: np.ndarray) -> np.ndarray:
+    """Convert whole numbers and texts to texts.
+
+    Raises:
+        InputError: something else is among them, such as None or NaN for what is missing.
+    """
+    texts = []
+    for value in table.flat:
+        is_whole = isinstance(value, (Integral, np.bool_))
+        is_whole = is_whole or (isinstance(value, (float, np.floating)) and float(value).is_integer())
+        if not is_whole and not isinstance(value, str):
+            raise InputError(
+                f"labels must be whole numbers or texts, but an array of objects such as {shown(value)} was "
+                "given."
+            )
+        texts.append(str(int(value)) if is_whole else str(value))
+    return np.array(texts, dtype=str).reshape(table.shape)
+
+
 def _read_table(given: Any) -> np.ndarray:
     """Convert labels to an array of texts."""
     if hasattr(given, "detach"):
-        given = given.detach().cpu().numpy()
+        tensor = given.detach().cpu()
+        given = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    if np.ma.is_masked(given):
+        raise InputError("labels must be complete, but some of a masked array are masked: leave these out.")
     try:
         table = np.asarray(given)
-        if table.dtype.kind == "O":  # texts of pandas
-            table = np.asarray(table.tolist())
+        if table.dtype.kind == "U" and not isinstance(given, np.ndarray):
+            table = np.asarray(given, dtype=object)  # else a NaN among texts would be the text "nan"
     except (ValueError, TypeError):  # rows of different lengths
         raise InputError(f"labels must be a table of whole numbers, but {shown(given)} was given.") from None
+    if table.dtype.kind == "O":
+        table = _read_texts(table)
     if table.dtype.kind == "f" and np.isfinite(table).all() and (table == np.rint(table)).all():
         is_wide = float(np.abs(table).max(initial=0)) >= 2**63
         table = table if is_wide else table.astype(np.int64)

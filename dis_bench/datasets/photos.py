@@ -159,8 +159,7 @@ def _to_bytes(image: Image) -> Image:
 
     if image.mode.startswith("I"):
         wide = np.asarray(image).astype(np.int64)
-        shift = 8 if image.mode != "I" or wide.max(initial=0) > 255 else 0
-        pixels = (wide >> shift).clip(0, 255).astype(np.uint8)
+        pixels = (wide >> 8).clip(0, 255).astype(np.uint8)
         if isinstance(image.info.get("transparency"), int):
             pixels[wide == image.info["transparency"]] = 255
         return Image.fromarray(pixels)

@@ -206,12 +206,7 @@ class Representation:
         Raises:
             InputError: there are fewer, or a factor has a single value in them.
         """
-        check_count("rows", n, least=2)
-        if n > len(self):
-            raise InputError(
-                f"{n} rows are needed, but there are {len(self)}: give more rows, or ask for fewer."
-            )
-        first = Rows(self.codes[:n], self.factors[:n])
+        first = Rows(self.first_codes(n), self.factors[:n])
         single = np.flatnonzero((first.factors == first.factors[0]).all(axis=0))
         if single.size:
             shuffle = ", or a seed, which shuffles them" if self.seed is None else ""
@@ -220,6 +215,19 @@ class Representation:
                 f"protocol reads: leave it out, or give rows in which it varies{shuffle}."
             )
         return first
+
+    def first_codes(self, n: int) -> NDArray[np.float64]:
+        """Return the codes [n, D] of the first ``n`` rows of the shuffled table, whatever their factors.
+
+        Raises:
+            InputError: there are fewer.
+        """
+        check_count("rows", n, least=2)
+        if n > len(self):
+            raise InputError(
+                f"{n} rows are needed, but there are {len(self)}: give more rows, or ask for fewer."
+            )
+        return self.codes[:n]
 
     def split(self, train: int, test: int) -> tuple[Rows, Rows]:
         """Return the first ``train`` rows and the next ``test`` rows.
@@ -243,7 +251,7 @@ class Representation:
         The others are dead. Values are compared directly, because rounding can give a constant code a
         variance above zero.
         """
-        return np.ptp(self.rows(rows).codes, axis=0) > 0
+        return np.ptp(self.first_codes(rows), axis=0) > 0
 
     def bins(self, n_bins: int, rows: int) -> NDArray[np.int64]:
         """Return the bin numbers [rows, D] of the codes, from 0 to ``n_bins - 1``.
@@ -255,7 +263,7 @@ class Representation:
         check_bins(n_bins)
 
         def compute() -> NDArray[np.int64]:
-            return np.stack([equal_width_bins(code, n_bins) for code in self.rows(rows).codes.T], axis=1)
+            return np.stack([equal_width_bins(code, n_bins) for code in self.first_codes(rows).T], axis=1)
 
         return self.shared(("bins", n_bins, rows), compute)
 

@@ -222,7 +222,7 @@ def information_between_codes(representation: Representation, bins: int, rows: i
 
 def _moments(representation: Representation, rows: int) -> Moments:
     def compute() -> Moments:
-        codes = representation.rows(rows).codes[:, representation.live_codes(rows)]
+        codes = representation.first_codes(rows)[:, representation.live_codes(rows)]
         variances = (codes - codes[0]).var(axis=0, ddof=1)
         standard = standardise(codes)
         return Moments(variances, standard.T @ standard / rows)

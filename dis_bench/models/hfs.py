@@ -80,7 +80,8 @@ def measure_support(codes: Tensor, pairs: Tensor) -> Tensor:
     size = len(codes)
     with torch.no_grad():  # only the farthest combination and its nearest image have a gradient
         apart = [(values[:, :, None] - values[:, None]).square() for values in (first, second)]
-        nearest = (apart[0][:, :, None] + apart[1][:, None]).amin(3)  # [P, B, B]
+        by_pair = zip(*apart, strict=True)  # one by one: all of them at once would need P times the memory
+        nearest = torch.stack([(one[:, None] + other[None]).amin(2) for one, other in by_pair])  # [P, B, B]
         farthest = nearest.flatten(1).argmax(1, keepdim=True)  # [P, 1]
     one, other = first.gather(1, farthest // size), second.gather(1, farthest % size)
     return ((one - first).square() + (other - second).square()).min(1).values.sum()

@@ -1,5 +1,6 @@
 """Images that a script has: what they may be, and what is refused."""
 
+import io
 import pickle
 
 import numpy as np
@@ -150,6 +151,21 @@ def test_pictures_of_any_mode_look_as_in_a_folder(one, expected):
     for images in (Pairs([(one, 1)] * 2), [one] * 2):
         found = dis_bench.dataset_from(images).images([1])[0].reshape(len(expected), -1).int()
         assert (found - torch.tensor(expected)[:, None]).abs().max() <= 4
+
+
+def test_images_of_16_bits_share_one_scale():
+    def portable(value):
+        return Image.open(io.BytesIO(b"P5 4 4 65535\n" + np.full(16, value, ">u2").tobytes()))
+
+    dataset = dis_bench.dataset_from([portable(65_535), portable(30_000), portable(200)])
+    assert dataset.images([0, 1, 2])[:, 0, 0, 0].tolist() == [255, 117, 0]
+    with pytest.raises(InputError, match=r"must be in \[0, 255\], but these are from 30000"):
+        dis_bench.dataset_from([Image.new("I", (4, 4), 200), Image.new("I", (4, 4), 30_000)])
+
+
+def test_masked_images_are_refused():
+    with pytest.raises(InputError, match="images must be a tensor or an array"):
+        dis_bench.dataset_from(np.ma.array(GREY, mask=GREY[0, 0, 0] == GREY))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ def test_different_labels_stay_different(texts, values):
     assert len({*classes.tolist()}) == 2
 
 
+def test_whole_numbers_among_texts_are_texts():
+    table = make_labels([["a", 1.0], ["b", True], ["c", 2]], 3)
+    assert [factor.values for factor in table] == [("a", "b", "c"), (1, 2)]
+    assert make_labels(torch.tensor([1.0, 2.0], dtype=torch.bfloat16), 2).sizes == (2,)
+
+
 def test_numbers_are_read_exactly():
     large = ["9007199254740993", "9007199254740992", "-9007199254740993", "1e2", ".5", "+7.", " 7 ", "-0"]
     factor, classes = name_classes("size", large)
@@ -151,6 +157,10 @@ def test_labels_of_several_columns_have_names():
         ([0, 1, 2], "a", "names of labels must be 1 texts, but 'a'"),
         ([0, 1, 2], ["a\u00a0b"], "the name of a factor must be one line of text, of at most 1,000"),
         ([None, 1, 2], None, "must be whole numbers or texts, but an array of object"),
+        (["a", float("nan"), "b"], None, "an array of objects such as nan was given"),
+        ([["a", 1.5], ["b", 1], ["c", 2]], None, "an array of objects such as 1.5 was given"),
+        (pd.Series(["a", None, "a"]), None, "whole numbers or texts, but an array of objects such as n"),
+        (np.ma.array([1, 2, 3], mask=[0, 1, 0]), None, "some of a masked array are masked"),
     ],
 )
 def test_what_is_no_label_is_refused(given, names, sentence):

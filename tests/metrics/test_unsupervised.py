@@ -147,3 +147,14 @@ def test_factors_do_not_matter():
     codes, factors = load_case("A_vae_like")
     for metric in (*GAUSSIAN, mutual_info_score):
         assert metric(codes, factors) == metric(codes, factors[:, :1])
+
+
+@pytest.mark.parametrize(
+    "metric", [gaussian_total_correlation, gaussian_wasserstein_correlation, mutual_info_score]
+)
+def test_a_rare_class_of_a_factor_does_not_matter(metric):
+    rng = np.random.default_rng(0)
+    codes, factors = rng.standard_normal((1_200, 2)), rng.integers(0, 4, (1_200, 2))
+    rare = np.column_stack([factors, np.arange(1_200) == 1_199])  # a class that no row has that is read
+    values = [metric(Representation(codes, table, seed=None), rows=1_000) for table in (factors, rare)]
+    assert values[0] == values[1]
