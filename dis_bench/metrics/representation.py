@@ -217,7 +217,9 @@ class Representation:
         return first
 
     def first_codes(self, n: int) -> NDArray[np.float64]:
-        """Return the codes [n, D] of the first ``n`` rows of the shuffled table, whatever their factors.
+        """Return the codes [n, D] of the first ``n`` shuffled rows.
+
+        They may be read whatever the factors are.
 
         Raises:
             InputError: there are fewer.

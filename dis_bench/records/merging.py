@@ -105,7 +105,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
 
 
 def _find_copies(roots: Sequence[Path], merged: Merged) -> dict[str, list[_Found]]:
-    """Find the cells of all sources by name, each with its equal copies; count what is unfinished."""
+    """Find the cells of all sources by name, with equal copies; count the unfinished."""
     chosen: dict[str, list[_Found]] = {}
     for root in roots:
         merged.unfinished += len(find_work(root / "unfinished"))
@@ -148,7 +148,7 @@ def _digest_content(folder: Path, record: Record) -> dict[str, str]:
 
 
 def _choose_copies(best: list[_Found], other: _Found) -> list[_Found]:
-    """Return the copies of a cell that have everything: these, or the other one, or all of them."""
+    """Return the copies of a cell that have everything: the best, the other, or all."""
     if _choose(best[0], other) is other:
         return [other]
     return [*best, other] if best[0].content == other.content else best
@@ -197,7 +197,7 @@ def _describe_difference(one: _Found, other: _Found) -> str:
 
 
 def _copy_first(copies: list[_Found], before: _Found | None, target: Store) -> list[str]:
-    """Copy the first of equal copies that is intact; return a sentence for each one before it."""
+    """Copy the first intact one of equal copies; return a sentence for each before it."""
     reasons: list[str] = []
     for cell in copies:
         reason = _copy_cell(cell, before, target)

@@ -65,7 +65,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
 
 
 def _list_mixed(records: list[Record]) -> Iterator[str]:
-    """Yield a sentence for each metric that scored cells of a dataset by several protocols."""
+    """Yield a sentence for each metric that scored cells by several protocols."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         for metric, used in record["protocol"].items():

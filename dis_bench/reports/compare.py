@@ -62,7 +62,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """True for a change beyond the tolerance, a failure in one folder alone, or a damaged record."""
+        """True for a change beyond the tolerance, a failure in one folder, or damage."""
         return bool(self.outcomes) or bool(self.problems) or bool(self.table["beyond"].any())
 
     def __str__(self) -> str:

@@ -179,7 +179,7 @@ class Pipeline:
         return self.finish(cell, claim, lambda: self._keep(job, trained, claim, record, tell), record)
 
     def _keep(self, job: Job, trained: TrainedCell, claim: Claim, record: Record, tell: Tell) -> Record:
-        """Keep a trained cell; return its record, with the scores and parts that it had before."""
+        """Keep a trained cell, with the parts and scores that it had; return its record."""
         earlier = [] if job.earlier is None else list_kept(job.earlier)
         parts = {*self.parts, *earlier}
         return keep_earlier_scores(keep(trained, claim.folder, record, tell, parts), job.earlier)

@@ -191,7 +191,7 @@ def run_study(
 
 
 def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    """Yield a sentence for each metric whose scores in the table are not by this study's protocol."""
+    """Yield a sentence for each metric that scored cells by another protocol."""
     replaced: Counter[str] = Counter()
     earlier: Counter[str] = Counter()
     for record in records:
