@@ -42,10 +42,25 @@ class Declared:
             if "baseline" in kept.get("model", {}):
                 self._baselines[cell["model"]] = kept["model"]["baseline"]
 
+    def prefer(self, records: Iterable[Record]) -> Declared:
+        """Return these declarations, in which those of some records take precedence."""
+        own = Declared(records)
+        own._metrics = self._metrics | own._metrics
+        own._scores = self._scores | own._scores
+        own._caveats = self._caveats | own._caveats
+        own._notes = self._notes | own._notes
+        own._baselines = self._baselines | own._baselines
+        return own
+
+    def of_recorded_score(self, column: str) -> Mapping[str, Any] | None:
+        """Return a score's declaration in the records; None if they have none."""
+        return self._scores.get(column)
+
     def of_score(self, column: str) -> Mapping[str, Any] | None:
         """Return a score's declaration, possibly without its caveat; None if unknown."""
-        if column in self._scores:
-            return self._scores[column]
+        said = self.of_recorded_score(column)
+        if said is not None:
+            return said
         metric = _load_metric(find_owner(column, known("metrics")))
         return None if metric is None else describe(replace(metric, caveat=""), [column], "", {})
 

@@ -118,6 +118,23 @@ def find_quantities(
     return [q for q in candidates if q.name in table and table[q.name].notna().any()]
 
 
+def redeclare(quantities: Iterable[Quantity], declared: Declared) -> list[Quantity]:
+    """Return quantities with the scores as records declare them.
+
+    Args:
+        quantities: of the records of several settings.
+        declared: declarations of one setting; a score that no record declares stays as it is.
+    """
+
+    def follow(quantity: Quantity) -> Quantity:
+        said = declared.of_recorded_score(split_images(quantity.name)[0])
+        if said is None or not quantity.is_score:
+            return quantity
+        return _on_images(quantity.name, lambda base: _score(base, said))
+
+    return [follow(quantity) for quantity in quantities]
+
+
 def _on_images(column: str, describe: Callable[[str], Quantity]) -> Quantity:
     """Return the quantity of a column, with its images in the label.
 

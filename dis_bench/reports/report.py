@@ -28,7 +28,7 @@ from dis_bench.reports.quantities import Quantity, find_quantities
 from dis_bench.reports.selection import choose_settings
 from dis_bench.reports.settings import Setting, split_settings
 from dis_bench.reports.shown import gather_shown
-from dis_bench.reports.tables import in_use, summarise, write_csv, write_latex, write_markdown
+from dis_bench.reports.tables import list_used, summarise, write_csv, write_latex, write_markdown
 from dis_bench.reports.udr import add_udr
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def build_report(
     anchors = [anchor for folder in folders for anchor in gather_anchors(folder, problems)]
     settings = split_settings(records, anchors)
     tables = [summarise(setting, quantities) for setting in settings]
-    used = [in_use(table, quantities) for table in tables]
+    used = [list_used(s, table, quantities) for s, table in zip(settings, tables, strict=True)]
     reported = [find_reported(s, sources, some) for s, some in zip(settings, used, strict=True)]
     headlines = [write_headlines(*parts) for parts in zip(settings, tables, used, strict=True)]
     plans = _plan_all(settings, tables, used, problems, reported)

@@ -54,6 +54,8 @@ class Setting:
         baselines: the labels of the models that say that they are baselines.
         score_curves: scores during training, by the hash of their cell, for cells that have some.
         records: the cells' records by hash, with their folders.
+        declared: the declarations of plug-ins, first of all those of these records: another version of a
+            metric, which makes another setting, may have declared another direction or range.
     """
 
     title: str
@@ -66,6 +68,7 @@ class Setting:
     baselines: tuple[str, ...] = ()
     score_curves: dict[str, ScoreCurve] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)
 
     @property
     def steps(self) -> int | None:
@@ -95,10 +98,10 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
     parts.sort(key=_order)
     titles = _titles(parts)
     slugs = _unique([_slug(part[0]["cell"]) for part in parts])
-    names, declared = _model_names(records), Declared(records)
+    names, every = _model_names(records), Declared(records)
     settings = []
     for title, slug, part in zip(titles, slugs, parts, strict=True):
-        cell, protocol = _shared(part[0]), _protocol(part)
+        cell, protocol, declared = _shared(part[0]), _protocol(part), every.prefer(part)
         found = match_anchors(anchors or [], cell, protocol)
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
         cells, curves = _tabulate(part, names), gather_score_curves(part)
@@ -106,7 +109,9 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
             sorted({_label(r["cell"], names) for r in part if declared.is_baseline(r["cell"]["model"])})
         )
         given = {record["hash"]: record for record in part}
-        settings.append(Setting(title, slug, cell, protocol, cells, found, notes, baselines, curves, given))
+        settings.append(
+            Setting(title, slug, cell, protocol, cells, found, notes, baselines, curves, given, declared)
+        )
     return settings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dis_bench.escape import for_csv, for_latex, for_markdown, visible
@@ -23,7 +24,13 @@ from dis_bench.reports.published.reported import (
     format_reported,
     tabulate_reported,
 )
-from dis_bench.reports.quantities import DASH, Quantity, explain_short_names, find_quantities
+from dis_bench.reports.quantities import (
+    DASH,
+    Quantity,
+    explain_short_names,
+    find_quantities,
+    redeclare,
+)
 from dis_bench.reports.settings import (
     SHARED,
     Setting,
@@ -86,7 +93,7 @@ def summarise_text(records: list[Record]) -> str:
     blocks = []
     for setting in split_settings(records):
         summary = summarise(setting, quantities)
-        used = in_use(summary, quantities)
+        used = list_used(setting, summary, quantities)
         heads = ["", "seeds", *(visible(quantity.heading) for quantity in used)]
         columns = [
             [
@@ -250,7 +257,7 @@ def write_markdown(
     """
     lines, by_dial = [], has_other_dials(tables)
     for setting, table, published in zip(settings, tables, _fill(reported, settings), strict=True):
-        used = in_use(table, quantities)
+        used = list_used(setting, table, quantities)
         heads = headings(used, by_dial)
         lines += [f"## {for_markdown(setting.title)}", "", _markdown_row(map(for_markdown, heads))]
         lines.append(_markdown_row([":--", *["--:"] * (len(used) + 3)]))
@@ -309,6 +316,11 @@ def in_use(table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
     return [quantity for quantity in quantities if (table[f"{quantity.name}_n"] > 0).any()]
 
 
+def list_used(setting: Setting, table: pd.DataFrame, quantities: list[Quantity]) -> list[Quantity]:
+    """Return the quantities in use in a setting, as its own records declare them."""
+    return in_use(table, redeclare(quantities, setting.declared))
+
+
 def write_latex(
     settings: list[Setting],
     tables: list[pd.DataFrame],
@@ -320,25 +332,40 @@ def write_latex(
     Arguments are those of :func:`write_csv`.
     """
     by_dial = has_other_dials(tables)
-    heads = latex_headings(quantities, by_dial)
+    own = [redeclare(quantities, setting.declared) for setting in settings]
+    heads = latex_headings(_share_directions(quantities, own), by_dial)
     lines = [
         LATEX_START,
         rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
         r"\toprule",
         _latex_row(heads),
     ]
-    for setting, table, published in zip(settings, tables, _fill(reported, settings), strict=True):
+    parts = zip(settings, tables, own, _fill(reported, settings), strict=True)
+    for setting, table, its, published in parts:
         lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{for_latex(setting.title)}}}}} \\")
-        for row in format_rows(table, quantities, by_dial):
+        for row in format_rows(table, its, by_dial):
             texts = [rf"\textbf{{{for_latex(text)}}}" if best else for_latex(text) for text, best in row]
             lines.append(_latex_row(texts))
-        for texts in format_anchors(setting, quantities):
+        for texts in format_anchors(setting, its):
             lines.append(_latex_row([for_latex(text) for text in texts]))
-        for texts in format_reported(published, quantities, by_dial):
+        for texts in format_reported(published, its, by_dial):
             lines.append(_latex_row([rf"\emph{{{for_latex(text)}}}" for text in texts]))
     spreads = describe_spreads([one for published in reported for one in published])
     return "\n".join([*lines, end_latex(any(s.anchors for s in settings), spreads)]) + "\n"
+
+
+def _share_directions(quantities: list[Quantity], own: list[list[Quantity]]) -> list[Quantity]:
+    """Return quantities without a direction in which settings differ.
+
+    Args:
+        quantities: the columns of one table of all settings.
+        own: the same, as each setting declares them.
+    """
+    return [
+        replace(quantity, better="") if len({one.better for one in same}) > 1 else [*same, quantity][0]
+        for quantity, *same in zip(quantities, *own, strict=True)
+    ]
 
 
 LATEX_START = "\n".join(

@@ -12,6 +12,7 @@ from dis_bench.reports.headline import lead_score
 from dis_bench.reports.quantities import find_quantities
 from dis_bench.reports.report import build_report
 from dis_bench.reports.settings import split_settings
+from dis_bench.reports.tables import summarise_text
 from tests.reports.made_up import reseal, write_study
 
 MINE = {
@@ -61,6 +62,62 @@ def test_a_score_is_shown_as_its_metric_says(strangers):
     mine = quantities[-1]
     assert (mine.label, mine.better, mine.range) == ("My A", "lower", (0.0, float("inf")))
     assert mine.short_heading == "M\N{NO-BREAK SPACE}A\N{NO-BREAK SPACE}↓"
+
+
+@pytest.fixture
+def two_versions(tmp_path):
+    """Return a folder with a score that rises with beta: lower was better, by the newer version higher is."""
+    write_study(tmp_path, betas=[1, 4], seeds=range(6), pictures=False)
+    for folder in (tmp_path / "cells").iterdir():
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        cell, is_new = record["cell"], record["cell"]["seed"] > 2
+        said = {**MINE, "better": "higher" if is_new else "lower", "range": [0.0, 2.0 if is_new else 1.0]}
+        score = cell["hyperparameters"]["beta"] / 10 + cell["seed"] / 1000
+        reseal(
+            folder,
+            scores={"mine_a": score},
+            protocol={"mine": {"version": "new" if is_new else "old"}},
+            declared={"metrics": {"mine": said}},
+            created=f"202{7 if is_new else 6}-11-20T09:30:00+00:00",
+        )
+    return tmp_path
+
+
+def test_each_setting_is_judged_by_what_its_own_records_declare(two_versions):
+    report = build_report(two_versions)
+    assert [setting.title.rpartition(", ")[2] for setting in report.settings] == [
+        "mine version new",
+        "mine version old",
+    ]
+    new, old = [answers[0].sentences[0] for answers in report.headlines]
+    assert "buys 0.300 ± 0.001 of My A" in new
+    assert "costs 0.300 ± 0.001 of My A" in old
+    tables = report.files["table.md"].decode().replace("\N{NO-BREAK SPACE}", " ").split("## ")[1:]
+    assert ["M A ↑" in table for table in tables] == [True, False]
+    assert ["M A ↓" in table for table in tables] == [False, True]
+    assert ["**0.404 ± 0.001**" in table for table in tables] == [True, False]
+    assert ["**0.101 ± 0.001**" in table for table in tables] == [False, True]
+
+
+def test_a_column_that_settings_judge_differently_has_no_arrow_in_the_table_of_all(two_versions):
+    latex = build_report(two_versions).files["table.tex"].decode()
+    [heads] = [line for line in latex.splitlines() if line.startswith("model")]
+    assert r"recon. $\downarrow$" in heads
+    assert heads.endswith(r"& M~A \\")
+    assert r"\textbf{0.404 $\pm$ 0.001}" in latex
+    assert r"\textbf{0.101 $\pm$ 0.001}" in latex
+
+
+def test_the_page_explains_a_score_in_all_ways_in_which_it_was_declared(two_versions):
+    page = build_report(two_versions).files["index.html"].decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert "How little. Range 0 to 1." in page
+    assert "How little. Range 0 to 2." in page
+
+
+def test_the_terminal_shows_each_setting_as_its_own_records_declare(two_versions):
+    new, old = summarise_text(read_records(two_versions)[0]).split("mine version old")
+    assert "My A\N{NO-BREAK SPACE}↑" in new
+    assert "My A\N{NO-BREAK SPACE}↓" in old
 
 
 def test_the_newest_record_counts_and_none_is_asked_twice(study):

@@ -23,8 +23,8 @@ from dis_bench.reports.tables import (
     format_rows,
     has_other_dials,
     headings,
-    in_use,
     latex_headings,
+    list_used,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def describe_comparison(
     by_dial = has_other_dials(tables)
     return {
         "settings": [
-            _describe(setting, table, in_use(table, quantities), by_dial, published)
+            _describe(setting, table, list_used(setting, table, quantities), by_dial, published)
             for setting, table, published in zip(
                 settings, tables, reported or [()] * len(settings), strict=True
             )

@@ -22,7 +22,7 @@ from dis_bench.reports.page.document import PLAY_SCRIPTS, fill
 from dis_bench.reports.page.findings import describe_findings
 from dis_bench.reports.provenance import gather_provenance
 from dis_bench.reports.published.reported import Reported, describe_reported, format_reported
-from dis_bench.reports.quantities import DASH, FROZEN, Quantity
+from dis_bench.reports.quantities import DASH, FROZEN, Quantity, redeclare
 from dis_bench.reports.saturation import compare_with_baselines, name_saturated
 from dis_bench.reports.selection import MOST_SETTINGS, choose_settings
 from dis_bench.reports.settings import Setting
@@ -32,7 +32,7 @@ from dis_bench.reports.tables import (
     format_rows,
     has_other_dials,
     headings,
-    in_use,
+    list_used,
     write_note,
 )
 from dis_bench.reports.words import count_things
@@ -84,7 +84,7 @@ def render_page(
     ]
     has_figures = choose_settings(settings)
     for part, setting, table, published in zip(parts, settings, tables, reported, strict=True):
-        part |= _published(setting, in_use(table, quantities), published, by_dial)
+        part |= _published(setting, list_used(setting, table, quantities), published, by_dial)
     for number, part in enumerate(parts):
         part["undrawn"] = _NOTHING if number in has_figures else _UNDRAWN
     failed = [row for setting in settings for row in _failed(setting)]
@@ -98,7 +98,7 @@ def render_page(
         title=_title(settings, quantities),
         summary=describe_cells(records, settings),
         sections=parts,
-        meanings=_meanings(quantities),
+        meanings=_meanings(_list_declared(settings, quantities)),
         frozen=FROZEN,
         caveats=caveats,
         doctor=describe_findings(examined, len(records)),
@@ -182,7 +182,7 @@ def _section(
     images: list[Image],
     by_dial: bool,
 ) -> dict[str, Any]:
-    used, symbol = in_use(table, quantities), "" if by_dial else "β = "
+    used, symbol = list_used(setting, table, quantities), "" if by_dial else "β = "
     saturated = name_saturated(compare_with_baselines(setting, table[table["n"] > 0], used))
     marked = [False, False, False, *(quantity.name in saturated for quantity in used)]
     traversals = [image for image in images if image.kind == "traversals"]
@@ -225,6 +225,12 @@ def _published(
         "published": [(name, name_dial(second), row) for name, second, *row in rows],
         "published_notes": describe_reported(setting, reported),
     }
+
+
+def _list_declared(settings: list[Setting], quantities: list[Quantity]) -> list[Quantity]:
+    """List each quantity in all the ways in which settings declare it."""
+    own = [redeclare(quantities, setting.declared) for setting in settings]
+    return list(dict.fromkeys(one for same in zip(*own, strict=True) for one in same))
 
 
 def _meanings(quantities: list[Quantity]) -> list[tuple[str, str]]:
