@@ -11,13 +11,14 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dis_bench.errors import InputError
 from dis_bench.paths import check_path
 from dis_bench.printing import as_utf8
 from dis_bench.records.columns import own_column
 from dis_bench.records.durable import remove_file, sync_folder, write_new, write_whole
-from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.schema import ENCODER, Damaged, Record
 from dis_bench.records.seal import read_record, seal
 from dis_bench.records.unreadable import Unreadable, describe_unreadable
 
@@ -98,7 +99,8 @@ def read_records(*paths: str | Path) -> tuple[list[Record], list[str]]:
     """Read the newest record of every cell in result folders.
 
     Returns:
-        The records, and a sentence for each that is invalid or a copy of another.
+        The records, and a sentence for each that is invalid, a copy of another, or has other codes of the
+        same seed of an encoder.
 
     Raises:
         InputError: there is no such folder, or it holds no results.
@@ -107,6 +109,7 @@ def read_records(*paths: str | Path) -> tuple[list[Record], list[str]]:
     read = [found for path in distinct.values() for found in _read_folder(path)]
     problems = describe_unreadable([failure for _, failures in read for failure in failures])
     records = _leave_out_copies([record for record, _ in read if record is not None], problems)
+    records = _leave_out_other_codes(records, problems)
     return _leave_out_clashes(records, problems), problems
 
 
@@ -247,6 +250,32 @@ def _leave_out_copies(records: list[Record], problems: list[str]) -> list[Record
                 f"{record['folder']} and {first['folder']} hold the same cell; only the second counts."
             )
     return [record for record in records if kept[record["hash"]] is record]
+
+
+def _leave_out_other_codes(records: list[Record], problems: list[str]) -> list[Record]:
+    """Keep one record per seed of an encoder, since no mean may count a seed twice.
+
+    Several folders may hold its codes of different trainings. A finished one comes before a failed one, and
+    then the newest.
+    """
+    kept: dict[tuple[Any, ...], Record] = {}
+    left_out = set()
+    for record in sorted(records, key=lambda r: (r["status"] == "done", r["created"]), reverse=True):
+        cell = record["cell"]
+        if cell.get("kind") != ENCODER:
+            continue
+        first = kept.setdefault(tuple(cell[name] for name in _OF_TRAINING), record)
+        if first is not record:
+            left_out.add(record["hash"])
+            problems.append(
+                f"{record['folder']} and {first['folder']} hold different codes of encoder '{cell['model']}' "
+                f"with seed {cell['seed']}; only the second counts."
+            )
+    return [record for record in records if record["hash"] not in left_out]
+
+
+# What distinguishes the trainings of encoders in a report; codes of another width have a row of their own.
+_OF_TRAINING = ("dataset", "source", "fingerprint", "model", "model_version", "latent_size", "seed")
 
 
 def _leave_out_clashes(records: list[Record], problems: list[str]) -> list[Record]:

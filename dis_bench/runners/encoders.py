@@ -25,7 +25,7 @@ from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
 from dis_bench.records.checks.scores import check_column
 from dis_bench.records.claims import Claim
 from dis_bench.records.codes import LAYOUT, write_codes
-from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.record import find_cells, read_newest, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record, stamp
 from dis_bench.records.store import Store
 from dis_bench.requirements import names_missing_packages
@@ -282,14 +282,15 @@ def _check(cell: EncoderCell, scoring: Scoring) -> None:
 
 def _find_others(store: Store, cell: EncoderCell) -> list[Record]:
     """List the records of other codes of the same encoder, seed and dataset."""
-    if not store.cells.is_dir() or not any(store.cells.iterdir()):
-        return []
     same = ("kind", "dataset", "source", "fingerprint", "model", "seed")
     wanted = {name: cell.identity[name] for name in same}
+    newest = (read_newest(folder, []) for folder in find_cells(store.root))
     return [
         record
-        for record in read_records(store.root)[0]
-        if {name: record["cell"].get(name) for name in same} == wanted and record["hash"] != cell.hash
+        for record in newest
+        if record is not None
+        and {name: record["cell"].get(name) for name in same} == wanted
+        and record["hash"] != cell.hash
     ]
 
 

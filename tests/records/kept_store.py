@@ -109,6 +109,8 @@ def make_encoder(**changes: Any) -> dict[str, Any]:
 
 def put_encoder(root: Path, codes: np.ndarray | None = None, **changes: Any) -> Path:
     """Write the record of an encoder, and its codes if they are given; return its folder."""
+    if codes is not None:
+        changes["codes"] = hashlib.sha256(codes.tobytes()).hexdigest()
     record = make_encoder(**changes)
     folder = root / "cells" / f"encode-{record['hash']}"
     folder.mkdir(parents=True)

@@ -175,7 +175,8 @@ def test_two_runs_that_score_an_encoder_at_once_lose_no_score(tmp_path, monkeypa
     assert record["scores"].keys() == {"mig", "modularity", "sap_continuous"}
 
 
-def test_a_replacement_that_was_killed_before_the_old_codes_moved_is_completed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("other", [blind, lambda images: place(images) * 2], ids=["wider", "as wide"])
+def test_a_replacement_that_was_killed_before_the_old_codes_moved_is_completed(other, tmp_path, monkeypatch):
     def replace(encoder):
         add_encoder(tmp_path, TINY, Tiny(), "mine", 0, encode_dataset(encoder, Tiny()), scoring, replace=True)
 
@@ -184,9 +185,9 @@ def test_a_replacement_that_was_killed_before_the_old_codes_moved_is_completed(t
     with monkeypatch.context() as patch:
         patch.setattr(encoders, "_supersede", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            replace(blind)
-    assert len(dis_bench.read_results(tmp_path)) == 2
-    replace(blind)
+            replace(other)
+    assert len([*(tmp_path / "cells").iterdir()]) == 2
+    replace(other)
     assert len(dis_bench.read_results(tmp_path)) == 1
 
 
