@@ -25,6 +25,7 @@ from dis_bench.reports.along import ScoreCurve, gather_score_curves
 from dis_bench.reports.anchors import match_anchors
 from dis_bench.reports.configurations import add_schedules, canonical, format_value, name_cells
 from dis_bench.reports.declared import Declared
+from dis_bench.reports.words import count_things
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,9 +105,10 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
         cell, protocol, declared = _shared(part[0]), _protocol(part), every.prefer(part)
         found = match_anchors(anchors or [], cell, protocol)
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
-        cells, curves = _tabulate(part, names), gather_score_curves(part)
+        labels = _label(part, names)
+        cells, curves = _tabulate(part, labels), gather_score_curves(part)
         baselines = tuple(
-            sorted({_label(r["cell"], names) for r in part if declared.is_baseline(r["cell"]["model"])})
+            sorted({labels[r["hash"]] for r in part if declared.is_baseline(r["cell"]["model"])})
         )
         given = {record["hash"]: record for record in part}
         settings.append(
@@ -345,13 +347,27 @@ def _model_names(records: list[Record]) -> dict[tuple[str, str], str]:
     return names
 
 
-def _tabulate(records: list[Record], names: dict[tuple[str, str], str]) -> pd.DataFrame:
+def _label(part: list[Record], names: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """Label the model of each cell of a setting, by hash.
+
+    Encoders of one name may have codes of several widths beside trained cells: each width is a model of its
+    own, so that no mean mixes them.
+    """
+    cells = {record["hash"]: record["cell"] for record in part}
+    labels = {key: names[cell["model"], str(cell.get("model_version", ""))] for key, cell in cells.items()}
+    widths: dict[str, set[int]] = defaultdict(set)
+    for key, label in labels.items():
+        widths[label].add(cells[key]["latent_size"])
+    return {
+        key: f"{label} [{count_things(cells[key]['latent_size'], 'latent')}]"
+        if len(widths[label]) > 1
+        else label
+        for key, label in labels.items()
+    }
+
+
+def _tabulate(records: list[Record], labels: Mapping[str, str]) -> pd.DataFrame:
     cells = tabulate(records)
     by_hash = {record["hash"]: record["cell"] for record in records}
-    ordered = [by_hash[cell] for cell in cells["hash"]]
-    models = [_label(cell, names) for cell in ordered]
-    return name_cells(cells, models, [add_schedules(cell) for cell in ordered])
-
-
-def _label(cell: Mapping[str, Any], names: Mapping[tuple[str, str], str]) -> str:
-    return names[cell["model"], str(cell.get("model_version", ""))]
+    chosen = [add_schedules(by_hash[cell]) for cell in cells["hash"]]
+    return name_cells(cells, [labels[cell] for cell in cells["hash"]], chosen)

@@ -109,3 +109,39 @@ def test_where_only_the_encoder_finished_no_steps_are_told(tmp_path):
     assert answer.sentences == [
         "Trained elsewhere, encode reaches MIG 0.100 (1 seed). " + ("One configuration: nothing to compare.")
     ]
+
+
+def test_codes_of_one_seed_in_two_folders_count_once(tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    newer = "2026-11-21T09:30:00+00:00"
+    kept = [
+        put_encoder(folder, np.random.default_rng(number).standard_normal((200, LATENTS)))
+        for number, folder in enumerate(folders)
+    ]
+    reseal(kept[0], scores={"mig": 0.3}, created=newer)
+    report = build_report(folders)
+    [row] = csv.DictReader(io.StringIO(report.files["table.csv"].decode()))
+    assert (row["seeds"], row["n"], row["mig_mean"]) == ("0", "1", "0.3")
+    assert "udr_mean" not in row
+    assert (
+        f"{kept[1]} and {kept[0]} hold different codes of encoder 'mine.py:encode' with seed 0; "
+        "only the second counts."
+    ) in report.caveats
+
+
+def test_no_mean_mixes_encoders_of_different_widths(tmp_path):
+    write_study(tmp_path, betas=[4], pictures=False)
+    for seed, width in enumerate([2, 10, 7, 7]):
+        put_encoder(
+            tmp_path, source="rendered", fingerprint="dsprites-rendered-f00d", latent_size=width, seed=seed
+        )
+    report = build_report(tmp_path)
+    assert len(report.settings) == 1
+    rows = list(csv.DictReader(io.StringIO(report.files["table.csv"].decode())))
+    assert [(row["series"], row["latent_size"], row["seeds"]) for row in rows] == [
+        ("betavae", "10", "0 1 2"),
+        ("encode [2 latents]", "2", "0"),
+        ("encode [7 latents]", "7", "2 3"),
+        ("encode [10 latents]", "10", "1"),
+    ]
+    assert "encode [7 latents]" in report.files["index.html"].decode()
