@@ -9,7 +9,7 @@ from dis_bench.records.cell import PUBLISHED_STEPS
 from dis_bench.reports.best import choose_best_rows, find_best_models, say_best_models
 from dis_bench.reports.configurations import format_dial, format_value
 from dis_bench.reports.ordering import MIN_SEEDS, Change, Sample, claims_best, compare, find_best
-from dis_bench.reports.quantities import Quantity
+from dis_bench.reports.quantities import Quantity, redeclare
 from dis_bench.reports.saturation import compare_with_baselines, say_baselines
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless
@@ -92,7 +92,7 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
     Args:
         setting: gives the number of training steps and of failed cells.
         table: of the same setting, from :func:`dis_bench.reports.tables.summarise`.
-        quantities: those for which the setting has values.
+        quantities: those for which the setting has values; what its own records declare takes precedence.
 
     Returns:
         The comparison, if there are several models and any has several configurations; the best model of each
@@ -101,7 +101,7 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
         with such a series. Without a comparison and a series, an answer for the setting as a whole comes
         first.
     """
-    finished = table[table["n"] > 0]
+    finished, quantities = table[table["n"] > 0], redeclare(quantities, setting.declared)
     if finished.empty:
         count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
         failed = "the only one" if count == 1 else f"all {count}"
