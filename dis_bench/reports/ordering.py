@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,12 +58,24 @@ class Change:
     claimed: bool
 
 
+_ROUNDING = 1e-9  # share of the means: equal values over different counts differ in their last digits
+
+
+def _is_separated(first: Any, second: Any, spread: Any) -> Any:
+    """Return whether means differ by more than a spread, and by more than rounding.
+
+    Each argument is a number or a column of them; the result is likewise.
+    """
+    rounding = _ROUNDING * np.maximum(np.abs(first), np.abs(second))
+    return np.abs(second - first) > np.maximum(spread, rounding)
+
+
 def compare(first: Sample, second: Sample) -> Change:
     """Return the change from the first sample to the second."""
     difference = second.mean - first.mean
     spread = math.hypot(first.std, second.std)
     enough = min(first.n, second.n) >= MIN_SEEDS
-    return Change(difference, spread, enough and abs(difference) > spread)
+    return Change(difference, spread, enough and bool(_is_separated(first.mean, second.mean, spread)))
 
 
 def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list[int]]:
@@ -85,7 +97,7 @@ def find_best(table: pd.DataFrame, quantity: Quantity) -> tuple[int | None, list
     others = table.loc[means.index.drop(best)]
     spread = np.hypot(others[f"{name}_std"], table.loc[best, f"{name}_std"])  # as in compare, for all at once
     enough = np.minimum(others[f"{name}_n"], table.loc[best, f"{name}_n"]) >= MIN_SEEDS
-    separated = enough & ((others[f"{name}_mean"] - means[best]).abs() > spread)
+    separated = enough & _is_separated(means[best], others[f"{name}_mean"], spread)
     return int(best), [int(row) for row in others.index[~separated]]
 
 

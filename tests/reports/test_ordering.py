@@ -28,6 +28,8 @@ def sample(mean, std, n=3):
         (sample(0.1, math.nan, n=1), sample(0.9, math.nan, n=1), False),
         (sample(1.0, 0.0), sample(1.0, 0.0), False),
         (sample(0.9, 0.0), sample(1.0, 0.0), True),
+        (sample(1e-20, 0.0), sample(2e-20, 0.0), True),  # small, but no rounding
+        (sample(0.1, 0.0), sample(np.mean([0.1] * 6), 0.0, n=6), False),  # 1e-17 apart
         (sample(math.nan, math.nan, n=0), sample(1.0, 0.0), False),
     ],
 )
@@ -51,6 +53,14 @@ def test_the_best_is_claimed_only_when_separated_from_every_other():
     close = table((0.1, 0.01, 3), (0.49, 0.01, 3), (0.5, 0.01, 3))
     assert find_best(close, MIG) == (2, [1])
     assert claims_best(close, MIG) is None
+
+
+def test_equal_values_of_unequal_counts_are_not_ordered_by_rounding():
+    rounded = np.mean([0.1] * 6)
+    assert rounded != 0.1
+    equal = table((0.1, 0.0, 3), (rounded, 0.0, 6))
+    assert claims_best(equal, MIG) is None
+    assert claims_best(table((0.1, 0.0, 3), (0.1001, 0.0, 6)), MIG) == 1
 
 
 def test_lower_can_be_better_and_nothing_is_best_without_a_direction():

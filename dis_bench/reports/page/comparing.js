@@ -35,7 +35,8 @@ const comparing = (() => {
   // True if the rule separates two samples; their order is then that of their means.
   function isSeparated(first, second) {
     if (Math.min(first.n, second.n) < minSeeds || first.std === null || second.std === null) return false;
-    return Math.abs(first.mean - second.mean) > Math.hypot(first.std, second.std);
+    const rounding = 1e-9 * Math.max(Math.abs(first.mean), Math.abs(second.mean));
+    return Math.abs(first.mean - second.mean) > Math.max(Math.hypot(first.std, second.std), rounding);
   }
 
   // Rank rows by a quantity, best first: 1 + the number of rows that the rule puts above. Rows that it cannot

@@ -123,6 +123,17 @@ def test_ranks_follow_the_ordering_rule(page, many, name, head, sign):
     assert "rank" not in texts(page, ".live thead th")
 
 
+def test_rounding_separates_no_rows(open_page, tmp_path):
+    for model, seeds in (("three", 3), ("six", 6)):
+        for seed in range(seeds):
+            write_one(tmp_path / "results", model, {}, None, seed, {"steps": 3000}, values={"mig": 0.1})
+    written = write_page(tmp_path / "results", tmp_path / "index.html")
+    assert written.tables[0]["mig_mean"].nunique() == 2  # they differ in the last digit
+    page = open_page(written.path)
+    sort(page, "mig")
+    assert column(page, "rank") == ["1", "1"]
+
+
 def test_a_filter_leaves_rows_with_all_its_words_and_ranks_these(page, many):
     page.get_by_label("filter").fill("FACTORVAE gamma")
     assert column(page, "model") == ["factorvae"] * 3
