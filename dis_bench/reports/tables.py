@@ -197,7 +197,7 @@ def format_rows(
     best = {quantity.name: claims_best(table, quantity) for quantity in quantities}
     rows = []
     for index, row in table.iterrows():
-        name, second = _name_row(row) if by_dial else (row["row"], _number(row["beta"]))
+        name, second = _name_row(row) if by_dial else (row["row"], _format_beta(row["beta"]))
         texts = [(name, False), (second, False), (_number(row["beta_norm"]), False)]
         texts.append((_seeds(row), False))
         for quantity in quantities:
@@ -412,6 +412,11 @@ def _latex_row(texts: list[str]) -> str:
 
 def _markdown_row(texts: Iterable[str]) -> str:
     return "| " + " | ".join(texts) + " |"
+
+
+def _format_beta(value: float) -> str:
+    """Format a beta, in full: it tells configurations apart."""
+    return DASH if value != value else format_value(float(value))
 
 
 def _number(value: float) -> str:

@@ -90,6 +90,14 @@ def test_markdown_shows_spread_and_direction_and_bolds_only_what_is_separated(st
     assert [line.strip("|").split("|")[1].strip() for line in lines[4:7]] == ["1", "4", "10"]
 
 
+def test_betas_that_differ_look_different_in_each_table(study, tabulated):
+    settings, tables, quantities = tabulated(study(betas=[1000, 1004, 1234.5], seeds=[0]))
+    lines = write_markdown(settings, tables, quantities).splitlines()[4:7]
+    assert [line.split("|")[2].strip() for line in lines] == ["1000", "1004", "1234.5"]
+    latex = write_latex(settings, tables, quantities)
+    assert all(f"betavae & {beta} & " in latex for beta in ("1000", "1004", "1234.5"))
+
+
 def test_a_score_that_some_seeds_lack_says_so(study, tabulated):
     records = study(values=VALUES)
     del records[0]["scores"]["mig"]
