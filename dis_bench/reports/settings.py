@@ -230,21 +230,29 @@ def _shared(record: Record) -> dict[str, Any]:
 def _split_protocols(records: list[Record]) -> list[list[Record]]:
     """Separate cells that scored the same metric in different ways.
 
-    A cell without a metric (it failed, or was scored before the metric was requested) contradicts none of
-    them and joins the most common protocol.
+    A cell without a metric (it failed, or was scored before the metric was requested) contradicts nobody in
+    it: it joins the largest part that agrees in all metrics that it has.
     """
-    used = [
-        {metric: canonical(parameters) for metric, parameters in _comparable(_recorded(record)).items()}
-        for record in records
-    ]
-    usual = {}
-    for metric in sorted({metric for protocols in used for metric in protocols}):
-        seen = Counter(protocols[metric] for protocols in used if metric in protocols)
-        usual[metric] = seen.most_common(1)[0][0]
-    parts: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record, protocols in zip(records, used, strict=True):
-        parts[tuple(protocols.get(metric, common) for metric, common in usual.items())].append(record)
-    return list(parts.values())
+    alike: dict[str, list[Record]] = defaultdict(list)
+    protocols: dict[str, dict[str, str]] = {}
+    for record in records:
+        comparable = _comparable(_recorded(record))
+        used = {metric: canonical(parameters) for metric, parameters in comparable.items()}
+        alike[canonical(used)].append(record)
+        protocols[canonical(used)] = used
+    parts: list[tuple[dict[str, str], list[Record]]] = []
+    # those with most metrics first, which decide the parts; then the larger groups
+    for key in sorted(alike, key=lambda key: (-len(protocols[key]), -len(alike[key]))):
+        used = protocols[key]
+        agreeing = [part for part in parts if all(part[0].get(m, used[m]) == used[m] for m in used)]
+        if agreeing:
+            known, cells = max(agreeing, key=lambda part: len(part[1]))
+            known |= used
+            cells += alike[key]
+        else:
+            parts.append(({**used}, [*alike[key]]))
+    places = {record["hash"]: place for place, record in enumerate(records)}  # trained cells come first
+    return [sorted(cells, key=lambda record: places[record["hash"]]) for _, cells in parts]
 
 
 def _recorded(record: Record) -> dict[str, dict[str, Any]]:
@@ -271,32 +279,46 @@ def _comparable(protocol: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def _titles(parts: list[list[Record]]) -> list[str]:
-    """Title settings by dataset, source and steps, and by more if titles coincide."""
+    """Title settings by dataset, source and steps, and by more if titles coincide.
+
+    Those that still coincide are numbered.
+    """
     described = [(_shared(part[0]), _comparable(_protocol(part))) for part in parts]
     alike: dict[str, list[int]] = defaultdict(list)
     for number, (cell, _) in enumerate(described):
         alike[_title(cell)].append(number)
     titles = [""] * len(parts)
     for head, numbers in alike.items():
-        cells = [described[number][0] for number in numbers]
-        differing = [name for name in cells[0] if _differs([cell.get(name) for cell in cells])]
-        metrics = {
-            (metric, name): [described[number][1].get(metric, {}).get(name) for number in numbers]
-            for number in numbers
-            for metric, parameters in described[number][1].items()
-            for name in parameters
-        }
-        for place, number in enumerate(numbers):
-            details = [
-                f"{name.replace('_', ' ')} {format_value(cells[place].get(name))}" for name in differing
-            ]
-            details += [
-                f"{metric} {name} {format_value(values[place])}"
-                for (metric, name), values in metrics.items()
-                if values[place] is not None and _differs([v for v in values if v is not None])
-            ]
-            titles[number] = ", ".join([head, *details])
-    return titles
+        details = _find_details([described[number] for number in numbers])
+        for number, words in zip(numbers, details, strict=True):
+            titles[number] = ", ".join([head, *words])
+    return _unique(titles, ", no. ")
+
+
+def _find_details(described: list[tuple[dict[str, Any], dict[str, dict[str, Any]]]]) -> list[list[str]]:
+    """Return what distinguishes each of some settings, from their cells and protocols."""
+    cells, protocols = zip(*described, strict=True)
+    names = dict.fromkeys(name for cell in cells for name in cell)
+    differing = [name for name in names if _differs([cell.get(name) for cell in cells])]
+    used = dict.fromkeys(
+        (metric, name) for protocol in protocols for metric in protocol for name in protocol[metric]
+    )
+    changed = [
+        (metric, name)
+        for metric, name in used
+        if _differs([protocol[metric].get(name) for protocol in protocols if metric in protocol])
+    ]
+    return [
+        [
+            *(f"{name.replace('_', ' ')} {format_value(cell.get(name))}" for name in differing),
+            *(
+                f"{metric} {name} {format_value(protocol[metric][name])}"
+                for metric, name in changed
+                if name in protocol.get(metric, {})
+            ),
+        ]
+        for cell, protocol in described
+    ]
 
 
 def _differs(values: list[Any]) -> bool:
@@ -326,11 +348,11 @@ def _slug(cell: dict[str, Any]) -> str:
     return plain[:LONGEST_SLUG]
 
 
-def _unique(slugs: list[str]) -> list[str]:
-    """Make slugs unique by numbering repeated ones."""
+def _unique(texts: list[str], separator: str = "-") -> list[str]:
+    """Make texts unique by numbering repeated ones."""
     unique: list[str] = []
-    for slug in slugs:
-        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
+    for text in texts:
+        names = itertools.chain([text], (f"{text}{separator}{number}" for number in itertools.count(2)))
         unique.append(next(name for name in names if name not in unique))
     return unique
 

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from dis_bench.records.record import read_records
 from dis_bench.reports.settings import _unique, format_value, split_settings
-from tests.reports.made_up import PROTOCOL
+from tests.records.kept_store import put_encoder
+from tests.reports.made_up import PROTOCOL, write_study
 
 
 def test_one_study_is_one_setting(study):
@@ -90,6 +92,38 @@ def test_a_metric_that_was_not_asked_for_contradicts_nobody(study):
     study(seeds=[0])
     [setting] = split_settings(study(seeds=[1], protocol={"mig": PROTOCOL["mig"]}))
     assert len(setting.cells) == 6
+
+
+def test_a_metric_that_failed_in_one_seed_leaves_its_cell_with_those_that_agree(study):
+    first = {"mig": {**PROTOCOL["mig"], "bins": 20}, "sap": {"version": "a"}}
+    second = {"mig": {**PROTOCOL["mig"], "bins": 40}, "sap": {"version": "b"}}
+    study(betas=[4], seeds=range(6), protocol=first)
+    study(betas=[4], seeds=range(6, 9), protocol=second)
+    study(betas=[4], seeds=[9], protocol={"mig": second["mig"]})
+    settings = split_settings(study(betas=[4], seeds=[10], failed=[(4, 10)]))
+    assert {tuple(setting.cells["seed"]) for setting in settings} == {(0, 1, 2, 3, 4, 5, 10), (6, 7, 8, 9)}
+    assert [setting.title.partition("steps, ")[2] for setting in settings] == [
+        "mig bins 20, sap version a",
+        "mig bins 40, sap version b",
+    ]
+
+
+def test_a_trained_cell_stays_before_encoders_that_have_more_metrics(tmp_path):
+    write_study(tmp_path, betas=[4], seeds=[0], pictures=False, protocol={"mig": PROTOCOL["mig"]})
+    put_encoder(tmp_path, source="rendered", fingerprint="dsprites-rendered-f00d")
+    [setting] = split_settings(read_records(tmp_path)[0])
+    assert setting.title == "dsprites (rendered), 3,000 steps"
+
+
+def test_no_two_settings_have_one_title(study):
+    short, long = {"mig": {"version": 1}}, {"mig": {"version": 1, "rows": 10_000}}
+    study(betas=[4], seeds=[0], protocol=short)
+    settings = split_settings(study(betas=[4], seeds=[1], protocol=long))
+    titles = ["dsprites (rendered), 3,000 steps", "dsprites (rendered), 3,000 steps, mig rows 10,000"]
+    assert sorted(setting.title for setting in settings) == titles
+    alike = {"mig": {"version": "1"}}  # a text, which looks like the number
+    settings = split_settings(study(betas=[4], seeds=[2], protocol=alike))
+    assert len({setting.title for setting in settings}) == 3
 
 
 def test_failed_cells_stay_in_their_setting(study):
