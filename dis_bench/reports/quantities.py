@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -115,14 +116,28 @@ def find_quantities(
         *(_on_images(name, measured.__getitem__) for name in others),
         *(_on_images(name, lambda base: _score(base, declared.of_score(base))) for name in scores),
     ]
-    return [q for q in candidates if q.name in table and table[q.name].notna().any()]
+    return _tell_apart([q for q in candidates if q.name in table and table[q.name].notna().any()])
+
+
+def _tell_apart(quantities: list[Quantity]) -> list[Quantity]:
+    """Add their columns to the names of scores that have the name of another column."""
+    labels = Counter(q.label for q in quantities)
+    shorts = Counter(q.short or q.label for q in quantities)
+
+    def name(score: Quantity) -> Quantity:
+        short, mark = score.short or score.label, f" ({score.name})"
+        label = score.label + mark * (labels[score.label] > 1)
+        short += mark * (shorts[short] > 1)
+        return replace(score, label=label, short="" if short == label else short)
+
+    return [name(q) if q.is_score else q for q in quantities]
 
 
 def redeclare(quantities: Iterable[Quantity], declared: Declared) -> list[Quantity]:
-    """Return quantities with the scores as records declare them.
+    """Return quantities whose scores mean what some records declare.
 
     Args:
-        quantities: of the records of several settings.
+        quantities: of the records of several settings, which name a column in one way.
         declared: declarations of one setting; a score that no record declares stays as it is.
     """
 
@@ -130,7 +145,8 @@ def redeclare(quantities: Iterable[Quantity], declared: Declared) -> list[Quanti
         said = declared.of_recorded_score(split_images(quantity.name)[0])
         if said is None or not quantity.is_score:
             return quantity
-        return _on_images(quantity.name, lambda base: _score(base, said))
+        own = _score(quantity.name, said)
+        return replace(quantity, better=own.better, range=own.range, summary=own.summary, leads=own.leads)
 
     return [follow(quantity) for quantity in quantities]
 

@@ -15,6 +15,7 @@ from dis_bench.records.schema import Record
 from dis_bench.records.table import tabulate
 from dis_bench.reports import udr
 from dis_bench.reports.configurations import format_dial, format_value
+from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_when
 from dis_bench.reports.ordering import claims_best
 from dis_bench.reports.published.reported import (
@@ -89,7 +90,7 @@ def summarise_text(records: list[Record]) -> str:
     Args:
         records: as the store gives them, with at least one finished cell.
     """
-    quantities = find_quantities(tabulate(records), list_scores(records))
+    quantities = find_quantities(tabulate(records), list_scores(records), Declared(records))
     blocks = []
     for setting in split_settings(records):
         summary = summarise(setting, quantities)

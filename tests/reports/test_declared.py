@@ -64,6 +64,23 @@ def test_a_score_is_shown_as_its_metric_says(strangers):
     assert mine.short_heading == "M\N{NO-BREAK SPACE}A\N{NO-BREAK SPACE}↓"
 
 
+def test_scores_of_one_label_have_their_columns_beside_it(tmp_path):
+    write_study(tmp_path, betas=[1, 4], pictures=False)
+    for number, folder in enumerate((tmp_path / "cells").iterdir()):
+        said = {name: {**MINE, "label": {name: "Mine"}, "short": {}} for name in ("one", "two")}
+        said |= {"three": {**MINE, "label": {"three": "KL"}, "short": {}}}
+        scores = {name: number / (10 + place) for place, name in enumerate(said)}
+        protocol = {name: {"version": "1"} for name in said}
+        reseal(folder, scores=scores, protocol=protocol, declared={"metrics": said})
+    report = build_report(tmp_path)
+    table = report.files["table.md"].decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert "| KL |" in table
+    assert "| Mine (one) ↓ | Mine (two) ↓ | KL (three) ↓ |" in table
+    page = report.files["index.html"].decode()
+    assert "rank correlations between reconstruction, KL, Mine (one), Mine (two), KL (three)." in page
+    assert "Mine (two)" in summarise_text(read_records(tmp_path)[0])
+
+
 @pytest.fixture
 def two_versions(tmp_path):
     """Return a folder with a score that rises with beta: lower was better, by the newer version higher is."""

@@ -35,6 +35,16 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
     """
     import pandas as pd
 
+    cells, shown = setting.done, _list_correlated(setting, quantities)
+    if not shown:
+        return pd.DataFrame()
+    values = {q.name: -cells[q.name] if q.better == "lower" else cells[q.name] for q in shown}
+    table = pd.DataFrame(values).corr(method="spearman", min_periods=MIN_CELLS)
+    return table.set_axis([q.label for q in shown]).set_axis([q.label for q in shown], axis=1)
+
+
+def _list_correlated(setting: Setting, quantities: list[Quantity]) -> list[Quantity]:
+    """List the quantities of :func:`correlate_ranks`; none if they are too few."""
     cells = setting.done
     known = {q.name: cells[q.name].dropna() for q in quantities if q.is_score or q.name in _MEASURED}
     shown = [
@@ -42,10 +52,7 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
         for q in quantities
         if q.name in known and len(known[q.name]) >= MIN_CELLS and known[q.name].nunique() > 1
     ]
-    if len(cells) < MIN_CELLS or sum(q.is_score for q in shown) < 2:
-        return pd.DataFrame()
-    values = {q.label: -cells[q.name] if q.better == "lower" else cells[q.name] for q in shown}
-    return pd.DataFrame(values).corr(method="spearman", min_periods=MIN_CELLS)
+    return [] if len(cells) < MIN_CELLS or sum(q.is_score for q in shown) < 2 else shown
 
 
 def chance_correlation(cells: int) -> float:
@@ -102,7 +109,7 @@ def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
     correlations = correlate_ranks(setting, quantities)
     if correlations.empty:
         return []
-    fewest, most = _count_cells(setting, quantities, [*correlations])
+    fewest, most = _count_cells(setting, _list_correlated(setting, quantities))
     cells = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     return [
         Plan(
@@ -119,9 +126,9 @@ def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
     ]
 
 
-def _count_cells(setting: Setting, quantities: list[Quantity], labels: list[str]) -> tuple[int, int]:
+def _count_cells(setting: Setting, quantities: list[Quantity]) -> tuple[int, int]:
     """Return the smallest and largest number of cells of a correlation that is shown."""
     cells = setting.done
-    known = [cells[q.name].notna() for label in labels for q in quantities if q.label == label]
+    known = [cells[q.name].notna() for q in quantities]
     counts = [int((one & other).sum()) for n, one in enumerate(known) for other in known[:n]]
     return min(count for count in counts if count >= MIN_CELLS), max(counts)

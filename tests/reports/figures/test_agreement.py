@@ -1,5 +1,7 @@
 """Rank correlations are scipy's, and appear only if there is enough to correlate."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,18 @@ def test_correlations_are_spearmans_with_losses_turned_round(study, tabulated):
     turned = -spearmanr(cells["mig"], cells["reconstruction"]).statistic
     assert correlations.loc["MIG", "reconstruction"] == pytest.approx(turned)
     assert correlations.to_numpy().diagonal() == pytest.approx(1.0)
+
+
+def test_scores_of_one_label_each_have_a_row(study, tabulated):
+    [setting], _, quantities = tabulated(study())
+    alike = [dataclasses.replace(q, label="Mine") if q.name in ("mig", "sap") else q for q in quantities]
+    correlations = correlate_ranks(setting, alike)
+    assert [*correlations].count("Mine") == 2
+    whole = correlate_ranks(setting, quantities)
+    assert np.array_equal(correlations, whole)
+    [figure] = plan_agreement(setting, alike)
+    assert figure.caption == plan_agreement(setting, quantities)[0].caption
+    assert len(draw_agreement(correlations).axes[0].texts) == len(whole) * (len(whole) - 1) / 2
 
 
 def test_few_cells_have_none(study, tabulated):
