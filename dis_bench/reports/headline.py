@@ -229,7 +229,8 @@ def _compare_models(table: pd.DataFrame, lead: Quantity | None, quantities: list
         samples = [(best.loc[row, "label"], Sample.of(best.loc[row], loss)) for row in order]
         told = [f"{label} ({_value(sample, loss) if sample.n else 'none'})" for label, sample in samples]
         sentences.append(f"Their reconstruction: {list_words(told, '; ')}.")
-    fewest, most = table["model_name"].value_counts().agg(["min", "max"])
+    measured = table[table[f"{lead.name}_mean"].notna()]
+    fewest, most = measured["model_name"].value_counts().agg(["min", "max"])
     if most > 1:
         counted = f"{most}" if fewest == most else f"{fewest} to {most}"
         sentences.append(
@@ -395,16 +396,21 @@ def _say_best(article: str, table: pd.DataFrame, quantity: Quantity) -> str:
     value = _value(Sample.of(table.loc[best], quantity), quantity)
     if claims_best(table, quantity) is not None:
         return f"{article} best {quantity.label} is that of {label}: {value}."
-    others = len(table) - 1
-    rest = (
-        "the other configuration is"
-        if others == 1
-        else f"{len(rivals)} of {others} other configurations {'is' if len(rivals) == 1 else 'are'}"
-    )
+    others = table[f"{quantity.name}_mean"].count() - 1
     return (
-        f"{article} best mean of {quantity.label} is that of {label}: {value}; {rest} not separated from it, "
-        "no ordering claimed."
+        f"{article} best mean of {quantity.label} is that of {label}: {value}; "
+        f"{_say_rivals(len(rivals), others)}, no ordering claimed."
     )
+
+
+def _say_rivals(rivals: int, others: int) -> str:
+    """Say how many of the other configurations with a value the rule does not separate."""
+    if not others:
+        return "no other configuration has a value"
+    if others == 1:
+        return "the other configuration is not separated from it"
+    are = "is" if rivals == 1 else "are"
+    return f"{rivals} of {others} other configurations {are} not separated from it"
 
 
 def _value(sample: Sample, quantity: Quantity) -> str:

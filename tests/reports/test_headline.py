@@ -261,3 +261,35 @@ def test_each_quantity_has_the_number_of_its_own_seeds(study, tabulated):
     [answer] = write_headlines(setting, table, in_use(table, quantities))
     assert " nats (4 seeds) and MIG " in answer.sentences[0]
     assert " (3 seeds). One configuration" in answer.sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "rest"),
+    [
+        ("d", "2 of 2 other configurations are not separated from it"),
+        ("cd", "the other configuration is not separated from it"),
+        ("bcd", "no other configuration has a value"),
+    ],
+)
+def test_configurations_without_a_value_are_no_rivals(lacking, rest, study, tabulated):
+    for model in "abcd":
+        records = study(
+            model=model, betas=[None], values={(None, seed): {"mig": seed / 10} for seed in range(3)}
+        )
+    for record in records:
+        if record["cell"]["model"] in lacking:
+            del record["scores"]["mig"]
+    [setting], [table], quantities = tabulated(records)
+    first = write_headlines(setting, table, in_use(table, quantities))[0].sentences[0]
+    assert first == (f"{WHEN}the best mean of MIG is that of a: 0.100 ± 0.100; {rest}, no ordering claimed.")
+
+
+def test_the_best_of_a_model_is_one_of_its_configurations_with_a_value(study, tabulated):
+    study(model="a", betas=[1, 4])
+    records = study(model="b", betas=[1, 4, 10])
+    for record in records:
+        if record["cell"]["hyperparameters"]["beta"] == 10:
+            del record["scores"]["mig"]
+    [setting], [table], quantities = tabulated(records)
+    answer = write_headlines(setting, table, in_use(table, quantities))[0]
+    assert answer.sentences[-1].startswith("Each is the best of 2 configurations, ")
