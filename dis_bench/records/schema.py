@@ -232,6 +232,9 @@ class KeptAnchor(TypedDict):
 
     schema: int  # version of this layout
     dataset: str  # as in the cells
+    fingerprint: NotRequired[str]  # of the dataset's pixels, as in the cells; earlier anchors lack it
+    dataset_version: NotRequired[str]  # of the dataset's code, likewise
+    dataset_parameters: NotRequired[str]  # likewise; ``none`` if they are the dataset's defaults
     grid: list[int]  # number of values of each factor
     labels: NotRequired[str]  # fingerprint of the factors, if they are labels instead of a grid
     rows: int  # number of scored images

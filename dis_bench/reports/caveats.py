@@ -13,6 +13,7 @@ from dis_bench.records.cell import PUBLISHED_STEPS, plain_name
 from dis_bench.records.columns import split_images
 from dis_bench.records.schema import ACTIVE_VARIANCE, ENCODER, LACKS_FACTORS, Record
 from dis_bench.registry import known
+from dis_bench.reports.anchors import count_factors, find_contradicted
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.headline import say_without_steps
 from dis_bench.reports.ordering import MIN_SEEDS, chance
@@ -69,6 +70,7 @@ def find_caveats(
         *_mixtures(settings, records),
         *_sources(settings, declared),
         *_ceilings(settings, declared),
+        *_contradicted(settings, declared, anchors or []),
         *_indifferent(settings, declared),
         *_metrics(settings, declared),
         *_inactive(settings),
@@ -337,6 +339,22 @@ def _is_short_of_top(score: Quantity, perfect: float) -> bool:
         return False
     bottom, top = score.range
     return perfect < top - _SHORT_OF_TOP * (top - bottom)  # False if the top is infinite: inf - inf is nan
+
+
+def _contradicted(
+    settings: list[Setting], declared: list[Declared], anchors: list[dict[str, Any]]
+) -> Iterator[str]:
+    """Yield the metrics whose anchors contradict each other, by dataset."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for setting, said in zip(settings, declared, strict=True):
+        factors = count_factors(setting.records.values())
+        for metric in find_contradicted(anchors, setting.cell, setting.protocol, factors):
+            found[plain_name(setting.cell["dataset"])][said.label_of(metric)] = None
+    for dataset, metrics in found.items():
+        yield (
+            f"What a perfect code and noise score on {dataset} in {', '.join(metrics)} is not shown: several "
+            "anchors contradict each other, as happens after the factors of a dataset have changed."
+        )
 
 
 def _indifferent(settings: list[Setting], declared: list[Declared]) -> Iterator[str]:

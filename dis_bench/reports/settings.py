@@ -22,7 +22,7 @@ from dis_bench.records.schema import Record
 from dis_bench.records.sorting import SortKey, sort_key
 from dis_bench.records.table import tabulate
 from dis_bench.reports.along import ScoreCurve, gather_score_curves
-from dis_bench.reports.anchors import match_anchors
+from dis_bench.reports.anchors import count_factors, match_anchors
 from dis_bench.reports.configurations import add_schedules, canonical, format_value, name_cells
 from dis_bench.reports.declared import Declared
 from dis_bench.reports.words import count_things
@@ -103,7 +103,7 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
     settings = []
     for title, slug, part in zip(titles, slugs, parts, strict=True):
         cell, protocol, declared = _shared(part[0]), _protocol(part), every.prefer(part)
-        found = match_anchors(anchors or [], cell, protocol)
+        found = match_anchors(anchors or [], cell, protocol, count_factors(part))
         notes = {plain_name(model): declared.note_of(model) for model in {r["cell"]["model"] for r in part}}
         labels = _label(part, names)
         cells, curves = _tabulate(part, labels), gather_score_curves(part)

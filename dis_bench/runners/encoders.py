@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -366,7 +366,10 @@ def add_anchors(out: str | Path, records: Sequence[Record], loaded: Dataset | No
     """Keep the scores of a perfect code and of noise that a folder lacks."""
     if loaded is None:
         return
-    cells: Any = tuple(_Width(record["cell"]["dataset"], record["cell"]["latent_size"]) for record in records)
+    named = [field.name for field in fields(_Scored)]
+    cells: Any = tuple(
+        _Scored(**{name: record["cell"].get(name, "") for name in named}) for record in records
+    )
     used = {name: record["protocol"][name] for record in records for name in record["protocol"]}
     wanted = {name: specification for name, specification in scoring.metrics.items() if name in used}
     plan = Plan(
@@ -385,10 +388,13 @@ def add_anchors(out: str | Path, records: Sequence[Record], loaded: Dataset | No
 
 
 @dataclass(frozen=True)
-class _Width:
+class _Scored:
     """The part of a cell on which its anchors depend."""
 
     dataset: str
+    fingerprint: str
+    dataset_version: str
+    dataset_parameters: str
     latent_size: int
 
 

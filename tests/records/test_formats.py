@@ -155,9 +155,15 @@ def test_weights_that_are_none_are_named_and_run_no_code(folder, content, tmp_pa
     assert not (tmp_path / "RAN").exists()
 
 
-def test_anchors_come_back(tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [{}, {"fingerprint": "drawn:f00d", "dataset_version": "1", "dataset_parameters": "none"}],
+    ids=["earlier", "now"],
+)
+def test_anchors_come_back(names, tmp_path):
     inputs = {
         "dataset": "dsprites",
+        **names,
         "grid": [3, 2],
         "rows": 6,
         "latent_size": 2,

@@ -8,6 +8,7 @@ import pytest
 from dis_bench.records.anchors import read_anchors
 from dis_bench.records.record import read_records
 from dis_bench.reports.anchors import gather_anchors, match_anchors
+from dis_bench.reports.caveats import find_caveats
 from dis_bench.reports.settings import split_settings
 from dis_bench.runners.run import run_study
 from tests.reports.made_up import LATENTS, PROTOCOL, write_anchors
@@ -51,6 +52,54 @@ def test_what_contradicts_itself_is_left_out(folder):
     assert match_anchors(gather_anchors(folder, []), CELL, PROTOCOL) == {"mig": (0.8, 0.1)}
     write_anchors(folder, {"mig": (0.7, 0.1)}, grid=[3, 7])
     assert match_anchors(gather_anchors(folder, []), CELL, PROTOCOL) == {}
+
+
+OF_DATASET = {
+    "fingerprint": "dsprites-rendered-f00d",
+    "dataset_version": "dis-bench 0.1.0",
+    "dataset_parameters": "none",
+}
+
+
+@pytest.mark.parametrize("changed", OF_DATASET)
+def test_anchors_of_other_factors_are_no_anchors(study, tmp_path, changed):
+    records = study(seeds=[0])
+    write_anchors(tmp_path, {"mig": (0.7, 0.1)}, **{**OF_DATASET, changed: "another"})
+    [setting] = split_settings(records, gather_anchors(tmp_path, []))
+    assert setting.anchors == {}
+    write_anchors(tmp_path, {"mig": (0.8, 0.1)}, **OF_DATASET)
+    [setting] = split_settings(records, gather_anchors(tmp_path, []))
+    assert setting.anchors == {"mig": (0.8, 0.1)}
+
+
+def test_anchors_that_name_the_dataset_take_precedence_over_earlier_ones(study, folder):
+    write_anchors(folder, {"mig": (0.7, 0.1)}, **OF_DATASET)
+    [setting] = split_settings(study(seeds=[0]), gather_anchors(folder, []))
+    assert setting.anchors == {"mig": (0.7, 0.1)}
+
+
+@pytest.mark.parametrize(
+    "kept", [{"scores": {"mig": [0.1] * 5}}, {"importances": {"dci": [[0.1] * 5] * LATENTS}}]
+)
+def test_earlier_anchors_of_another_number_of_factors_are_no_anchors(study, tmp_path, kept):
+    records = study(seeds=[0])
+    for record in records:
+        record["per_factor"] = kept
+    write_anchors(tmp_path, {"mig": (0.7, 0.1)}, grid=[1, 3, 6])
+    [setting] = split_settings(records, gather_anchors(tmp_path, []))
+    assert setting.anchors == {}
+    write_anchors(tmp_path, {"mig": (0.8, 0.1)})
+    [setting] = split_settings(records, gather_anchors(tmp_path, []))
+    assert setting.anchors == {"mig": (0.8, 0.1)}
+
+
+def test_what_contradicts_itself_is_said(study, folder):
+    records, contradicts = study(seeds=[0]), "contradict each other"
+    assert not any(contradicts in caveat for caveat in find_caveats(records, [], gather_anchors(folder, [])))
+    write_anchors(folder, {"mig": (0.7, 0.1)}, grid=[3, 7])
+    caveats = find_caveats(records, [], gather_anchors(folder, []))
+    [caveat] = [caveat for caveat in caveats if contradicts in caveat]
+    assert caveat.startswith("What a perfect code and noise score on dsprites in MIG is not shown: several ")
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", "", '{"schema": 2}'])

@@ -156,6 +156,9 @@ def test_anchors_are_kept_for_what_any_of_the_encoders_gives(order, tmp_path, mo
     assert main(["score", *words]) == 0
     anchors, _ = read_anchors("out")
     assert {name for anchor in anchors for name in anchor["scores"]} == {*names}
+    assert {(anchor["fingerprint"], anchor["dataset_parameters"]) for anchor in anchors} == {
+        (Tiny().fingerprint, "none")
+    }
 
 
 def test_two_runs_that_score_an_encoder_at_once_lose_no_score(tmp_path, monkeypatch):

@@ -33,7 +33,8 @@ def check_anchor(anchor: Any, key: str) -> None:
     check_keys(anchor, KeptAnchor)
     if key_of_anchor(anchor) != key:
         raise Damaged("its file's name does not match its content")
-    for name in ("dataset", "metric", *({"labels"} & anchor.keys())):
+    optional = ("fingerprint", "dataset_version", "dataset_parameters", "labels")
+    for name in ("dataset", "metric", *(name for name in optional if name in anchor)):
         check_text(name, anchor[name])
     for name in ("rows", "latent_size"):
         check_whole(name, anchor[name], low=1)

@@ -17,6 +17,7 @@ from dis_bench.datasets.labels import Labels
 from dis_bench.metrics.anchors import anchor_scores
 from dis_bench.metrics.representation import Representation
 from dis_bench.records.anchors import has_anchor, write_anchor
+from dis_bench.records.cell import Cell
 from dis_bench.records.checks.scores import check_scores
 from dis_bench.records.schema import Damaged
 from dis_bench.records.store import Store
@@ -40,6 +41,7 @@ def keep_anchors(plan: Plan, metrics: Collection[str], store: Store) -> None:
 def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[dict[str, Any]]:
     """List the inputs of the anchors without a valid file."""
     widths = {(cell.dataset, cell.latent_size) for cell in plan.cells if cell.latent_size}
+    identities = {cell.dataset: _identify_dataset(cell) for cell in plan.cells}
     lacking = []
     for dataset, latent_size in sorted(widths):
         factors = plan.datasets[dataset].known_factors
@@ -48,6 +50,7 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[di
                 continue
             anchor = {
                 "dataset": dataset,
+                **identities[dataset],
                 "grid": list(factors.sizes),
                 "rows": min(ROWS, len(plan.datasets[dataset])),
                 "latent_size": latent_size,
@@ -60,6 +63,15 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[di
             if not has_anchor(store.root, anchor):
                 lacking.append(anchor)
     return lacking
+
+
+def _identify_dataset(cell: Cell) -> dict[str, str]:
+    """Return the keys of a cell on which the factors of its dataset depend, beside its name."""
+    return {
+        "fingerprint": cell.fingerprint,
+        "dataset_version": cell.dataset_version,
+        "dataset_parameters": cell.dataset_parameters or "none",
+    }
 
 
 def _score(plan: Plan, anchor: dict[str, Any]) -> dict[str, dict[str, float]]:

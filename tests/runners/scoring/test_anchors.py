@@ -21,7 +21,10 @@ def test_a_study_leaves_anchors_once(tmp_path):
     run_study(STUDY, tmp_path, workers=0)
     [anchor], problems = read_anchors(tmp_path)
     assert problems == []
-    assert anchor["dataset"] == STUDY.plan().cells[0].dataset
+    cell = STUDY.plan().cells[0]
+    assert [anchor[name] for name in ("dataset", "fingerprint", "dataset_version", "dataset_parameters")] == [
+        *(cell.dataset, cell.fingerprint, cell.dataset_version, "none"),
+    ]
     assert (anchor["latent_size"], anchor["rows"]) == (4, 256)
     assert (anchor["metric"], anchor["grid"]) == ("mean_code", [8, 8, 4])
     assert anchor["scores"]["mean_code"]["perfect"] == pytest.approx(0, abs=1e-12)
