@@ -64,7 +64,7 @@ def find_contradicted(
 
 
 def count_factors(records: Iterable[Record]) -> int | None:
-    """Return the number of factors that cells were scored on; None if none recorded it."""
+    """Return how many factors cells were scored on; None if that is unknown."""
     for record in records:
         parts = record.get("per_factor", {})
         rows = [

@@ -404,7 +404,7 @@ def _say_best(article: str, table: pd.DataFrame, quantity: Quantity) -> str:
 
 
 def _say_rivals(rivals: int, others: int) -> str:
-    """Say how many of the other configurations with a value the rule does not separate."""
+    """Say how many of the others that have a value are not separated."""
     if not others:
         return "no other configuration has a value"
     if others == 1:

@@ -66,7 +66,7 @@ def _find_lacking(plan: Plan, metrics: Collection[str], store: Store) -> list[di
 
 
 def _identify_dataset(cell: Cell) -> dict[str, str]:
-    """Return the keys of a cell on which the factors of its dataset depend, beside its name."""
+    """Return what the factors of a cell's dataset depend on, beside its name."""
     return {
         "fingerprint": cell.fingerprint,
         "dataset_version": cell.dataset_version,
