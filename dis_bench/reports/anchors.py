@@ -69,7 +69,7 @@ def count_factors(records: Iterable[Record]) -> int | None:
         parts = record.get("per_factor", {})
         rows = [
             *parts.get("scores", {}).values(),
-            *(codes[0] for codes in parts.get("importances", {}).values()),
+            *(row for codes in parts.get("importances", {}).values() for row in codes[:1]),
         ]
         if rows:
             return len(rows[0])
