@@ -120,12 +120,12 @@ def _add_training(group: Any) -> None:
     add(
         "--precision",
         metavar="auto|fp32|tf32|bf16",
-        help="(default: auto: bf16 on CPUs that have it, tf32 on GPUs)",
+        help="(default: auto, bf16 on CPUs that have it, tf32 on GPUs)",
     )
     add(
         "--kernels",
         metavar="auto|compiled|torch",
-        help="convolution code (default: auto: compiled on CPUs with AVX2)",
+        help="convolution code (default: auto, compiled on CPUs with AVX2)",
     )
 
 
