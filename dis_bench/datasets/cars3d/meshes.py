@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from dis_bench.datasets.cars3d.matlab import find_array
 from dis_bench.datasets.tars import stream_files
 from dis_bench.errors import InputError, describe, shown
 
@@ -67,16 +68,13 @@ def read_cars(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndar
 
 
 def _read_mesh(what: str, content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    from scipy.io import loadmat
-
     try:
-        # Only numbers are asked for; functions and objects of MATLAB are not evaluated in any case.
-        found = loadmat(io.BytesIO(content), variable_names=["im"]).get("im")
+        found = find_array(content, "im")
+        if found is not None and (found.kind, found.shape) == ("uint8", shape):
+            return found.read()
     except NotImplementedError:
         raise InputError(f"{what} is a MATLAB 7.3 file, while the authors' are of MATLAB 5.") from None
-    except Exception as error:  # damaged files raise whatever their bytes lead to
+    except (ValueError, zlib.error) as error:
         raise InputError(f"{what} is no complete MATLAB file ({describe(error)}): get it again.") from None
-    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape != shape:
-        has = "no 'im'" if not isinstance(found, np.ndarray) else f"{found.dtype} {list(found.shape)} as 'im'"
-        raise InputError(f"{what} holds {has} instead of uint8 {list(shape)}.")
-    return found
+    has = "no 'im'" if found is None else f"{found.kind} {list(found.shape)} as 'im'"
+    raise InputError(f"{what} holds {has} instead of uint8 {list(shape)}.")
