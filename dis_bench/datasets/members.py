@@ -14,6 +14,7 @@ from pathlib import Path
 from dis_bench.datasets.archives import BLOCK, describe_state
 from dis_bench.datasets.damaged import DAMAGED, refusing_damage
 from dis_bench.datasets.photos import Unusable
+from dis_bench.datasets.tars import Tar
 from dis_bench.errors import InputError, describe, shown
 
 END = 2 * tarfile.BLOCKSIZE  # zero bytes with which a tar archive ends, at least; padding is of zeros, too
@@ -72,7 +73,7 @@ class Members:
             InputError: it ends early or goes on after its end, or an image is a link.
         """
         names = []
-        with tarfile.open(self.path, "r:") as packed:
+        with Tar.open(self.path, "r:") as packed:
             for member in packed:
                 if member.isfile():
                     names.append(member.name)
@@ -114,7 +115,7 @@ class Members:
                 for name in self.list_names():
                     yield name, self._read_zipped(archive, name)
         else:
-            with tarfile.open(self.path, "r:") as packed:
+            with Tar.open(self.path, "r:") as packed:
                 members = {member.name: member for member in packed if member.isfile()}
                 for name in self.list_names():
                     yield name, self._read_tarred(packed, members[name])
