@@ -73,7 +73,8 @@ def stream_files(path: Path, is_wanted: Callable[[str], bool], largest: int) -> 
     Raises:
         InputError: it is no complete tar file, or what has a wanted name is a link or too large.
     """
-    with refusing_damage(path, "tar"), Tar.open(path, "r|*") as packed:
+    # A header of gzip that ends early is a TypeError.
+    with refusing_damage(path, "tar", TypeError), Tar.open(path, "r|*") as packed:
         opened: Any = packed
         while (member := opened.next()) is not None:
             opened.members.clear()

@@ -1,8 +1,10 @@
 """Tar archives: whatever their headers announce takes little memory, and ends in a sentence."""
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import tarfile
 
 import pytest
@@ -137,3 +139,21 @@ def test_long_names_and_many_files_are_read(tmp_path, kind, mode):
     assert dict(read(tmp_path / "a.tar")) == contents
     if mode == "w":
         assert dict(Members(tmp_path / "a.tar").read()) == contents
+
+
+def pack_with_fields(content):
+    """Pack with a name, a comment and a checksum in the header of gzip."""
+    packed = gzip.compress(content)
+    return packed[:3] + b"\x1a" + packed[4:10] + b"name\0" + b"comment\0" + b"cc" + packed[10:]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, pack_with_fields, bz2.compress, lzma.compress])
+def test_packed_archives_that_end_within_their_header_are_refused(tmp_path, pack):
+    path = write(tmp_path / "a.tar", FILE)
+    content = pack(path.read_bytes())
+    path.write_bytes(content)
+    assert read(path) == [("a.png", b"abc")]
+    for end in range(32):
+        path.write_bytes(content[:end])
+        with pytest.raises(InputError, match="is no complete tar file"):
+            read(path)
