@@ -124,7 +124,8 @@ class ScreamDSprites(_Variant):
         path = archives.locate(PAINTING, data_dir)
         self._painting = read_painting(path)
         kind, _, digest = self.fingerprint.partition(":")
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         pixels = hashlib.sha256(self._painting.numpy().data).hexdigest()
         self.fingerprint = f"{kind}:{hash_texts(digest, content, pixels)[:16]}"
 

@@ -14,6 +14,7 @@ from dis_bench.datasets.archives import describe_status
 from dis_bench.datasets.photos import Unusable, decoding, is_grey
 from dis_bench.errors import InputError
 
+LARGEST = 1 << 28  # bytes of one image
 IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp")
 OTHER_IMAGES = (
     ".apng",
@@ -67,8 +68,11 @@ class Scan:
     def _read(self, name: str) -> bytes | Unusable:
         path = self.root / name
         try:
-            if not stat.S_ISREG(path.stat().st_mode):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
                 return Unusable("it is no regular file")
+            if status.st_size > LARGEST:
+                return Unusable(f"it has more than {LARGEST:,} bytes")
             return path.read_bytes()
         except OSError as error:
             return Unusable(f"it cannot be read: {error.strerror or error}")

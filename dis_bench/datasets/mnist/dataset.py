@@ -134,7 +134,8 @@ def _verify(archive: Archive, path: Path) -> None:
         archives.verify_once(archive, path)
     except InputError as error:
         try:
-            found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            with path.open("rb") as file:  # which may be of any size
+                found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         except OSError:
             raise error from None
         for one in (

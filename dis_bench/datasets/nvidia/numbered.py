@@ -112,7 +112,7 @@ class Numbered:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if os.path.getsize(path) > LARGEST and path.suffix == ".png":
+        if os.path.getsize(path) > LARGEST:
             raise InputError(f"'{path}' has more than {LARGEST:,} bytes.")
         return path.read_bytes()
     except OSError as error:

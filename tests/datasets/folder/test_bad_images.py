@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,20 @@ def test_files_that_cannot_be_opened_are_named(photos):
     assert "'gone.png': it cannot be read: No such file or directory" in str(error.value)
     assert "'pipe.png': it is no regular file" in str(error.value)
     assert len(load(photos, skip_unreadable=True)) == 5
+
+
+def test_files_of_any_size_are_not_read_whole(photos, monkeypatch):
+    with (photos / "large.png").open("wb") as file:
+        file.truncate((1 << 28) + 1)  # which takes no room
+    read = []
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path, own=Path.read_bytes: read.append(path.name) or own(path)
+    )
+    with pytest.raises(InputError, match=r"\('large\.png': it has more than 268,435,456 bytes\)"):
+        load(photos)
+    assert len(load(photos, skip_unreadable=True)) == 5
+    assert "0.png" in read
+    assert "large.png" not in read
 
 
 @pytest.mark.parametrize("count", [0, 1])

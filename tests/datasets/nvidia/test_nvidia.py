@@ -247,6 +247,15 @@ def test_damage_within_an_image_of_an_archive_is_refused(folder):
         load(folder)
 
 
+@pytest.mark.parametrize("name", [LABELS, "images/000003.png"])
+def test_files_of_any_size_are_not_read_whole(folder, name):
+    write(folder, files(), "folder")
+    with (folder / "Falcor3D_down128" / name).open("wb") as file:
+        file.truncate((1 << 26) + 1)  # which takes no room
+    with pytest.raises(InputError, match=rf"{name}' has more than 67,108,864 bytes\."):
+        load(folder)
+
+
 def test_images_are_not_enlarged(folder):
     write(folder, files())
     assert load(folder, image_size=16).image_shape == (3, 16, 16)
