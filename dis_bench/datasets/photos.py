@@ -10,9 +10,10 @@ colour management, and colour profiles are not applied.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
 RULE = "upright, middle square, Lanczos; 1"  # the number is raised when the same image gives other pixels
 FORMATS = ("PNG", "JPEG", "WEBP")
+LARGE = 1 << 24  # pixels; a thread decodes a larger image alone, as it may take 20 bytes for each
 OVERSIZE = 4  # times the side wanted, below which no JPEG is decoded at a smaller scale
 
 # Modes of Pillow without colours.
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+_alone = threading.Lock()
 
 
 class Unusable(Exception):
@@ -98,11 +103,13 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
     with _open(io.BytesIO(content)) as image:
         if image.format in ("JPEG", "MPO") and not square.crop:
             image.draft(None, (OVERSIZE * square.size, OVERSIZE * square.size))
+        is_large = image.width * image.height > LARGE
         try:
-            image.load()
-            if image.format == "PNG":
-                _scale_transparency(image, content[24])
-            small = _make_square(image, square)
+            with _alone if is_large else nullcontext():
+                image.load()
+                if image.format == "PNG":
+                    _scale_transparency(image, content[24])
+                small = _make_square(image, square)
         except Unusable:
             raise
         except Exception as error:  # each codec has its own
@@ -158,7 +165,7 @@ def _to_bytes(image: Image) -> Image:
     from PIL import Image
 
     if image.mode.startswith("I"):
-        wide = np.asarray(image).astype(np.int64)
+        wide = np.asarray(image)  # in its own type: a wider copy of a large image takes gigabytes
         pixels = (wide >> 8).clip(0, 255).astype(np.uint8)
         if isinstance(image.info.get("transparency"), int):
             pixels[wide == image.info["transparency"]] = 255
