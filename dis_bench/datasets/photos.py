@@ -13,7 +13,8 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,8 +32,7 @@ OVERSIZE = 4  # times the side wanted, below which no JPEG is decoded at a small
 # Modes of Pillow without colours.
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
-
-_alone = threading.Lock()
+_alone = threading.Lock()  # held while a large image is decoded
 
 
 class Unusable(Exception):
@@ -103,13 +103,9 @@ def read_square(content: bytes, square: Square) -> np.ndarray:
     with _open(io.BytesIO(content)) as image:
         if image.format in ("JPEG", "MPO") and not square.crop:
             image.draft(None, (OVERSIZE * square.size, OVERSIZE * square.size))
-        is_large = image.width * image.height > LARGE
+        decode = _decode_alone if image.width * image.height > LARGE else _decode
         try:
-            with _alone if is_large else nullcontext():
-                image.load()
-                if image.format == "PNG":
-                    _scale_transparency(image, content[24])
-                small = _make_square(image, square)
+            small = decode(image, content, square)
         except Unusable:
             raise
         except Exception as error:  # each codec has its own
@@ -143,6 +139,24 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
         small = Image.fromarray(np.ascontiguousarray(pixels)).resize((size, size), Image.Resampling.LANCZOS)
         pixels = np.asarray(small)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _decode(image: ImageFile, content: bytes, square: Square) -> Image:
+    image.load()
+    if image.format == "PNG":
+        _scale_transparency(image, content[24])
+    return _make_square(image, square)
+
+
+def _decode_alone(image: ImageFile, content: bytes, square: Square) -> Image:
+    """Decode a large image while no other thread decodes one.
+
+    A new thread does it, as the C library keeps what a thread has freed for this thread until it ends.
+    """
+    with _alone, ThreadPoolExecutor(1) as thread:
+        small = thread.submit(_decode, image, content, square).result()
+        image.close()  # which frees its pixels
+        return small
 
 
 def _make_square(image: Image, square: Square) -> Image:

@@ -4,7 +4,11 @@ import io
 import os
 import shutil
 import struct
+import threading
+import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from dis_bench.datasets import load_dataset
-from dis_bench.datasets.photos import Square, Unusable, read_square
+from dis_bench.datasets import photos as module
+from dis_bench.datasets.photos import Square, Unusable, flatten, read_square
 from dis_bench.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -234,6 +239,47 @@ def test_sixteen_bits_are_cut_to_the_upper_eight():
     content = encode(Image.fromarray(deep), "PNG")
     assert (square(content, channels=1) == 200).all()
     assert (square(content) == 200).all()
+
+
+def test_sixteen_bits_take_few_bytes_a_pixel():
+    image = Image.fromarray(np.full((1_000, 1_000), 200 << 8, np.uint16))
+    tracemalloc.start()
+    try:
+        flatten(image)
+        assert tracemalloc.get_traced_memory()[1] < 12 * 1_000 * 1_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("limit", "most"), [(80 * 120 - 1, 1), (80 * 120, 3)])
+def test_large_images_are_decoded_one_at_a_time(monkeypatch, limit, most):
+    running, found = [], []
+    all_run = threading.Barrier(3)
+
+    def make_square(*given, own=module._make_square):
+        running.append(None)
+        with suppress(threading.BrokenBarrierError):
+            all_run.wait(0.1 if most == 1 else 60)
+        found.append(len(running))
+        small = own(*given)
+        running.pop()
+        return small
+
+    monkeypatch.setattr(module, "LARGE", limit)
+    monkeypatch.setattr(module, "_make_square", make_square)
+    with ThreadPoolExecutor(3) as pool:
+        squares = list(pool.map(square, [PNG, JPEG, WEBP]))
+    assert max(found) == most
+    monkeypatch.undo()
+    assert all(map(np.array_equal, squares, map(square, [PNG, JPEG, WEBP])))
+
+
+def test_large_images_that_are_damaged_are_named(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+    for content, reason in UNUSABLE.values():
+        with pytest.raises(Unusable, match=reason):
+            square(content)
+    assert np.array_equal(square(PNG, size=80, crop=80)[:, 0, 0], NOISE[0, 20])
 
 
 def test_cmyk_becomes_rgb():
