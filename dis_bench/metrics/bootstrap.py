@@ -58,9 +58,9 @@ def bootstrap(
 
     Returns:
         A row per score, with the columns ``score``; ``low`` and ``high``, the ends of its interval, clipped
-        to the possible range; ``shift``, the mean of the resamples less the score, which was subtracted from
-        both ends; and ``skipped``, the number of resamples that could not be scored. The ends are NaN if
-        fewer than two resamples could be scored.
+        to the range that its metric declares; ``shift``, the mean of the resamples less the score, which was
+        subtracted from both ends; and ``skipped``, the number of resamples that could not be scored. The ends
+        are NaN if fewer than two resamples could be scored.
 
     Raises:
         InputError: fewer than 2 resamples, a seed that is no whole number of at least 0, or rows that cannot
@@ -99,7 +99,9 @@ def bootstrap(
                         raise
                     continue
                 drawn[-1] = add_columns(drawn[-1], name, values)
-                ranges |= dict.fromkeys(values, metric.range)
+                # a plain function declares no range
+                ends = (-np.inf, np.inf) if metric.is_plain else metric.range
+                ranges |= dict.fromkeys(values, ends)
     score = pd.Series(drawn[0], dtype=float)
     resampled = pd.DataFrame(drawn[1:], columns=score.index, dtype=float)
     return _intervals(score, resampled, ranges)
@@ -121,9 +123,7 @@ def _intervals(
     is_enough = len(resampled) - skipped.to_numpy() >= 2
     resampled = resampled.where(np.broadcast_to(is_enough, resampled.shape))
     shift = resampled.mean() - score
-    # A plain function declares no range, so the scores that were drawn widen the default one.
     smallest, largest = np.transpose([ranges[name] for name in resampled])
-    smallest, largest = np.minimum(smallest, resampled.min()), np.maximum(largest, resampled.max())
     tail = (1 - LEVEL) / 2
     low, high = ((resampled.quantile(at) - shift).clip(smallest, largest) for at in (tail, 1 - tail))
     return pd.DataFrame({"score": score, "low": low, "high": high, "shift": shift, "skipped": skipped})

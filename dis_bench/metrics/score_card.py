@@ -29,7 +29,8 @@ class Card(NamedTuple):
         table: a row per score, with the columns ``score``; ``low``, ``high``, ``shift`` and ``skipped`` of
             :func:`dis_bench.metrics.bootstrap.bootstrap`, if requested; ``perfect`` and ``chance``, the
             scores of the factors themselves and of noise, unless declined; ``smallest`` and ``largest``, the
-            possible range; ``better``, which is ``higher`` or ``lower``; ``small``, whether there were fewer
+            possible range, and ``better``, which is ``higher`` or ``lower``: NaN and empty for a plain
+            function, which declares neither; ``small``, whether there were fewer
             rows than the protocol needs; ``changed``, the parameters that differ from the defaults.
         text: the table for a terminal, at most 100 columns wide, with explanatory notes.
     """
@@ -92,17 +93,24 @@ def make_card(
         for side in Anchor._fields:
             table[side] = [getattr(found_anchors.get(name), side, np.nan) for name in scores]
     of_score = [found[find_owner(name, found) or name] for name in scores]
-    table["smallest"] = [float(metric.range[0]) for metric in of_score]
-    table["largest"] = [float(metric.range[1]) for metric in of_score]
-    table["better"] = ["higher" if metric.higher_is_better else "lower" for metric in of_score]
+    ends = [(np.nan, np.nan) if metric.is_plain else metric.range for metric in of_score]
+    table["smallest"], table["largest"] = (np.array(side, float) for side in zip(*ends, strict=True))
+    table["better"] = [_name_direction(metric) for metric in of_score]
     table["small"] = [name in representation.small for name in scores]
     table["changed"] = [_list_changed(metric, (parameters or {}).get(metric.name, {})) for metric in of_score]
     table.index.name = "name"
     changed = dict(zip((metric.name for metric in of_score), table["changed"], strict=True))
     head = [_describe(representation), *_write_changed(changed)]
-    notes = [*_write_notes(table, failures), *_write_dropped(representation)]
+    notes = [*_write_notes(table, failures, of_score), *_write_dropped(representation)]
     text = "\n".join([*head, "", *_write_rows(table), "", *notes])
     return Card(table, text)
+
+
+def _name_direction(metric: Metric) -> str:
+    """Name the better direction of a metric's scores; nothing if it declares none."""
+    if metric.is_plain:
+        return ""
+    return "higher" if metric.higher_is_better else "lower"
 
 
 def _list_changed(metric: Metric, given: Mapping[str, Any]) -> str:
@@ -146,20 +154,26 @@ def _write_rows(table: pd.DataFrame) -> list[str]:
     beside = f"{'perfect':>10}{'chance':>9}" if anchors else ""
     lines = [f"{'':{width}}   {'score':>8}{between}{beside}  range"]
     for name, (_, row) in zip(names, table.iterrows(), strict=True):
-        arrow = "↑" if row["better"] == "higher" else "↓"
+        arrow = {"higher": "↑", "lower": "↓"}.get(row["better"], " ")
         between = f"{_number(row['low']) + ' .. ' + _number(row['high']):>19}" if intervals else ""
         beside = f"{_number(row['perfect']):>10}{_number(row['chance']):>9}" if anchors else ""
-        reach = f"{row['smallest']:g} " + ("up" if np.isinf(row["largest"]) else f"to {row['largest']:g}")
-        lines.append(f"{name:{width}} {arrow} {_number(row['score']):>8}{between}{beside}  {reach}")
+        reach = "" if np.isnan(row["smallest"]) else _write_range(row["smallest"], row["largest"])
+        line = f"{name:{width}} {arrow} {_number(row['score']):>8}{between}{beside}  {reach}"
+        lines.append(line.rstrip())
     return lines
 
 
-def _write_notes(table: pd.DataFrame, failures: Mapping[str, str]) -> list[str]:
+def _write_range(smallest: float, largest: float) -> str:
+    return f"{smallest:g} " + ("up" if np.isinf(largest) else f"to {largest:g}")
+
+
+def _write_notes(table: pd.DataFrame, failures: Mapping[str, str], of_score: Sequence[Metric]) -> list[str]:
     """Write the notes below the table.
 
     Args:
         table: as in :class:`Card`.
         failures: the reason for each metric that has no anchors.
+        of_score: the metric of each score.
     """
     anchors = " perfect: the factors themselves as codes; chance: noise." if "perfect" in table else ""
     notes = ["↑ higher is better, ↓ lower is better." + anchors]
@@ -180,7 +194,8 @@ def _write_notes(table: pd.DataFrame, failures: Mapping[str, str]) -> list[str]:
     if anchors and table["perfect"].isna().any():
         reasons = " ".join(f"{reason.rstrip('.')}." for reason in failures.values())
         notes.append(f"-: the metric cannot score the factors or noise. {reasons}".rstrip())
-    if (table["better"] == "lower").any():
+    falling = [metric for metric in of_score if _name_direction(metric) == "lower"]
+    if falling and not any(metric.reads_factors for metric in falling):
         notes.append("Scores marked ↓ look only at the codes: noise does as well as the factors themselves.")
     return [line for note in notes for line in textwrap.wrap(note, WIDTH)]
 

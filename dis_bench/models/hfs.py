@@ -76,6 +76,8 @@ def measure_support(codes: Tensor, pairs: Tensor) -> Tensor:
     """
     import torch
 
+    if not len(pairs):  # a single latent has no other
+        return codes.new_zeros(())
     first, second = codes.T[pairs[:, 0]], codes.T[pairs[:, 1]]  # [P, B]
     size = len(codes)
     with torch.no_grad():  # only the farthest combination and its nearest image have a gradient

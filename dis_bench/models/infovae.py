@@ -52,10 +52,13 @@ class InfoVAE(VAE):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
-        if self.alpha + self.lambda_mmd < 1:
+        starts = {name: schedule.start for name, schedule in self.schedules.items()}
+        alpha = min(self.alpha, starts.get("alpha", self.alpha))
+        weight = min(self.lambda_mmd, starts.get("lambda_mmd", self.lambda_mmd))
+        if alpha + weight < 1:
             raise InputError(
                 "alpha + lambda_mmd must be at least 1, as a negative weight of the MMD would reward codes "
-                f"far from the prior, but alpha {self.alpha:g} and lambda_mmd {self.lambda_mmd:g} were given."
+                f"far from the prior, but alpha {alpha:g} and lambda_mmd {weight:g} were given."
             )
 
     def draw(self, draws: Draws) -> dict[str, Tensor]:

@@ -162,3 +162,12 @@ def test_without_two_resamples_that_can_be_scored_there_is_no_interval():
 def test_what_cannot_be_scored_at_all_is_refused():
     with pytest.raises(InputError, match="mig: the protocol needs 10000 rows"):
         bootstrap(Representation(np.eye(300), FACTORS), "mig")
+
+
+def test_the_interval_of_a_plain_function_is_not_cut():
+    def distinct(codes, factors):
+        return len(np.unique(codes))
+
+    found = bootstrap(Representation(np.arange(300.0)[:, None], FACTORS), distinct, resamples=50)
+    low, high = found.loc["distinct", ["low", "high"]]
+    assert low < 300 < high  # resamples have about 190 distinct rows, from which the interval is shifted back

@@ -137,6 +137,11 @@ def test_a_plain_function_sees_rows_in_the_order_of_the_seed():
     assert {seen(CODES, FACTORS, seed=seed) for seed in range(20)} > {0.0}
 
 
+def test_a_plain_function_that_draws_gets_a_seed_although_the_rows_are_not_shuffled():
+    drawing = as_metric(lambda codes, factors, *, seed: np.random.default_rng(seed).random(), name="drawing")
+    assert drawing(CODES, FACTORS, seed=None) == drawing(CODES, FACTORS, seed=0)
+
+
 def test_codes_and_factors_are_no_parameters_whatever_their_defaults():
     def rows(codes, factors=None, scale=2, *, seed):
         """Return the number of rows, scaled, plus the seed."""

@@ -8,6 +8,7 @@ import pytest
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, score
+from dis_bench.metrics.metric import metric
 from dis_bench.metrics.score_card import Card, make_card
 
 from .cases import load_case
@@ -165,3 +166,26 @@ def test_without_factors_there_are_no_anchors():
     table = card_of(codes, None, log_variances=0 * codes, allow_small=True).table
     assert "perfect" not in table.columns
     assert table["score"].notna().all()
+
+
+def test_a_plain_function_has_neither_direction_nor_range(arrays):
+    def error(codes, factors):
+        return 1_000.0
+
+    card = card_of(*arrays, metrics=[error, "sap_continuous"], anchors=False, allow_small=True)
+    assert card.table.loc["error", "better"] == ""
+    assert card.table.loc["error", ["smallest", "largest"]].isna().all()
+    [line] = [line for line in card.text.splitlines() if line.startswith("error")]
+    assert line.split() == ["error", "1.0e+03"]
+
+
+def test_that_noise_does_as_well_is_said_of_scores_of_codes_alone(arrays):
+    @metric(higher_is_better=False)
+    def wrong_share(representation):
+        """Return a share of wrong guesses."""
+        return 0.5
+
+    told = "look only at the codes"
+    options = {"anchors": False, "allow_small": True}
+    assert told in card_of(*arrays, metrics="gaussian_total_correlation", **options).text
+    assert told not in card_of(*arrays, metrics=wrong_share, **options).text

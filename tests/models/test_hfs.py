@@ -75,6 +75,13 @@ def test_without_gamma_it_is_the_betavae():
     assert loss_of("hfs", of, gamma=0.0, beta=4.0) == loss_of("betavae", of, beta=4.0)
 
 
+def test_a_single_latent_is_the_betavae():
+    model, _ = build_model("hfs", latent_size=1)
+    pairs = model.draw(Draws(100, 4, 1, seed=0))["pairs"]
+    assert len(pairs) == 0
+    assert measure_support(MEAN[:, :1], pairs) == 0
+
+
 @pytest.mark.parametrize(("latents", "count"), [(2, 1), (5, 10), (10, 25)])
 def test_pairs_are_of_different_latents_and_none_is_drawn_twice(latents, count):
     model, _ = build_model("hfs", latent_size=latents)

@@ -56,3 +56,10 @@ def test_weights(kernel):
 def test_a_reward_for_codes_far_from_the_prior_is_refused():
     with pytest.raises(InputError, match=r"alpha \+ lambda_mmd must be at least 1, .* lambda_mmd 0.001 were"):
         build_model("infovae", alpha=0.0, lambda_mmd=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["linear(0,1000,0.5)", "cyclical(0.5,2,4,0.5)"])
+def test_no_schedule_rewards_codes_far_from_the_prior_on_its_way(schedule):
+    with pytest.raises(InputError, match=r"alpha \+ lambda_mmd must be at least 1"):
+        build_model("infovae", alpha=0.0, lambda_mmd=schedule)
+    build_model("infovae", alpha=0.0, lambda_mmd=schedule.replace("(0", "(1").replace(".5,2,", ",2,"))

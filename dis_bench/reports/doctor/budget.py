@@ -6,7 +6,7 @@ from typing import Any
 
 from dis_bench.reports.doctor.finding import Finding
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.doctor.quantities import STILL, find_gain
+from dis_bench.reports.doctor.quantities import STILL, find_floor, find_gain
 
 SCORE = 0.1  # change of a score between a step in the second half of the training and the end
 
@@ -18,7 +18,7 @@ def find_short_training(parts: Parts) -> Finding | None:
     """
     # of several players, none has all of the loss
     measured = "loss" if "loss" in (parts.curves or {}) else "reconstruction"
-    gain, before, after = find_gain(parts.need_curves(measured)[measured])
+    gain, before, after = find_gain(parts.need_curves(measured)[measured], find_floor(parts))
     changed = _find_changes(parts.record)
     if gain < STILL and not changed:
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dis_bench.records.columns import find_dial
-from dis_bench.reports.doctor.finding import Finding
-from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.finding import Finding, Unseen
+from dis_bench.reports.doctor.parts import Columns, Parts
 from dis_bench.reports.doctor.quantities import (
     STILL,
     explain_share,
+    find_floor,
     find_gain,
     find_offset,
     find_price,
@@ -30,11 +31,11 @@ MISMATCH = 0.5  # nats per latent between all codes and the prior; a standard de
 
 def find_high_dial(parts: Parts) -> Finding | None:
     """Find poor reconstructions of a loss that weighs the KL more than the ELBO."""
-    curves = parts.need_curves("kl", "weighted_kl", "reconstruction")
+    curves = _need_weights(parts, "reconstruction")
     share, price = explain_share(parts), find_price(curves)
     if price is None or price < FULL_PRICE or share >= POOR or find_offset(parts) >= MISSED:
         return None
-    if find_gain(curves["reconstruction"])[0] >= STILL:  # more steps may do
+    if find_gain(curves["reconstruction"], find_floor(parts))[0] >= STILL:  # more steps may do
         return None
     weight = find_weight(parts, price)
     kl, count = float(parts.need_measure("kl")), len(parts.need_pictures().originals)
@@ -59,7 +60,7 @@ def find_low_dial(parts: Parts) -> Finding | None:
     Images decoded from the prior then come from codes that the decoder was never trained on, and nothing
     presses the latents to be distinct.
     """
-    curves = parts.need_curves("kl", "weighted_kl")
+    curves = _need_weights(parts)
     arrays = parts.need_codes()
     if "log_variances" not in arrays:
         return None
@@ -79,6 +80,18 @@ def find_low_dial(parts: Parts) -> Finding | None:
         return Finding(what, (_advise_generally(parts),), figures)
     dial, value = weight
     return Finding(what, (f"a higher dial: {write_set(parts, dial, max(1.0, 10 * value))}",), figures)
+
+
+def _need_weights(parts: Parts, *more: str) -> Columns:
+    """Return the training log, if the loss weighs the KL.
+
+    Raises:
+        Unseen: the loss draws the KL to a capacity instead, so that a nat of it costs or saves ``gamma``.
+    """
+    curves = parts.need_curves("kl", "weighted_kl", *more)
+    if {"capacity", "gamma"} <= parts.cell["hyperparameters"].keys():
+        raise Unseen("its loss draws the KL to a capacity")
+    return curves
 
 
 def measure_mismatch(codes: np.ndarray, log_variances: np.ndarray) -> np.ndarray:

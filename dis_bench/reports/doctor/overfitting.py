@@ -8,6 +8,7 @@ from dis_bench.records.columns import join_images
 from dis_bench.records.curves import STEP
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
+from dis_bench.reports.doctor.quantities import compare, find_floor
 
 GAP = 0.10  # relative; 15,000 images tell a mean to about 0.01
 RISE = 0.05  # relative, from the best measurement of the held-out sample to the last; the sample is the same
@@ -22,7 +23,7 @@ def find_overfitting(parts: Parts) -> Finding | None:
     if parts.cell.get("holdout_rule"):
         raise Unseen("the images that were held out are other combinations of factors (--holdout 0.1)")
     held, trained = float(parts.need_measure(HELD)), _measure_trained(parts)
-    gap = (held - trained) / max(abs(trained), 1e-12)
+    gap = -compare(trained, held, find_floor(parts))
     turned = _find_turn(parts)
     if gap < GAP and turned is None:
         return None
@@ -60,7 +61,7 @@ def _find_turn(parts: Parts) -> tuple[int, float, float] | None:
         return None
     values = parts.heldout[HELD]
     best = int(np.argmin(values))
-    rise = (values[-1] - values[best]) / max(abs(values[best]), 1e-12)
+    rise = -compare(values[best], values[-1], find_floor(parts))
     if best >= len(values) - LATE or rise < RISE:
         return None
     return int(parts.heldout[STEP][best]), float(values[best]), float(values[-1])

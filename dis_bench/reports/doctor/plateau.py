@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.doctor.quantities import average_part, explain_share, has_own_networks
+from dis_bench.reports.doctor.quantities import (
+    average_part,
+    compare,
+    explain_share,
+    find_floor,
+    has_own_networks,
+)
 
 NOTHING = 0.1  # share of the variance between the originals that counts as none; one image has exactly 0
 FEW_NATS = 0.5  # of KL in all latents; where there are no pictures
@@ -15,7 +21,7 @@ def find_plateau(parts: Parts) -> Finding | None:
     """Find a reconstruction that no longer improved although it explains nothing."""
     curve = parts.need_curves("reconstruction")["reconstruction"]
     before, after = average_part(curve, 0.25, 0.5), average_part(curve, 0.75, 1)
-    change = (before - after) / max(abs(before), 1e-12)
+    change = compare(before, after, find_floor(parts))
     try:
         share: float | None = explain_share(parts)
     except Unseen:

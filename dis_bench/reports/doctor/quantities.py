@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,14 +80,34 @@ def average_variance(images: np.ndarray) -> float:
     return float(images.var(axis=0, ddof=1).mean())
 
 
-def find_gain(curve: np.ndarray) -> tuple[float, float, float]:
+def find_gain(curve: np.ndarray, floor: float) -> tuple[float, float, float]:
     """Return the relative improvement of a loss [P] at the end of a training.
+
+    Args:
+        curve: the loss.
+        floor: the part of it from :func:`find_floor`.
 
     Returns:
         The improvement from the fourth fifth to the last; the mean of the fourth; that of the last.
     """
     before, after = average_part(curve, 0.6, 0.8), average_part(curve, 0.8, 1)
-    return (before - after) / max(abs(before), 1e-12), before, after
+    return compare(before, after, floor), before, after
+
+
+def compare(before: float, after: float, floor: float) -> float:
+    """Return by which share of itself, above the floor, a loss fell."""
+    return (before - after) / max(abs(before - floor), 1e-12)
+
+
+def find_floor(parts: Parts) -> float:
+    """Return the nats of a reconstruction that no decoder can change.
+
+    They are the constant of the Gaussian likelihood, thousands of nats beside which no improvement would
+    count. A Bernoulli likelihood has a floor for images that are not binary, too, but not of this size.
+    """
+    shape = parts.record.get("images", {}).get("shape", ())
+    is_gaussian = parts.cell.get("likelihood") == "gaussian"
+    return 0.5 * math.log(2 * math.pi) * math.prod(shape) if is_gaussian and shape else 0.0
 
 
 def find_price(curves: Columns) -> float | None:

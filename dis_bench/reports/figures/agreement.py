@@ -31,8 +31,10 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
 
     Returns:
         A square table by label of reconstruction, KL and every score that takes more than one value and that
-        at least five cells have; empty if there are fewer than five cells or fewer than two scores.
+        at least five cells have; empty if there are fewer than two scores, or no two quantities that
+        five cells have both of.
     """
+    import numpy as np
     import pandas as pd
 
     cells, shown = setting.done, _list_correlated(setting, quantities)
@@ -40,6 +42,8 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
         return pd.DataFrame()
     values = {q.name: -cells[q.name] if q.better == "lower" else cells[q.name] for q in shown}
     table = pd.DataFrame(values).corr(method="spearman", min_periods=MIN_CELLS)
+    if not table.where(np.tri(len(table), k=-1, dtype=bool)).notna().any(axis=None):
+        return pd.DataFrame()
     return table.set_axis([q.label for q in shown]).set_axis([q.label for q in shown], axis=1)
 
 
@@ -119,7 +123,7 @@ def plan_agreement(setting: Setting, quantities: list[Quantity]) -> list[Plan]:
             f"Spearman's rank correlation over the {cells} cells that have both, all configurations "
             "and seeds together; losses are ranked from worst to best. "
             f"With {fewest:,} cells, chance alone reaches "
-            f"±{chance_correlation(fewest):.2f} in one of twenty pairs.",
+            f"±{chance_correlation(fewest):.2f} in about one of twenty pairs.",
             f"A heat map of rank correlations between {list_words([*correlations], most=30)}.",
             lambda: draw_agreement(correlations),
         )

@@ -50,7 +50,8 @@ def plan_training(
             f"training-{setting.slug}",
             "Training",
             f"{_caption_measures(measures)} on training batches; a thin line per seed, the mean over seeds "
-            "thick. The axes fit what follows the first tenth of training; before it, curves may leave them."
+            f"thick{', as far as all seeds trained' if setting.may_stop else ''}. "
+            "The axes fit what follows the first tenth of training; before it, curves may leave them."
             + (_HELD_OUT if any(curve.heldout for curve in curves.values()) else "")
             + _caption_stepless(setting)
             + (f" Shown are {choice}" if choice else "")

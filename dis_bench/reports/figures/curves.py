@@ -119,6 +119,7 @@ def _draw_curves(panel: Axes, curves: list[Curve], name: str, one: Series, colou
         if curve.heldout is not None and hasattr(curve.heldout, name):
             steps, values = curve.heldout.step, getattr(curve.heldout, name)
             panel.plot(steps, values, lw=1, ls=":", marker=".", ms=3, alpha=0.7, color=colour)
-    step = curves[0].step
+    every = np.unique(np.concatenate([curve.step for curve in curves]))
+    step = every[every <= min(curve.step[-1] for curve in curves)]  # of a training that ended early, too
     mean = np.mean([np.interp(step, curve.step, curve.measures[name]) for curve in curves], axis=0)
     panel.plot(step, mean, lw=1.8, ls=one.style, color=colour)

@@ -39,11 +39,11 @@ def describe_knowledge(
         return None
     try:
         table = Representation(arrays["codes"], arrays["factors"])
-    except InputError as error:
+        rows = min(ROWS, len(table))
+        shares = table.mutual_information(BINS, rows) / table.factor_entropies(rows)
+    except InputError as error:  # such as a rare value that the first rows lack
         problems.append(f"{record['folder']} does not show what its latents know: {error}")
         return None
-    rows = min(ROWS, len(table))
-    shares = table.mutual_information(BINS, rows) / table.factor_entropies(rows)
     said = record.get("declared", {}).get("dataset", {}).get("factors", ())
     names = name_factors(record["cell"]["dataset"], arrays["factors"].shape[1], said)
     return {

@@ -14,7 +14,9 @@ from dis_bench.reports.doctor.budget import find_short_training
 from dis_bench.reports.doctor.diagnoses import DIAGNOSES, examine
 from dis_bench.reports.doctor.dial import find_low_dial
 from dis_bench.reports.doctor.explosion import find_explosion
+from dis_bench.reports.doctor.finding import Unseen
 from dis_bench.reports.doctor.likeness import find_alike
+from dis_bench.reports.doctor.overfitting import find_overfitting
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.plateau import find_plateau
 from dis_bench.reports.doctor.quantities import explain_share, find_offset
@@ -137,6 +139,31 @@ def test_published_values_are_advised_where_there_are_any(model, dial, told):
     [advice] = find_low_dial(Parts({"cell": cell, "dial": dial}, curves=curves, codes=arrays)).advice
     assert advice.startswith(f"other values of `{dial}`, now 10.0")
     assert ("--grid published" in advice) == told
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_constant_of_a_likelihood_hides_no_improvement(likelihood):
+    constant = 0.5 * np.log(2 * np.pi) * 64 * 64 if likelihood == "gaussian" else 0.0
+    falling = np.geomspace(400, 20, 40) + constant
+    cell = {"likelihood": likelihood, "steps": 4000, "latent_size": 4, "holdout": 0.1}
+    evaluation = {"reconstruction": 21.5 + constant, "heldout_reconstruction": 35.0 + constant}
+    record = {"cell": cell, "images": {"shape": [1, 64, 64]}, "evaluation": evaluation, "status": "done"}
+    curves = {"step": np.arange(40), "loss": falling, "reconstruction": falling}
+    heldout = {"step": np.arange(9), "heldout_reconstruction": [40, 30, *[35] * 7] + constant * np.ones(9)}
+    short = find_short_training(Parts(record, curves=curves))
+    assert short.figures["gain"] > 0.3
+    fitted = find_overfitting(Parts(record, heldout=heldout))
+    assert fitted.figures["gap"] == pytest.approx(15 / 20)
+    assert fitted.figures["best_step"] == 1
+
+
+def test_a_loss_that_draws_the_kl_to_a_capacity_has_no_price_for_it():
+    arrays = {"codes": np.full((9, 4), 5.0), "log_variances": np.zeros((9, 4))}
+    curves = {"step": np.arange(20), "kl": np.ones(20), "weighted_kl": np.full(20, 0.5)}
+    values = {"capacity": 25.0, "gamma": 1000.0, "share": 0.3}
+    cell = {"model": "annealedvae", "hyperparameters": values, "latent_size": 4}
+    with pytest.raises(Unseen, match="its loss draws the KL to a capacity"):
+        find_low_dial(Parts({"cell": cell, "dial": "capacity"}, curves=curves, codes=arrays))
 
 
 def test_combinations_that_a_rule_holds_out_are_no_sign_of_over_fitting(tmp_path):

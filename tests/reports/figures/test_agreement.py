@@ -56,6 +56,16 @@ def test_a_quantity_of_few_cells_is_left_out(study, tabulated):
     assert list(correlate_ranks(setting, quantities))[:2] == ["reconstruction", quantities[5].label]
 
 
+def test_scores_that_no_five_cells_share_have_no_figure(study, tabulated):
+    [setting], _, quantities = tabulated(study(betas=[1, 4], seeds=range(5)))
+    half = np.arange(len(setting.cells)) < 5
+    known = [q for q in quantities if q.name in ("mig", "sap")]
+    setting.cells["mig"] = setting.cells["mig"].where(half)
+    setting.cells["sap"] = setting.cells["sap"].where(~half)
+    assert correlate_ranks(setting, known).empty
+    assert plan_agreement(setting, known) == []
+
+
 # Two-sided 5 % points of the correlation coefficient, from published tables.
 @pytest.mark.parametrize(("cells", "point"), [(5, 0.878), (10, 0.632), (30, 0.361)])
 def test_chance(cells, point):

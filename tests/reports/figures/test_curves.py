@@ -23,6 +23,23 @@ def test_training_draws_each_seed_and_the_mean(study, tabulated):
     assert sorted(last) == [100, 105, 110]
 
 
+def test_the_mean_ends_where_the_first_seed_ends(study, tabulated):
+    [setting], [table], _ = tabulated(study(betas=[4], seeds=[0, 1]))
+    long, short = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0])
+    values = {"kl": np.zeros(3)}
+    first, second = setting.cells["hash"]
+    curves = {
+        first: Curve(long, {"reconstruction": np.array([600.0, 100.0, 80.0]), **values}),
+        second: Curve(short, {"reconstruction": np.array([600.0, 120.0]), "kl": np.zeros(2)}),
+    }
+    with theme():
+        figure = draw_training(setting, table, curves)
+        to_pixels(figure)
+    thick = max(figure.axes[0].lines, key=lambda line: line.get_linewidth())
+    assert thick.get_xdata().tolist() == [1, 2]
+    assert thick.get_ydata().tolist() == [600, 110]
+
+
 def test_the_legend_of_levels_has_those_of_its_own_dial(tabulated, tmp_path):
     values = {"betavae": ("beta", [1.0, 4.0]), "factorvae": ("gamma", [40.0])}
     records, _ = read_records(write_mixed(tmp_path, values=values, seeds=1, pictures=False))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dis_bench.metrics.representation import Representation
 from dis_bench.records.record import read_records
 from dis_bench.records.weights import FILE
 from dis_bench.reports.play import choose, gather
@@ -135,6 +136,20 @@ def test_codes_without_factors_are_played_and_know_nothing(tmp_path, play_of):
     assert "program" in cell
     assert cell["knows"] is None
     assert problems == []
+
+
+def test_a_value_so_rare_that_the_first_rows_lack_it_is_told(tmp_path, play_of):
+    def change(folder):
+        codes = np.random.default_rng(0).standard_normal((15_000, 10))
+        rare, row = np.zeros((15_000, 1), np.int64), np.arange(15_000)[:, None]
+        rare[int(Representation(row, row % 2).codes[-1, 0])] = 1  # the row that the shuffle puts last
+        np.savez_compressed(folder / "codes.npz", codes=codes.astype("<f4"), factors=rare)
+        reseal(folder)
+
+    play, problems = play_of(copy_cell(tmp_path, change))
+    [cell] = play.data["cells"]
+    assert cell["knows"] is None
+    assert "does not show what its latents know: factor 0 has a single value" in " ".join(problems)
 
 
 def test_factors_of_unknown_datasets_are_numbered():
