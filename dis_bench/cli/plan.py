@@ -38,13 +38,15 @@ def describe_plan(plan: Sequence[tuple[Cell, str, str]], *, verbose: bool = Fals
 
 def _summarise(cells: list[Cell], counts: Counter[str]) -> str:
     """Return one line for the cells of one model on one dataset."""
+    from dis_bench.records.cell import plain_name
+
     names = dict.fromkeys(name for cell in cells for name in cell.given)
     values = [(name, [cell.given.get(name) for cell in cells]) for name in names]
     values += [("steps", [cell.steps for cell in cells])]
     ranges = [f"{name}={_range(some)}" for name, some in values]
     seeds = len({cell.seed for cell in cells})
     told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    name = cells[0].label.split(" ")[:2]
+    name = [plain_name(cells[0].dataset), plain_name(cells[0].model)]
     images = [cells[0].images] if cells[0].images else []  # which all cells of a dataset share
     return f"{' '.join([*name, *ranges, *images])}  {seeds} seed{'' if seeds == 1 else 's'}: {told}"
 

@@ -230,20 +230,22 @@ def _copy_cell(cell: _Found, before: _Found | None, target: Store) -> str:
         InputError: another process has claimed the cell in the target.
     """
     name = cell.folder.name
-    claim = target.claim_folder(name)
-    if claim is None:
-        raise InputError(f"a run is at work on '{name}' in '{target.root}'; merge again when it has ended.")
-    with claim:
-        reason = _find_obstacle(cell, before, claim, target) or _fill(cell, claim)
-        if reason:
-            claim.clear()  # a checkpoint stays
-            return reason
-        try:
+    try:
+        claim = target.claim_folder(name)
+        if claim is None:
+            raise InputError(
+                f"a run is at work on '{name}' in '{target.root}'; merge again when it has ended."
+            )
+        with claim:
+            reason = _find_obstacle(cell, before, claim, target) or _fill(cell, claim)
+            if reason:
+                claim.clear()  # a checkpoint stays
+                return reason
             target.place(claim, name)
-        except NotPlaced as error:
-            return str(error)
-        except ClaimLost:
-            return f"another process is at work on it in '{target.root}'; merge again when it has ended"
+    except NotPlaced as error:
+        return str(error)
+    except ClaimLost:
+        return f"another process is at work on it in '{target.root}'; merge again when it has ended"
     return ""
 
 

@@ -42,7 +42,9 @@ class Process:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return True
-        except (OSError, OverflowError):  # it runs, and belongs to somebody else
+        except PermissionError:  # somebody else's, who may have got the number since
+            pass
+        except (OSError, OverflowError):
             return False
         state, start = _read_stat(self.pid)
         return state == "Z" or (0 not in (start, self.start) and start != self.start)

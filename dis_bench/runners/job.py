@@ -48,7 +48,8 @@ from dis_bench.runners.training.trainee import Trainee, prepare
 
 PENDING = "its scoring was interrupted, and the next run goes on with it"  # stored until a cell is scored
 
-_SCORED = ("scores", "protocol", "unscored", "scores_at")  # the keys of a record that scoring changes
+# The keys of a record that scoring changes, and those of the parts that are kept.
+_CHANGED = ("scores", "protocol", "unscored", "scores_at", "files", "keep")
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,7 @@ class Pipeline:
             return self._score_again(cell, claim, tell)
         done = self.find_done(job)
         if done is not None:
-            is_whole = done["status"] == "failed" or not self.list_lacking(done, cell)
-            return done if is_whole else self._score_again(cell, claim, tell)
+            return done if self.is_complete(done, cell) else self._score_again(cell, claim, tell)
         if job.anew:
             discard_checkpoint(claim.folder)
 
@@ -261,6 +261,10 @@ class Pipeline:
 
         return score_along(record, read, choose, self.parameters, self.allow_small, tell)
 
+    def is_complete(self, record: Record, cell: Cell) -> bool:
+        """Return True for a failure, and for a cell that lacks no score of this study."""
+        return record["status"] == "failed" or not self.list_lacking(record, cell)
+
     def list_lacking(self, record: Record, cell: Cell) -> list[str]:
         """List the metrics of this study whose scores a record lacks."""
         return lacking_metrics(record, self.protocols[cell.dataset])
@@ -321,7 +325,7 @@ class Pipeline:
         if not old["scores"] and PENDING in old["unscored"].values():
             claim.check()
             write_record(folder, record, replace=True)
-        elif any(record.get(name) != old.get(name) for name in _SCORED):
+        elif any(record.get(name) != old.get(name) for name in _CHANGED):
             record["rescored"] = {
                 "command": self.command,
                 "environment": self._describe_environment(cell),

@@ -348,19 +348,20 @@ def build_pipeline(
     """
     for dataset in plan.datasets.values():
         dataset.share_memory()
+    events = None if log == "csv" else store.root / FOLDER
     return Pipeline(
         store,
-        plan.datasets,
-        plan.models,
-        plan.networks,
-        plan.metrics,
-        plan.device,
-        command,
-        plan.code,
-        plan.parameters,
-        plan.allow_small,
-        plan.protocols,
-        Manner(checkpoint_minutes=checkpoint_minutes, events=None if log == "csv" else store.root / FOLDER),
-        plan.keep,
-        plan.unscorable,
+        command=command,
+        manner=Manner(checkpoint_minutes=checkpoint_minutes, events=events),
+        datasets=plan.datasets,
+        models=plan.models,
+        networks=plan.networks,
+        metrics=plan.metrics,
+        device=plan.device,
+        code=plan.code,
+        parameters=plan.parameters,
+        allow_small=plan.allow_small,
+        protocols=plan.protocols,
+        parts=plan.keep,
+        unscorable=plan.unscorable,
     )

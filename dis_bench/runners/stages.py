@@ -115,7 +115,7 @@ def train_cells(
         sync_files(folders[number])
 
     computer = describe_computer(trainees[0].device.type, cells[0].precision, cells[0].kernels)
-    states = [_read_state(folder, cell) for folder, cell in zip(folders, cells, strict=True)]
+    states = [read_state(folder, cell) for folder, cell in zip(folders, cells, strict=True)]
     with _logging_events(trainees, manner.events) as mirrors:
         trained = train(
             trainees,
@@ -167,14 +167,20 @@ def _choose_pauses(
     return Pauses(sorted({*cell.score_at, *with_pictures}), hold)
 
 
-def _read_state(folder: Path, cell: Cell) -> State | None:
-    """Read a checkpoint, if it has the codes of the earlier steps to score."""
+def read_state(folder: Path, cell: Cell, *, warn: bool = True) -> State | None:
+    """Read a checkpoint, if it has the codes of the earlier steps to score.
+
+    Args:
+        folder: folder of the unfinished cell.
+        cell: the cell.
+        warn: whether to warn of a checkpoint that cannot be used.
+    """
     state = read_checkpoint(folder, cell.hash)
     if state is not None:
         before = [step for step in cell.score_at if step < state["step"]]
         if all(is_whole(folder / name_unfinished_codes(step)) for step in before):
             return state
-    if (folder / CHECKPOINT).exists():
+    if warn and (folder / CHECKPOINT).exists():
         warnings.warn(
             f"the checkpoint of {cell.folder} is damaged or of another version, so its training begins anew.",
             stacklevel=2,

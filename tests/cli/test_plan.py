@@ -46,6 +46,11 @@ def test_many_cells_are_summed_up_by_dataset_and_model():
     assert len(lines) == 3 + 2 * END_CELLS + 1
 
 
+def test_a_dataset_whose_name_has_spaces_keeps_its_model():
+    [line, *_] = describe_plan(listed(cells([1.0, 4.0], 30, dataset="my.py:my holiday photos")))
+    assert line.startswith("my holiday photos Mine beta=1,4 ")
+
+
 @pytest.mark.parametrize("values", [["weak", "strong"], [True, False], [None, 3], ["a", 1, None, True, 2.5]])
 def test_values_of_any_kind_are_summed_up(values):
     [line, *_] = describe_plan(listed(cells(values, 30)))

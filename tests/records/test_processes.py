@@ -37,6 +37,16 @@ def test_a_pid_that_was_given_to_another_is_no_sign_of_life(change):
     assert not Process(now.host, now.pid, 0).has_ended()  # if start times are unknown
 
 
+def test_a_pid_that_was_given_to_another_user_is_no_sign_of_life_either(monkeypatch):
+    def forbid(pid, signal):
+        raise PermissionError
+
+    now = this_process()
+    monkeypatch.setattr(os, "kill", forbid)
+    assert Process(now.host, now.pid, now.start + 1).has_ended()
+    assert not now.has_ended()
+
+
 def test_nothing_is_certain_of_another_machine():
     assert not Process("00000000", 2**22 + 1, 5).has_ended()
 

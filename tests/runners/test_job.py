@@ -471,6 +471,19 @@ def test_a_cell_that_was_stopped_in_a_stack_goes_on(tmp_path):
     assert steps.seen == list(range(101, 201))
 
 
+def test_codes_that_one_cell_of_a_stack_lacks_cost_the_others_no_step(tmp_path):
+    study = dataclasses.replace(TWO, steps=200, batch_size=2, kernels="torch", score_at=[50])
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path, watcher=Steps(100), stack=True)
+    [codes] = (tmp_path / "unfinished").glob("*beta4-*/checkpoint-codes.50.npz")
+    codes.unlink()
+    steps = Steps()
+    with pytest.warns(UserWarning, match="beta4.*begins anew") as told:
+        assert run(study, tmp_path, watcher=steps, stack=True)["status"].tolist() == ["done"] * 2
+    assert steps.seen == list(range(101, 201))
+    assert len([one for one in told if "begins anew" in str(one.message)]) == 1
+
+
 @pytest.mark.parametrize(
     "fail",
     [

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import torch
 
-from dis_bench.records.checkpoint import discard_checkpoint, read_checkpoint
+from dis_bench.records.checkpoint import discard_checkpoint
 from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.schema import Record
 from dis_bench.records.store import NotPlaced
@@ -31,7 +31,7 @@ from dis_bench.runners.engines.sizes import (
 )
 from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.space import check_space, measure_cell
-from dis_bench.runners.stages import Emit, TrainedCell, train_cells
+from dis_bench.runners.stages import Emit, TrainedCell, read_state, train_cells
 from dis_bench.runners.training.cuda_graph import first_line
 
 Finished = Iterator[tuple[Job, Record | None]]
@@ -60,7 +60,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
 
         scoring.add([job for job in jobs if job.scores_only])
         for job, record in _train(jobs, training, emit):
-            if record is not None and record["status"] == "done" and pipeline.list_lacking(record, job.cell):
+            if record is not None and not pipeline.is_complete(record, job.cell):
                 scoring.add([Job(job.cell, scores_only=True)])
             else:
                 yield job, record
@@ -176,18 +176,21 @@ def _do_stack(stack: Sequence[Job], choice: Choice, pipeline: Pipeline, emit: Em
         for job in stack:
             try:
                 claim = pipeline.store.claim(job.cell)
-                done = None if claim is None else pipeline.find_done(job)
+                if claim is None:
+                    yield job, None
+                    continue
+                held.enter_context(claim)
+                done = pipeline.find_done(job)
+                if done is None and job.anew:
+                    discard_checkpoint(claim.folder)
             except (OSError, NotPlaced, ClaimLost) as error:
                 yield job, pipeline.describe_failure(job.cell, error)
                 continue
-            if claim is not None and done is None:
-                if job.anew:
-                    discard_checkpoint(claim.folder)
-                claimed[job] = held.enter_context(claim)
-                continue
-            if claim is not None:
+            if done is None:
+                claimed[job] = claim
+            else:
                 claim.release()
-            yield job, done
+                yield job, done
         for part in _split_by_step(claimed):
             yield from _train_claimed(part, choice, pipeline, emit)
 
@@ -255,6 +258,6 @@ def _split_by_step(claimed: dict[Job, Claim]) -> Iterator[dict[Job, Claim]]:
     """Yield groups of cells whose training resumes from the same step."""
     steps: dict[int, dict[Job, Claim]] = {}
     for job, claim in claimed.items():
-        state = read_checkpoint(claim.folder, job.cell.hash)
+        state = read_state(claim.folder, job.cell, warn=False)  # as the training does
         steps.setdefault(state["step"] if state else 0, {})[job] = claim
     yield from steps.values()

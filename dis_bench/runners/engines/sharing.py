@@ -56,7 +56,7 @@ def _wait(
         for job in [job for job in held if job.cell.folder not in owners]:
             held.remove(job)
             done = pipeline.find_done(job)
-            if done is None or (done["status"] == "done" and pipeline.list_lacking(done, job.cell)):
+            if done is None or not pipeline.is_complete(done, job.cell):
                 free.append(job)
             else:
                 yield job, done

@@ -9,7 +9,7 @@ from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError
 from dis_bench.metrics import find_metrics
 from dis_bench.paths import check_path
-from dis_bench.records.record import read_records
+from dis_bench.records.record import find_cells, read_records
 from dis_bench.records.schema import Record
 from dis_bench.runners.planning.options import check_alone
 from dis_bench.runners.scoring.scores import list_unscorable
@@ -33,8 +33,7 @@ def choose_metrics(given: Iterable[str] | None, out: str | Path | None = None) -
         check_alone("metrics", ALL, named)
         return list(installed) if named == [ALL] else named
     records: list[Record] = []
-    cells = None if out is None else check_path("the result folder", out) / "cells"
-    if out is not None and cells is not None and cells.is_dir() and any(cells.iterdir()):
+    if out is not None and find_cells(check_path("the result folder", out)):
         records, _ = read_records(out)
     names = [name for name in installed if any(name in record["protocol"] for record in records)]
     return names or [name for name, metric in installed.items() if not metric.slow]

@@ -52,7 +52,7 @@ def load(
     A record never names code to run: a model, network or dataset that is not installed must be given.
 
     Args:
-        where: a cell's folder (``results/cells/...``), a result folder with a single finished cell, a row of
+        where: a cell's folder (``results/cells/...``), a result folder with a single cell, a row of
             :func:`dis_bench.read_results`, or a folder from ``dis-bench export``.
         model: the class, ``module:Class`` or ``file.py:Class`` of a model that is not installed.
         network: likewise.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ class TrainedModel:
 
     @property
     def latent_size(self) -> int:
-        """Number of latents D."""
-        return int(self.record["cell"]["latent_size"])
+        """Number of latents D; that of pixels if codes are as wide as images."""
+        return int(self.record["cell"]["latent_size"]) or math.prod(self.image_shape)
 
     @cached_property
     def dataset(self) -> Dataset:

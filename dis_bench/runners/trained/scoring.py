@@ -16,6 +16,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics import Representation, find_metrics, score_representation
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.records.codes import round_log_variances
+from dis_bench.records.columns import find_metric
 from dis_bench.runners.passes import BATCH
 from dis_bench.runners.scoring.rows import draw_rows, read_factors
 from dis_bench.runners.scoring.scores import SCORING_SEED
@@ -80,8 +81,11 @@ def _encode(rows: np.ndarray, dataset: Dataset, posterior: Posterior) -> tuple[n
 
 def _find_recorded(record: Record) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Return the installed metrics of a record, and the parameters of its protocol."""
-    names = [name for name in record["protocol"] if registry.installed("metrics", name) is not None]
-    others = [name for name in record["protocol"] if name not in names]
+    # one that was left out, for codes as wide as images, has a protocol and no score
+    scored = {find_metric(score, record["protocol"]) for score in record["scores"]}
+    kept = [name for name in record["protocol"] if name in scored]
+    names = [name for name in kept if registry.installed("metrics", name) is not None]
+    others = [name for name in kept if name not in names]
     if others:
         named = ", ".join(others)
         warnings.warn(f"left out, as not installed: {named}; give them as metrics=[...].", stacklevel=4)

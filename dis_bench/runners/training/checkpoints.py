@@ -76,14 +76,15 @@ class Checkpoints:
         """Save the state of each cell that has not failed; warn if that fails."""
         start = time.monotonic()
         seconds = (self._seconds_before + start - self._begin - training.paused) / len(training.trainees)
-        try:
-            for number, failure in enumerate(log.failures):
-                if failure is None and training.running is not None:
-                    kept = {"seconds": seconds, "log": log.read(number)}
-                    kept |= {"computer": self._computer, "earlier": self._earlier[number]}
-                    self._save(number, save_state(training, number) | kept)
-        except OSError as error:
-            warnings.warn(f"no checkpoint could be written: {error}", stacklevel=2)
+        for number, failure in enumerate(log.failures):
+            if failure is not None or training.running is None:
+                continue
+            try:
+                kept = {"seconds": seconds, "log": log.read(number)}
+                kept |= {"computer": self._computer, "earlier": self._earlier[number]}
+                self._save(number, save_state(training, number) | kept)
+            except OSError as error:  # of this cell's folder; another's may be there
+                warnings.warn(f"no checkpoint could be written: {error}", stacklevel=2)
         self._last = time.monotonic()
         self._cost = self._last - start
 

@@ -22,7 +22,7 @@ PICTURES = 10  # times in a training that pictures are made
 def list_picture_steps(steps: int) -> list[int]:
     """List the steps after which pictures are made; the last is one of them."""
     every = count_row_steps(steps) * (LOG_ROWS // PICTURES)
-    return [*range(every, steps, every), *([steps] if steps else [])]
+    return [*range(every, steps, every), steps]
 
 
 class TensorBoardLog:

@@ -209,3 +209,15 @@ def test_a_notebook_shows_a_slider_for_each_latent(vae, pca):
     ]
     assert kl == sorted(kl, reverse=True)
     assert "tiny vae seed=0, 3 steps, 4 latents" in repr(vae)
+
+
+def test_codes_as_wide_as_images_have_no_decoder_and_the_scores_that_were_kept(tmp_path):
+    study = replace(STUDY, models=["raw"], betas=(), metrics=["mig", "dci"], settings={})
+    table = run_study(study, tmp_path, workers=0)
+    raw = dis_bench.load(table.iloc[0], dataset=TINY)
+    assert raw.latent_size == 64 * 64
+    with pytest.raises(InputError, match="model 'raw' has no decoder"):
+        raw.reconstruct(raw.dataset.images([0]))
+    assert "has no decoder" in raw._repr_html_()
+    assert raw.score().to_dict() == raw.record["scores"]
+    assert raw.record["scores"].keys() == {"mig"}

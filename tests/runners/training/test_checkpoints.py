@@ -170,6 +170,22 @@ def test_a_disk_that_is_full_costs_a_checkpoint_and_not_the_training(tmp_path):
     assert trained.failures == [None]
 
 
+def test_a_folder_that_is_gone_costs_no_checkpoint_of_another_cell(tmp_path):
+    saved = {}
+
+    def refuse_first(number, state):
+        if number == 0:
+            raise FileNotFoundError("gone")
+        saved[number] = state["step"]
+
+    cells = [trainee(steps=1, batch_size=4, kernels="torch") for _ in range(2)]
+    logs = [tmp_path / f"{number}.csv" for number in range(2)]
+    checkpoints = Checkpoints([None, None], refuse_first, minutes=0)
+    with pytest.warns(UserWarning, match="no checkpoint could be written: gone"):
+        train(cells, logs=logs, watch=lambda *_: None, checkpoints=checkpoints)
+    assert saved == {1: 1}
+
+
 @pytest.mark.parametrize("damage", ["cut", "other hash", "pickle", "none"])
 def test_only_a_whole_checkpoint_of_the_cell_is_read(damage, tmp_path):
     write_checkpoint(tmp_path, "a hash", {"step": 3, "weights": {"w": torch.ones(2)}})

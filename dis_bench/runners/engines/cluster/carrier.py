@@ -6,6 +6,7 @@ This process claims such a cell, sends what a node needs, and puts down what com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dis_bench.records.along import is_codes
 from dis_bench.records.carried import Files, read_files, write_files
@@ -36,9 +37,10 @@ class Carrier:
         """Claim the cells of jobs; return the jobs that are done, and those to do."""
         done: Done = []
         left: list[Job] = []
-        for job in jobs:
+        for given in jobs:
+            job = given
             try:
-                record = self._claim(job)
+                job, record = self._claim(given)
             except (OSError, NotPlaced, ClaimLost) as error:
                 record = self._pipeline.describe_failure(job.cell, error)
             if job in self._claims:
@@ -47,19 +49,27 @@ class Carrier:
                 done.append((job, record))
         return done, left
 
-    def _claim(self, job: Job) -> Record | None:
-        """Claim a cell, unless another run has done it or is at work on it."""
+    def _claim(self, job: Job) -> tuple[Job, Record | None]:
+        """Claim a cell, unless another run has done it or is at work on it.
+
+        If the other run has left scores out, the job that is returned adds them.
+        """
         claim = self._store.claim(job.cell)
         if claim is None:
-            return None
-        done = None if job.scores_only else self._pipeline.find_done(job)
-        if done is not None:
+            return job, None
+        try:
+            done = None if job.scores_only else self._pipeline.find_done(job)
+            if done is None and job.anew:
+                discard_checkpoint(claim.folder)
+        except BaseException:
             claim.release()
-            return done
-        if job.anew:
-            discard_checkpoint(claim.folder)
+            raise
+        if done is not None and self._pipeline.is_complete(done, job.cell):
+            claim.release()
+            return job, done
+        job = job if done is None else replace(job, scores_only=True)
         self._claims[job] = claim
-        return None
+        return job, None
 
     def write_errand(self, study: str, jobs: Sequence[Job], workers: int | None) -> Errand:
         """Write an errand for claimed cells, with the files that it needs."""
@@ -91,7 +101,10 @@ class Carrier:
     def put_down(self, job: Job, record: Record | None, outcome: Outcome) -> tuple[Job, Record | None]:
         """Put a finished cell into the store; return the job and its record."""
         claim = self._claims.pop(job, None)
-        if claim is None or record is None:
+        if claim is None:
+            return job, None
+        if record is None:  # the node lost the cell, which another one may do
+            claim.release()
             return job, None
         record = {name: value for name, value in record.items() if name != "folder"}
         try:

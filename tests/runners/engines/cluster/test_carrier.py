@@ -1,8 +1,11 @@
 """Files of cells that come back from nodes without a shared folder end in the store."""
 
+import dataclasses
+
 import pytest
 
 from dis_bench.records.carried import read_files
+from dis_bench.records.claims import find_owners
 from dis_bench.records.store import Store
 from dis_bench.runners.engines.cluster.carrier import Carrier
 from dis_bench.runners.engines.cluster.errand import Outcome
@@ -48,3 +51,28 @@ def test_a_finished_cell_whose_scoring_is_stopped_stays_as_it_is(node):
     assert read_files(node.folder(job.cell)) == before
     assert not (node.root / "superseded").exists()
     assert leftovers(node) == []
+
+
+def test_a_cell_that_its_node_lost_is_released(tmp_path):
+    store = Store(tmp_path)
+    [job, *_] = choose_jobs(TINY.plan(), store, "missing")
+    carrier = Carrier(build_pipeline(TINY.plan(), store, ""))
+    carrier.claim_all([job])
+    assert carrier.put_down(job, None, Outcome({}, {}, {})) == (job, None)
+    assert store.claim(job.cell) is not None
+    assert find_owners(store.unfinished).keys() == {job.cell.folder}  # the claim of the line above
+
+
+def test_a_cell_that_another_run_has_trained_meanwhile_gets_the_scores_that_it_lacks(tmp_path):
+    store = Store(tmp_path)
+    jobs = choose_jobs(TINY.plan(), store, "missing")
+    carrier = Carrier(build_pipeline(TINY.plan(), store, ""))
+    run(dataclasses.replace(TINY, metrics=()), tmp_path)
+    done, left = carrier.claim_all(jobs)
+    assert done == []
+    assert [(job.cell, job.scores_only) for job in left] == [(job.cell, True) for job in jobs]
+    carrier.release(left)
+    run(TINY, tmp_path)
+    done, left = carrier.claim_all(jobs)
+    assert [record["scores"].keys() for _, record in done] == [{"mean_code"}] * 4
+    assert left == []
