@@ -115,6 +115,8 @@ LIES = {
     "a later schema": change("schema", to=SCHEMA + 1),
     "a schema that is a truth": change("schema", to=True),
     "no lists of files": change("files", to=["codes.npz"]),
+    "an end before its time without early stopping": change("adapted", to={"stopped_at": 1}),
+    "rates that fell without a schedule": change("adapted", to={"lr_fell_at": [1]}),
 }
 
 
@@ -268,6 +270,15 @@ def test_what_an_encoder_s_record_has_must_be_right(tmp_path, change):
     records, [problem] = read_records(tmp_path)
     assert records == []
     assert f"its {next(iter(change))} is" in problem
+
+
+def test_an_encoder_has_no_training_log(store):
+    record = record_in(store)
+    cell = {name: record["cell"][name] for name in CellIdentity.__required_keys__}
+    put_record(store, {**record, "cell": {**cell, "kind": "encoder"}, "evaluation": {}})
+    records, [problem] = read_records(store)
+    assert len(records) == 3
+    assert "but an encoder trained elsewhere has only codes" in problem
 
 
 def test_a_model_may_lack_losses_but_never_its_codes(store):

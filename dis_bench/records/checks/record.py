@@ -46,6 +46,9 @@ from dis_bench.records.schema import (
 # Files beside a record: a cell's, its weights by earlier versions, and those of an export.
 _FILES = (*KeptFiles.__annotations__, EARLIER_WEIGHTS, EXPORTED_WEIGHTS)
 
+# The setting of a cell without which a decision about its training cannot be in its record.
+_DECIDED_BY = {"lr_fell_at": "lr_schedule", "stopped_at": "early_stop", "scored_at": "early_stop"}
+
 
 def check_record(record: Any, folder: str) -> None:
     """Check that a record follows the schema and belongs to its folder's cell.
@@ -94,9 +97,7 @@ def check_record(record: Any, folder: str) -> None:
     if "rescored" in record:
         check_keys(record["rescored"], Rescored, "rescored")
         check_origin(record["rescored"])
-    check_texts("files", record["files"])
-    # Readers follow these names, so none may lead out of the cell's folder.
-    check_names("files", (name for name in record["files"] if not is_codes(name)), _FILES)
+    _check_files(record)
 
 
 def _check_outcome(record: dict[str, Any]) -> None:
@@ -173,6 +174,9 @@ def _check_adapted(record: dict[str, Any]) -> None:
     adapted = record.get("adapted", {})
     check_table("adapted", adapted)
     check_names("adapted", adapted, Adapted.__annotations__)
+    for name, option in _DECIDED_BY.items():
+        if name in adapted and option not in record["cell"]:
+            raise Damaged(f"its {name} is that of a cell with {option}, which it has not")
     steps = adapted.get("lr_fell_at", [])
     if not isinstance(steps, list):
         raise Damaged(f"its lr_fell_at is {shown(steps)}, not a list")
@@ -181,6 +185,15 @@ def _check_adapted(record: dict[str, Any]) -> None:
     for name in {"stopped_at", "scored_at"} & adapted.keys():
         check_whole(name, adapted[name], low=1)
     check_line("reason", adapted.get("reason", ""))
+
+
+def _check_files(record: dict[str, Any]) -> None:
+    """Check the names of files, which readers follow: none may lead out of the folder."""
+    check_texts("files", record["files"])
+    further = [name for name in record["files"] if not is_codes(name)]
+    check_names("files", further, _FILES)
+    if "kind" in record["cell"] and further not in ([], ["codes.npz"]):  # readers of a log look for its steps
+        raise Damaged(f"its files are {shown(further)}, but an encoder trained elsewhere has only codes")
 
 
 def _check_images(images: Any) -> None:
