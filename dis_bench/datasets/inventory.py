@@ -36,14 +36,18 @@ def describe_datasets(data_dir: str | Path | None = None) -> Iterator[list[str]]
 
     Args:
         data_dir: the directory of the archives; see :func:`archives.data_directory`.
+
+    Raises:
+        ModuleNotFoundError: what finds the cache is not installed.
     """
+    cached = _list_cache()  # before the datasets, each of which would give the same reason
     for plugin in registry.plugins("datasets").values():
         try:
             with blaming("cannot be used"):
                 yield [plugin.name, *(f"    {visible(line)}" for line in _describe(plugin.load(), data_dir))]
         except InputError as error:
             yield [plugin.name, f"    {error}"]
-    yield [f"archives are in '{archives.data_directory(data_dir)}'; converted images:", *_list_cache()]
+    yield [f"archives are in '{archives.data_directory(data_dir)}'; converted images:", *cached]
 
 
 def _describe(dataset: Any, data_dir: str | Path | None) -> list[str]:

@@ -1,5 +1,7 @@
 """``dis-bench data list``: each dataset with its files, and the cache."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +66,16 @@ def test_a_broken_plug_in_is_listed_with_its_reason(listed, monkeypatch):
     broken = {"broken": registry.Plugin("datasets", "broken", "no_such_module:Name", "somebody")}
     monkeypatch.setattr(registry, "plugins", lambda kind: broken)
     assert "cannot be imported" in listed()["broken"]
+
+
+def test_without_the_package_that_finds_the_cache_one_line_says_so(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    monkeypatch.delenv("DIS_BENCH_DATA", raising=False)
+    assert main(["data", "list"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("dis-bench: error: this needs pooch, which is not installed: ")
+    assert len(err.splitlines()) == 1
 
 
 def test_list_datasets_has_their_parameters(capsys):
