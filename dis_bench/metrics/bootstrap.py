@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dis_bench.bars import bar
-from dis_bench.errors import InputError
+from dis_bench.errors import InputError, shown
 from dis_bench.metrics.inputs import check_count
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import row_blocks
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVEL = 0.95
+MOST_RESAMPLES = 100_000  # chance then moves the ends of an interval by less than 1% of its width
 
 
 @neutral()
@@ -52,7 +53,7 @@ def bootstrap(
     Args:
         representation: the rows to resample.
         metrics: as in :func:`dis_bench.metrics.score`.
-        resamples: number of resamples, at least 2; each takes as long as scoring once.
+        resamples: number of resamples, 2 to 100,000; each takes as long as scoring once.
         seed: seed of the resampling. Metrics that draw use the representation's own seed.
         parameters: as in :func:`dis_bench.metrics.score`.
 
@@ -63,8 +64,8 @@ def bootstrap(
         are NaN if fewer than two resamples could be scored.
 
     Raises:
-        InputError: fewer than 2 resamples, a seed that is no whole number of at least 0, or rows that cannot
-            be scored.
+        InputError: too few or too many resamples, a seed that is no whole number of at least 0, or rows that
+            cannot be scored.
 
     Example:
         >>> import numpy as np
@@ -79,6 +80,8 @@ def bootstrap(
     import pandas as pd
 
     check_count("resamples", resamples, least=2)
+    if resamples > MOST_RESAMPLES:
+        raise InputError(f"resamples must be at most {MOST_RESAMPLES:,}, but {shown(resamples)} was given.")
     check_count("seed", seed, least=0)
     found = find_metrics(metrics, representation.list_given(), representation.has_factors)
     used = resolve_parameters(found, parameters)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100  # of the text, in characters
 LONGEST_NAME = 40
+MOST_LISTED = 20  # columns
 
 
 class Card(NamedTuple):
@@ -143,7 +144,9 @@ def _describe(representation: Representation) -> str:
 
 
 def _list(what: str, numbers: Sequence[int]) -> str:
-    return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+    more = len(numbers) - MOST_LISTED
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:MOST_LISTED]))}{rest}"
 
 
 def _write_rows(table: pd.DataFrame) -> list[str]:
