@@ -35,7 +35,7 @@ from dis_bench.runners.planning.plugins import check_dataset, check_images
 from dis_bench.runners.planning.study_code import StudyCode
 from dis_bench.runners.scoring.anchors import keep_anchors
 from dis_bench.runners.scoring.choosing import choose_metrics, keep_scorable
-from dis_bench.runners.scoring.encoding import Encoded, check_encoder, encode_dataset
+from dis_bench.runners.scoring.encoding import Encoded, check_encoder, encode_dataset, round_codes
 from dis_bench.runners.scoring.lacking import lacking_scores
 from dis_bench.runners.scoring.rows import ROWS, draw_rows
 from dis_bench.runners.scoring.scores import score_cell
@@ -179,8 +179,7 @@ def add_encoder(
     Raises:
         InputError: codes that cannot be scored, or other codes of the same name and seed.
     """
-    codes = np.asarray(encoded.codes, np.float32)
-    variances = None if encoded.log_variances is None else np.asarray(encoded.log_variances, np.float32)
+    codes, variances = round_codes(encoded.codes, encoded.log_variances)
     Representation(codes, encoded.factors, log_variances=variances)  # refuses what cannot be scored
     cell = _identify(dataset, loaded, name, seed, codes, variances, encoded.factors)
     _check(cell, scoring)

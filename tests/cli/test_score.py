@@ -158,6 +158,47 @@ def test_arrays_that_cannot_be_scored(tmp_path, capsys, arrays, sentence):
     assert sentence in fails(capsys, save(tmp_path / "codes.npz", **arrays), "--metrics", "mig")
 
 
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"codes": CODES.astype(str)}, "codes must be numbers, but an array of <U"),
+        ({"codes": CODES * 1j}, "codes must be numbers, but an array of complex128 was given"),
+        ({"codes": CODES * 1e300}, "codes must be finite and within float32, but code 0 is 1.2573022109339"),
+        ({"codes": CODES * 1e-100}, "which cannot tell apart all values of code 0: it varies by"),
+        ({"codes": CODES + 1e12}, "at a size of 1e+12; subtract a constant"),
+        ({"log_variances": CODES.astype(str)}, "log_variances must be numbers, but an array of <U"),
+    ],
+    ids=["texts", "complex", "huge", "tiny", "far from 0", "log-variances"],
+)
+def test_no_record_keeps_codes_that_float32_does_not_hold(tmp_path, capsys, arrays, sentence):
+    words = [save(tmp_path / "codes.npz", **arrays), "--allow-small", "--metrics", "mig"]
+    assert sentence in fails(capsys, *words, "--out", str(tmp_path / "results"))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_code_that_is_constant_but_for_arithmetic_is_kept(tmp_path):
+    codes = CODES.copy()
+    codes[:, 1] = 5 + 1e-15 * CODES[:, 1]
+    words = [save(tmp_path / "codes.npz", codes=codes), "--allow-small", "--no-anchors", "--metrics", "mig"]
+    assert main(["score", *words, "--out", str(tmp_path / "results")]) == 0
+
+
+def test_a_card_has_the_scores_that_a_record_has(tmp_path):
+    codes = np.stack([FACTORS[:, 0] + 1e-9 * CODES[:, 0], CODES[:, 1]], axis=1)
+    path, out = save(tmp_path / "codes.npz", codes=codes), tmp_path / "scores.csv"
+    words = ["score", path, "--allow-small", "--no-anchors", "--metrics", "mig", "jemmig", "--out"]
+    assert main([*words, str(out)]) == main([*words, str(tmp_path / "results")]) == 0
+    [record] = (tmp_path / "results").glob("cells/*/record.json")
+    printed = {row["name"]: float(row["score"]) for row in csv.DictReader(out.read_text().splitlines())}
+    assert printed == json.loads(record.read_text("utf-8"))["scores"]
+
+
+def test_a_card_lists_few_of_many_constant_codes(tmp_path, capsys):
+    path = save(tmp_path / "codes.npz", codes=np.zeros((60, 2000)))
+    assert main(["score", path, "--allow-small", "--no-anchors", "--metrics", "mig"]) == 0
+    assert "18, 19 and 1,980 more." in " ".join(capsys.readouterr().out.split())
+
+
 def test_files_that_cannot_be_read(tmp_path, capsys):
     assert "there is no file" in fails(capsys, str(tmp_path / "codes.npz"))
     assert "there is no file" in fails(capsys, str(tmp_path))
@@ -315,6 +356,7 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
         (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
         (["codes.npz", "--bootstrap", "x"], "invalid int value"),
+        (["codes.npz", "--bootstrap", "100001"], "--bootstrap must be at most 100,000, but 100001 was given"),
         (["codes.npz", "--out", "no/where.csv"], "there is no folder 'no'"),
         (["codes.npz", "--alow-small"], "did you mean '--allow-small'?"),
         (["--encoder", "encoder.py:encode", "--rows", "1"], "--rows must be a whole number of at least 2"),

@@ -13,12 +13,14 @@ import numpy as np
 from dis_bench.bars import bar
 from dis_bench.datasets.dataset import Dataset
 from dis_bench.errors import InputError, blaming, describe, shown
-from dis_bench.metrics.inputs import read_array
+from dis_bench.metrics.inputs import check_codes, check_log_variances, read_array
 from dis_bench.paths import check_path
 from dis_bench.registry import import_target
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
 BATCH = 256
+LOST = 1e-3  # of a code's spread: more than that, rounding may not change
+JITTER = 1e-12  # of a code's size: what varies by less is constant but for the arithmetic that made it
 
 
 def load_encoders(name: str) -> list[Callable[[Any], Any]]:
@@ -197,3 +199,24 @@ def read_codes(path: str | Path, needs_factors: bool = True) -> dict[str, np.nda
         if name not in arrays:
             raise InputError(f"'{path}' has no array '{name}'; it has: {', '.join(names) or 'none'}.")
     return arrays
+
+
+def round_codes(codes: Any, log_variances: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Round codes and log-variances [N, D] to float32, in which records keep them.
+
+    Raises:
+        InputError: they cannot be scored, or a code varies by less than float32 can tell apart.
+    """
+    given = check_codes(codes)
+    variances = None if log_variances is None else check_log_variances(log_variances, given.shape)
+    rounded = given.astype(np.float32)
+    spread = given.max(0, initial=-np.inf) - given.min(0, initial=np.inf)
+    size = np.abs(given).max(0, initial=0)
+    lost = np.abs(rounded - given).max(0, initial=0)
+    bad = np.flatnonzero((lost > LOST * spread) & (spread > JITTER * size))
+    if len(bad):
+        raise InputError(
+            f"codes are kept in float32, which cannot tell apart all values of code {bad[0]}: it varies by "
+            f"{spread[bad[0]]:.3g}, at a size of {size[bad[0]]:.3g}; subtract a constant or multiply by one."
+        )
+    return rounded, None if variances is None else variances.astype(np.float32)
