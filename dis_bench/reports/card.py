@@ -91,14 +91,16 @@ def _write_scores(record: Record) -> str:
     """Return a table of the scores, each with the protocol of its metric."""
     if not record["scores"]:
         return "None were computed."
-    labels = Declared([record])
+    declared = Declared([record])
+    said = {name: declared.of_score(name) or {"label": {}} for name in record["scores"]}
+    labels = {name: one["label"].get(name, name) for name, one in said.items()}
     rows = []
     for name, value in record["scores"].items():
         metric = find_metric(name, record["protocol"]) or name
         protocol = ", ".join(f"{key} {used}" for key, used in record["protocol"].get(metric, {}).items())
         mark = " (from fewer rows than the protocol needs)" if name in record.get("small", []) else ""
-        said = labels.of_score(name)
-        label = name if said is None else said["label"].get(name, name)
+        is_shared = [*labels.values()].count(labels[name]) > 1
+        label = f"{labels[name]} ({name})" if is_shared else labels[name]
         rows.append((f"{label}{mark}", f"{value:.4f}", protocol))
     return _join(("score", "value", "protocol"), rows)
 

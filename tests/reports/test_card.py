@@ -17,3 +17,11 @@ def test_the_steps_are_those_that_were_taken(study, adapted, words):
     [record] = study(betas=[4], seeds=[0])
     card = write_card(record | {"adapted": adapted}, False, "It has no pictures.")
     assert f"Trained with dis-bench {words}" in card
+
+
+def test_scores_of_one_label_have_their_columns_beside_it(study):
+    [record] = study(betas=[4], seeds=[0])
+    metrics = {name: {"label": {name: "Mine"}} for name in ("mig", "sap")}
+    card = write_card(record | {"declared": {"metrics": metrics}}, False, "It has no pictures.")
+    assert "| Mine (mig) |" in card
+    assert "| Mine (sap) |" in card
