@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dis_bench.bars import bar
 from dis_bench.cores import count_cores
 from dis_bench.neutral import neutral, one_thread
 from dis_bench.nn.patches import WAYS
@@ -55,7 +56,8 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8, workers: int | Non
     to_train = [job for job in jobs if not job.scores_only]
     if plan.device == "cuda":
         measured = [
-            (group, _measure_group(group, pipeline, steps)) for group in group_jobs(to_train, pipeline)
+            (group, _measure_group(group, pipeline, steps))
+            for group in bar(group_jobs(to_train, pipeline), "estimate", unit="group")
         ]
     else:
         kinds: dict[tuple[str, str], list[Job]] = {}
@@ -64,7 +66,8 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8, workers: int | Non
         keep_freed_memory()
         with one_thread():
             measured = [
-                (kind, _measure_step(pipeline.prepare(kind[0].cell), steps)) for kind in kinds.values()
+                (kind, _measure_step(pipeline.prepare(kind[0].cell), steps))
+                for kind in bar(kinds.values(), "estimate", unit="model")
             ]
     total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
     most = count_cores() if workers is None else workers

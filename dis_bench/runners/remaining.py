@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from dis_bench.bars import bar
 from dis_bench.errors import InputError
 from dis_bench.records.cell import Cell
 from dis_bench.records.checks.cell import check_cell
@@ -44,7 +45,7 @@ def choose_jobs(plan: Plan, store: Store, rerun: str) -> list[Job]:
     problems: list[str] = []
     jobs = []
     lacking: Counter[str] = Counter()
-    for cell in plan.cells:
+    for cell in bar(plan.cells, "plan", unit="cell"):
         wanted = plan.protocols[cell.dataset]
         _check_identity(cell, wanted)
         record = store.find(cell, problems)

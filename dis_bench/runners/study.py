@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dis_bench import registry
+from dis_bench.bars import bar
 from dis_bench.errors import STUDY, InputError, blaming, unknown, worded_for
 from dis_bench.models.likelihoods import LIKELIHOODS
 from dis_bench.networks.chosen import ChosenNetworks, choose_networks
@@ -293,12 +294,13 @@ class Study:
     ) -> set[str]:
         """Try each model on each dataset; return the names of those that take steps."""
         trained = set()
-        for name, dataset in datasets.items():
-            for model, plugin in models.items():
-                check_needs(model, plugin.load().needs, name, dataset)
-                for one in choose_tried(values[model]):
-                    if self._check_build(plugin, one, name, dataset, images[name], family):
-                        trained.add(model)
+        trials = [
+            (name, model, one) for name in datasets for model in models for one in choose_tried(values[model])
+        ]
+        for name, model, one in bar(trials, "plan", unit="model"):
+            check_needs(model, models[model].load().needs, name, datasets[name])
+            if self._check_build(models[model], one, name, datasets[name], images[name], family):
+                trained.add(model)
         return trained
 
     @names_missing_packages

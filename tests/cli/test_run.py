@@ -15,6 +15,7 @@ from dis_bench.cli import run
 from dis_bench.cli.main import main
 from dis_bench.errors import InputError
 from dis_bench.records import claims
+from dis_bench.runners import estimate, remaining, study
 
 HERE = str(Path(__file__).parent.parent / "tiny.py")
 TINY = [
@@ -76,6 +77,20 @@ def test_dry_run_lists_the_cells_and_an_estimate_and_writes_nothing(capsys, tmp_
     assert "2 cells, 2 of them to do." in out
     assert re.search(r"Training takes about \d+ s on \d+ worker", out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_that_takes_long_has_a_bar_for_each_part(tmp_path, monkeypatch):
+    shown = []
+
+    def record(iterable, desc, unit):
+        shown.append((desc, unit, len(iterable)))
+        return iterable
+
+    for module in (study, remaining, estimate):
+        monkeypatch.setattr(module, "bar", record)
+    words = ["--dry-run", "--models", "vae", "betavae", *TINY, "--seeds", "2", "--out", str(tmp_path)]
+    assert main(["run", *words]) == 0
+    assert shown == [("plan", "model", 2), ("plan", "cell", 4), ("estimate", "model", 2)]
 
 
 def test_published_grids_are_priced_before_they_are_run(capsys, tmp_path, monkeypatch):
