@@ -94,6 +94,8 @@ def read_status(path: str | Path) -> Status:
         InputError: there is no such folder, or no study was ever started in it.
     """
     root = check_path("the result folder", path)
+    if root.exists() and not root.is_dir():
+        raise InputError(f"'{root}' is a file, not a result folder.")
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
     plans, problems = read_plans(root)

@@ -25,6 +25,7 @@ from dis_bench.records.anchors import FOLDER
 from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
 from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
+from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import find_time, is_written, read_newest
 from dis_bench.records.schema import Record
 from dis_bench.records.writable import try_file_system
@@ -56,11 +57,19 @@ class Store:
         """Create the folder, and check that its file system can do all that a run needs.
 
         Raises:
-            InputError: the folder is a file or not writable, or its file system lacks an operation.
+            InputError: the folder is a file, a part of a result folder, or not writable, or its file system
+                lacks an operation.
         """
         if os.path.exists(self.root) and not os.path.isdir(self.root):  # these take any path
             raise InputError(
                 f"the output folder '{self.root}' is a file; give a folder, e.g. ",
+                Option("out", "results"),
+                ".",
+            )
+        if os.path.exists(self.root / RECORD) or self._is_folder_of_cells():
+            raise InputError(
+                f"the output folder '{self.root}' is a part of another result folder, whose readers would "
+                "take it for cells; give another one, e.g. ",
                 Option("out", "results"),
                 ".",
             )
@@ -69,6 +78,11 @@ class Store:
             raise InputError(
                 f"the output folder '{self.root}' cannot be written: {refusal}; give another one with --out."
             )
+
+    def _is_folder_of_cells(self) -> bool:
+        """Return True for the folder ``cells`` of a result folder."""
+        path = Path(os.path.realpath(self.root))
+        return path.name == self.cells.name and any(is_written(one) for one in path.glob("*"))
 
     def folder(self, cell: Cell | EncoderCell) -> Path:
         """Return the folder in which a cell's results are, or will be."""

@@ -6,8 +6,10 @@ report no longer has are removed, but only if they are unchanged since they were
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from dis_bench.errors import InputError, Option
@@ -24,7 +26,7 @@ def check_folder(folder: Path) -> None:
     """Check that :func:`publish` can use a folder, before time is spent on a report.
 
     Raises:
-        InputError: it is a file, or contains an ``index.html`` that no report wrote.
+        InputError: it is a file, cannot be written, or contains an ``index.html`` that no report wrote.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(
@@ -32,6 +34,11 @@ def check_folder(folder: Path) -> None:
             Option("out", "DIR"),
             ".",
         )
+    above = next((one for one in (folder, *folder.parents) if os.path.exists(one)), Path())
+    if not above.is_dir():
+        raise _unwritable(folder, os.strerror(errno.ENOTDIR))
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _unwritable(folder, os.strerror(errno.EACCES))
     _refuse_foreign(folder, [LIST, "index.html"], _read_list(folder))
 
 
@@ -61,11 +68,15 @@ def publish(folder: Path, files: dict[str, bytes]) -> None:
         _remove_stale(folder, {name: digests for name, digests in before.items() if name not in now})
         write_whole(folder / LIST, _list(now))
     except OSError as error:
-        raise InputError(
-            f"the report cannot be written to '{folder}' ({error.strerror}); give another folder, ",
-            Option("out", "DIR"),
-            ".",
-        ) from None
+        raise _unwritable(folder, error.strerror) from None
+
+
+def _unwritable(folder: Path, reason: str | None) -> InputError:
+    return InputError(
+        f"the report cannot be written to '{folder}' ({reason}); give another folder, ",
+        Option("out", "DIR"),
+        ".",
+    )
 
 
 def _refuse_foreign(folder: Path, names: list[str], before: _Listed) -> None:

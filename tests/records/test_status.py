@@ -177,6 +177,9 @@ def test_other_folders_are_refused(tmp_path, capsys):
         read_status(tmp_path / "none")
     with pytest.raises(InputError, match="no study was started in"):
         read_status(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file, not a result folder"):
+        read_status(tmp_path / "file")
     assert main(["status", str(tmp_path / "none")]) == 2
 
 

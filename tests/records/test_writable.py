@@ -56,6 +56,17 @@ def test_a_path_that_cannot_be_is_said(name, tmp_path):
         Store(tmp_path / name).check_writable()
 
 
+@pytest.mark.parametrize("name", ["cells", "cells/tiny-pca-seed0-0123456789ab"])
+def test_no_result_folder_is_made_within_another(name, tmp_path):
+    cell = tmp_path / "cells" / "tiny-pca-seed0-0123456789ab"
+    cell.mkdir(parents=True)
+    (cell / "record.json").touch()
+    with pytest.raises(InputError, match="is a part of another result folder"):
+        Store(tmp_path / name).check_writable()
+    assert [*tmp_path.rglob("*")] == [cell.parent, cell, cell / "record.json"]
+    Store(tmp_path).check_writable()
+
+
 def test_nothing_is_left_of_the_trial(tmp_path):
     Store(tmp_path).check_writable()
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "cells", tmp_path / "unfinished"]

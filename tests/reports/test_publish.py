@@ -121,6 +121,9 @@ def test_folders_that_cannot_be_used_are_refused_early(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         check_folder(tmp_path / "file")
+    with pytest.raises(InputError, match=r"cannot be written to .*Not a directory"):
+        check_folder(tmp_path / "file" / "report")
+    check_folder(tmp_path / "no" / "such" / "folder")
     (tmp_path / "index.html").write_text("mine")
     with pytest.raises(InputError, match="was not written by"):
         check_folder(tmp_path)
