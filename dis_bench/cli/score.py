@@ -276,7 +276,7 @@ def _check_table(args: argparse.Namespace) -> None:
     from dis_bench.paths import check_path
 
     for name in ("name", "seeds", "replace"):
-        if getattr(args, name):
+        if getattr(args, name) not in (None, False):
             raise InputError(f"--{name} requires --out DIR, a result folder.")
     if len(args.files or args.encoder) > 1:
         raise InputError("several encoders require --out DIR, a result folder for their records.")

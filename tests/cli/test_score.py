@@ -354,6 +354,7 @@ def test_a_metric_that_fails_is_named(tmp_path, capsys, name, sentence):
         ),
         (["--encoder", "encoder.py:encode", "--set", "mig_sampled.rows=9"], "unknown metric 'mig_sampled'"),
         (["codes.npz", "--seed", "-1"], "--seed must be a whole number of at least 0"),
+        (["codes.npz", "--name", ""], "--name requires --out DIR"),
         (["codes.npz", "--bootstrap", "1"], "--bootstrap must be 0, for no intervals, or at least 2"),
         (["codes.npz", "--bootstrap", "x"], "invalid int value"),
         (["codes.npz", "--bootstrap", "100001"], "--bootstrap must be at most 100,000, but 100001 was given"),
