@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
+from dis_bench.records.checkpoint import is_whole, read_checkpoint, write_checkpoint
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.loop import train
 from tests.runners.training.test_loop import HERE, train_alone, trainee
@@ -199,3 +199,12 @@ def test_only_a_whole_checkpoint_of_the_cell_is_read(damage, tmp_path):
         path.unlink()
     expected = "another hash" if damage == "other hash" else "a hash"
     assert read_checkpoint(tmp_path, expected) is None
+
+
+def test_no_bit_of_a_checkpoint_ends_its_cell(tmp_path):
+    write_checkpoint(tmp_path, "a hash", {"step": 1})
+    path = tmp_path / "checkpoint.pt"
+    whole = path.read_bytes()
+    for place in range(len(whole)):  # that of a header's length moves what follows beyond the end of the file
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 128]) + whole[place + 1 :])
+        assert is_whole(path) in (True, False)
