@@ -282,8 +282,9 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
     from dis_bench.runners.remaining import choose_jobs, choose_shard
 
     options = wanted.options
-    plan = choose_shard(wanted.study.plan(), options.get("shard"))
     store = Store(wanted.out)
+    store.check_folder()
+    plan = choose_shard(wanted.study.plan(), options.get("shard"))
     jobs = choose_jobs(plan, store, wanted.rerun)
     to_do = {job.cell.hash: "to score" if job.scores_only else "to do" for job in jobs}
     owners = find_owners(store.unfinished, now=time.time())

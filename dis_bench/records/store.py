@@ -53,12 +53,11 @@ class Store:
         self.superseded = self.root / "superseded"
         self.anchors = self.root / FOLDER
 
-    def check_writable(self) -> None:
-        """Create the folder, and check that its file system can do all that a run needs.
+    def check_folder(self) -> None:
+        """Check that results can be in the folder, without writing anything.
 
         Raises:
-            InputError: the folder is a file, a part of a result folder, or not writable, or its file system
-                lacks an operation.
+            InputError: it is a file, or a part of a result folder.
         """
         if os.path.exists(self.root) and not os.path.isdir(self.root):  # these take any path
             raise InputError(
@@ -73,6 +72,15 @@ class Store:
                 Option("out", "results"),
                 ".",
             )
+
+    def check_writable(self) -> None:
+        """Create the folder, and check that its file system can do all that a run needs.
+
+        Raises:
+            InputError: the folder is refused by :meth:`check_folder` or not writable, or its file system
+                lacks an operation.
+        """
+        self.check_folder()
         refusal = try_file_system(self.unfinished, self.cells)
         if refusal is not None:
             raise InputError(

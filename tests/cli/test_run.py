@@ -79,6 +79,12 @@ def test_dry_run_lists_the_cells_and_an_estimate_and_writes_nothing(capsys, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_refuses_a_file_for_a_folder_as_a_run_does(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["run", "--dry-run", *TINY, "--out", str(tmp_path / "file")]) == 2
+    assert "is a file; give a folder, e.g. --out results." in capsys.readouterr().err
+
+
 def test_a_dry_run_that_takes_long_has_a_bar_for_each_part(tmp_path, monkeypatch):
     shown = []
 
