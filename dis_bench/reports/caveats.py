@@ -62,7 +62,7 @@ def find_caveats(
         *_limit(gather_problems(problems), "records or files that cannot be read"),
         *_limit(_unscored(settings, records), "reasons why metrics gave no score"),
         *_small(records),
-        *_left_out(records),
+        *_left_out(settings, records),
         *_changed_protocols(settings),
         *_seeds(settings),
         *_budgets(settings),
@@ -126,18 +126,22 @@ def _unscored(settings: list[Setting], records: list[Record]) -> Iterator[str]:
         yield f"{metric} gave no score of {count}: {named}. Reason: {reason.rstrip('.')}."
 
 
-def _left_out(records: list[Record]) -> Iterator[str]:
-    """Yield the metrics that leave out most codes of some cells."""
-    found: dict[str, list[str]] = defaultdict(list)
-    declared = Declared(records)
-    for record in records:
-        cell = record["cell"]
+def _left_out(settings: list[Setting], records: list[Record]) -> Iterator[str]:
+    """Yield the metrics that leave out most codes of some configurations."""
+    labels = {cell["hash"]: cell["label"] for setting in settings for _, cell in setting.cells.iterrows()}
+    found: dict[str, dict[tuple[str, int], list[int]]] = defaultdict(lambda: defaultdict(list))
+    declared, by_hash = Declared(records), {record["hash"]: record for record in records}
+    for name, label in labels.items():
+        record = by_hash[name]
+        configuration = label, record["cell"]["latent_size"]
         for metric, count in record.get("left_out", {}).items():
-            found[declared.label_of(metric)].append(
-                f"{plain_name(cell['model'])} ({count} of {cell['latent_size']})"
-            )
-    for metric, cells in found.items():
-        yield f"{metric} leaves out most codes of {_list(list(dict.fromkeys(cells)))}, which hardly vary."
+            found[declared.label_of(metric)][configuration].append(count)
+    for metric, counts in found.items():
+        cells = [
+            f"{label} ({' to '.join(map(str, sorted({min(some), max(some)})))} of {width})"
+            for (label, width), some in counts.items()
+        ]
+        yield f"{metric} leaves out most codes of {_list(cells)}, which hardly vary."
 
 
 def _small(records: list[Record]) -> Iterator[str]:

@@ -128,6 +128,15 @@ def test_settings_that_share_their_ceilings_share_a_sentence(ceiling):
     assert sum("scores MIG 0.800, SAP 0.250" in caveat for caveat in caveats) == 1
 
 
+def test_codes_that_a_metric_leaves_out_are_those_of_configurations(study):
+    records = study(**{**SOUND, "betas": [4, 16, 100]})
+    for number, record in enumerate(records):
+        if record["cell"]["hyperparameters"]["beta"] > 4:
+            record["left_out"] = {"dci": 4 if number % 2 else 3}
+    [caveat] = [caveat for caveat in find_caveats(records) if "leaves out" in caveat]
+    assert "of betavae, β = 16 (3 to 4 of 10); betavae, β = 100 (3 to 4 of 10), which" in caveat
+
+
 def test_metrics_that_failed_are_gathered_by_metric_and_reason(study):
     records = study(**SOUND)
     for number in (0, 3, 4):
