@@ -39,3 +39,10 @@ def test_the_summary_counts():
     assert found["findings"][0]["cells"][0]["advice"] == [["rest: ", "--steps 4", ", or more"]]
     assert describe_findings([well], 1)["summary"].startswith("Nothing looks wrong in the only cell")
     assert describe_findings([], 9) is None
+
+
+def test_what_could_be_looked_at_in_no_cell_is_not_called_sound():
+    blind = Examined("a", "f", {}, {"collapse": "it has no KL", "plague": "it has no codes"})
+    other = Examined("b", "g", {}, {"plague": "it has no codes"})
+    assert "Not looked at: plague. " in describe_findings([blind, other], 9)["summary"]
+    assert "Not looked at" not in describe_findings([Examined("c", "h", {}, {}), other], 9)["summary"]
