@@ -154,7 +154,7 @@ def _caption_dots(setting: Setting, table: pd.DataFrame, usual: str) -> str:
 
 def _caption_shades(finished: pd.DataFrame) -> str:
     several = finished.loc[finished["dial"] != "", "series"].nunique() > 1
-    return "The shades of a colour darken as it rises. " if several else ""
+    return "The shades of a colour darken as it rises (lighten in the dark scheme). " if several else ""
 
 
 def _caption_grey(finished: pd.DataFrame, lead: Quantity | None, dial: str = "") -> str:

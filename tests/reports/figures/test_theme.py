@@ -4,9 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from dis_bench.reports.figures.theme import (
+    COLOURS,
     DIAL_COLOURS,
     DPI,
     INK,
@@ -22,6 +24,7 @@ from dis_bench.reports.figures.theme import (
     to_webp,
 )
 from tests.reports.contrast import contrast
+from tests.reports.page.test_render import colours
 
 
 def test_the_contrast_of_known_colours():
@@ -47,6 +50,24 @@ def test_larger_betas_are_lighter():
 def test_lines_and_letters_stand_out_from_white():
     assert min(map(contrast, (LINE, *REFERENCE_COLOURS))) >= 3
     assert min(map(contrast, (INK, MUTED))) >= 4.5
+
+
+def turn_dark(colour, page):
+    """Return a plot's colour in the dark scheme: invert(1) hue-rotate(180deg), blended with screen."""
+    grey = np.tile([0.213, 0.715, 0.072], (3, 1))
+    turned = np.clip((2 * grey - np.eye(3)) @ (1 - np.array(to_rgb(colour))), 0, 1)
+    return to_hex(1 - (1 - turned) * (1 - np.array(to_rgb(page))))
+
+
+def test_plots_stand_out_from_the_dark_page_too():
+    page = colours("dark")["page"]
+    dial = [DialScale(range(9)).colour(level) for level in range(9)]
+    drawn = (LINE, *dial, *COLOURS, *REFERENCE_COLOURS)
+    lines = [contrast(turn_dark(colour, page), page) for colour in drawn]
+    letters = [contrast(turn_dark(colour, page), page) for colour in (INK, MUTED)]
+    assert turn_dark("#ffffff", page) == page
+    assert min(lines) >= 3
+    assert min(letters) >= 4.5
 
 
 @pytest.mark.parametrize(("noise", "loss"), [(0, 0), (20, 12)])

@@ -1,6 +1,9 @@
 """The page in a real browser: its scripts run, and it asks for nothing."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from dis_bench.reports import write_report
 from tests.reports.page.browser import Window
@@ -22,6 +25,18 @@ def test_scripts_run_and_nothing_is_requested(report, open_page, width, scheme):
 def test_the_page_reads_without_scripts(report, open_page):
     page = open_page(report, scripts=False)
     assert "raising β from 1 to 10 costs" in page.inner_text("main")
+
+
+def test_in_the_dark_plots_are_dark_and_pictures_of_data_are_true(report, open_page):
+    page = open_page(report, scheme="dark")
+    for kind, ground in ((".plot:not(.picture)", (21, 24, 28)), (".picture", (255, 255, 255))):
+        images = page.locator(f"{kind} img").all()
+        assert len(images) >= 3
+        for image in images:
+            with Image.open(io.BytesIO(image.screenshot())) as shown:
+                assert shown.convert("RGB").getpixel((2, 2)) == ground
+    filters = "all => all.map((one) => getComputedStyle(one).filter)"
+    assert set(page.locator(".picture img").evaluate_all(filters)) == {"none"}
 
 
 def test_a_selected_cell_is_told_to_all_who_listen(report, open_page):
