@@ -27,6 +27,14 @@ def test_the_page_reads_without_scripts(report, open_page):
     assert "raising β from 1 to 10 costs" in page.inner_text("main")
 
 
+@pytest.mark.parametrize("width", [1400, 400])
+def test_all_text_grows_with_the_letters_of_the_browser(report, open_page, width):
+    page = open_page(report, width=width)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("getComputedStyle(document.querySelector('#caveats li')).fontSize") == "32px"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_in_the_dark_plots_are_dark_and_pictures_of_data_are_true(report, open_page):
     page = open_page(report, scheme="dark")
     for kind, ground in ((".plot:not(.picture)", (21, 24, 28)), (".picture", (255, 255, 255))):
