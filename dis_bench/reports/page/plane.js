@@ -71,8 +71,8 @@ const plane = (() => {
       const x = axis.place(value);
       parts.push(line(x, bottom, x, bottom + 5, "rule"), write(x, bottom + 19, text, "tick middle"));
     }
-    const unit = width > 600 ? `, ${choice.loss.unit}` : "";
-    const words = `${choice.loss.label}${unit}${axis.isLog ? ", log scale" : ""}  (\u2190 better)`;
+    const unit = width > 600 ? choice.loss.unit : choice.loss.unit.replace(" per image", "");
+    const words = `${choice.loss.label}, ${unit}${axis.isLog ? ", log scale" : ""}  (\u2190 better)`;
     return [...parts, write((left + edge) / 2, bottom + 45, words, "title middle")];
   }
 

@@ -328,6 +328,9 @@ def test_a_higher_dial_stands_out_more(many, open_page, scheme):
 def test_the_plane_fits_a_phone(many, open_page):
     page = open_page(many.path, width=400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    title, plane = page.locator(".plane .title").last, page.locator("svg.plane")
+    assert "reconstruction, nats" in title.text_content()
+    assert title.bounding_box()["x"] >= plane.bounding_box()["x"]
     point_at(page, means(page)["factorvae, gamma = 40"])
     tip = page.locator(".tip").bounding_box()
     assert tip["x"] >= 0
