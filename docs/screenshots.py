@@ -29,7 +29,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def main() -> None:
-    """Open the page in each look, and keep its parts."""
+    """Open the page in each look, and keep the parts that it has."""
     [page] = sys.argv[1:]
     SCREENS.mkdir(exist_ok=True)
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -43,7 +43,8 @@ def main() -> None:
             window.goto(Path(page).resolve().as_uri())
             window.wait_for_timeout(3_000)  # until the decoders have drawn
             for part in PARTS:
-                keep(window, part, SCREENS / f"{part}-{width}-{scheme}.png")
+                if window.locator(f"#{part}").is_visible():
+                    keep(window, part, SCREENS / f"{part}-{width}-{scheme}.png")
             context.close()
 
 
@@ -58,7 +59,9 @@ def keep(window: Any, part: str, path: Path) -> None:
         "height": min(box["height"] + MARGIN, TALLEST),
     }
     with Image.open(io.BytesIO(window.screenshot(full_page=True, clip=clip))) as image:
-        image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+        # of many colours, the rare hues of marks are kept
+        few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
 
 
