@@ -6,7 +6,6 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +143,6 @@ def _print_card(
     from dis_bench.metrics import Representation, find_metrics, resolve_parameters
     from dis_bench.metrics.score_card import make_card
     from dis_bench.runners.scoring.choosing import ALL
-    from dis_bench.runners.scoring.encoding import round_codes
 
     metrics = find_metrics(chosen.values())
     used = resolve_parameters(metrics, parameters)
@@ -154,8 +152,6 @@ def _print_card(
     if len(arrays) > 1:
         raise InputError("several encoders require --out DIR, a result folder for their records.")
     given: dict[str, Any] = {"factors": None, **arrays[0]}
-    with suppress(InputError):  # as records keep them; what none can keep is scored, or refused, as given
-        given["codes"], given["log_variances"] = round_codes(given["codes"], given.get("log_variances"))
     representation = Representation(**given, seed=args.seed, allow_small=args.allow_small)
     there = representation.list_given(), representation.has_factors
     lacking = [name for name, metric in metrics.items() if not metric.is_given_all(*there)]

@@ -334,11 +334,26 @@ def metric(
 
     def declare(function: Callable[..., Any]) -> Metric:
         name = function.__name__
-        defaults = read_defaults(function, name, ("representation",))
-        about = (keys, range, higher_is_better, source, version, needs, values_are_numbers, draws_rows)
-        shown_as = (label, short, caveat, leads, {} if perfect is None else perfect)
         return Metric(
-            function, name, defaults, *about, *shown_as, slow, widest=widest, reads_factors=reads_factors
+            function,
+            name,
+            read_defaults(function, name, ("representation",)),
+            keys=keys,
+            range=range,
+            higher_is_better=higher_is_better,
+            source=source,
+            version=version,
+            needs=needs,
+            values_are_numbers=values_are_numbers,
+            draws_rows=draws_rows,
+            label=label,
+            short=short,
+            caveat=caveat,
+            leads=leads,
+            perfect={} if perfect is None else perfect,
+            widest=widest,
+            slow=slow,
+            reads_factors=reads_factors,
         )
 
     return declare

@@ -76,5 +76,5 @@ def find_changed(mean: Tensor, logvar: Tensor) -> Tensor:
     import torch
 
     apart = compare_posteriors(mean, logvar).detach()
-    apart = apart.clamp(max=torch.finfo(apart.dtype).max / 2)  # so that one that overflowed is above the mean
+    apart = apart.clamp(max=torch.finfo(apart.dtype).max / 2)  # one that overflowed is above the middle
     return apart > (apart.amax(1, keepdim=True) + apart.amin(1, keepdim=True)) / 2

@@ -248,8 +248,8 @@ def _is_coarse(weight: Tensor) -> bool:
 def _multiply(patches: Tensor, kernels: Tensor) -> Tensor:
     """Multiply patches [B, H, W, I] by kernels [I, O], as one product of two matrices.
 
-    Otherwise torch would repeat the kernels for each image if the rows of the patches are not contiguous, as
-    in a gradient that is not channels last.
+    Given a batched product, torch repeats the kernels for each image if the rows of the patches are not
+    contiguous, as in a gradient that is not channels last.
     """
     return (patches.flatten(0, 2) @ kernels).unflatten(0, patches.shape[:3])
 

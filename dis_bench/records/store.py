@@ -30,6 +30,8 @@ from dis_bench.records.record import find_time, is_written, read_newest
 from dis_bench.records.schema import Record
 from dis_bench.records.writable import try_file_system
 
+KEPT = "the finished cells are kept, and the same command continues from there."
+
 
 class StoreLost(RuntimeError):
     """Error: nothing more can be written to a result folder; the message is one sentence."""

@@ -114,5 +114,4 @@ def _say(best: Best) -> str:
 
 def say_sample(sample: Sample, quantity: Quantity) -> str:
     """Return a mean with its spread, unit and count: ``0.310 ± 0.010, n = 3``."""
-    unit = " nats" if quantity.unit.startswith("nats") else ""
-    return f"{quantity.format_spread(sample.mean, sample.std)}{unit}, n = {sample.n}"
+    return f"{quantity.format_spread(sample.mean, sample.std)}{quantity.suffix}, n = {sample.n}"

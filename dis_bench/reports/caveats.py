@@ -133,7 +133,8 @@ def _left_out(settings: list[Setting], records: list[Record]) -> Iterator[str]:
     declared, by_hash = Declared(records), {record["hash"]: record for record in records}
     for name, label in labels.items():
         record = by_hash[name]
-        configuration = label, record["cell"]["latent_size"]
+        width = record["cell"]["latent_size"] or math.prod(record["images"]["shape"])  # as wide as images
+        configuration = label, width
         for metric, count in record.get("left_out", {}).items():
             found[declared.label_of(metric)][configuration].append(count)
     for metric, counts in found.items():

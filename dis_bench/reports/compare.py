@@ -204,10 +204,11 @@ def _compare_environments(pairs: list[tuple[Record, Record]]) -> list[str]:
         for side, record in enumerate(pair):
             for name, text in _list_versions(record):
                 found[name][side].add(text)
+    scored = _list_scored(pairs)
     changes = [
         f"{name} {_join(one)} → {_join(other)}"
         for name, (one, other) in found.items()
-        if one != other and (name not in _list_scored(pairs) or (one and other))
+        if one != other and (name not in scored or (one and other))
     ]
     return [f"Different: {'; '.join(changes)}."] if changes else []
 

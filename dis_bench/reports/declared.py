@@ -45,11 +45,8 @@ class Declared:
     def prefer(self, records: Iterable[Record]) -> Declared:
         """Return these declarations, in which those of some records take precedence."""
         own = Declared(records)
-        own._metrics = self._metrics | own._metrics
-        own._scores = self._scores | own._scores
-        own._caveats = self._caveats | own._caveats
-        own._notes = self._notes | own._notes
-        own._baselines = self._baselines | own._baselines
+        for name, known_before in vars(self).items():
+            setattr(own, name, known_before | vars(own)[name])
         return own
 
     def of_recorded_score(self, column: str) -> Mapping[str, Any] | None:

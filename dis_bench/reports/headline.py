@@ -317,12 +317,11 @@ def _say(contrast: Contrast) -> str:
     if contrast.verdict not in verbs:
         return f"changes {quantity.label} by {_with_unit(contrast)}"
     size = quantity.format_spread(abs(change.difference), change.spread)
-    unit = " nats" if quantity.unit.startswith("nats") else ""
-    return f"{verbs[contrast.verdict]} {size}{unit} of {quantity.label}"
+    return f"{verbs[contrast.verdict]} {size}{quantity.suffix} of {quantity.label}"
 
 
 def _with_unit(contrast: Contrast) -> str:
-    return contrast.text + (" nats" if contrast.quantity.unit.startswith("nats") else "")
+    return contrast.text + contrast.quantity.suffix
 
 
 def _say_others(contrasts: list[Contrast]) -> list[str]:
@@ -414,5 +413,4 @@ def _say_rivals(rivals: int, others: int) -> str:
 
 
 def _value(sample: Sample, quantity: Quantity) -> str:
-    unit = " nats" if quantity.unit.startswith("nats") else ""
-    return quantity.format_spread(sample.mean, sample.std) + unit
+    return quantity.format_spread(sample.mean, sample.std) + quantity.suffix

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DASH, MINUS, NO_BREAK = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
-# A latent of a smaller KL has collapsed: Lucas et al. 2019 ("Don't blame the ELBO!") count latents below 0.01
-# nats. It carries no information about the image; pictures grey it and call it frozen.
+# A latent of a smaller KL, in the mean over images, has collapsed; Lucas et al. 2019 ("Don't blame the
+# ELBO!") set 0.01 nats for that of nearly every image. It carries no information; pictures grey it and call
+# it frozen.
 FROZEN = 0.01
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -62,6 +63,11 @@ class Quantity:
     def short_heading(self) -> str:
         """The heading of a narrow column: ``DCI D ↑``."""
         return f"{self.short or self.label}{NO_BREAK}{ARROWS[self.better]}".strip()
+
+    @property
+    def suffix(self) -> str:
+        """The unit after a number in a sentence: `` nats``, or nothing."""
+        return " nats" if self.unit.startswith("nats") else ""
 
     def format(self, value: float) -> str:
         """Format a value with this quantity's decimals; NaN becomes a dash.

@@ -1,4 +1,4 @@
-"""Words in a sentence: lists that are joined or cut short, and numbers of things."""
+"""Words in a sentence: lists that are joined, texts cut short, and numbers of things."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def list_words(words: Sequence[str], separator: str = ", ", most: int = 8) -> st
     """List at most a few words, and count the others: ``a, b, and 2 more``."""
     more = f"{separator}and {len(words) - most:,} more" if len(words) > most else ""
     return separator.join(words[:most]) + more
+
+
+def shorten(text: str, most: int) -> str:
+    """Shorten a text to a number of characters, the last of which is then a ``…``."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def count_things(number: int, noun: str) -> str:

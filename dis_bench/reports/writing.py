@@ -116,7 +116,8 @@ def make_report(
         folders = [check_path("the result folder", one) for one in given]
         default = folders[0] / "report" if len(folders) == 1 else Path("report")
         out = default if out is None else check_path("the report's folder", out)
-        check_folder(out)
+        if all(map(Path.is_dir, folders)):  # what is wrong with them is said first
+            check_folder(out)
         for one in folders:
             sweep(Store(one))
         report = build_report(folders, published, play)

@@ -23,11 +23,11 @@ from dis_bench.neutral import neutral
 from dis_bench.records.cell import EXTERNAL, EncoderCell
 from dis_bench.records.checks.cell import MOST_LATENTS, check_cell
 from dis_bench.records.checks.scores import check_column
-from dis_bench.records.claims import Claim
+from dis_bench.records.claims import Claim, ClaimLost
 from dis_bench.records.codes import LAYOUT, write_codes
 from dis_bench.records.record import find_cells, read_newest, write_record
 from dis_bench.records.schema import SCHEMA, Damaged, Record, stamp
-from dis_bench.records.store import Store
+from dis_bench.records.store import NotPlaced, Store
 from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.device import describe_environment
 from dis_bench.runners.planning.plan import Plan
@@ -178,6 +178,7 @@ def add_encoder(
 
     Raises:
         InputError: codes that cannot be scored, or other codes of the same name and seed.
+        NotPlaced: the cell could not be moved into place, or another process took it over.
     """
     codes, variances = round_codes(encoded.codes, encoded.log_variances)
     Representation(codes, encoded.factors, log_variances=variances)  # refuses what cannot be scored
@@ -227,14 +228,22 @@ def _claim(store: Store, cell: EncoderCell) -> Iterator[Claim]:
     """Claim an encoder's cell, once no other process scores it.
 
     Each then adds its scores to those of the others.
+
+    Raises:
+        NotPlaced: another process took the claim over, such as while this machine slept.
     """
     waiting = f"waiting for another run that scores {cell.folder}"
-    with bar(desc=waiting, bar_format="{desc} [{elapsed}]") as wait:
-        while (claim := store.claim(cell)) is None:
-            time.sleep(SECONDS_BETWEEN_CLAIMS)
-            wait.update()
-    with claim:
-        yield claim
+    try:
+        with bar(desc=waiting, bar_format="{desc} [{elapsed}]") as wait:
+            while (claim := store.claim(cell)) is None:
+                time.sleep(SECONDS_BETWEEN_CLAIMS)
+                wait.update()
+        with claim:
+            yield claim
+    except ClaimLost:
+        raise NotPlaced(
+            f"another process has taken over {cell.folder}; score again when it has ended"
+        ) from None
 
 
 def _identify(

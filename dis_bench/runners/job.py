@@ -59,8 +59,8 @@ class Job:
     Attributes:
         cell: the cell.
         scores_only: True if it was trained before, and lacks only some scores.
-        before: result of :func:`identify` for the record to replace; another run wrote any other record since
-            the job was planned, so that nothing is left to do.
+        before: result of :func:`identify` for the record to replace; if the cell has another one, a run has
+            done it since the job was planned, and only scores may be lacking.
         anew: whether to train it from the beginning, even if there is a checkpoint.
         earlier: record whose scores the new one keeps, of a cell that is trained again for lack of its codes.
     """

@@ -20,7 +20,7 @@ from dis_bench.records.cell import Cell
 from dis_bench.records.events import FOLDER
 from dis_bench.records.plans import write_plan
 from dis_bench.records.schema import Record
-from dis_bench.records.store import Store, StoreLost
+from dis_bench.records.store import KEPT, Store, StoreLost
 from dis_bench.records.sweep import sweep, sweep_unfinished
 from dis_bench.records.table import tabulate
 from dis_bench.requirements import names_missing_packages
@@ -307,13 +307,12 @@ def _check_still_writable(store: Store, needed: int) -> None:
     Raises:
         StoreLost: nothing more can be written.
     """
-    kept = "the finished cells are kept, and the same command continues from there."
     try:
         store.check_writable()
     except InputError as error:
-        raise StoreLost(f"{str(error).rstrip('.')}; {kept}") from None
+        raise StoreLost(f"{str(error).rstrip('.')}; {KEPT}") from None
     if find_space(store.root) < needed:
-        raise StoreLost(f"the disk of '{store.root}' is full; {kept}")
+        raise StoreLost(f"the disk of '{store.root}' is full; {KEPT}")
 
 
 def _check_space(jobs: Sequence[Job], pipeline: Pipeline) -> int:

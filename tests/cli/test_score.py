@@ -13,6 +13,8 @@ import pytest
 
 from dis_bench.cli.main import main
 from dis_bench.metrics import score
+from dis_bench.records.claims import ClaimLost
+from dis_bench.records.store import Store
 from tests.cli import test_main
 
 TINY = f"{Path(__file__).parent.parent / 'tiny.py'}:Tiny"
@@ -183,14 +185,31 @@ def test_a_code_that_is_constant_but_for_arithmetic_is_kept(tmp_path):
     assert main(["score", *words, "--out", str(tmp_path / "results")]) == 0
 
 
-def test_a_card_has_the_scores_that_a_record_has(tmp_path):
+def test_a_card_has_the_scores_of_the_codes_as_given(tmp_path):
     codes = np.stack([FACTORS[:, 0] + 1e-9 * CODES[:, 0], CODES[:, 1]], axis=1)
     path, out = save(tmp_path / "codes.npz", codes=codes), tmp_path / "scores.csv"
-    words = ["score", path, "--allow-small", "--no-anchors", "--metrics", "mig", "jemmig", "--out"]
-    assert main([*words, str(out)]) == main([*words, str(tmp_path / "results")]) == 0
-    [record] = (tmp_path / "results").glob("cells/*/record.json")
+    words = ["score", path, "--allow-small", "--no-anchors", "--metrics", "mig", "jemmig", "--out", str(out)]
+    assert main(words) == 0
     printed = {row["name"]: float(row["score"]) for row in csv.DictReader(out.read_text().splitlines())}
-    assert printed == json.loads(record.read_text("utf-8"))["scores"]
+    assert printed == score(codes, FACTORS, ["mig", "jemmig"], allow_small=True).to_dict()
+
+
+def test_a_folder_with_nothing_but_hidden_files_holds_no_results_yet(tmp_path):
+    hidden = tmp_path / "results" / "cells" / ".DS_Store"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_bytes(b"")
+    words = [save(tmp_path / "codes.npz", codes=CODES), "--allow-small", "--no-anchors"]
+    assert main(["score", *words, "--out", str(tmp_path / "results")]) == 0
+
+
+def test_a_claim_that_another_process_took_over_is_told_in_a_sentence(tmp_path, capsys, monkeypatch):
+    def lose(store, claim, name):
+        raise ClaimLost
+
+    monkeypatch.setattr(Store, "place", lose)
+    words = [save(tmp_path / "codes.npz", codes=CODES), "--allow-small", "--no-anchors", "--metrics", "mig"]
+    assert main(["score", *words, "--out", str(tmp_path / "results")]) == 1
+    assert "stopped: another process has taken over codes-codes-seed0-" in capsys.readouterr().err
 
 
 def test_a_card_lists_few_of_many_constant_codes(tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 from dis_bench.reports.doctor.finding import Finding, Unseen, name_latents
 from dis_bench.reports.doctor.parts import Parts
 
-IN_USE = 0.5  # nats of KL; the share of the latents' variance, without a KL, is that of an even split
+IN_USE = 0.5  # nats of KL; without a KL, a latent is in use if its variance is that of their mean or more
 EXPLAINED = 0.1  # of a latent's variance; latents in use of runs that end well have been seen above 0.29
 
 

@@ -19,7 +19,7 @@ from dis_bench.reports.figures.theme import DPI, INK, MUTED
 from dis_bench.reports.problems import MISSING, FileProblem, unreadable
 from dis_bench.reports.quantities import FROZEN, MINUS
 from dis_bench.reports.settings import Setting
-from dis_bench.reports.words import join_words, list_words
+from dis_bench.reports.words import join_words, list_words, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,6 +285,6 @@ def _seed_note(shown: list[tuple[pd.Series, Pictures]]) -> str:
 def _row_label(cell: pd.Series, several: bool) -> str:
     short = not several and bool(cell["dial"])
     name = f"{format_dial(cell['dial'])} = {format_value(cell['level'])}" if short else cell["label"]
-    name = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+    name = shorten(name, _LONGEST_LABEL)
     nats = cell.get("reconstruction", float("nan"))
     return name if nats != nats else f"{name}   {nats:.1f} nats"

@@ -14,6 +14,7 @@ from dis_bench.reports.published.reported import Reported, format_figure
 from dis_bench.reports.published.source import Figure as Published
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,4 +129,4 @@ def _draw_measured(panel: Axes, figure: Published, place: float) -> None:
 
 
 def _shorten(name: str) -> str:
-    return visible(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+    return visible(shorten(name, _LONGEST_NAME))

@@ -22,6 +22,7 @@ from dis_bench.reports.figures.theme import (
 from dis_bench.reports.quantities import Quantity
 from dis_bench.reports.selection import rank_series
 from dis_bench.reports.settings import Setting
+from dis_bench.reports.words import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,5 +182,5 @@ def _choose_looks(with_dial: list[bool]) -> list[tuple[str, LineStyle, str]]:
 
 def _shorten(name: str) -> str:
     """Shorten a name for a legend, where a leading underscore would also hide it."""
-    name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    name = shorten(name, _LONGEST_NAME)
     return f" {name}" if name.startswith("_") else name

@@ -51,7 +51,7 @@ REFERENCE_COLOURS = ("#d55e00", "#c4699a", "#000000", "#7a4b22", "#8b67d0", "#b3
 OTHERS = LINE
 # With more values on an axis, only labelled values have a tick.
 MOST_TICKS = 40
-# From the first scored step to the last as many times are drawn on a logarithmic axis.
+# The axis of steps is logarithmic if the last scored step is at least this many times the first.
 WIDE_STEPS = 20
 ROUNDING = 1e-12  # values that differ by less are equal, as zeros from sums of floats
 STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 
 from dis_bench.neutral import one_thread
 from dis_bench.printing import format_warning
+from dis_bench.records.store import KEPT
 from dis_bench.runners.device import keep_freed_memory
 from dis_bench.runners.stopping import STOPS
 
@@ -202,8 +203,7 @@ class Workers:
             self._false_starts += 1
             if self._false_starts == MOST_FALSE_STARTS:
                 raise WorkerDied(
-                    f"worker processes die as they start ({how}), usually because memory ran out; "
-                    "the finished cells are kept, and the same command continues from there."
+                    f"worker processes die as they start ({how}), usually because memory ran out; {KEPT}"
                 )
         elif task is not None:
             task.deaths += 1

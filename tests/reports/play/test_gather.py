@@ -141,7 +141,7 @@ def test_codes_without_factors_are_played_and_know_nothing(tmp_path, play_of):
 def test_a_value_so_rare_that_the_first_rows_lack_it_is_told(tmp_path, play_of):
     def change(folder):
         codes = np.random.default_rng(0).standard_normal((15_000, 10))
-        rare, row = np.zeros((15_000, 1), np.int64), np.arange(15_000)[:, None]
+        rare, row = np.zeros((15_000, 1), np.int32), np.arange(15_000)[:, None]
         rare[int(Representation(row, row % 2).codes[-1, 0])] = 1  # the row that the shuffle puts last
         np.savez_compressed(folder / "codes.npz", codes=codes.astype("<f4"), factors=rare)
         reseal(folder)

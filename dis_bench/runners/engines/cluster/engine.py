@@ -19,10 +19,11 @@ from dis_bench.records import claims
 from dis_bench.records.durable import remove_file, write_whole
 from dis_bench.records.processes import make_stamp
 from dis_bench.records.schema import Record
+from dis_bench.records.store import KEPT
 from dis_bench.runners.engines.cluster.carrier import Carrier
 from dis_bench.runners.engines.cluster.connection import Connection, NodeLost, WorkerKilled
 from dis_bench.runners.engines.cluster.errand import Errand, Token
-from dis_bench.runners.engines.cluster.nodes import KEPT, Nodes
+from dis_bench.runners.engines.cluster.nodes import Nodes
 from dis_bench.runners.engines.cluster.parcel import Unfit, pack
 from dis_bench.runners.engines.cluster.task import release_ended
 from dis_bench.runners.engines.local import MOST_DEATHS, POLL_SECONDS, WorkerDied

@@ -9,6 +9,7 @@ from typing import Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError, describe
+from dis_bench.records.store import KEPT
 from dis_bench.runners.engines.cluster.connection import Connection, Node, NodeLost
 from dis_bench.runners.engines.cluster.errand import Token
 from dis_bench.runners.engines.cluster.parcel import Unfit
@@ -18,8 +19,6 @@ from dis_bench.runners.engines.local import POLL_SECONDS, WorkerDied
 CHECK_SECONDS = 180.0  # for a node to import dis-bench, and to draw images
 COUNT_SECONDS = 1.0  # between two looks at the nodes of the cluster
 EMPTY_SECONDS = 60.0  # without any node, after which a run ends
-
-KEPT = "the finished cells are kept, and the same command continues from there."
 
 
 class Nodes:
