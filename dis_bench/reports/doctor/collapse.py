@@ -7,8 +7,7 @@ from dis_bench.reports.doctor.finding import Finding, name_latents
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.quantities import (
     count_varying,
-    find_price,
-    find_weight,
+    find_logged_weight,
     has_hyperparameter,
     write_set,
 )
@@ -73,9 +72,7 @@ def _describe_steps(parts: Parts, dead: list[int]) -> str:
 
 
 def _advise(parts: Parts) -> tuple[str, ...]:
-    curves = parts.curves or {}
-    price = find_price(curves) if {"kl", "weighted_kl"} <= curves.keys() and len(curves[STEP]) else None
-    weight = None if price is None else find_weight(parts, price)
+    weight = find_logged_weight(parts)
     advice = []
     if weight is not None:
         dial, value = weight

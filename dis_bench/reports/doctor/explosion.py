@@ -7,7 +7,7 @@ import numpy as np
 from dis_bench.records.curves import STEP
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Parts
-from dis_bench.reports.doctor.quantities import advise_lower_rate, find_price, find_weight, write_set
+from dis_bench.reports.doctor.quantities import advise_lower_rate, find_logged_weight, write_set
 
 # Nats per latent in a row of the log. A posterior with that KL tells 500 million values of its latent apart,
 # which no factor has.
@@ -44,10 +44,7 @@ def _advise(parts: Parts) -> tuple[str, ...]:
     advice = [*advise_lower_rate(parts)]
     if not parts.cell.get("clip_norm"):
         advice.append("gradients of bounded norm: `--clip-norm 100`")
-    curves = parts.curves or {}
-    if {"kl", "weighted_kl"} <= curves.keys() and len(curves[STEP]):
-        price = find_price(curves)
-        weight = None if price is None else find_weight(parts, price)
-        if weight is not None and weight[1] < 1:
-            advice.append(f"more weight on the KL: {write_set(parts, weight[0], 1)}")
+    weight = find_logged_weight(parts)
+    if weight is not None and weight[1] < 1:
+        advice.append(f"more weight on the KL: {write_set(parts, weight[0], 1)}")
     return tuple(advice)

@@ -9,6 +9,7 @@ import numpy as np
 
 from dis_bench.errors import InputError
 from dis_bench.records.columns import find_dial
+from dis_bench.records.curves import STEP
 from dis_bench.records.schema import Record
 from dis_bench.registry import installed
 from dis_bench.reports.configurations import is_number
@@ -117,6 +118,15 @@ def find_price(curves: Columns) -> float | None:
     """
     kl = average_part(curves["kl"], 0.8, 1)
     return average_part(curves["weighted_kl"], 0.8, 1) / kl if kl > 1e-6 else None
+
+
+def find_logged_weight(parts: Parts) -> tuple[str, float] | None:
+    """Return the dial and its value if the log shows it to be the weight of the KL."""
+    curves = parts.curves or {}
+    if not {"kl", "weighted_kl"} <= curves.keys() or not len(curves[STEP]):
+        return None
+    price = find_price(curves)
+    return None if price is None else find_weight(parts, price)
 
 
 def find_weight(parts: Parts, price: float) -> tuple[str, float] | None:
