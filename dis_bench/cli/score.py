@@ -186,7 +186,7 @@ def _add_records(
     """Write a record for each encoder, and print its scores."""
     from dis_bench.metrics import find_metrics, resolve_parameters
     from dis_bench.records.store import NotPlaced
-    from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, begin_encoders, match_rows
+    from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, match_rows, pair_seeds
     from dis_bench.runners.scoring.choosing import ALL
     from dis_bench.runners.scoring.encoding import Encoded
 
@@ -199,7 +199,7 @@ def _add_records(
             match_rows(one, dataset)
     named = (args.encoder or args.files)[0]
     default = named.rpartition(":")[2] if args.encoder else Path(named).stem
-    cells = begin_encoders(default if args.name is None else args.name, args.seeds, len(encoded))
+    cells = pair_seeds(default if args.name is None else args.name, args.seeds, len(encoded))
     scoring = Scoring(chosen, parameters, args.allow_small, typed_command())
     records = []
     for (name, seed), one in zip(cells, encoded, strict=True):

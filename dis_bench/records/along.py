@@ -32,7 +32,7 @@ def name_unfinished_codes(step: int) -> str:
     return f"checkpoint-{name_codes(step)}"
 
 
-def list_codes(folder: Path) -> list[str]:
+def list_code_files(folder: Path) -> list[str]:
     """List the names of such files in the folder of a cell, in no order."""
     return [path.name for path in folder.iterdir() if is_codes(path.name)]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dis_bench.records.along import list_other_images, name_codes
 from dis_bench.records.arrays import Layout, unpack
-from dis_bench.records.kept import find_record, read_file
+from dis_bench.records.kept import read_file, read_record_of
 from dis_bench.records.schema import Record
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def read_codes(
         Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
-    record = record or find_record(folder, file)
+    record = record or read_record_of(folder, file)
     layout = {name: LAYOUT[name] for name in names or LAYOUT}
     content = read_file(folder, file, record)
     latents = record["cell"]["latent_size"]

@@ -22,10 +22,10 @@ def read_file(folder: str | Path, name: str, record: Record | None = None) -> by
         Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
-    return read_kept(Path(folder), record or find_record(folder, name), name)
+    return read_kept(Path(folder), record or read_record_of(folder, name), name)
 
 
-def find_record(folder: str | Path, name: str) -> Record:
+def read_record_of(folder: str | Path, name: str) -> Record:
     """Read the record that holds the digest of a file.
 
     Raises:

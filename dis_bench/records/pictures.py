@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dis_bench.records.arrays import Layout, unpack
-from dis_bench.records.kept import find_record, read_file
+from dis_bench.records.kept import read_file, read_record_of
 from dis_bench.records.schema import Record
 
 FILE = "pictures.npz"
@@ -58,6 +58,6 @@ def read_pictures(folder: str | Path, record: Record | None = None) -> Pictures:
         Damaged: the file, or the record with its digest, has changed since it was written.
         FileNotFoundError: there is no such file.
     """
-    record = record or find_record(folder, FILE)
+    record = record or read_record_of(folder, FILE)
     sizes = {"latents": record["cell"]["latent_size"]}
     return Pictures(**unpack(read_file(folder, FILE, record), LAYOUT, sizes, optional=("kl_per_latent",)))

@@ -18,7 +18,7 @@ from dis_bench.records.weights import FILE as WEIGHTS
 
 
 @dataclass(frozen=True)
-class Kind:
+class Content:
     """A kind of content that can be removed.
 
     Attributes:
@@ -135,16 +135,16 @@ def _remove_unfinished(store: Store, path: Path) -> bool:
 
 
 KINDS = {
-    "superseded": Kind(
+    "superseded": Content(
         "cells that were trained again; the results that count stay", _find_superseded, _remove, _measure
     ),
-    "unfinished": Kind(
+    "unfinished": Content(
         "checkpoints of cells that no run works on; they would be trained from the beginning",
         _find_unfinished,
         _remove_unfinished,
         _measure_unfinished,
     ),
-    "weights": Kind(
+    "weights": Content(
         "networks of finished cells, which only training brings back; codes, scores and reports stay",
         _find_weights,
         _remove,

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from dis_bench.records.along import list_codes
+from dis_bench.records.along import list_code_files
 from dis_bench.records.checks.anchor import check_anchor
 from dis_bench.records.checks.record import check_record
 from dis_bench.records.checks.version import check_version
@@ -52,7 +52,7 @@ def digest_kept(folder: Path, without: Collection[str] = ()) -> dict[str, str]:
         folder: folder of the cell.
         without: names of files that it will not keep.
     """
-    names = [name for name in (*KEPT, *sorted(list_codes(folder))) if name not in without]
+    names = [name for name in (*KEPT, *sorted(list_code_files(folder))) if name not in without]
     return {name: digest_file(folder / name) for name in names if (folder / name).is_file()}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dis_bench.records.kept import find_record, read_file
+from dis_bench.records.kept import read_file, read_record_of
 from dis_bench.records.schema import EARLIER_WEIGHTS, Damaged, Record
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def read_weights(folder: str | Path, record: Record | None = None) -> dict[str, 
         FileNotFoundError: there is no such file.
     """
     name = find_weights(folder)
-    record = record or find_record(folder, name)
+    record = record or read_record_of(folder, name)
     if name == FILE:
         return unpack_weights(read_file(folder, FILE, record))
     return _unpickle(read_file(folder, EARLIER_WEIGHTS, record))

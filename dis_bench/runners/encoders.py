@@ -107,7 +107,7 @@ def score_encoder(
     named = None if metrics is None else list(metrics)
     chosen = keep_scorable(loaded, {one: one for one in choose_metrics(named, out)}, named)
     scoring = Scoring(chosen, {}, allow_small, f"dis_bench.score_encoder(name={name!r})")
-    cells = begin_encoders(name, seeds, len(encoders))
+    cells = pair_seeds(name, seeds, len(encoders))
     encoded = encode_all(encoders, loaded.name, loaded, scoring)
     records = [
         add_encoder(out, dataset, loaded, who, seed, one, scoring)
@@ -117,7 +117,7 @@ def score_encoder(
     return tabulate(records)
 
 
-def begin_encoders(name: str, seeds: Sequence[int] | None, count: int) -> list[tuple[str, int]]:
+def pair_seeds(name: str, seeds: Sequence[int] | None, count: int) -> list[tuple[str, int]]:
     """Return name and seed of each encoder, after checks.
 
     Raises:

@@ -52,7 +52,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
     """
     training = dataclasses.replace(pipeline, metrics={})
     given = {job.cell: job for job in jobs}  # what is scored are other jobs, which callers do not know
-    with Scoring(pipeline, workers, watch) as scoring:
+    with ScoringPool(pipeline, workers, watch) as scoring:
 
         def emit(event: Any) -> None:
             scoring.look()
@@ -68,7 +68,7 @@ def run_stacks(jobs: Sequence[Job], pipeline: Pipeline, *, workers: int, watch: 
         yield from ((given[job.cell], record) for job, record in scoring.finish())
 
 
-class Scoring:
+class ScoringPool:
     """Scoring of cells, in worker processes during training, or at once in this process.
 
     Args:
