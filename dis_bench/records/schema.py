@@ -190,6 +190,7 @@ KeptFiles = TypedDict(
     },
     total=False,
 )
+ENCODER_FILES = ("codes.npz",)  # what a cell of an encoder that was trained elsewhere has of them
 
 
 class KeptRecord(TypedDict):

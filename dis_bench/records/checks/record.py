@@ -28,6 +28,7 @@ from dis_bench.records.checks.version import check_version
 from dis_bench.records.columns import split_images
 from dis_bench.records.schema import (
     EARLIER_WEIGHTS,
+    ENCODER_FILES,
     EXPORTED_WEIGHTS,
     PARTS,
     Adapted,
@@ -192,7 +193,7 @@ def _check_files(record: dict[str, Any]) -> None:
     check_texts("files", record["files"])
     further = [name for name in record["files"] if not is_codes(name)]
     check_names("files", further, _FILES)
-    if "kind" in record["cell"] and further not in ([], ["codes.npz"]):  # readers of a log look for its steps
+    if "kind" in record["cell"] and not {*further} <= {*ENCODER_FILES}:  # readers of a log look for its steps
         raise Damaged(f"its files are {shown(further)}, but an encoder trained elsewhere has only codes")
 
 
