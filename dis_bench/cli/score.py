@@ -16,7 +16,7 @@ from dis_bench.errors import InputError
 from dis_bench.escape import visible
 
 if TYPE_CHECKING:
-    import numpy as np
+    from dis_bench.runners.scoring.encoding import Encoded
 
 
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -148,10 +148,10 @@ def _print_card(
     used = resolve_parameters(metrics, parameters)
     is_named = args.metrics not in (None, [ALL])
     needs_factors = is_named and any(metric.reads_factors for metric in metrics.values())
-    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors)
-    if len(arrays) > 1:
+    encoded = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors)
+    if len(encoded) > 1:
         raise InputError("several encoders require --out DIR, a result folder for their records.")
-    given: dict[str, Any] = {"factors": None, **arrays[0]}
+    given: dict[str, Any] = encoded[0]._asdict()
     representation = Representation(**given, seed=args.seed, allow_small=args.allow_small)
     there = representation.list_given(), representation.has_factors
     lacking = [name for name, metric in metrics.items() if not metric.is_given_all(*there)]
@@ -188,12 +188,10 @@ def _add_records(
     from dis_bench.records.store import NotPlaced
     from dis_bench.runners.encoders import Scoring, add_anchors, add_encoder, match_rows, pair_seeds
     from dis_bench.runners.scoring.choosing import ALL
-    from dis_bench.runners.scoring.encoding import Encoded
 
     metrics = find_metrics(chosen.values())
     used = resolve_parameters(metrics, parameters)
-    arrays = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors=True)
-    encoded = [Encoded(one["codes"], one.get("factors"), one.get("log_variances")) for one in arrays]
+    encoded = _encode(args, dataset, used) if args.encoder else _read(args.files, needs_factors=True)
     if dataset is not None and args.files:
         for one in encoded:
             match_rows(one, dataset)
@@ -284,28 +282,23 @@ def _check_table(args: argparse.Namespace) -> None:
             raise InputError(f"there is no folder '{out.parent}' to write '{out}' into.")
 
 
-def _read(files: list[str], needs_factors: bool) -> list[dict[str, np.ndarray]]:
-    from dis_bench.runners.scoring.encoding import read_codes
+def _read(files: list[str], needs_factors: bool) -> list[Encoded]:
+    from dis_bench.runners.scoring.encoding import Encoded, read_codes
 
-    return [read_codes(file, needs_factors) for file in files]
+    every = [read_codes(file, needs_factors) for file in files]
+    return [Encoded(one["codes"], one.get("factors"), one.get("log_variances")) for one in every]
 
 
-def _encode(
-    args: argparse.Namespace, dataset: Any, protocols: dict[str, dict[str, Any]]
-) -> list[dict[str, np.ndarray]]:
-    """Encode the dataset with each encoder; return its arrays to score.
+def _encode(args: argparse.Namespace, dataset: Any, protocols: dict[str, dict[str, Any]]) -> list[Encoded]:
+    """Encode the dataset with each encoder.
 
     Too few rows for a protocol raise InputError before anything runs.
     """
-    from dis_bench.metrics.protocols import check_rows
-    from dis_bench.runners.planning.plugins import check_dataset, check_images
-    from dis_bench.runners.scoring.encoding import encode_dataset, load_encoders
+    from dis_bench.runners.encoders import encode_all
+    from dis_bench.runners.scoring.encoding import load_encoders
     from dis_bench.runners.scoring.rows import ROWS
 
     encoders = [encoder for name in args.encoder for encoder in load_encoders(name)]
-    name = args.dataset or DATASET
-    check_dataset(name, dataset)
-    check_images(name, dataset)
-    check_rows(protocols, min(args.rows or ROWS, len(dataset)), args.allow_small)
-    encoded = [encode_dataset(encoder, dataset, args.rows or ROWS) for encoder in encoders]
-    return [{n: array for n, array in one._asdict().items() if array is not None} for one in encoded]
+    return encode_all(
+        encoders, args.dataset or DATASET, dataset, protocols, args.allow_small, args.rows or ROWS
+    )

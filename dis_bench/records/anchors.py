@@ -12,9 +12,9 @@ from typing import Any
 
 from dis_bench.records.checks.anchor import key_of_anchor
 from dis_bench.records.durable import write_whole
-from dis_bench.records.schema import SCHEMA, Damaged
+from dis_bench.records.schema import SCHEMA
 from dis_bench.records.seal import read_anchor, sign
-from dis_bench.records.unreadable import Unreadable, describe_unreadable
+from dis_bench.records.unreadable import is_readable, read_each
 
 FOLDER = "anchors"
 
@@ -31,11 +31,7 @@ def find_path(root: Path, inputs: Mapping[str, Any]) -> Path:
 
 def has_anchor(root: Path, inputs: Mapping[str, Any]) -> bool:
     """Return True if there is a valid anchor for these inputs."""
-    try:
-        read_anchor(find_path(root, inputs))
-    except (Damaged, FileNotFoundError):
-        return False
-    return True
+    return is_readable(read_anchor, find_path(root, inputs))
 
 
 def write_anchor(root: Path, inputs: Mapping[str, Any], scores: Mapping[str, Mapping[str, float]]) -> None:
@@ -61,10 +57,6 @@ def read_anchors(root: str | Path) -> tuple[list[dict[str, Any]], list[str]]:
         The anchors (:class:`dis_bench.records.schema.KeptAnchor`), and a sentence for each invalid file; both
         are empty if the folder has no anchors.
     """
-    anchors, failures = [], []
-    for file in sorted((Path(root) / FOLDER).glob("*.json")):
-        try:
-            anchors.append(read_anchor(file))
-        except (Damaged, FileNotFoundError) as error:
-            failures.append(Unreadable(file, error, "reports omit its scores of a perfect code and of noise"))
-    return anchors, describe_unreadable(failures)
+    return read_each(
+        Path(root) / FOLDER, read_anchor, "reports omit its scores of a perfect code and of noise"
+    )

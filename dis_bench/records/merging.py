@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dis_bench.bars import bar
 from dis_bench.errors import InputError
@@ -23,6 +24,7 @@ from dis_bench.records.schema import Damaged, Record
 from dis_bench.records.seal import digest_file, read_anchor, read_record
 from dis_bench.records.store import NotPlaced, Store
 from dis_bench.records.sweep import sweep_unfinished
+from dis_bench.records.unreadable import is_readable
 
 
 @dataclass
@@ -99,8 +101,8 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
         if reason:
             merged.problems.append(f"{cell.folder} stays as it is, but {reason}; remove it and merge again.")
     for root in roots:
-        _copy_files(root / ANCHORS, target.root / ANCHORS)
-        _copy_files(root / PLANS, target.root / PLANS)
+        _copy_files(root / ANCHORS, target.root / ANCHORS, read_anchor)
+        _copy_files(root / PLANS, target.root / PLANS, read_plan)
     return merged
 
 
@@ -286,19 +288,8 @@ def _fill(cell: _Found, claim: Claim) -> str:
     return ""
 
 
-def _copy_files(source: Path, target: Path) -> None:
-    """Copy the files that the target lacks; their names are hashes of their content."""
+def _copy_files(source: Path, target: Path, read: Callable[[Path], Any]) -> None:
+    """Copy valid files that the target lacks; names are hashes of their content."""
     for path in sorted(source.glob("*.json")):
-        if not (target / path.name).exists() and _is_valid(path):
+        if not (target / path.name).exists() and is_readable(read, path):
             write_whole(target / path.name, path.read_bytes())
-
-
-def _is_valid(path: Path) -> bool:
-    try:
-        if path.parent.name == ANCHORS:
-            read_anchor(path)
-        else:
-            read_plan(path)
-    except (Damaged, FileNotFoundError):
-        return False
-    return True

@@ -14,9 +14,9 @@ from typing import Any
 from dis_bench.records.cell import Cell, hash_identity
 from dis_bench.records.checks.plan import check_plan
 from dis_bench.records.durable import write_whole
-from dis_bench.records.schema import SCHEMA, Damaged, stamp
+from dis_bench.records.schema import SCHEMA, stamp
 from dis_bench.records.seal import read_signed, sign
-from dis_bench.records.unreadable import Unreadable, describe_unreadable
+from dis_bench.records.unreadable import is_readable, read_each
 
 FOLDER = "plans"
 
@@ -34,7 +34,7 @@ def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
         for cell in cells
     ]
     path = root / FOLDER / f"{hash_identity({'cells': planned})}.json"
-    if planned and not _is_valid(path):
+    if planned and not is_readable(read_plan, path):
         plan = sign({"schema": SCHEMA, "command": command, "created": stamp(), "cells": planned})
         write_whole(path, (json.dumps(plan, indent=1) + "\n").encode())
 
@@ -51,26 +51,11 @@ def read_plan(path: Path) -> dict[str, Any]:
     return plan
 
 
-def _is_valid(path: Path) -> bool:
-    try:
-        read_plan(path)
-    except (Damaged, FileNotFoundError):
-        return False
-    return True
-
-
 def read_plans(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Read the plans of a result folder, the earliest first.
 
     Returns:
         The plans (:class:`dis_bench.records.schema.KeptPlan`), and a sentence for each invalid file.
     """
-    plans, failures = [], []
-    for path in sorted((root / FOLDER).glob("*.json")):
-        try:
-            plan = read_plan(path)
-        except (Damaged, FileNotFoundError) as error:
-            failures.append(Unreadable(path, error, "the cells that only it names count as not planned"))
-        else:
-            plans.append(plan)
-    return sorted(plans, key=lambda plan: str(plan["created"])), describe_unreadable(failures)
+    plans, problems = read_each(root / FOLDER, read_plan, "the cells that only it names count as not planned")
+    return sorted(plans, key=lambda plan: str(plan["created"])), problems

@@ -108,7 +108,8 @@ def score_encoder(
     chosen = keep_scorable(loaded, {one: one for one in choose_metrics(named, out)}, named)
     scoring = Scoring(chosen, {}, allow_small, f"dis_bench.score_encoder(name={name!r})")
     cells = pair_seeds(name, seeds, len(encoders))
-    encoded = encode_all(encoders, loaded.name, loaded, scoring)
+    used = resolve_parameters(find_metrics(chosen.values()), {})
+    encoded = encode_all(encoders, loaded.name, loaded, used, allow_small)
     records = [
         add_encoder(out, dataset, loaded, who, seed, one, scoring)
         for (who, seed), one in zip(cells, encoded, strict=True)
@@ -137,18 +138,30 @@ def pair_seeds(name: str, seeds: Sequence[int] | None, count: int) -> list[tuple
 
 
 def encode_all(
-    encoders: Sequence[Callable[[Any], Any]], name: str, dataset: Dataset, scoring: Scoring
+    encoders: Sequence[Callable[[Any], Any]],
+    name: str,
+    dataset: Dataset,
+    protocols: Mapping[str, dict[str, Any]],
+    allow_small: bool,
+    rows: int = ROWS,
 ) -> list[Encoded]:
     """Encode the rows that studies score with each encoder, after checks.
+
+    Args:
+        encoders: the encoders.
+        name: name of the dataset in messages.
+        dataset: the dataset.
+        protocols: parameters of each metric.
+        allow_small: whether protocols are reduced to the rows that there are.
+        rows: the most rows to encode.
 
     Raises:
         InputError: the dataset has too few rows for a protocol, or an encoder fails.
     """
     check_dataset(name, dataset)
     check_images(name, dataset)
-    found = find_metrics(scoring.metrics.values())
-    check_rows(resolve_parameters(found, scoring.parameters), min(ROWS, len(dataset)), scoring.allow_small)
-    return [encode_dataset(encoder, dataset) for encoder in encoders]
+    check_rows(protocols, min(rows, len(dataset)), allow_small)
+    return [encode_dataset(encoder, dataset, rows) for encoder in encoders]
 
 
 @neutral()
