@@ -14,12 +14,14 @@ import functools
 import hashlib
 import inspect
 import linecache
+import math
 import shutil
 import symtable
 import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -27,6 +29,7 @@ from typing import Any
 from dis_bench.errors import InputError, shown
 
 MAIN = "__main__"
+FUTURE = "from __future__ import annotations"
 
 
 def extract(given: Any) -> Path:
@@ -44,7 +47,7 @@ def extract(given: Any) -> Path:
     name = given.__name__
     collected = _Collection(name)
     collected.add(name, given)
-    text = "from __future__ import annotations\n\n" + "\n".join([*collected.imports, "", *collected.parts])
+    text = f"{FUTURE}\n\n" + "\n".join([*collected.imports, "", *collected.parts])
     folder = _folder() / hashlib.sha256(text.encode()).hexdigest()[:16]
     path = folder / f"{name}.py"
     if not path.exists():
@@ -89,10 +92,12 @@ class _Collection:
                 f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
             )
         source = find_source(own)
-        variables = _find_globals(own)
+        variables, needed = _find_globals(own), _list_globals(f"{FUTURE}\n{source}")
         for used in _list_globals(source):
             if used in variables and used != own.__name__:
-                self.add(used, variables[used])
+                # names in annotations are kept if they can be, but nothing evaluates them
+                with nullcontext() if used in needed else suppress(InputError):
+                    self.add(used, variables[used])
         self.parts.append(source + ("" if name == own.__name__ else f"\n{name} = {own.__name__}\n"))
 
 
@@ -112,6 +117,8 @@ def _write_import(name: str, value: Any) -> str | None:
 
 def _write_value(name: str, value: Any) -> str | None:
     """Return the statement that assigns a plain value, such as a number or a list."""
+    if type(value) is float and not math.isfinite(value):
+        return f"{name} = float({str(value)!r})"
     try:
         same = ast.literal_eval(repr(value)) == value
     except Exception:  # any value has a repr of its own

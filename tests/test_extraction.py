@@ -91,6 +91,18 @@ def test_functions_called_as_builtins_are_ones_own(tmp_path):
     assert done.stdout == "(300, 1, '__main__') (300, 1, 'elsewhere')\n", done.stderr
 
 
+def test_names_in_annotations_and_numbers_without_end_are_no_hindrance(tmp_path):
+    cells = (
+        "import numpy as np\nfrom numpy.typing import NDArray\n"
+        "End = float('inf')\nArray = np.ndarray | list\n"
+        "def mine(codes: NDArray[np.float64]) -> Array:\n    return codes < End\n"
+        "# ---\nfrom dis_bench.extraction import extract\n"
+        "namespace = {}\nexec(extract(mine).read_text(), namespace)\nprint(namespace['mine'](3))"
+    )
+    done = run(cells, tmp_path)
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_the_latest_definition_counts(tmp_path):
     again = "# ---\nclass Base:\n    name = 'second'\n# ---\nprint(extract(Base).read_text())"
     text = run(MINE + again, tmp_path).stdout

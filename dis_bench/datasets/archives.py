@@ -164,6 +164,7 @@ def verify(archive: Archive, path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
+            status = os.fstat(file.fileno())  # before it is read: another may take its name meanwhile
             difference = compare(archive, file)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}.") from error
@@ -171,7 +172,7 @@ def verify(archive: Archive, path: Path) -> None:
         raise InputError(
             f"'{path}' is not the official archive: {difference}; delete it and {_advise(archive)}."
         )
-    remember(archive, path)
+    remember(archive, path, status)
 
 
 def compare(archive: Archive, file: BinaryIO) -> str | None:
@@ -210,24 +211,29 @@ def _note(path: Path) -> Path:
     return path.with_name(path.name + ".verified")
 
 
-def _state(archive: Archive, path: Path) -> dict[str, object]:
+def _state(archive: Archive, status: os.stat_result) -> dict[str, object]:
     """Return what a verification is valid for: an unchanged file, as its status shows."""
-    return {"status": describe_status(path.stat()), "digests": dict(archive.digests)}
+    return {"status": describe_status(status), "digests": dict(archive.digests)}
 
 
-def remember(archive: Archive, path: Path) -> None:
+def remember(archive: Archive, path: Path, status: os.stat_result) -> None:
     """Record beside a file that it was verified.
+
+    Args:
+        archive: the archive that it is.
+        path: the file.
+        status: its status before it was read.
 
     If the directory is not writable, the file is verified again on every start, and nothing else happens.
     """
     with suppress(OSError):
-        write_note(_note(path), _state(archive, path))
+        write_note(_note(path), _state(archive, status))
 
 
 def _is_remembered(archive: Archive, path: Path) -> bool:
     note = _note(path)
     try:
-        return note.is_file() and json.loads(note.read_text("utf-8")) == _state(archive, path)
+        return note.is_file() and json.loads(note.read_text("utf-8")) == _state(archive, path.stat())
     except (OSError, ValueError):
         return False
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PLAIN = ("1", "L", "RGB", "F")  # modes of Pillow whose numbers are taken as they are
 
+CHUNK = 1024  # images that are converted to bytes at a time, in doubles
+
 
 class ArrayImages(Dataset):
     """Images in memory, as :func:`dataset_from` makes them.
@@ -250,7 +252,10 @@ def _to_bytes(tensor: torch.Tensor) -> torch.Tensor:
                 f"images of floats must be in [0, 1], but these are from {low:g} to {high:g}: undo their "
                 "normalisation, or give bytes."
             )
-        return (tensor.double() * 255).round().to(torch.uint8)
+        found = torch.empty(tensor.shape, dtype=torch.uint8)
+        for some, given in zip(found.split(CHUNK), tensor.split(CHUNK), strict=True):
+            some.copy_((given.double() * 255).round())
+        return found
     if not 0 <= low <= high <= 255:
         raise InputError(
             f"images of whole numbers must be in [0, 255], but these are from {low:g} to {high:g}."

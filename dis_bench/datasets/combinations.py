@@ -24,6 +24,7 @@ LARGEST_TABLE = 1 << 22  # combinations of the factors of a rule, with a byte ea
 
 _CONDITION = re.compile(r"(?P<name>.+?)\s*(?P<sign><=|>=|!=|==|=|<|>|\sin\s)\s*(?P<values>.+)")
 _OR = re.compile(r"\s+or\s+")
+_SEPARATOR = re.compile(r"[,|]|\sor\s")  # of conditions, values and alternatives
 _NUMBER = re.compile(r"\b[0-9]+\b")
 _MOST_DIGITS = 9  # of the number of a class
 _MOST_NAMED = 20  # values that a message lists
@@ -200,8 +201,12 @@ def _find_class(factor: Factor, value: str) -> int:
 
 
 def _name_values(factor: Factor) -> list[str]:
-    """Return the names of a factor's values; empty if they are not words."""
-    return list(factor.values) if all(isinstance(value, str) for value in factor.values) else []
+    """Return the names of a factor's values; empty if a rule cannot hold them."""
+    are_words = all(
+        isinstance(value, str) and value == value.strip() and not _SEPARATOR.search(value)
+        for value in factor.values
+    )
+    return [str(value) for value in factor.values] if are_words else []
 
 
 def _write_box(box: Box, factors: dict[str, Factor]) -> str:

@@ -61,7 +61,7 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
                 if not target.is_file():
                     _download(archive, part)
                     part.move_into_place()
-                    archives.remember(archive, target)
+                    archives.remember(archive, target, target.stat())
                     return target, True
                 part.clear()
     except OSError as error:

@@ -18,7 +18,7 @@ import numpy as np
 from dis_bench.datasets.combinations import Combinations, resolve_combinations
 from dis_bench.datasets.grid import FactorGrid
 
-CHUNK = 1 << 20  # indices that are hashed at once, where all of them are
+CHUNK = 1 << 20  # indices that are hashed at a time, if all images are
 LARGEST_DATASET = 1 << 28  # images; of larger datasets none are held out, since all would be gone through
 LARGEST_TABLE = 1 << 24  # images, with a byte each; of larger datasets indices are hashed as they come
 
@@ -89,6 +89,11 @@ class CombinationHoldout(HeldOut):
     """
 
     combinations: Combinations
+
+    @cached_property
+    def size(self) -> int:
+        """Count the images that are held out."""
+        return self.combinations.size
 
     def contains(self, indices: np.ndarray) -> np.ndarray:
         """Return True for each index of an image that is held out."""

@@ -1,4 +1,4 @@
-"""The pixels of an official archive, unpacked once into a random-access file.
+"""Pixels in a random-access file: of an official archive, or of converted images.
 
 Archives are compressed for sequential reading: in an HDF5 file like that of 3DShapes, one image at a random
 place took 0.75 s. Unpacked in memory they are large (3 GB and 6 GB). The pixels are therefore streamed once
@@ -22,6 +22,7 @@ import numpy as np
 from dis_bench.bars import bar, say
 from dis_bench.datasets.archives import BLOCK, Archive, describe_state, verify_once
 from dis_bench.datasets.cache import OTHER_DATA, cache_directory, check_room
+from dis_bench.datasets.grid import check_indices
 from dis_bench.datasets.part import Part, write_note
 from dis_bench.errors import InputError
 
@@ -52,8 +53,9 @@ class PixelFile:
             indices: ``[B]`` integers.
 
         Raises:
-            InputError: the file is too short.
+            InputError: an index is out of range, or the file is too short.
         """
+        indices = check_indices(indices, self.count)
         if self._descriptor is None:
             self._descriptor = os.open(self.path, os.O_RDONLY)
         length = math.prod(self.record)

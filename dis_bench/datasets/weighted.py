@@ -18,7 +18,7 @@ from dis_bench.datasets.grid import FactorGrid
 from dis_bench.errors import InputError
 
 LARGEST_TABLE = 1 << 22  # combinations of the factors of a group, with 16 bytes each
-CHUNK = 1 << 20  # images that are weighed at once, where all of them are
+CHUNK = 1 << 20  # images that are weighed at a time, if all are
 
 
 class WeightedGrid:

@@ -106,6 +106,24 @@ def test_a_file_is_read_once_until_it_changes(file, monkeypatch):
     assert len(read) == 5
 
 
+def test_a_file_that_was_exchanged_while_it_was_read_is_not_taken_for_verified(file, monkeypatch):
+    archive, path = archive_of(file, "dsprites"), file
+    compare = archives.compare
+
+    def exchange(given, opened):
+        found = compare(given, opened)
+        other = path.with_name("other")
+        other.write_bytes(b"other")
+        other.replace(path)
+        return found
+
+    monkeypatch.setattr(archives, "compare", exchange)
+    archives.verify_once(archive, path)
+    monkeypatch.setattr(archives, "compare", compare)
+    with pytest.raises(InputError, match="is not the official archive"):
+        archives.verify_once(archive, path)
+
+
 def test_a_broken_note_costs_a_verification(file):
     archive = archive_of(file, "dsprites")
     archives.require(archive, file.parent)

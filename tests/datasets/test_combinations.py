@@ -126,6 +126,13 @@ def test_alternatives_in_any_order_and_in_parts_have_one_spelling(boxes, random)
         assert resolve_combinations(write(others), GRID).text == text
 
 
+def test_values_that_a_rule_could_not_hold_are_written_as_classes():
+    grid = FactorGrid((Factor("c", 3, ("red, dark", "blue", "green"), "categorical"),))
+    found = resolve_combinations("c!=1", grid)
+    assert found.text == "c=0|2"
+    assert resolve_combinations(found.text, grid).text == found.text
+
+
 def test_a_number_is_no_class_where_names_have_numbers():
     toys = Factor("instance", 5, tuple(f"toy {one}" for one in (4, 6, 7, 8, 9)), "categorical")
     grid = FactorGrid([toys, GRID_SCALE])

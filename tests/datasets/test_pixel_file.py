@@ -35,6 +35,12 @@ def unpack(path, archive=ARCHIVE, records=RECORDS, calls=None):
     return pixel_file.unpack_once(archive, path, records.shape[1:], len(records), blocks())
 
 
+@pytest.mark.parametrize("index", [-1, 10])
+def test_no_record_is_read_outside_of_the_file_s(path, index):
+    with pytest.raises(InputError, match="indices must be from 0 to 9"):
+        unpack(path).read(np.array([0, index]))
+
+
 def test_records_come_back_by_index(path):
     pixels = unpack(path)
     assert np.array_equal(pixels.read(np.array([9, 0, 9])), RECORDS[[9, 0, 9]])

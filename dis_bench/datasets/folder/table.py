@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dis_bench.errors import InputError, check_line, shown
 
 FILE = "labels.csv"
 LARGEST = 1 << 28  # bytes
+MISSING = ("nan", "na", "n/a", "null", "none", "?")  # as programs write no value among numbers
 
 
 def find_table(root: Path) -> Path | None:
@@ -40,6 +42,7 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
     header, rows = _read_rows(path)
     inside = path.parent == root
     found: dict[str, list[str]] = {}
+    lines: dict[str, int] = {}
     known = frozenset(files)
     for number, row in rows:
         if len(row) != len(header):
@@ -50,6 +53,7 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
         if name in found:
             raise InputError(f"'{path}', line {number}, has a second row for {shown(name)}.")
         found[name] = [value.strip() for value in row[1:]]
+        lines[name] = number
         if "" in found[name]:
             column = header[1 + found[name].index("")]
             raise InputError(f"'{path}', line {number}, has no value of '{column}'.")
@@ -60,9 +64,30 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
             + (f", nor for {len(lacking) - 1:,} more of {len(files):,} images" if len(lacking) > 1 else "")
             + ": give each image a row, or train without labels (folder.labels=none)."
         )
-    columns = zip(*(found[name] for name in files), strict=True)
+    columns = [*zip(*(found[name] for name in files), strict=True)]
+    for title, values in zip(header[1:], columns, strict=True):
+        for place in _find_missing(values):
+            raise InputError(f"'{path}', line {lines[files[place]]}, has no value of '{title}'.")
     pairs = [name_classes(name, column) for name, column in zip(header[1:], columns, strict=True)]
     return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _find_missing(column: Sequence[str]) -> list[int]:
+    """Find the words for no value in a column of numbers.
+
+    In a column of words they are values.
+    """
+    words = {value for value in column if not _is_number(value)}
+    if not words or len(words) == len({*column}) or not all(word.lower() in MISSING for word in words):
+        return []
+    return [place for place, value in enumerate(column) if value in words]
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -253,6 +253,12 @@ def test_white_space_around_names_of_factors_and_values_is_nothing(photos):
     assert [(factor.name, factor.values) for factor in load(photos).labels][1] == ("animal", ("cat", "dog"))
 
 
+def test_a_word_for_no_value_is_a_value_among_words(photos):
+    write_labels(photos / "labels.csv", TABLE.replace("1,dog", "1,none"))
+    assert load(photos).labels.names == ("shade", "animal")
+    assert [*load(photos).labels][1].values == ("cat", "none")
+
+
 @pytest.mark.parametrize("prefix", ["", "photos/"])
 def test_a_table_may_be_beside_the_folder(photos, prefix):
     lines = [line if number == 0 else prefix + line for number, line in enumerate(TABLE.splitlines())]
@@ -311,6 +317,10 @@ def test_names_of_folders_may_be_labels(photos):
         ("file,a\n0.png,1\n", "has no row for '1.jpg', nor for 3 more of 5 images"),
         (TABLE + "0.png,3,cat\n", "line 8, has a second row for '0.png'"),
         (TABLE.replace("dog", " "), "line 3, has no value of 'animal'"),
+        *(
+            (TABLE.replace("3.jpeg,10", f"3.jpeg,{word}"), "line 5, has no value of 'shade'")
+            for word in ("nan", "NA", "None", "?")
+        ),
         (TABLE.replace(",dog", ""), "line 3, has 2 values, but its header names 3 columns"),
         (TABLE.replace("shade", "animal"), "labels need factors with different names"),
         ('file,a\n0.png,"1\n', "is not a CSV file: unexpected end of data"),
