@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -51,8 +52,10 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
     """
     target = archives.find_target(archive, data_dir)
     directory = target.parent
+    # A file of another name may hold the same images, but its digest is not the archive's.
+    named = replace(archive, also=()) if archive.digests else archive
     try:
-        found = archives.find(archive, data_dir)
+        found = archives.find(named, data_dir)
         if found is None and archive.page:
             raise archives.missing(archive, data_dir)
         if found is None:
@@ -67,7 +70,7 @@ def fetch(archive: Archive, data_dir: str | Path | None = None) -> tuple[Path, b
     except OSError as error:
         raise InputError(f"cannot write to '{directory}': {error.strerror or error}.") from error
     if found is None:  # another process was faster
-        return archives.require(archive, data_dir), False
+        return archives.require(named, data_dir), False
     if archive.digests:
         archives.verify(archive, found)
     return found, False

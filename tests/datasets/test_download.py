@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -115,6 +116,15 @@ def test_fetch_downloads_once(server, tmp_path):
     assert download.fetch(archive_at(server.url), directory) == (path, False)
     assert server.requests == [None]
     assert names_in(directory) == ["data.bin"]
+
+
+def test_a_file_that_was_packed_otherwise_does_not_stand_for_the_archive(server, tmp_path):
+    archive = replace(archive_at(server.url), also=("packed.npz",))
+    (tmp_path / "packed.npz").write_bytes(b"other bytes of the same images")
+    path, downloaded = download.fetch(archive, tmp_path)
+    assert downloaded
+    assert path.read_bytes() == CONTENT
+    assert (tmp_path / "packed.npz").exists()
 
 
 def test_a_dead_mirror_is_passed_over(server, tmp_path):
