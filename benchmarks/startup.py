@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -32,12 +33,17 @@ def time_help() -> float:
     return time.perf_counter() - begin
 
 
+def has_weights(out: Path) -> bool:
+    """Return True once a cell has weights; folders may be renamed while they are listed."""
+    return any("weights.safetensors" in files for _, _, files in os.walk(out))
+
+
 def time_first_step() -> float:
     """Return seconds from the start of ``dis-bench run`` to the first weights on disk."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"  # created by the command
         arguments = (*STUDY, "--steps", "1", "--out", str(out))
-        return run_command(*arguments, until=lambda: any(out.rglob("weights.safetensors"))).seconds
+        return run_command(*arguments, until=lambda: has_weights(out)).seconds
 
 
 def measure_study(steps: int, metrics: list[str]) -> tuple[float, float]:
