@@ -219,12 +219,12 @@ def _state(archive: Archive, status: os.stat_result) -> dict[str, object]:
 def remember(archive: Archive, path: Path, status: os.stat_result) -> None:
     """Record beside a file that it was verified.
 
+    If the directory is not writable, the file is verified again on every start, and nothing else happens.
+
     Args:
         archive: the archive that it is.
         path: the file.
         status: its status before it was read.
-
-    If the directory is not writable, the file is verified again on every start, and nothing else happens.
     """
     with suppress(OSError):
         write_note(_note(path), _state(archive, status))

@@ -103,6 +103,11 @@ def name_classes(name: str, values: Sequence[str], *, merges: bool = True) -> tu
     return factor, np.array([place[text] for text in values], dtype=np.int64)
 
 
+def is_number(text: str) -> bool:
+    """Return True for a number in plain digits that is finite."""
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
+
+
 def _read_numbers(texts: Sequence[str]) -> list[float] | None:
     """Read plain numbers, the whole ones exactly.
 
@@ -110,7 +115,7 @@ def _read_numbers(texts: Sequence[str]) -> list[float] | None:
         None if a text is no plain number, or if two different ones would become the same.
     """
     plain = [text.strip() for text in texts]
-    if not all(_NUMBER.fullmatch(text) and math.isfinite(float(text)) for text in plain):
+    if not all(map(is_number, plain)):
         return None
     exact = [Decimal(text) for text in plain]
     numbers = [int(one) if one == one.to_integral_value() else float(one) for one in exact]

@@ -363,8 +363,8 @@ def as_metric(target: Any, name: str | None = None, version: int | str = 1) -> M
     """Turn a plain function ``f(codes, factors, **parameters)`` into a metric.
 
     The function gets copies of the representation's codes and factors: shuffled, without constant factors,
-    and with factor values from 0 up. A parameter called ``seed`` gets the seed, 0 if it
-    is None, and is not part of the protocol.
+    and with factor values from 0 up. A parameter called ``seed`` gets the seed, 0 if it is None, and is not
+    part of the protocol.
 
     Args:
         target: a function, or a :class:`Metric`, which is returned as it is.

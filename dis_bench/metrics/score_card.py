@@ -31,8 +31,8 @@ class Card(NamedTuple):
             :func:`dis_bench.metrics.bootstrap.bootstrap`, if requested; ``perfect`` and ``chance``, the
             scores of the factors themselves and of noise, unless declined; ``smallest`` and ``largest``, the
             possible range, and ``better``, which is ``higher`` or ``lower``: NaN and empty for a plain
-            function, which declares neither; ``small``, whether there were fewer
-            rows than the protocol needs; ``changed``, the parameters that differ from the defaults.
+            function, which declares neither; ``small``, whether there were fewer rows than the protocol
+            needs; ``changed``, the parameters that differ from the defaults.
         text: the table for a terminal, at most 100 columns wide, with explanatory notes.
     """
 

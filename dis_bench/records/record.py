@@ -113,8 +113,12 @@ def read_records(*paths: str | Path) -> tuple[list[Record], list[str]]:
     return _leave_out_clashes(records, problems), problems
 
 
-def _read_folder(path: str | Path) -> list[tuple[Record | None, list[Unreadable]]]:
-    """Read the cells of a result folder, each with the failures of its records."""
+def check_exists(path: str | Path) -> Path:
+    """Check that a result folder is there, whatever it holds; return its path.
+
+    Raises:
+        InputError: there is no such folder, or it is a file.
+    """
     root = check_path("the result folder", path)
     if root.exists() and not root.is_dir():
         raise InputError(
@@ -122,6 +126,12 @@ def _read_folder(path: str | Path) -> list[tuple[Record | None, list[Unreadable]
         )
     if not root.is_dir():
         raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
+    return root
+
+
+def _read_folder(path: str | Path) -> list[tuple[Record | None, list[Unreadable]]]:
+    """Read the cells of a result folder, each with the failures of its records."""
+    root = check_exists(path)
     read = [_find_newest(folder) for folder in find_cells(root)]
     if not read:
         raise InputError(

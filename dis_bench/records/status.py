@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.errors import InputError
-from dis_bench.paths import check_path
 from dis_bench.records import claims
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
 from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.claims import Owner
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.plans import read_plans
-from dis_bench.records.record import find_cells, read_newest
+from dis_bench.records.record import check_exists, find_cells, read_newest
 from dis_bench.records.schema import Record
 
 TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
@@ -93,11 +92,7 @@ def read_status(path: str | Path) -> Status:
     Raises:
         InputError: there is no such folder, or no study was ever started in it.
     """
-    root = check_path("the result folder", path)
-    if root.exists() and not root.is_dir():
-        raise InputError(f"'{root}' is a file, not a result folder.")
-    if not root.is_dir():
-        raise InputError(f"there is no folder '{root}'; create results with `dis-bench run --out {root}`.")
+    root = check_exists(path)
     plans, problems = read_plans(root)
     status = Status(problems=problems)
     for plan in plans:

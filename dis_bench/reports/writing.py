@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dis_bench.errors import InputError, shown
 from dis_bench.paths import check_path
+from dis_bench.records.record import check_exists
 from dis_bench.records.store import Store
 from dis_bench.records.sweep import sweep
 from dis_bench.reports.publish import check_folder, publish
@@ -113,11 +114,10 @@ def make_report(
     with temporary_files_in(given[0] if out is None else out):
         from dis_bench.reports.report import build_report
 
-        folders = [check_path("the result folder", one) for one in given]
+        folders = [check_exists(one) for one in given]
         default = folders[0] / "report" if len(folders) == 1 else Path("report")
         out = default if out is None else check_path("the report's folder", out)
-        if all(map(Path.is_dir, folders)):  # what is wrong with them is said first
-            check_folder(out)
+        check_folder(out)
         for one in folders:
             sweep(Store(one))
         report = build_report(folders, published, play)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dis_bench.datasets.labels import Labels, name_classes
+from dis_bench.datasets.labels import Labels, is_number, name_classes
 from dis_bench.errors import InputError, check_line, shown
 
 FILE = "labels.csv"
@@ -72,19 +71,12 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
     return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
 def _find_missing(column: Sequence[str]) -> list[int]:
     """Find the words for no value in a column of numbers.
 
     In a column of words they are values.
     """
-    words = {value for value in column if not _is_number(value)}
+    words = {value for value in column if not is_number(value)}
     if not words or len(words) == len({*column}) or not all(word.lower() in MISSING for word in words):
         return []
     return [place for place, value in enumerate(column) if value in words]

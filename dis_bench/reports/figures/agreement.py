@@ -31,8 +31,8 @@ def correlate_ranks(setting: Setting, quantities: list[Quantity]) -> pd.DataFram
 
     Returns:
         A square table by label of reconstruction, KL and every score that takes more than one value and that
-        at least five cells have; empty if there are fewer than two scores, or no two quantities that
-        five cells have both of.
+        at least five cells have; empty if there are fewer than two scores, or no pair of quantities that five
+        cells have.
     """
     import numpy as np
     import pandas as pd
