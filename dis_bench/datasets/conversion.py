@@ -91,16 +91,23 @@ class Converted:
     left_out: int
 
 
-def convert(collection: ImageFiles, wanted: Wanted) -> Converted:
+def convert(
+    collection: ImageFiles, wanted: Wanted, check: Callable[[tuple[str, ...]], object] | None = None
+) -> Converted:
     """Return the squares of a collection, from the cache if they are there.
 
     One process converts a collection; others wait for it.
 
+    Args:
+        collection: the images.
+        wanted: what to make of them.
+        check: refuses names of images, such as those without labels, before an image is read.
+
     Raises:
-        InputError: an image cannot be used, fewer than two can, the collection changes while it is read, or
-            the cache cannot be written.
+        InputError: an image cannot be used, fewer than two can, the collection changes while it is read, the
+            cache cannot be written, or as for ``check``.
     """
-    fill = partial(_fill, collection, wanted)
+    fill = partial(_fill, collection, wanted, check)
     note = make_once(
         collection.place, collection.state, wanted.settings, fill, {"channels", "left_out", "names"}
     )
@@ -135,37 +142,26 @@ def make_once(
     note = _read_note(path, state, more)
     if note is None:
         try:
-            with Part(cache / f"{key}.pixels") as part:
+            with Part(cache / f"{key}.pixels", anew=True) as part:
                 note = _read_note(path, state, more)  # another process was faster
                 if note is None:
-                    note = _write(place, state, fill, part, path)
-                else:
-                    part.clear()
+                    note = {"place": str(Path(place).resolve()), "state": state, **fill(part)}
+                    write_note(path, note)
         except OSError as error:
             raise InputError(f"the cache '{cache}' cannot be written: {error.strerror or error}.") from None
     return note
 
 
-def _write(
-    place: str, state: str, fill: Callable[[Part], dict[str, Any]], part: Part, path: Path
+def _fill(
+    collection: ImageFiles, wanted: Wanted, check: Callable[[tuple[str, ...]], object] | None, part: Part
 ) -> dict[str, Any]:
-    """Fill a pixel file, and write its note."""
-    try:
-        note = {"place": str(Path(place).resolve()), "state": state, **fill(part)}
-    except BaseException:
-        part.clear()
-        raise
-    write_note(path, note)
-    return note
-
-
-def _fill(collection: ImageFiles, wanted: Wanted, part: Part) -> dict[str, Any]:
     names = collection.list_names()
+    if names and check is not None:
+        check(names)
     colours = collection.has_colours() if wanted.color == "auto" else wanted.color == "rgb"
     square = Square(wanted.size, wanted.crop, 3 if colours else 1)
     record = square.channels * wanted.size**2
     check_room(part.path.parent, HEADER + record * len(names), f"converting '{collection.place}'")
-    part.clear()
     title = f"reading {Path(collection.place).name}"
     squares = write_squares(part.file, collection.read(), square, total=len(names), title=title)
     _check_unusable(squares.unusable, squares.count, collection, wanted)

@@ -130,6 +130,21 @@ class FactorGrid(Factors):
     def _find_classes(self, indices: Any) -> Any:
         return indices[:, None] // _beside(indices, self.strides) % _beside(indices, self.sizes)
 
+    def find_other(self, values: np.ndarray) -> str | None:
+        """Find a factor whose values are not in the order of the grid.
+
+        Args:
+            values: ``[N, F]``, a value of each factor in each image of the grid; their ranks are the classes.
+
+        Returns:
+            The factor's name, or None if all are in order.
+        """
+        classes = self.factors(np.arange(len(self)))
+        for name, own, expected in zip(self.names, values.T, classes.T, strict=True):
+            if (np.unique(own, return_inverse=True)[1] != expected).any():
+                return name
+        return None
+
     def indices(self, factors: Integers) -> Integers:
         """Return the index of each combination of factor classes.
 

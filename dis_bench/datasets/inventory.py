@@ -91,14 +91,20 @@ def _list_cache() -> list[str]:
     """List the collections of images that were converted, with their sizes."""
     folder = image_directory()
     lines = []
+    others = set(folder.glob("*.pixels"))  # of images that have changed or were converted in another way
     for path in sorted(folder.glob("*.json")):
         try:
             note = json.loads(path.read_text("utf-8"))
             count = note["count"] if "count" in note else len(note["names"])
-            size = Path(note["pixels"]).stat().st_size
+            pixels = Path(note["pixels"])
+            size = pixels.stat().st_size
             lines.append(
                 f"    {count:,} images, {_write_size(size)}, of {visible(ascii(note['place'])[1:-1])}"
             )
+            others.discard(pixels)
         except (OSError, ValueError, KeyError, TypeError):
             continue
+    if others:
+        size = sum(path.stat().st_size for path in others)
+        lines.append(f"    {_write_size(size)} of earlier states of these, or of others")
     return [*lines, f"    in '{folder}', which may be deleted at any time"] if lines else ["    none"]

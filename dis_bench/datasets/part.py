@@ -18,13 +18,14 @@ NOFOLLOW, NONBLOCK, BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O
 class Part:
     """A partial file beside its target, with ``.part`` appended to the name.
 
-    Use it as a context manager. It may contain what an earlier process left; an empty one is removed at the
-    end. A second process waits for the first, and should then check whether the target exists. Anything other
-    than a regular file of this user under this single name, such as a link or a pipe, is removed first, since
-    writing to it would reach elsewhere.
+    Use it as a context manager. It may contain what an earlier process left, unless it is made anew; an empty
+    one is removed at the end. A second process waits for the first, and should then check whether the target
+    exists. Anything other than a regular file of this user under this single name, such as a link or a pipe,
+    is removed first, since writing to it would reach elsewhere.
 
     Args:
         target: the file that it will become.
+        anew: whether what a stopped process has left is of no use to the next, and is removed.
 
     Attributes:
         path: its temporary name.
@@ -36,8 +37,8 @@ class Part:
 
     file: BinaryIO
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    def __init__(self, target: Path, *, anew: bool = False) -> None:
+        self.target, self._anew = target, anew
         self.path = target.with_name(f"{target.name}.part")
 
     def __enter__(self) -> Self:
@@ -52,12 +53,14 @@ class Part:
             is_alone = _lock(self.file, self.path)
             if self._is_at(self.path):
                 if is_alone or is_new:
+                    if self._anew:
+                        self.clear()
                     return self
                 self.path.unlink()  # no locks here: never write to a file that others may hold
             self.file.close()
 
     def __exit__(self, *_: object) -> None:
-        if self.size == 0 and self._is_at(self.path):
+        if (self._anew or self.size == 0) and self._is_at(self.path):
             self.path.unlink()
         self.file.close()
 
@@ -111,8 +114,7 @@ def write_note(path: Path, content: Any) -> None:
     Raises:
         OSError: as for :class:`Part`.
     """
-    with Part(path) as part:
-        part.clear()
+    with Part(path, anew=True) as part:
         part.file.write(json.dumps(content).encode())
         part.move_into_place()
 

@@ -90,28 +90,30 @@ def unpack_once(
         blocks: the records' bytes in order, uint8; consumed only if the file has to be written.
 
     Raises:
-        InputError: the disk is too full, or the file is not the archive, or changes while it is read.
+        InputError: the disk is too full, the file is not the archive or changes while it is read, or the
+            pixel file cannot be written.
     """
     content = {"archive": dict(archive.digests), "record": record, "count": count}
     header = json.dumps(content).encode().ljust(HEADER - 1) + b"\n"
     length = HEADER + count * math.prod(record)
     target = _writable_directory(path) / f"{path.name}.pixels"
     if not _is_current(target, header, length):
-        with Part(target) as part:
-            if not _is_current(target, header, length):
-                part.clear()
-                check_room(target.parent, length, f"unpacking {archive.file}", OTHER_DATA)
-                say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
-                state = describe_state(path)
-                verify_once(archive, path)  # it may have changed since the dataset was loaded
-                digest = _write(part.file, header, blocks, count, f"unpacking {path.name}")
-                if describe_state(path) != state:
-                    part.clear()
-                    raise InputError(f"'{path}' changed while it was read: give the command again.")
-                part.move_into_place()
-                seal(target, digest)
-            else:
-                part.clear()  # another process was faster
+        try:
+            with Part(target, anew=True) as part:
+                if not _is_current(target, header, length):  # else another process was faster
+                    check_room(target.parent, length, f"unpacking {archive.file}", OTHER_DATA)
+                    say(f"Unpacking {archive.file} once into '{target}', {length / 1e9:.2f} GB.")
+                    state = describe_state(path)
+                    verify_once(archive, path)  # it may have changed since the dataset was loaded
+                    digest = _write(part.file, header, blocks, count, f"unpacking {path.name}")
+                    if describe_state(path) != state:
+                        raise InputError(f"'{path}' changed while it was read: give the command again.")
+                    part.move_into_place()
+                    seal(target, digest)
+        except OSError as error:
+            raise InputError(
+                f"'{path}' cannot be unpacked into '{target}': {error.strerror or error}."
+            ) from None
     return PixelFile(target, record, count)
 
 

@@ -108,7 +108,6 @@ def place_once(
     def fill(part: Part) -> dict[str, Any]:
         size = HEADER + target.count * math.prod(target.record)
         check_room(part.path.parent, size, f"converting '{target.path}'")
-        part.clear()
         part.file.write(b"\n" * HEADER)
         places = Places(part, target)
         with places.bar:

@@ -87,3 +87,11 @@ def test_factors_are_checked():
 
 def test_spaced_values_include_both_ends():
     assert Factor.spaced("x", 3, -1, 1).values == (-1.0, 0.0, 1.0)
+
+
+def test_values_in_another_order_than_the_grid_are_found():
+    grid = FactorGrid([Factor.spaced("a", 2, 0, 1), Factor.spaced("b", 3, 0, 2)])
+    values = np.array([(a, b) for a in (-1.5, 0.5) for b in (10, 20, 30)])
+    assert grid.find_other(values) is None
+    values[:2, 1] = [20, 10]
+    assert grid.find_other(values) == "b"

@@ -84,3 +84,15 @@ def test_list_datasets_has_their_parameters(capsys):
     assert "skip_unreadable = false: whether to leave out unusable images" in out
     assert "color = auto: channels; auto is grey if all images are; one of auto, grey, rgb" in out
     assert "70,000 images 1x32x32; factors: digit 10 (a label)" in out
+
+
+def test_it_counts_pixels_of_images_that_have_changed(listed, tmp_path, cache):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for level in (1, 2):
+        for number in range(3):
+            Image.fromarray(np.full((9, 9), level * number, np.uint8)).save(folder / f"{number}.png")
+        load_dataset(f"folder:{folder}")
+    block = list(listed().values())[-1]
+    assert block.count("3 images, 16.4 kB, of ") == 1
+    assert "    16.4 kB of earlier states of these, or of others\n" in block

@@ -111,3 +111,16 @@ def test_another_users_part_is_not_gone_on_with(target):
 def test_a_folder_that_is_missing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write(tmp_path / "no" / "a.bin", b"")
+
+
+def test_a_part_made_anew_has_nothing_of_a_stopped_process_and_leaves_nothing(target):
+    target.with_name("a.bin.part").write_bytes(b"half")
+    with pytest.raises(KeyboardInterrupt), Part(target, anew=True) as part:  # noqa: PT012
+        assert part.size == 0
+        part.file.write(b"half")
+        raise KeyboardInterrupt
+    assert list(target.parent.iterdir()) == []
+    with Part(target, anew=True) as part:
+        part.file.write(b"whole")
+        part.move_into_place()
+    assert target.read_bytes() == b"whole"

@@ -1,5 +1,6 @@
 """The unpacked pixels: written once, whole or not at all, and again when stale."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -125,7 +126,7 @@ def test_a_failure_leaves_no_file_and_can_be_repeated(path):
 
     with pytest.raises(KeyboardInterrupt):
         pixel_file.unpack_once(ARCHIVE, path, (3, 4), 10, blocks())
-    assert not path.with_name("a.npz.pixels").exists()
+    assert not [*path.parent.glob("*.pixels*")]
     assert np.array_equal(unpack(path).map(), RECORDS)
 
 
@@ -174,3 +175,12 @@ def test_a_read_only_directory_leaves_the_pixels_to_the_cache(path, tmp_path, mo
     monkeypatch.setattr("os.access", lambda *_: False)
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
     assert unpack(path).path == tmp_path / "cache" / "dis-bench" / "a.npz.pixels"
+
+
+def test_what_cannot_be_written_is_refused_in_a_sentence(path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pixel_file, "seal", fail)
+    with pytest.raises(InputError, match=r"a\.npz' cannot be unpacked into '.*': Input/output error\."):
+        unpack(path)

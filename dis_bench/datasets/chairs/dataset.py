@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,7 +58,8 @@ class Chairs(StoredImages):
     def __init__(self, source: str | None = None, data_dir: str | Path | None = None, **values: Any) -> None:
         super().__init__(source, data_dir, **values)
         path = archives.locate(self.archive, data_dir)
-        converted = convert(Members(path), Wanted(self.name, self.image_size, self.crop, self.color))
+        wanted = Wanted(self.name, self.image_size, self.crop, self.color)
+        converted = convert(Members(path), wanted, partial(read_names, path))
         self._pixels, self.count = converted.pixels, len(converted.names)
         self.image_shape = (3 if self.color == "rgb" else 1, self.image_size, self.image_size)
         self.labels = read_names(path, converted.names)

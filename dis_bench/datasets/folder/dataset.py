@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,7 +74,9 @@ class Folder(StoredImages):
         found = scan(_check_folder(path))
         _check_count(found)
         wanted = Wanted(type(self).name, self.image_size, self.crop, self.color, self.skip_unreadable)
-        converted = convert(found, wanted)
+        # Images that are left out need no labels, and which they are is known at the end.
+        check = None if self.skip_unreadable else partial(self._read_labels, found.root)
+        converted = convert(found, wanted, check)
         self._pixels, self.count = converted.pixels, len(converted.names)
         self.image_shape = (converted.pixels.record[0], self.image_size, self.image_size)
         self.labels = self._read_labels(found.root, converted.names)

@@ -117,13 +117,12 @@ class _NumberedImages(StoredImages):
         shape = (len(self), len(self.grid.sizes))
         if not isinstance(table, np.ndarray) or table.shape != shape or table.dtype.kind not in "fiu":
             raise InputError(f"{what} must be numbers {list(shape)}: it is of another data set.")
-        factors = self.grid.factors(np.arange(len(self)))
-        for name, values, classes in zip(self.grid.names, table.T, factors.T, strict=True):
-            if (np.unique(values, return_inverse=True)[1] != classes).any():
-                raise InputError(
-                    f"{what} gives other classes of {name} to the images than the {self.grid} does: it is of "
-                    "another data set, or the images are in another order."
-                )
+        other = self.grid.find_other(table)
+        if other is not None:
+            raise InputError(
+                f"{what} gives other classes of {other} to the images than the {self.grid} does: it is of "
+                "another data set, or the images are in another order."
+            )
 
 
 _CAVEAT = "{} cannot be verified: its authors publish no digest."

@@ -73,10 +73,9 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 def _check_labels(archive: h5py.File, grid: FactorGrid) -> None:
     """Raise InputError unless the ranks of each factor's values are its classes."""
-    labels = _array(archive, "labels", (len(grid), len(grid.sizes)))[()]
-    for name, values, classes in zip(grid.names, labels.T, grid.factors(np.arange(len(grid))).T, strict=True):
-        if (np.unique(values, return_inverse=True)[1] != classes).any():
-            raise InputError(f"'{archive.filename}' does not hold the {grid}: its labels of {name} differ.")
+    other = grid.find_other(_array(archive, "labels", (len(grid), len(grid.sizes)))[()])
+    if other is not None:
+        raise InputError(f"'{archive.filename}' does not hold the {grid}: its labels of {other} differ.")
 
 
 def _array(archive: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dis_bench.cli.main import main
-from dis_bench.datasets import load_dataset
+from dis_bench.datasets import load_dataset, stored
 from dis_bench.errors import InputError
 
 VIEWS = [(chair, pitch, turn) for chair in ("b7", "a1") for pitch in (20, 30) for turn in (0, 11, 348)]
@@ -153,3 +153,10 @@ def test_it_is_neither_fetched_nor_verified(archive, capsys, tmp_path):
     archive.unlink()
     assert main(["data", "fetch", "chairs", "--data-dir", str(tmp_path)]) == 2
     assert "get it from https://www.di.ens.fr" in capsys.readouterr().err
+
+
+def test_names_are_refused_before_an_image_is_decoded(archive, monkeypatch):
+    monkeypatch.setattr(stored, "read_square", None)
+    write_archive(archive, name="{}-{}-{}-{}.png")
+    with pytest.raises(InputError, match="is no name of a rendering"):
+        load(archive)

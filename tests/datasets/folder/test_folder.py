@@ -337,6 +337,19 @@ def test_tables_that_do_not_fit_are_refused(photos, text, sentence):
     assert sentence in str(error.value)
 
 
+def test_labels_are_refused_before_an_image_is_decoded(photos, monkeypatch):
+    monkeypatch.setattr(stored, "read_square", None)
+    write_labels(photos / "labels.csv", "file,a\n0.png,1\n")
+    with pytest.raises(InputError, match="has no row for"):
+        load(photos)
+
+
+def test_images_that_are_left_out_need_no_labels(photos):
+    write_labels(photos / "labels.csv", TABLE)
+    (photos / "bad.jpg").write_bytes(b"x")
+    assert len(load(photos, skip_unreadable=True).labels) == 5
+
+
 def test_a_table_in_another_encoding_is_refused(photos):
     write_labels(photos / "labels.csv", TABLE.replace("cat", "Kätzchen"), "latin-1")
     with pytest.raises(InputError, match="is not in UTF-8"):
