@@ -115,7 +115,7 @@ def import_file(plugin: Path) -> ModuleType:
     try:
         return importlib.import_module(_module_name(plugin))
     except BaseException:
-        forget_file(plugin)  # its author may also mend one of the modules that did import
+        forget_file(plugin)  # the modules that did import may be edited, too, before the next try
         raise
 
 

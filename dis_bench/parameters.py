@@ -123,7 +123,7 @@ def read_values(text: str) -> dict[str, str]:
     """Read the text of :func:`write_values`; values are texts, as a user types them."""
     try:
         words = shlex.split(text)
-    except ValueError:  # a quotation mark without another, from before such values were quoted
+    except ValueError:  # an unpaired quotation mark, from before such values were quoted
         words = text.split()
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 

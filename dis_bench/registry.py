@@ -107,7 +107,7 @@ def plugins(kind: str) -> dict[str, Plugin]:
 def known(kind: str) -> dict[str, Plugin]:
     """Return the installed plug-ins of one kind whose names no two packages claim.
 
-    Read once in a process. For readers of records, whom the names that clash do not concern.
+    They are read once per process, for readers of records, to whom names that clash do not matter.
     """
     return _read_known(kind)
 

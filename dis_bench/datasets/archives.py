@@ -254,7 +254,7 @@ def describe_state(path: Path) -> str:
 def describe_status(status: os.stat_result) -> str:
     """Return what changes if a file's content has changed: its size, times and number.
 
-    Its time of modification can be set, and is, by whatever unpacks, copies or synchronises files. The time
-    of its last change, of content or name, cannot, and the number is another if it was exchanged.
+    Programs that unpack, copy or synchronise files set the time of modification. They cannot set the time of
+    the last change of content or name, and a file that was exchanged has another number.
     """
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

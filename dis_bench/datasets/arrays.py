@@ -177,7 +177,7 @@ def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
 
 
 def _is_numbers(image: Any) -> bool:
-    """Return True for whole numbers of no file, whose depth would be known."""
+    """Return True for whole numbers from no file; a file would tell their depth."""
     return bool(image.mode == "I" and image.format is None)
 
 

@@ -89,7 +89,7 @@ class Members:
         return names
 
     def _ends_at(self, place: int) -> bool:
-        """Return whether nothing but the end of a tar archive is behind a place.
+        """Return whether only the end of a tar archive follows a place.
 
         Python takes a damaged header, and the end of the file, for the end of the archive.
         """

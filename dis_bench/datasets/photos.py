@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RULE = "upright, middle square, Lanczos; 1"  # the number is raised when the same image gives other pixels
 FORMATS = ("PNG", "JPEG", "WEBP")
 LARGE = 1 << 24  # pixels; a thread decodes a larger image alone, as it may take 20 bytes for each
-OVERSIZE = 4  # times the side wanted, below which no JPEG is decoded at a smaller scale
+OVERSIZE = 4  # a JPEG is decoded at a smaller scale only down to this multiple of the wanted side
 
 # Modes of Pillow without colours.
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -151,7 +151,7 @@ def _decode(image: ImageFile, content: bytes, square: Square) -> Image:
 def _decode_alone(image: ImageFile, content: bytes, square: Square) -> Image:
     """Decode a large image while no other thread decodes one.
 
-    A new thread does it, as the C library keeps what a thread has freed for this thread until it ends.
+    A new thread does it, as the C library returns what a thread has freed only when the thread ends.
     """
     with _alone, ThreadPoolExecutor(1) as thread:
         small = thread.submit(_decode, image, content, square).result()

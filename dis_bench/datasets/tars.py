@@ -1,7 +1,7 @@
 """Tar archives: as a stream, packed or not, and with headers of bounded size.
 
-Nothing is unpacked to disk, so no name or link in an archive leads anywhere; and nothing is kept of the files
-that were read, of which an archive may hold hundreds of thousands.
+Nothing is unpacked to disk, so no name or link in an archive leads anywhere. An archive may hold hundreds of
+thousands of files, so nothing is kept of those that were read.
 """
 
 from __future__ import annotations

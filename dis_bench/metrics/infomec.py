@@ -162,7 +162,7 @@ def linear_information(representation: Representation, rows: int) -> NDArray[np.
             classes, labels = np.unique(factor, return_inverse=True)
             fit = fit_logistic(codes, labels, penalty=0.0, balanced=True)
             log_loss = -fit.log_probabilities(codes)[np.arange(len(labels)), labels].mean()
-            # The fit balances classes and the loss does not, so the loss can exceed that of knowing no code.
+            # The fit balances classes and the loss does not, so the loss can exceed the one without any code.
             return max(0.0, float(1 - log_loss / np.log(len(classes))))
 
         return np.array(map_threads(share, table.factors.T, "infomec", "factor"))

@@ -79,9 +79,9 @@ def _rescale(codes: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float
     """Return live codes [N, D], near 0 and of a range below 1, and their units [D].
 
     The codes are in float32 if that loses nothing, as for an encoder's. The published program computes in the
-    precision of the codes. There a code that should not move does so by its last digit, which costs a perfect
-    code 5e-6: too little to matter, but more than agreement allows. Far from 0, near the largest float32, or
-    summed over more rows than are published, it would matter. Units are powers of two, which change no digit.
+    precision of the codes, so a code that should stay put moves by its last digit. This costs a perfect code
+    5e-6, which matters only for agreement. It would matter for the score far from 0, near the largest
+    float32, or in sums over more rows than are published. Units are powers of two, which change no digit.
     """
     codes = remove_offset(codes)
     units = np.ldexp(1.0, np.frexp(np.ptp(codes, axis=0))[1])

@@ -61,7 +61,7 @@ class ControlVAE(VAE):
 
     def capacity_at(self, progress: Tensor) -> Tensor:
         """Compute the capacity C in nats, at a progress from 0 to 1."""
-        # Rounded up, but not for a rest that is only rounding: 0.65 is one stair, as a double or as a float.
+        # Rounded up, but not because of a rounding error: 0.65 is one stair, as a double or as a float.
         stairs = -(((FIRST - self.capacity) / STAIR + 1e-4) // 1)
         taken = (stairs * (progress / self.share).clamp(max=1.0) + 1e-5).floor()  # none is missed by rounding
         return (FIRST + STAIR * taken).clamp(max=self.capacity)

@@ -19,9 +19,9 @@ from dis_bench.models.labels import make_labels
 from dis_bench.models.partners import Factors, Grid, Varying, draw_partners, list_varying
 
 LABELS = 1  # in the seed of a labelled set, apart from that of batches
-CHUNK = 1 << 20  # indices that are looked up at once, where all of them are
+CHUNK = 1 << 20  # indices to look up at a time, if all are looked up
 MOST_TRIES = 1_000  # to draw what is not held out; a share of the images that a study may hold out needs few
-PROBES = 1_000  # images, some of which must have a partner that differs in one factor, for that to be drawn
+PROBES = 1_000  # images that are tried; a factor in which none of them has a partner is never drawn
 MOST_PARTNERS = 1 << 20  # of all probes together, since a factor may have many values
 
 
@@ -119,8 +119,8 @@ class Draws:
     def pairs(self, law: str) -> Pairs:
         """Draw B images, and a partner for each.
 
-        The law changes factors of the first image without regard to any weights, which is an intervention on
-        them. A pair with an image that is held out is drawn anew, both images of it.
+        The law changes factors of the first image without regard to any weights: it intervenes on them. If
+        either image of a pair is held out, both are drawn anew.
 
         Args:
             law: one of :data:`dis_bench.models.pairs.LAWS`.
@@ -163,10 +163,10 @@ class Draws:
 
     @cached_property
     def _sharable(self) -> np.ndarray:
-        """The places among the V factors of those in which images to train on differ.
+        """The places, among the V factors, of those that vary in the training images.
 
-        A rule may hold out all values of a factor but one. That is found out by a sample of images, the same
-        for all cells, so it takes milliseconds for any number of images.
+        A rule may hold out all values of a factor but one. A sample of images, the same for all cells, shows
+        whether it does, so this takes milliseconds for any number of images.
         """
         numbers = np.arange(len(self.varying.places))
         self._find_grid()

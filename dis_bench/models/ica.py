@@ -31,7 +31,7 @@ class ICA(PCA):
 
         axes = super().find_axes(project, pixels)
         codes = (pixels - axes.mean) @ axes.project
-        unmix = find_independent(codes - codes.mean(0))  # what the mean's rounding leaves is no direction
+        unmix = find_independent(codes - codes.mean(0))  # else the rounding of the mean would be a direction
         return Axes(axes.mean, axes.project @ unmix, np.linalg.pinv(unmix) @ axes.lift)
 
 

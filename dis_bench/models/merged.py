@@ -30,7 +30,7 @@ class MergedVAE(BetaVAE):
         raise NotImplementedError(f"{type(self).__name__} must define merge(self, mean, logvar, batch)")
 
     def terms(self, networks: Any, batch: dict[str, Tensor]) -> Terms:
-        """Pass a batch through the networks, by way of merged posteriors."""
+        """Pass a batch through the networks, with merged posteriors."""
         return self.complete_merged(networks, *self.posterior(networks, batch["images"]), batch)
 
     def complete_merged(self, networks: Any, mean: Tensor, logvar: Tensor, batch: dict[str, Tensor]) -> Terms:

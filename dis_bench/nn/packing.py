@@ -51,11 +51,11 @@ def make_room_for_tiles(
     Args:
         kernel: the shape [k, k * C, N].
         small: the shape of framed images, [H + 2, W + 2, N].
-        columns: of which C and N are to be multiples.
+        columns: the number of which C and N must be multiples for tiles to be used.
 
     Returns:
-        Room for a turned image [N, H * W], and zeros for sums [k, k * N, C]; both are empty where they are
-        not.
+        Room for a turned image [N, H * W], and zeros for sums [k, k * N, C]; both are empty if tiles cannot
+        be used.
     """
     size, length, wide = kernel
     channels, pixels = length // size, (small[0] - 2) * (small[1] - 2)
@@ -67,9 +67,9 @@ def make_room_for_tiles(
 
 
 def _allocate(shape: Sequence[int], dtype: torch.dtype) -> NDArray[Any]:
-    """Allocate an array that begins with a line of the cache.
+    """Allocate an array that starts at a cache line.
 
-    torch aligns its memory so. numpy does not: rows of tiles are then in two lines, and take twice as long.
+    torch aligns memory like this. numpy does not: rows of tiles then span two lines, and take twice as long.
     """
     array: NDArray[Any] = torch.empty(shape, dtype=dtype, device="cpu").numpy()
     return array

@@ -28,7 +28,7 @@ LANES = 16 if "+avx512f" in FEATURES else 8  # float32 numbers in a register
 ROWS = LANES // 2  # of a product, whose sums fill half of all registers
 COLUMNS = 2 * LANES  # of a product
 
-LINEAR = np.float32(-np.inf)  # lower bound of what ReLU does not follow
+LINEAR = np.float32(-np.inf)  # lower bound of outputs that no ReLU follows
 
 _WORD, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _WORDS, _FLOATS = ir.VectorType(_WORD, LANES), ir.VectorType(_FLOAT, LANES)

@@ -42,7 +42,7 @@ _POINTER, _FLOATS = _BYTE.as_pointer(), ir.VectorType(_FLOAT, LANES)
 def are_permitted() -> bool:
     """Ask Linux for the tiles, and return True if this process may use them.
 
-    Where oneDNN, which torch calls, is kept from them by its own environment variable, these kernels are too.
+    The environment variable that bars oneDNN, which torch calls, from tiles also bars these kernels.
     """
     if not (HAS_BF16 and {"+avx512f", "+amx-tile", "+amx-bf16"} <= FEATURES):
         return False
@@ -320,7 +320,7 @@ def _count_rows(width: int) -> int:
 
 @njit
 def _count_words(words: int) -> int:
-    """Return how many of a row's words are in a tile: as many as divide it."""
+    """Return the largest number of words that fits into a tile and divides a row."""
     depth = min(words, _DEPTH)
     while words % depth:
         depth -= 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Other images than the study's sample whose codes are scored, and the setting of a cell that asks for it.
+# The images scored in addition to the study's sample, and the setting of a cell that asks for each.
 SCORED_IMAGES = {"heldout": "holdout_rule", "correlated": "correlate"}
 
 _CODES = re.compile(rf"codes\.([1-9][0-9]*|{'|'.join(SCORED_IMAGES)})\.npz")

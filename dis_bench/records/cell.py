@@ -23,7 +23,7 @@ NO_BUDGET: dict[str, Any] = {"steps": 0, "batch_size": 0, "lr": 0.0}
 RECIPE = 3
 
 
-EXTERNAL = "external"  # the source of factors, and the version of models, that are not known here
+EXTERNAL = "external"  # in place of an unknown source of factors or version of a model
 
 # Fields that the identity leaves out if they are empty.
 OPTIONAL = (

@@ -44,7 +44,7 @@ def read_checkpoint(folder: Path, cell_hash: str) -> dict[str, Any] | None:
 def is_whole(path: Path) -> bool:
     """Return True if all parts of an archive (.pt, .npz) have their checksums.
 
-    torch does not compare them: it would go on from weights of which a bit has changed.
+    torch does not compare them: it would load weights with a changed bit, and train on.
     """
     try:
         if not path.is_file():  # a pipe would never end
@@ -69,6 +69,6 @@ def set_checkpoint_aside(folder: Path, unowned: Path) -> None:
     """
     if (folder / NAME).exists():
         unowned.mkdir(exist_ok=True)
-        # The checkpoint last: without what goes with it, nobody is to find it.
+        # The checkpoint last, so that nobody finds it without the files that belong to it.
         for path in sorted(folder.glob("checkpoint*"), key=lambda path: path.name == NAME):
             os.replace(path, unowned / path.name)

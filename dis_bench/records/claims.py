@@ -277,7 +277,7 @@ def read_clock(home: Path) -> float:
 def _take(owners: list[Owner], free: Path, mine: Path) -> None:
     """Rename the folder of the work to this process's own path.
 
-    Of several folders, one is taken that a next owner goes on with.
+    Of several folders, it takes one that holds work, if there is one.
 
     Raises:
         FileNotFoundError: another process was faster.
@@ -318,10 +318,7 @@ def _is_elsewhere(home: Path, name: str, mine: Path) -> bool:
 
 
 def _holds_work(folder: Path) -> bool:
-    """Return True if a folder holds what a next owner goes on with.
-
-    That is a record or a checkpoint.
-    """
+    """Return True if a folder holds a record or a checkpoint to continue from."""
     return is_written(folder) or any(folder.glob("checkpoint*"))
 
 

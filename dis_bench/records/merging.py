@@ -133,7 +133,7 @@ def _read_cells(root: Path, problems: list[str]) -> dict[str, _Found]:
         content = _digest_content(folder, record)
         if RECORD in content:
             found[folder.name] = _Found(folder, record, content)
-        else:  # of a further record alone, a copy would be no cell
+        else:  # a copy with only a further record would be no cell
             problems.append(f"{folder} is left out: its {RECORD} cannot be read.")
     return found
 

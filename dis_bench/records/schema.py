@@ -65,7 +65,7 @@ class CellIdentity(TypedDict):
     precision: NotRequired[str]  # fp32, tf32 or bf16
     kernels: NotRequired[str]  # of the convolutions: compiled or torch
     holdout: NotRequired[float]  # share of the images that are kept out of training, if any are
-    holdout_rule: NotRequired[str]  # combinations of factor values that these are, unless by chance
+    holdout_rule: NotRequired[str]  # combinations of factor values that are held out, if a rule decides
     correlate: NotRequired[str]  # pairs of factors by which images are drawn, if they are correlated
     score_at: NotRequired[list[int]]  # training steps after which codes are scored too, if there are any
     schedules: NotRequired[dict[str, str]]  # of hyperparameters, whose values above are the end values
@@ -190,7 +190,7 @@ KeptFiles = TypedDict(
     },
     total=False,
 )
-ENCODER_FILES = ("codes.npz",)  # what a cell of an encoder that was trained elsewhere has of them
+ENCODER_FILES = ("codes.npz",)  # those that an encoder trained elsewhere has
 
 
 class KeptRecord(TypedDict):
@@ -209,7 +209,7 @@ class KeptRecord(TypedDict):
     small: NotRequired[list[str]]  # scores from fewer rows than the protocol needs
     per_factor: NotRequired[PerFactor]  # parts of the scores, if metrics gave them
     readout: NotRequired[dict[str, list[float]]]  # by factor, accuracies on images seen and held out
-    left_out: NotRequired[dict[str, int]]  # codes that a metric left out, where they are most
+    left_out: NotRequired[dict[str, int]]  # number of codes that a metric left out, if it is most
     scores_at: NotRequired[dict[str, ScoresAt]]  # by training step, if the cell has ``score_at``
     declared: NotRequired[Declared]  # declarations of the plug-ins; absent from earlier records
     sources: NotRequired[

@@ -212,7 +212,7 @@ class _Costs:
         self._means = {kind: sum(some) / len(some) for kind, some in found.items()}
 
     def of(self, kind: Kind) -> float | None:
-        """Return the mean of this kind, else by the steps of others; None without any."""
+        """Return the mean of a kind, else scaled from others by steps; None if unknown."""
         if kind in self._means:
             return self._means[kind]
         alike = {other: mean for other, mean in self._means.items() if bool(other[2]) == bool(kind[2])}

@@ -232,9 +232,9 @@ def _replaces(folder: Path, target: Path, recovered: bool) -> bool:
 
 
 def _age(folder: Path, record: Record) -> tuple[str, int]:
-    """Return what is larger for a record that was written later.
+    """Return a key that is larger for a record that was written later.
 
-    That is its time of creation, and then that of its file, which alone would not do, since copying a folder
+    It is the record's time of creation, then its file's, which alone is not enough, since copying a folder
     changes it.
     """
     return record.get("rescored", record)["created"], find_time(folder)

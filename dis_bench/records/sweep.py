@@ -58,7 +58,7 @@ def sweep_unfinished(store: Store) -> set[str]:
 def _take_over(store: Store, name: str) -> bool:
     """Move a cell into place if it was finished; return whether it was.
 
-    Otherwise only what its training can go on from is kept.
+    Otherwise only its checkpoints are kept, if its training can be resumed from them.
     """
     claim = claims.claim(store.unfinished, name)
     if claim is None:

@@ -76,9 +76,9 @@ def name_cells(cells: pd.DataFrame, models: list[str], chosen: list[Hyperparamet
         - ``series``: the model and its varying hyperparameters, without the dial;
         - ``label``: the same with the dial and beta; unique to a configuration;
         - ``row``: the same without beta, which has a column of its own in tables;
-        - ``dial``: in place of the store's, the dial that is drawn; empty if there is none, and in cells
-          whose value is not a number;
-        - ``level``: the value of the dial, and ``beta`` that of beta; NaN if there is none.
+        - ``dial``: in place of the store's, the dial that is drawn; empty if there is none, or if its value
+          in the cell is not a number;
+        - ``level`` and ``beta``: the values of the dial and of beta; NaN if there is none.
     """
     varied = {model: _find_varied(some) for model, some in _by_model(models, chosen).items()}
     named = _find_named(cells, models)

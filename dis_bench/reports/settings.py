@@ -120,8 +120,8 @@ def split_settings(records: list[Record], anchors: list[dict[str, Any]] | None =
 def _group(records: list[Record]) -> list[list[Record]]:
     """Group cells that share everything but what varies in a setting.
 
-    Cells that took no steps have no budget to differ in: they join every group that agrees in the rest,
-    behind its trained cells, and form groups of their own only where there is none.
+    Cells that took no steps have no budget to differ in: they follow the trained cells in every group that
+    agrees with them otherwise, and form groups of their own only if there is none.
     """
     encoders = [record for record in records if "kind" in record["cell"]]
     records = [record for record in records if "kind" not in record["cell"]]
@@ -230,8 +230,8 @@ def _shared(record: Record) -> dict[str, Any]:
 def _split_protocols(records: list[Record]) -> list[list[Record]]:
     """Separate cells that scored the same metric in different ways.
 
-    A cell without a metric (it failed, or was scored before the metric was requested) contradicts nobody in
-    it: it joins the largest part that agrees in all metrics that it has.
+    A cell that lacks a metric (it failed, or was scored before the metric was requested) does not conflict
+    with others over it: it joins the largest part that agrees in all metrics that it has.
     """
     alike: dict[str, list[Record]] = defaultdict(list)
     protocols: dict[str, dict[str, str]] = {}

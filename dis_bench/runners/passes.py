@@ -1,6 +1,6 @@
 """Passes of a model whose results no later call can change.
 
-A plug-in may give a buffer that its next call fills again. It must not change what it is given, but might.
+A plug-in may return a buffer that its next call overwrites, or change its arguments, although it must not.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ class XYSquares(Dataset):
     def build(self) -> dict[str, torch.Tensor]:
         """Build what a square at each position covers on an axis: 255 there, 0 elsewhere.
 
-        With the strides of the grid, as indices on a GPU are not checked, which would wait for it.
+        The strides of the grid are among the arrays, so that indices on a GPU are used without a check, which
+        would wait for the device.
         """
         import torch
 

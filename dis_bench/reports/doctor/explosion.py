@@ -12,7 +12,7 @@ from dis_bench.reports.doctor.quantities import advise_lower_rate, find_logged_w
 # Nats per latent in a row of the log. A posterior with that KL tells 500 million values of its latent apart,
 # which no factor has.
 EXPLODED = 20.0
-EARLY = 0.1  # share of the rows at the beginning, in which runs that ended well have been seen at 22
+EARLY = 0.1  # share of the first rows, which are ignored: runs that ended well reached 22 in them
 NOT_FINITE = "not finite"  # in the reason of a training that diverged
 
 

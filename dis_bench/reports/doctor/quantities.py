@@ -19,8 +19,8 @@ from dis_bench.reports.doctor.parts import Columns, Parts
 if TYPE_CHECKING:
     from dis_bench.models.model import Model
 
-# Relative improvement from the fourth fifth of a training to the last, from which it had not ended. Rows of a
-# log differ by 0.02 to 0.03, fifths of 40 rows by less than 0.01.
+# A training whose last fifth improves on the fourth by this share or more had not converged. Rows of a log
+# differ by 0.02 to 0.03, fifths of 40 rows by less than 0.01.
 STILL = 0.05
 
 SAME = 0.05  # relative difference up to which a weight counts as the dial's value
@@ -36,9 +36,9 @@ def average_part(values: np.ndarray, start: float, end: float) -> float:
 def explain_share(parts: Parts) -> float:
     """Return the share of the originals' variance that reconstructions explain.
 
-    It is that of the few originals among the pictures and of their own reconstructions. The variance of eight
-    images can be half or twice the dataset's, so the error over the whole dataset is not divided by it. A
-    mean that is missed does not count: a decoder that draws one image for every code explains exactly 0.
+    Both the variance and the error are those of the few originals among the pictures. The variance of eight
+    images can be half or twice the dataset's, so the error over the whole dataset is not divided by it. An
+    offset of the mean does not count: a decoder that draws one image for every code explains exactly 0.
 
     Raises:
         Unseen: there are no pictures, no reconstructions, or the originals are alike.

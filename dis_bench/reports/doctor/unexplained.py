@@ -7,7 +7,7 @@ import numpy as np
 from dis_bench.reports.doctor.finding import Finding, Unseen, name_latents
 from dis_bench.reports.doctor.parts import Parts
 
-IN_USE = 0.5  # nats of KL; without a KL, a latent is in use if its variance is that of their mean or more
+IN_USE = 0.5  # nats of KL; without a KL, a latent is in use if its variance is at least the mean of all
 EXPLAINED = 0.1  # of a latent's variance; latents in use of runs that end well have been seen above 0.29
 
 

@@ -87,9 +87,9 @@ def take_latents(pictures: Pictures) -> Played:
 def find_reach(pictures: Pictures, codes: Numbers | None) -> tuple[Numbers, Numbers]:
     """Return the values `[D]` between which each latent moves.
 
-    With a posterior, the prior says: -3 to 3. Without, all but the outermost hundredths of the codes. But
-    where the pictures' traversals are narrower, the model was trained on codes of that range, and no value
-    lies outside of it, except that :func:`decode_latents` reaches the codes of the originals.
+    With a posterior, they are -3 and 3, by the prior. Without one, they leave out the outermost hundredths of
+    the codes. If the pictures' traversals are narrower, the model was trained on codes of that range, and no
+    value lies outside it, except that :func:`decode_latents` reaches the codes of the originals.
     """
     latents = len(pictures.traversals)
     if pictures.kl_per_latent is not None or codes is None:

@@ -169,7 +169,7 @@ def count_fitting(few: Sequence[StackCost], more: Sequence[StackCost]) -> int:
     """
     fewer, most = (max(costs, key=lambda cost: cost.memory) for costs in (few, more))
     each = (most.memory - fewer.memory) // max(1, most.cells - fewer.cells)
-    if each <= 0:  # memory that all stacks need hid that of a cell
+    if each <= 0:  # memory that every stack needs hid that of single cells
         each = most.memory // most.cells
     _free_memory()
     free, _ = torch.cuda.mem_get_info()

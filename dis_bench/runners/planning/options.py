@@ -93,7 +93,7 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
 
 
 def check_alone(name: str, word: str, given: Sequence[Any]) -> None:
-    """Check that a word such as ``all``, which stands for others, has none beside it.
+    """Check that a word such as ``all``, which stands for others, is given alone.
 
     Raises:
         InputError: it has.
@@ -106,7 +106,7 @@ def check_run(options: Mapping[str, Any]) -> None:
     """Check the options of a run; one that is missing has its default.
 
     All of them are checked here, and nowhere else. The command line calls this before it loads torch or makes
-    a study; :func:`dis_bench.runners.run.run_study`, where Python arrives, before it plans one.
+    a study; :func:`dis_bench.runners.run.run_study`, the entry from Python, calls it before it plans one.
 
     Args:
         options: values by the names of ``run_study``'s parameters.

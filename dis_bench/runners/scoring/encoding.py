@@ -19,8 +19,8 @@ from dis_bench.registry import import_target
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
 BATCH = 256
-LOST = 1e-3  # of a code's spread: more than that, rounding may not change
-JITTER = 1e-12  # of a code's size: what varies by less is constant but for the arithmetic that made it
+LOST = 1e-3  # of a code's spread: the most by which rounding may change it
+JITTER = 1e-12  # of a code's size: one that varies by less is constant, up to the arithmetic that made it
 
 
 def load_encoders(name: str) -> list[Callable[[Any], Any]]:

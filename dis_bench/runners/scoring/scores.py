@@ -164,7 +164,7 @@ def score_cell(
 
 
 def _check_keys(metric: str, scores: Iterable[str]) -> None:
-    """Check that no score is called as those on other images, now that keys are known."""
+    """Check that no score is named like one on other images, now that keys are known."""
     for column in scores:
         if split_images(column)[1]:
             raise InputError(

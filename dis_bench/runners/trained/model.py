@@ -346,7 +346,7 @@ def _read_values(given: Any) -> Tensor:
 
 
 def _as_array(given: Any) -> np.ndarray:
-    """Return an array of numbers, or an empty one of what is none."""
+    """Return an array of numbers; an empty one if there are no numbers in it."""
     try:
         return np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
     except Exception:  # numpy raises for lists of unequal lengths; other containers may raise anything

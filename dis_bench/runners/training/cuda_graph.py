@@ -84,8 +84,8 @@ _abandoned: list[torch.cuda.CUDAGraph] = []
 def _abandon(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
     """Release what a failed graph capture leaves allocated.
 
-    torch has no public API for it. Otherwise torch's allocator would take the capture for active, and never
-    free memory again. In older versions, so would its generator, and refuse to draw.
+    torch has no public API for it. Without this, torch's allocator would believe that the capture is still
+    active, and never free memory again. In older versions the generator would, too, and refuse to draw.
     """
     device = torch.cuda.current_device()
     with contextlib.suppress(RuntimeError, AttributeError):  # released before, or torch's API differs

@@ -90,7 +90,7 @@ class Carrier:
         return {**read_files(folder, "record*"), **read_files(folder, "codes*")}
 
     def keep_checkpoint(self, job: Job, files: Files) -> None:
-        """Put a checkpoint of a cell that is still trained where the next owner finds it."""
+        """Keep a checkpoint of a cell in training where its next owner would find it."""
         claim = self._claims.get(job)
         if claim is not None and not claim.lost:
             try:

@@ -20,7 +20,7 @@ from dis_bench.runners.engines.cluster.task import do_errand
 
 _SETTINGS = {  # of Ray, unless the user has set them
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # it is what Ray warns that it will do
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray warns that this will become its default
 }
 
 

@@ -1,6 +1,6 @@
-"""Joining a Ray cluster: what is wrong is said at once, where Ray would try for minutes.
+"""Joining a Ray cluster: faults are reported at once, where Ray would retry for minutes.
 
-Ray's handlers of signals and its own lines on the terminal are kept away.
+Ray's signal handlers and its own lines on the terminal are suppressed.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _check_here(address: str) -> None:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep the handlers of signals, of which Ray replaces that of SIGTERM."""
+    """Keep our own signal handlers; Ray would replace the one of SIGTERM."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
