@@ -21,7 +21,8 @@ def add_parser(subparsers: Any) -> None:
         help="what changed in the same cells of two result folders",
         description=(
             "Compare scores and losses of the cells that two result folders have in common, also across "
-            "versions. The exit code is 1 if a change is beyond the tolerance, or a cell failed in only one."
+            "versions. The exit code is 1 if a change is beyond the tolerance, a cell or a score failed in "
+            "only one, or a record cannot be read, and 2 if no cell is in both."
         ),
         epilog=EXAMPLES,
     )

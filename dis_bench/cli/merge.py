@@ -21,9 +21,10 @@ def add_parser(subparsers: Any) -> None:
         "merge",
         help="copy the results of several folders into one",
         description=(
-            "Copy the finished cells of result folders into another one, with their anchors. Nothing is "
-            "replaced: a cell of two folders has to have the same content in both, otherwise nothing is "
-            "copied at all. Unfinished cells stay where they are."
+            "Copy the finished cells of result folders into another one, with their anchors and plans. "
+            "No finished cell is replaced. Of a cell in two folders, the copy that has all that the other "
+            "has is taken, and a finished one before a failed one; any other difference is refused before "
+            "anything is copied. Unfinished cells stay where they are."
         ),
         epilog=EXAMPLES,
     )

@@ -25,7 +25,8 @@ def add_parser(subparsers: Any) -> None:
         help="tables, plots and a page from recorded results",
         description=(
             "Write table.csv, table.md, table.tex, plots/ and one index.html that opens offline, from a "
-            "result folder. Nothing is trained and no image is encoded, so it can be run again at any time."
+            "result folder; the cells to play with have pages of their own in play/. Nothing is trained or "
+            "scored, so it can be run again at any time."
         ),
         epilog=EXAMPLES,
     )

@@ -31,8 +31,8 @@ def write_report(
 ) -> Path:
     """Write the report of a result folder, or of several as one.
 
-    It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/`` and ``index.html``. Nothing is
-    trained, and no image is encoded. A report replaces the files of an earlier one, and nothing else.
+    It consists of ``table.csv``, ``table.md``, ``table.tex``, ``plots/``, ``index.html`` and ``play/``.
+    Nothing is trained or scored. A report replaces the files of an earlier one, and nothing else.
 
     Args:
         folder: the ``--out`` folder of one or more runs, or a list of such folders.
