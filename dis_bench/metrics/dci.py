@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 
 from dis_bench.errors import unknown
 from dis_bench.metrics.estimators.quiet import quiet
-from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
+from dis_bench.metrics.estimators.tree_codes import make_tree_codes
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import MOST_CODES, Representation, Rows
+from dis_bench.metrics.representation import MOST_CODES, Representation
 
 if TYPE_CHECKING:
     from dis_bench.metrics.estimators.boosting import BoostedFit
 
 ESTIMATORS = ("fast", "sklearn")
-FAR_OUT = 1e30  # standard deviations; float32 holds no more than 3e38
 
 Importances = NDArray[np.float64]
 
@@ -48,7 +47,8 @@ def dci(
     They ask whether each code serves one factor (D), whether each factor is in one code (C), and whether the
     codes predict the factors (I). Gradient boosted trees predict each factor from all codes; the importance
     of a code is the total gain of the splits on it. The trees read codes as float32 and do not separate
-    values closer than 1e-7, so codes are standardised first, which makes no other difference to a tree.
+    values closer than 1e-7, so codes are standardised first, or replaced by ranks if values far out would let
+    the others merge. Neither makes another difference to a tree, but for test values between two others.
 
     Args:
         representation: codes and factors; the first rows train, the next ones test.
@@ -98,7 +98,9 @@ def fit_importances(
         from dis_bench.metrics.estimators.boosting import fit_boosted_trees
 
         fit = fit_boosted_trees if estimator == "fast" else _fit_sklearn
-        codes_train, codes_test = (_single_precision(rows, training) for rows in (training, testing))
+        codes_train, codes_test = (
+            make_tree_codes(rows.codes, training.codes) for rows in (training, testing)
+        )
         seeds = representation.generator("dci").integers(2**31, size=len(representation.factor_sizes))
 
         def fit_factor(j: int) -> BoostedFit:
@@ -159,13 +161,6 @@ def _concentration(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     # With one column there is nothing to spread over: the entropy is 0 in any base.
     in_base_n = entropies / np.log(max(2, weights.shape[1]))
     return np.where(totals[:, 0] > 0, 1 - in_base_n, 0.0)
-
-
-def _single_precision(rows: Rows, training: Rows) -> NDArray[np.float32]:
-    """Standardise codes like the training rows, and return them in float32."""
-    standard = standardise(rows.codes, like=training.codes)
-    # For a test value far outside the training range, only its sign matters to a tree.
-    return standard.clip(-FAR_OUT, FAR_OUT).astype(np.float32)
 
 
 def _weighted(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

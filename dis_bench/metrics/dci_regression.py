@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from dis_bench.metrics.dci import DCI, completeness_per_factor, disentanglement
 from dis_bench.metrics.estimators.quiet import quiet
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
+from dis_bench.metrics.estimators.tree_codes import make_tree_codes
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import MOST_CODES, Representation
 
@@ -66,8 +67,8 @@ def dci_lasso(
 ) -> DCI:
     """Compute DCI from lasso regressions, with absolute weights as importances.
 
-    Codes and factors are standardised. A lasso sees only part of a bent code or an angle, and gives all the
-    weight to one of two equal codes.
+    Codes and the ranks of factor values are standardised. A lasso sees only part of a bent code or an angle,
+    and gives all the weight to one of two equal codes.
 
     Args:
         representation: codes and factors; the first rows train, the next ones test.
@@ -121,9 +122,10 @@ def dci_forest(
 ) -> DCI:
     """Compute DCI from random forest regressions, with split gains as importances.
 
-    Every split may use any code. Forests whose splits may use only some of the codes, scikit-learn's default
-    for classification, must often split on a wrong one, and give the factors themselves 0.59. The depth is
-    the first of 2, 4, 8 and 16 after which a held-out tenth of the training rows is predicted no better.
+    A forest predicts the ranks of factor values. Every split may use any code. Forests whose splits may use
+    only some of the codes, scikit-learn's default for classification, must often split on a wrong one, and
+    give the factors themselves 0.59. The depth is the first of 2, 4, 8 and 16 after which a held-out tenth of
+    the training rows is predicted no better.
 
     Args:
         representation: codes and factors; the first rows train, the next ones test.
@@ -153,7 +155,7 @@ def dci_forest(
     seeds = representation.generator("dci_forest").integers(2**31, size=len(representation.factor_sizes))
     fit = partial(_fit_forest, trees=trees, seeds=seeds)
     fits = representation.shared(
-        ("forest", train, test, trees), lambda: fit_factors(representation, train, test, fit)
+        ("forest", train, test, trees), lambda: fit_factors(representation, train, test, fit, make_tree_codes)
     )
     return _score_and_keep(representation, "dci_forest", fits, least_r2)
 
@@ -162,15 +164,17 @@ def fit_factors(
     representation: Representation,
     train: int,
     test: int,
-    fit: Callable[[Array, Array, Array, int], Regression],
+    fit: Callable[[NDArray[Any], Array, NDArray[Any], int], Regression],
+    read: Callable[[Array, Array], NDArray[Any]] = standardise,
 ) -> Fits:
-    """Fit a regression per factor to the standardised training rows, and test it.
+    """Fit a regression per factor to the training rows, and test it.
 
     Args:
         representation: codes and factors.
         train: number of training rows.
         test: number of test rows.
-        fit: a function of training codes, a factor, test codes and the factor's number.
+        fit: a function of training codes, a standardised factor, test codes and the factor's number.
+        read: brings codes to the origin and scale of training codes, its second argument.
 
     Returns:
         Importances and explained variance. The latter is relative to predicting the training mean, and 0
@@ -178,7 +182,7 @@ def fit_factors(
     """
     training, testing = representation.split(train, test)
     known = training.factors.astype(float)
-    codes, test_codes = (standardise(rows.codes, like=training.codes) for rows in (training, testing))
+    codes, test_codes = (read(rows.codes, training.codes) for rows in (training, testing))
     factors, test_factors = (
         standardise(rows.factors.astype(float), like=known).T for rows in (training, testing)
     )
@@ -224,7 +228,13 @@ def _fit_lasso(codes: Array, factor: Array, test_codes: Array, _: int, *, alpha:
 
 
 def _fit_forest(
-    codes: Array, factor: Array, test_codes: Array, number: int, *, trees: int, seeds: NDArray[np.int64]
+    codes: NDArray[np.float32],
+    factor: Array,
+    test_codes: NDArray[np.float32],
+    number: int,
+    *,
+    trees: int,
+    seeds: NDArray[np.int64],
 ) -> Regression:
     """Fit a forest, with the depth chosen on held-out training rows."""
     from sklearn.ensemble import RandomForestRegressor

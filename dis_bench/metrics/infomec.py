@@ -11,7 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import MOST_CODES, Representation
+from dis_bench.metrics.representation import MOST_CODES, Representation, information_of
 
 Information = NDArray[np.float64]
 
@@ -26,21 +26,27 @@ class InfoMEC(NamedTuple):
 
 @metric(
     keys=InfoMEC._fields,
-    source="Hsu et al. 2023, for continuous codes",
+    source="Hsu et al. 2023",
     version=2,
     label={key: f"Info{key[0].upper()}" for key in InfoMEC._fields},
     widest=MOST_CODES,
     slow=True,
 )
 def infomec(
-    representation: Representation, *, rows: int = 10_000, neighbours: int = 10, inactive: float = 0.05
+    representation: Representation,
+    *,
+    rows: int = 10_000,
+    neighbours: int = 10,
+    inactive: float = 0.05,
+    discrete: bool = False,
 ) -> InfoMEC:
     """Compute modularity (M), explicitness (E) and compactness (C) from information.
 
     They ask whether each code is about one factor (M), whether the factors can be read off linearly (E), and
     whether one code suffices for a factor (C). Modularity and compactness use the mutual information of each
-    single code and each factor, as a share of the factor's entropy, estimated from nearest neighbours and so
-    without bins. Explicitness uses the log-loss of a linear classifier of all codes.
+    single code and each factor, as a share of the factor's entropy. It is estimated from nearest neighbours,
+    without bins, or, for codes of few values such as those of ``qlae``, from the shares of equal values
+    (``discrete``), as the authors do. Explicitness uses the log-loss of a linear classifier of all codes.
 
     A code is active if its range exceeds a share of the widest code's range. This is as published: scaling a
     code can exclude it, or others, from modularity and compactness. With ``inactive=0`` only constant codes
@@ -52,6 +58,8 @@ def infomec(
         neighbours: the k of the k-nearest-neighbour estimate, at least 1.
         inactive: a code is inactive if its range is at most this share of the widest one's; at least 0 and
             below 1.
+        discrete: whether codes are of few values. Neighbours of equal values are in random order, and may
+            give unrelated codes any modularity.
 
     Returns:
         Modularity, explicitness and compactness, each from 0 to 1.
@@ -78,7 +86,10 @@ def infomec(
     ranges = np.ptp(representation.rows(rows).codes, axis=0)
     active = representation.live_codes(rows) & (ranges > inactive * ranges.max())
     representation.count_codes("infomec", np.flatnonzero(active))
-    information = normalised_information(representation, rows, neighbours)[active]
+    if discrete:
+        information = counted_information(representation, rows)[active]
+    else:
+        information = normalised_information(representation, rows, neighbours)[active]
     explicitness = representation.keep_per_factor(
         "infomec_explicitness", linear_information(representation, rows)
     )
@@ -142,6 +153,25 @@ def normalised_information(representation: Representation, rows: int, neighbours
         return np.minimum(information / representation.factor_entropies(rows), 1.0)
 
     return representation.shared(("neighbour information", rows, neighbours), estimate)
+
+
+def counted_information(representation: Representation, rows: int) -> Information:
+    """Compute I(code; factor) / H(factor) [D, F] from the shares of equal values.
+
+    A constant code scores 0.
+    """
+
+    def count() -> Information:
+        table = representation.rows(rows)
+        information = np.zeros((table.codes.shape[1], table.factors.shape[1]))
+        for i in np.flatnonzero(representation.live_codes(rows)):
+            values, code = np.unique(table.codes[:, i], return_inverse=True)
+            for j, size in enumerate(representation.factor_sizes):
+                joint = np.bincount(code * size + table.factors[:, j], minlength=len(values) * size)
+                information[i, j] = information_of(joint.reshape(len(values), size) / rows)
+        return np.minimum(information / representation.factor_entropies(rows), 1.0)
+
+    return representation.shared(("counted information", rows), count)
 
 
 def linear_information(representation: Representation, rows: int) -> NDArray[np.float64]:

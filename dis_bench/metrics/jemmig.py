@@ -35,7 +35,8 @@ def jemmig(representation: Representation, *, rows: int = 10_000, bins: int = 20
         bins: number of bins, of equal width over each code's range.
 
     Returns:
-        The mean over factors, from 0 to 1; highest for the factors themselves.
+        The mean over factors, from 0 to 1; highest for the factors themselves, if their values are equally
+            frequent.
 
     Raises:
         InputError: too few rows, or no bins.

@@ -66,7 +66,7 @@ class Metric:
         version: changes whenever the same input gives other numbers.
         needs: inputs beside codes and factors that it reads: ``("log_variances",)``.
         reads_factors: False for a metric that looks at codes alone, and scores images without factors too.
-        values_are_numbers: whether it treats factor values as numbers, even if they are names.
+        values_are_numbers: whether it treats the ranks of factor values as numbers, even of names.
         draws_rows: whether it draws from all available rows; its score is marked if a small table is allowed
             and has fewer rows than a study's.
         label: published spelling, for reports; if it returns several numbers, each key in words is appended,
@@ -298,7 +298,7 @@ def metric(
         version: to be raised whenever the same input gives other numbers.
         needs: inputs beside codes and factors that it reads: ``("log_variances",)``. If they were not given,
             the metric is refused when named, and left out when no metric is named.
-        values_are_numbers: whether it treats factor values as numbers, even if they are names.
+        values_are_numbers: whether it treats the ranks of factor values as numbers, even of names.
         draws_rows: whether it draws from all available rows, which its parameters do not show.
         label: published spelling, for reports: ``"MIG"``. If the metric returns several numbers, each key in
             words is appended, or a label is given by key. By default the name in words.

@@ -71,8 +71,8 @@ def sap(representation: Representation, *, train: int = 10_000, test: int = 5_00
 def sap_continuous(representation: Representation, *, rows: int = 10_000) -> float:
     """Compute the gap in R^2 between the two codes that best explain a factor.
 
-    Factor values are treated as numbers, even if they are names, and only linear relations count. A dead code
-    explains nothing, like no code at all, so it changes no gap.
+    The ranks of factor values are treated as numbers, even if the values are names, and only linear relations
+    count. A dead code explains nothing, like no code at all, so it changes no gap.
 
     Args:
         representation: codes and factors; the first ``rows`` rows are read.

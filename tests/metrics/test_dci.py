@@ -162,3 +162,21 @@ def test_a_factor_of_many_values_is_fitted_without_warnings():
     factors = np.stack([np.arange(60) // 2, np.arange(60) % 2], axis=1)
     scores = dci(factors.astype(float), factors, train=40, test=20, estimator="sklearn")
     assert all(0 <= value <= 1 for value in scores)  # a warning would be raised
+
+
+@pytest.mark.parametrize(
+    "bend", [lambda code: np.exp(12 * code), lambda code: np.append(code[0] + 1e9, code[1:])]
+)
+def test_values_far_out_hide_no_others(bend):
+    factors = np.random.default_rng(0).integers(0, [5, 6], size=(900, 2))
+    codes = np.stack([bend(code) for code in factors.T.astype(float)], axis=1)
+    assert dci(codes, factors, train=600, test=300, seed=None) == pytest.approx((1, 1, 1), abs=0.02)
+
+
+def test_estimators_agree_on_ranks():
+    factors = np.random.default_rng(0).integers(0, [5, 6], size=(900, 2))
+    codes = np.exp(8 * (factors + np.random.default_rng(1).normal(0, 0.6, factors.shape)))
+    few = {"train": 600, "test": 300, "seed": None}
+    assert dci(codes, factors, **few) == pytest.approx(
+        dci(codes, factors, **few, estimator="sklearn"), abs=0.02
+    )

@@ -163,3 +163,12 @@ def test_test_rows_that_are_astronomically_far_away_explain_nothing():
     codes, factors = rng.standard_normal((300, 2)), rng.integers(0, 3, (300, 2))
     codes[:200] = (factors[:200] + 0.1 * codes[:200]) * 1e-200
     assert dci_lasso(codes, factors, seed=None, train=200, test=100).informativeness == 0.0
+
+
+def test_values_far_out_are_no_failure_and_hide_no_others():
+    factors = np.random.default_rng(0).integers(0, [5, 6], size=(900, 2))
+    codes = factors * 1e-10
+    codes[601] = 1e30  # a test row
+    few = {"train": 600, "test": 300, "seed": None}
+    assert dci_forest(codes, factors, **few) == pytest.approx((1, 1, 1), abs=0.02)
+    assert dci_forest(np.exp(12.0 * factors), factors, **few) == pytest.approx((1, 1, 1), abs=0.02)

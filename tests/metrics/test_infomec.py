@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import mutual_info_score
 
 from dis_bench.errors import InputError
 from dis_bench.metrics import Representation
@@ -153,3 +154,33 @@ def test_information_is_a_share_and_shared():
 def test_refusals(parameters, message):
     with pytest.raises(InputError, match=message):
         infomec(*load_case("B_identity"), **parameters)
+
+
+def test_quantised_codes_are_counted():
+    """Ten values of factors with noise, beside ten of noise: neighbours in random order give an M of 0.75."""
+    generator = np.random.default_rng(2)
+    factors = generator.integers(0, [10, 10, 10, 8, 4, 15], size=(10_000, 6))
+    clear = (factors - factors.mean(0)) / factors.std(0)
+    codes = np.hstack(
+        [clear + 0.5 * generator.standard_normal(clear.shape), generator.standard_normal((10_000, 6))]
+    )
+    values = 4 * np.sort(generator.uniform(-0.5, 0.5, (12, 10)), axis=1)
+    quantised = np.stack(
+        [own[np.abs(code[:, None] - own).argmin(1)] for code, own in zip(codes.T, values, strict=True)],
+        axis=1,
+    )
+    shares = np.array([[_share(code, factor) for factor in factors.T] for code in quantised.T])
+    found = infomec(quantised, factors, discrete=True)
+    modular = (6 * shares.max(1) / shares.sum(1) - 1) / 5
+    compact = (12 * shares.max(0) / shares.sum(0) - 1) / 11
+    assert found.modularity == pytest.approx(modular.mean(), abs=1e-12)
+    assert found.compactness == pytest.approx(compact.mean(), abs=1e-12)
+    assert found.modularity == pytest.approx(0.527, abs=0.001)
+    assert infomec(quantised, factors).modularity > 0.65
+    assert found == infomec(quantised, factors, discrete=True, seed=3)
+
+
+def _share(code, factor):
+    """Return I(code; factor) / H(factor), as scikit-learn computes both."""
+    code = np.unique(code, return_inverse=True)[1]  # numbers with a point would be taken for regression
+    return mutual_info_score(code, factor) / mutual_info_score(factor, factor)

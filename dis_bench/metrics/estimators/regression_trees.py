@@ -27,12 +27,12 @@ import numpy as np
 from numba import njit
 
 from dis_bench.compiling import compiled
+from dis_bench.metrics.estimators.tree_codes import SAME_CODE
 
 Array: TypeAlias = np.ndarray
 
 MAX_DEPTH = 7  # the nodes of a tree are numbered in 8 bits
 LEAF = -1
-SAME_CODE = np.float32(1e-7)  # codes this close are not separated (scikit-learn: FEATURE_THRESHOLD)
 PURE = np.finfo(np.float64).eps  # a node with at most this variance is a leaf (scikit-learn: EPSILON)
 FLAT = 1e-150  # a leaf with at most this curvature has the value 0 (scikit-learn: _safe_divide)
 BINS = 2  # bins per code over the square root of the rows; affects the time, not the result
