@@ -114,7 +114,7 @@ def describe(name: str, records: list[Record], new: Path) -> str:
         "Made by",
         commands,
         "These are the records alone, without weights, codes and pictures: `dis-bench report` draws all but "
-        f"pictures from them (`dis-bench report results/reference/{name} --out page`).",
+        f"pictures and UDR from them (`dis-bench report results/reference/{name} --out page`).",
         "## Scores",
         table.strip(),
         figures,
