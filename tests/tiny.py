@@ -53,6 +53,28 @@ class Drawing(BetaVAE):
         return super().loss(terms) * (1 + torch.rand(()))
 
 
+class Rarely(BetaVAE):
+    """A beta-VAE with a weight that its loss reaches at every third step."""
+
+    name = "rarely"
+
+    def build(self, given):
+        networks = super().build(given)
+        networks.autoencoder.push = torch.nn.Parameter(torch.ones(2))
+        networks.register_buffer("steps", torch.zeros(()))
+        return networks
+
+    def step(self, networks, batch):
+        found = super().step(networks, batch)
+        networks.steps.add_(1)
+        if networks.steps % 3 == 0:
+            losses = {
+                name: loss + networks.autoencoder.push.square().sum() for name, loss in found.losses.items()
+            }
+            return found._replace(losses=losses)
+        return found
+
+
 class Bounded(BetaVAE):
     """A beta-VAE whose loss is NaN if its KL is above a bound, without an ``if``."""
 

@@ -64,7 +64,13 @@ def add_parser(subparsers: Any) -> None:
 def _add_grid(group: Any) -> None:
     add = group.add_argument
     add("--models", **SEVERAL, metavar="NAME", help="by name or file.py:Class (default: betavae)")
-    add("--betas", **SEVERAL, type=_number, metavar="BETA", help="values for each model whose dial is beta")
+    add(
+        "--betas",
+        **SEVERAL,
+        type=_list_numbers,
+        metavar="BETA",
+        help="values for each model whose dial is beta",
+    )
     add(
         "--set",
         **SEVERAL,
@@ -256,10 +262,11 @@ def _merge(given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     from dis_bench.runners.planning.settings import parse_settings
 
     flags = {name: value for name, value in given.items() if name != "set"}
-    if "score_at" in flags:
-        flags["score_at"] = [step for steps in flags["score_at"] for step in steps]
-    if "keep" in flags:
-        flags["keep"] = [part for parts in flags["keep"] for part in parts]
+    for name in ("betas", "score_at", "keep"):  # some of which were given with commas
+        if name in flags:
+            flags[name] = [
+                one for some in flags[name] for one in (some if isinstance(some, list) else [some])
+            ]
     typed = parse_settings(given.get("set", []), "betavae.beta=1,4")
     settings = values.get("settings", {})
     if isinstance(settings, dict):
@@ -350,6 +357,10 @@ def _whole(text: str) -> int:
         return int(text.replace("_", ""))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _list_numbers(text: str) -> list[float]:
+    return [_number(one) for one in text.split(",")]
 
 
 def _list_words(text: str) -> list[str]:

@@ -39,7 +39,7 @@ def command(*words, **options):
 
 
 def test_an_option_that_is_given_twice_has_the_values_of_both(capsys):
-    twice = ["--models", "pca", "--models", "betavae", "--betas", "1", "--betas", "4", "6"]
+    twice = ["--models", "pca", "--models", "betavae", "--betas", "1", "--betas", "4,6"]
     assert main(["run", "--dry-run", *twice, *TINY]) == 0
     planned = capsys.readouterr().out
     assert all(f"tiny {cell}" in planned for cell in ("pca ", "betavae beta=1 ", "betavae beta=4 "))

@@ -37,7 +37,7 @@ def save_state(training: Training, number: int) -> State:
         "moments": {
             name: {key: own(moments[weight][key]) for key in _MOMENTS}
             for name, weight in training.weights.items()
-            if weight in moments  # weights that no loss depends on have none
+            if weight in moments  # before the first step, none is
         },
         "chance": training.chance[number],
         "streams": _read_streams(training.device),

@@ -232,7 +232,7 @@ class Training:
         return model
 
     def _move(self, losses: dict[str, Tensor]) -> None:
-        """Update each player with the gradient of its own loss.
+        """Update each player with the gradient of its own loss, 0 for a weight that it does not reach.
 
         The losses of all cells are summed, as none depends on another cell's weights.
         """
@@ -242,6 +242,9 @@ class Training:
         for player, loss in losses.items():
             # Unlike torch.autograd.grad, this gives gradients the strides of their weights, for fused Adam.
             loss.sum().backward(inputs=self._players[player], retain_graph=player != last)
+            for weight in self._players[player]:
+                if weight.grad is None:  # Adam would leave it out, and count fewer steps for it
+                    weight.grad = torch.zeros_like(weight)
             if most := self._clip_values[player]:
                 clip_values(self._players[player], most)
             if self._clip_norm:

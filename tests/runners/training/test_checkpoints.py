@@ -47,6 +47,7 @@ GAMES = {
     "batch normalisation": {"network": "tutorial"},
     "bf16": {"precision": "bf16"},
     "two players": {"model": "factorvae", "gamma": 6.4},
+    "a weight that is reached at some steps": {"model": f"{HERE}:Rarely", "kernels": "torch"},
     "a schedule": {"beta": "cyclical(0,8,2)"},
 }
 
