@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dis_bench.runners.study import Study
-    from dis_bench.runners.watch import ProgressBar
 
 EXAMPLES = """\
 examples:
@@ -213,7 +212,7 @@ def _execute(args: argparse.Namespace) -> int:
     except (WorkerDied, StoreLost) as error:
         print(f"dis-bench: {error}", file=sys.stderr)
         return 1
-    return _print_results(table, out, bar)
+    return _print_results(table, out)
 
 
 class Wanted(NamedTuple):
@@ -321,7 +320,7 @@ def _print_plan(wanted: Wanted, verbose: bool) -> int:
     return 0
 
 
-def _print_results(table: pd.DataFrame, out: str, bar: ProgressBar) -> int:
+def _print_results(table: pd.DataFrame, out: str) -> int:
     from dis_bench.records.record import read_newest
     from dis_bench.reports.tables import summarise_text
 

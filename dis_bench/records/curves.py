@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FILE = "training.csv"
 STEP = "step"  # the first column: the last step of the row
+TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
 _PART = re.compile(r".*_\d+")  # of a measure that has one value per latent
 
 
@@ -39,6 +40,28 @@ def write_row(path: Path, measures: Sequence[str], step: int, values: Sequence[f
             rows.writerow([STEP, *measures])
         if values is not None:
             rows.writerow([step, *("" if value is None else f"{value:.6g}" for value in values)])
+
+
+def read_last_step(folder: Path) -> int:
+    """Return the last step in the log of a running cell; 0 if there is none."""
+    log = folder / FILE
+    if not log.is_file():  # not begun; a pipe would never end
+        return 0
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            rows = [*csv.reader(file.read().decode("utf-8", "replace").splitlines())]
+        return int(rows[-1][0])
+    except (OSError, ValueError, IndexError):  # not begun, or only a header
+        return 0
+
+
+def read_rows(text: str) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield the last step of each row in the text of a log, and its values."""
+    for row in csv.DictReader(io.StringIO(text)):
+        step = int(row.pop(STEP))
+        yield step, {name: float(value) for name, value in row.items() if value}
 
 
 def read_curves(

@@ -18,12 +18,11 @@ def list_kept(record: Mapping[str, Any]) -> list[str]:
     return list(record.get("keep", PARTS))
 
 
-def keep_also(record: Record, part: str) -> None:
-    """Note in a record that its cell is to keep a further part."""
+def keep_also(record: Record, part: str) -> Record:
+    """Return a record whose cell is to keep a further part."""
     kept = {*list_kept(record), part}
-    record["keep"] = [one for one in PARTS if one in kept]
-    if kept >= {*PARTS}:
-        del record["keep"]
+    others: Record = {name: value for name, value in record.items() if name != "keep"}
+    return others if kept >= {*PARTS} else {**others, "keep": [one for one in PARTS if one in kept]}
 
 
 def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[str]:

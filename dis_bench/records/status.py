@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -14,13 +13,11 @@ from dis_bench.errors import InputError
 from dis_bench.records import claims
 from dis_bench.records.checkpoint import NAME as CHECKPOINT
 from dis_bench.records.checkpoint import read_checkpoint
-from dis_bench.records.claims import Owner
 from dis_bench.records.curves import FILE as CURVES
+from dis_bench.records.curves import read_last_step
 from dis_bench.records.plans import read_plans
 from dis_bench.records.record import check_exists, find_cells, read_newest
 from dis_bench.records.schema import Record
-
-TAIL = 1 << 16  # bytes at the end of a log, which hold its last row
 
 Kind = tuple[str, str, int]  # dataset, model, steps
 
@@ -139,7 +136,7 @@ def _find_work(root: Path, status: Status) -> None:
                 name,
                 owner=str(owner),
                 seconds=None if since is None else max(0.0, now - since),
-                step=_read_step(owner),
+                step=read_last_step(owner.folder),
                 steps=None if kind is None else kind[2],
                 scoring=name in scoring,
                 folder=owner.folder,
@@ -157,21 +154,6 @@ def _find_work(root: Path, status: Status) -> None:
     for name in status.planned:
         if name not in known:
             (status.stopped if name in begun else status.left).append(name)
-
-
-def _read_step(owner: Owner) -> int:
-    """Return the last step in the log of a running cell; 0 if there is none."""
-    log = owner.folder / CURVES
-    if not log.is_file():  # not begun; a pipe would never end
-        return 0
-    try:
-        with open(log, "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL))
-            rows = [*csv.reader(file.read().decode("utf-8", "replace").splitlines())]
-        return int(rows[-1][0])
-    except (OSError, ValueError, IndexError):  # not begun, or only a header
-        return 0
 
 
 def _estimate(status: Status, records: list[Record]) -> float | None:

@@ -268,14 +268,12 @@ def _contrast_levels(rows: pd.DataFrame, quantities: list[Quantity]) -> Headline
             best = _describe_best(rows, quantity)
             contrasts.append(Contrast(quantity, first, second, compare(first, second), best))
     levels, dial = (float(low["level"]), float(high["level"])), format_dial(low["dial"])
-    sentences = _sentences(levels, contrasts, quantities, dial)
+    sentences = _sentences(levels, contrasts, dial)
     model = str(low["model_name"])
     return Headline(str(low["series"]), sentences, levels, tuple(contrasts), dial, model=model)
 
 
-def _sentences(
-    levels: tuple[float, float], contrasts: list[Contrast], quantities: list[Quantity], dial: str
-) -> list[str]:
+def _sentences(levels: tuple[float, float], contrasts: list[Contrast], dial: str) -> list[str]:
     low, high = map(format_value, levels)
     by_name = {contrast.quantity.name: contrast for contrast in contrasts}
     lead = lead_score([contrast.quantity for contrast in contrasts])

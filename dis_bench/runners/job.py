@@ -319,7 +319,7 @@ class Pipeline:
             record = score(record, codes, metrics, self.parameters, self.allow_small, tell)
         record = self._score_along(record, folder, tell, old)
         if "codes" in self.parts and cell.latent_size:  # none of them has been removed so far
-            keep_also(record, "codes")
+            record = keep_also(record, "codes")
         dropped = self._list_dropped(record, cell)
         record["files"] = {name: digest for name, digest in record["files"].items() if name not in dropped}
         if not old["scores"] and PENDING in old["unscored"].values():

@@ -177,7 +177,9 @@ def test_quantised_codes_are_counted():
     assert found.compactness == pytest.approx(compact.mean(), abs=1e-12)
     assert found.modularity == pytest.approx(0.527, abs=0.001)
     assert infomec(quantised, factors).modularity > 0.65
-    assert found == infomec(quantised, factors, discrete=True, seed=3)
+    assert infomec(quantised, factors, discrete=True, seed=3) == pytest.approx(
+        found, abs=1e-6
+    )  # rows are shuffled
 
 
 def _share(code, factor):

@@ -21,11 +21,11 @@ Codes = NDArray[np.float64]
 
 
 def make_tree_codes(codes: Codes, like: Codes) -> NDArray[np.float32]:
-    """Standardise codes [N, D] like the training rows [M, D], or rank those that would merge.
+    """Standardise codes, or rank those whose values would merge.
 
     Args:
         codes: [N, D], finite: the training rows themselves, or test rows.
-        like: the same codes for the training rows.
+        like: [M, D], the same codes for the training rows.
 
     Returns:
         float32 [N, D]. A test value between two training values keeps its place between their ranks.
@@ -46,7 +46,7 @@ def make_tree_codes(codes: Codes, like: Codes) -> NDArray[np.float32]:
 
 
 def _would_merge(code: Codes, standard: NDArray[np.float32]) -> bool:
-    """Return True if a tree cannot separate different values of many rows of a standardised code."""
+    """Return True if a tree cannot separate different values in many rows."""
     order = np.argsort(code)
     ascending, values = standard[order], code[order]
     starts = np.flatnonzero(np.append(True, ascending[1:] > ascending[:-1] + SAME_CODE))

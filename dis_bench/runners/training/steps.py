@@ -232,9 +232,10 @@ class Training:
         return model
 
     def _move(self, losses: dict[str, Tensor]) -> None:
-        """Update each player with the gradient of its own loss, 0 for a weight that it does not reach.
+        """Update each player with the gradient of its own loss.
 
-        The losses of all cells are summed, as none depends on another cell's weights.
+        The losses of all cells are summed, as none depends on another cell's weights. A weight that the loss
+        does not reach has a gradient of 0.
         """
         assert self.optimiser is not None
         self.optimiser.zero_grad()

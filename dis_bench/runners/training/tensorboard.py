@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dis_bench.records.columns import split_images
-from dis_bench.records.curves import STEP
+from dis_bench.records.curves import read_rows
 from dis_bench.records.events import EventFile
 from dis_bench.records.pictures import Pictures
 from dis_bench.runners.training.log import LOG_ROWS, count_row_steps
@@ -47,9 +45,8 @@ class TensorBoardLog:
             done: steps that were done before.
         """
         self._events = EventFile(self._folder, done)
-        for row in csv.DictReader(io.StringIO(rows)):
-            step = int(row.pop(STEP))
-            values = {group(name): float(value) for name, value in row.items() if value}
+        for step, row in read_rows(rows):
+            values = {group(name): value for name, value in row.items()}
             lacking = {n: v for n, v in values.items() if (step, n) not in self._events.scalars}
             self._events.add_scalars(step, lacking)
         self._last = (time.monotonic(), done)
