@@ -1,4 +1,4 @@
-"""Where large files go: the user's cache, and a check that there is room for them."""
+"""The user's cache, where large files go, and a check that there is room for them."""
 
 from __future__ import annotations
 

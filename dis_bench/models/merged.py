@@ -1,4 +1,4 @@
-"""Posteriors that are merged between images which are known, or found, to share factors."""
+"""Posteriors merged between images that are known, or found, to share factors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Convolutions of stride 2 as matrix products of image patches and kernels.
 
 Where many models are trained as one, ``torch.func.vmap`` turns their convolutions into grouped convolutions,
-and these products into batched matrix products. Which is faster depends on the GPU. Three algorithms are
-therefore available: grouped convolutions, the same with channels last, and patches. They share their
+and these products into batched matrix products. The GPU decides which is faster, so there are three
+algorithms: grouped convolutions, the same with channels last, and patches. They share their
 parameters and give the same results up to rounding::
 
     with convolving("patches"):

@@ -67,8 +67,8 @@ def write_new(path: Path, content: bytes) -> None:
 def remove_temporaries(folder: Path) -> None:
     """Remove the temporary files that ended processes left in a folder.
 
-    These are files of :func:`replace_file`. Whether a process on another machine has ended is unknown, so its
-    file is removed when it is a day old.
+    These are files of :func:`replace_file`. A process on another machine may still be at work, so its file
+    is removed when it is a day old.
     """
     for path in folder.glob(".*"):
         match = _TEMPORARY.fullmatch(path.name)

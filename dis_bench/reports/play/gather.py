@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from dis_bench.reports.play.program import Program
 
-# The page decodes this many cells itself, each with at most so many weights; the others have pages of their
+# The page decodes this many cells itself, each with at most that many weights; the others have pages of their
 # own, up to a number of bytes in all.
 LIVE = 2
 MOST_WEIGHTS = 1_000_000

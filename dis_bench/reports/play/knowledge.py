@@ -1,4 +1,4 @@
-"""What each latent of a cell knows of each factor, and which factors a code loses."""
+"""The knowledge of each latent about each factor, and the factors that a code loses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Scratch folders, in which tasks work on nodes that do not see the result folder.
 
-What a run would find in its result folder comes with the errand. What it would leave there is sent:
-checkpoints as they are written, and each finished cell.
+The errand brings what a run would find in its result folder. Checkpoints, as they are written, and each
+finished cell are sent back.
 """
 
 from __future__ import annotations
