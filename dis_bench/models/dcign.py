@@ -1,4 +1,4 @@
-"""DC-IGN: a VAE on batches in which one factor varies; the other factors' latents are clamped."""
+"""DC-IGN: a VAE on batches in which one factor varies, with clamped latents."""
 
 from __future__ import annotations
 

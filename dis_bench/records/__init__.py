@@ -30,6 +30,6 @@ How several processes share a folder: ``claims.py``, ``processes.py`` (their nam
 files), ``writable.py`` (what a file system must be able to do) and ``sweep.py`` (the remains of killed runs);
 ``carried.py`` has the files of cells as bytes, for machines that share no folder.
 
-``status.py``, ``merging.py`` and ``pruning.py`` work on a whole folder; ``rebuilding.py`` makes a cell's trained
-networks again.
+``status.py``, ``merging.py`` and ``pruning.py`` work on a whole folder; ``rebuilding.py`` makes the trained
+networks of a cell again.
 """
