@@ -15,6 +15,18 @@ cell 1 of 1 done: tiny vae seed=0
 True
 >>> print(dis_bench.report("results").path.as_posix())
 results/report/index.html
+
+An encoder that was trained elsewhere beside it, a copy for a model hub, and what changed since (nothing):
+
+>>> def brightness(images):
+...     return images.float().mean((1, 2, 3))[:, None]
+>>> mine = dis_bench.score_encoder(brightness, "tiny.py:Tiny", name="mine", metrics=["mig"], allow_small=True)
+>>> mine[["model", "status"]].to_dict("records")
+[{'model': 'mine', 'status': 'done'}]
+>>> sorted(path.name for path in dis_bench.export(table["folder"].item(), "hub").iterdir())
+['README.md', 'config.json', 'model.safetensors', 'record.json', 'traversal.png']
+>>> dis_bench.compare("results", "results").differs
+False
 """
 
 from __future__ import annotations
