@@ -13,6 +13,8 @@ from dis_bench.metrics.interventions import SharingRows, chunks, draw_points
 from dis_bench.metrics.metric import metric
 from dis_bench.metrics.representation import Representation
 
+STILL = 1e-12  # of a code's deviation: equal values whose mean was rounded deviate by less
+
 
 @metric(
     source="Kim and Mnih 2018, section 4; sizes and pruning of Locatello et al. 2019",
@@ -80,7 +82,8 @@ def factorvae_score(
         partial(_group_deviations, batch=batch),
         representation.generator("factorvae_score"),
     )
-    votes = (within[:, kept] / deviations[kept]).argmin(axis=1)
+    shares = within[:, kept] / deviations[kept]
+    votes = np.where(shares < STILL, 0.0, shares).argmin(axis=1)
     return majority_accuracy(votes, shared_factors, train_votes)
 
 

@@ -140,3 +140,15 @@ def test_codes_whose_variance_vanishes_in_the_rows_that_are_read_get_no_vote():
     codes, factors = rng.standard_normal((200, 2)), rng.integers(0, 3, (200, 2))
     codes[:100] *= 1e-200
     assert factorvae_score(codes, factors, seed=None, rows=100, prune_std=0, **FEW) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3, 1 / 3, 1e-3])
+def test_rounding_breaks_no_ties(scale):
+    factors = np.random.default_rng(0).integers(0, [3, 12], size=(2_000, 2))
+    one_hot = np.hstack([np.eye(size)[column] for size, column in zip((3, 12), factors.T, strict=True)])
+    few = {"train_votes": 500, "test_votes": 500, "rows": 2_000, "prune_std": 0.0}
+    for codes in (one_hot, one_hot[:, ::-1]):
+        expected = factorvae_score(codes, factors, **few)
+        assert factorvae_score(scale * codes, factors, **few) == expected
+        standard = (codes - codes.mean(0)) / codes.std(0)
+        assert factorvae_score(standard, factors, **few) == expected
