@@ -29,9 +29,10 @@ class BetaTCVAE(VAE):
     The parts are estimated from the batch: ``mws`` weights all of its images equally (minibatch-weighted
     sampling), ``mss`` is stratified. The authors' code, and others that followed it, fill the matrix
     of stratified weights wrongly in all rows but the first; ``mss_as_published`` reproduces them. All three
-    use the number of images that are trained on, without those held out. To ``mws`` it is a constant, which
-    changes no gradient; stratified weights need at least B - 1 images for batches of B. The grid is that of
-    Locatello et al. 2019.
+    use the number N of images that are trained on, without those held out. To ``mws`` it is a constant, which
+    changes no gradient: the loss contains (beta - 1) * (D - 1) * log N for D latents, 608 nats by default on
+    dSprites, and the log's ``weighted_kl`` does not. Stratified weights need at least B - 1 images for
+    batches of B. The grid is that of Locatello et al. 2019.
     """
 
     name, dial = "betatcvae", "beta"
@@ -82,6 +83,14 @@ class BetaTCVAE(VAE):
             + (self.beta - 1) * parts.total_correlation
             + (self.gamma - 1) * parts.dimension_wise_kl
         )
+
+    def measures(self, terms: Terms, loss: Tensor) -> dict[str, Tensor]:
+        """Return the measures to log, with the KL's part of the loss without log N."""
+        if self.estimator != "mws":
+            return super().measures(terms, loss)
+        latents = terms.codes.shape[1]
+        times = self.alpha - 1 + (self.beta - 1) * (latents - 1) - (self.gamma - 1) * latents
+        return super().measures(terms, loss.double() - times * terms.batch["dataset_size"].double().log())
 
 
 class Decomposition(NamedTuple):

@@ -63,6 +63,27 @@ def test_each_weight_multiplies_its_part():
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_log_has_no_constant_of_the_number_of_images(estimator):
+    found = []
+    for size in (DATASET_SIZE, ONE * 8):
+        model, _ = build_model(
+            "betatcvae", latent_size=3, alpha=2.0, beta=4.0, gamma=0.5, estimator=estimator
+        )
+        of = terms(reconstruction=3.0, dataset_size=size)
+        measures = model.measures(of, model.loss(of))
+        found.append(measures["weighted_kl"].item())
+        assert measures["reconstruction"].mean().item() == 3.0
+    if estimator == "mws":  # the parts of the mixture of the batch alone
+        kl = terms().kl.sum(1).mean().item()
+        parts = parts_of(dataset_size=ONE)
+        assert found == pytest.approx(2 * [kl + parts[0] + 3 * parts[1] - 0.5 * parts[2]], **TOLERANCE)
+    else:
+        of = terms(dataset_size=ONE * 8)
+        weights = {"alpha": 2.0, "beta": 4.0, "gamma": 0.5, "estimator": estimator}
+        assert found[1] == pytest.approx(loss_of("betatcvae", of, **weights), **TOLERANCE)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_single_latent_has_no_total_correlation(estimator):
     one = {"codes": CODES[:, :1], "mean": MEAN[:, :1], "logvar": LOGVAR[:, :1]}
     assert parts_of(estimator, **one)[1] == pytest.approx(0, **TOLERANCE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dis_bench.reports.doctor.finding import Finding
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.quantities import STILL, find_floor, find_gain
@@ -16,9 +18,8 @@ def find_short_training(parts: Parts) -> Finding | None:
 
     Two models that were stopped there may change places with more steps.
     """
-    # of several players, none has all of the loss
-    measured = "loss" if "loss" in (parts.curves or {}) else "reconstruction"
-    gain, before, after = find_gain(parts.need_curves(measured)[measured], find_floor(parts))
+    measured, curve = _choose_loss(parts)
+    gain, before, after = find_gain(curve, find_floor(parts))
     changed = _find_changes(parts.record)
     if gain < STILL and not changed:
         return None
@@ -33,6 +34,22 @@ def find_short_training(parts: Parts) -> Finding | None:
         texts.append(f"{score} went from {then:.3f} at step {step:,} to {now:.3f}")
     what = f"{'; '.join(texts)}: an ordering of models that were stopped here may turn with more steps."
     return Finding(what, _advise(parts.cell, steps), {"gain": gain, "scores": changed})
+
+
+def _choose_loss(parts: Parts) -> tuple[str, np.ndarray]:
+    """Return the name and the curve [P] of the loss, without a model's own constants.
+
+    Of several players, none has all of the loss.
+    """
+    curves = parts.curves or {}
+    if "loss" not in curves:
+        return "reconstruction", parts.need_curves("reconstruction")["reconstruction"]
+    if not {"reconstruction", "weighted_kl"} <= curves.keys():
+        return "loss", parts.need_curves("loss")["loss"]
+    both = parts.need_curves("reconstruction", "weighted_kl")
+    total = both["reconstruction"] + both["weighted_kl"]
+    is_all = np.allclose(total, curves["loss"], rtol=1e-3, atol=1.0)
+    return ("loss" if is_all else "reconstruction with weighted KL"), total
 
 
 def _advise(cell: dict[str, Any], steps: int) -> tuple[str, ...]:

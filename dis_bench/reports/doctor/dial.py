@@ -40,7 +40,7 @@ def find_high_dial(parts: Parts) -> Finding | None:
     weight = find_weight(parts, price)
     kl, count = float(parts.need_measure("kl")), len(parts.need_pictures().originals)
     what = (
-        f"each nat of KL costs {price:.3g} nats of loss, and reconstructions explain {max(share, 0):.0%} of "
+        f"{_say_price(price, weight)}, and reconstructions explain {max(share, 0):.0%} of "
         f"the variance between {count} originals: the latents hold {kl:.2g} nats in all."
     )
     figures = {"price": price, "explained": share, "kl": kl}
@@ -69,17 +69,24 @@ def find_low_dial(parts: Parts) -> Finding | None:
     if price is None or price >= CHEAP or distance.mean() < MISMATCH:
         return None
     spread = float(np.median(_spread(arrays["codes"], arrays["log_variances"]) ** 0.5))
+    weight = find_weight(parts, price)
     what = (
-        f"each nat of KL costs {price:.3g} nats of loss, and the codes of all images lie "
+        f"{_say_price(price, weight)}, and the codes of all images lie "
         f"{distance.mean():.2g} nats per latent from the prior (more than {MISMATCH:g}): their standard "
         f"deviation is {spread:.2g}, that of the prior 1."
     )
     figures = {"price": price, "mismatch": float(distance.mean()), "standard_deviation": spread}
-    weight = find_weight(parts, price)
     if weight is None:
         return Finding(what, (_advise_generally(parts),), figures)
     dial, value = weight
     return Finding(what, (f"a higher dial: {write_set(parts, dial, max(1.0, 10 * value))}",), figures)
+
+
+def _say_price(price: float, weight: tuple[str, float] | None) -> str:
+    """Say what the KL costs, or what a loss with other penalties has beside it."""
+    if weight is None:
+        return f"beside the reconstruction, the loss has {price:.3g} nats for each nat of KL"
+    return f"each nat of KL costs {price:.3g} nats of loss"
 
 
 def _need_weights(parts: Parts, *more: str) -> Columns:

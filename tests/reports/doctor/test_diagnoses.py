@@ -157,6 +157,30 @@ def test_the_constant_of_a_likelihood_hides_no_improvement(likelihood):
     assert fitted.figures["best_step"] == 1
 
 
+def test_a_constant_of_the_loss_hides_no_improvement():
+    falling, kl = np.geomspace(400, 100, 40), np.full(40, 9.0)
+    cell = {"likelihood": "bernoulli", "steps": 4000, "latent_size": 4}
+    curves = {"step": np.arange(40), "reconstruction": falling, "kl": kl, "weighted_kl": kl}
+    plain, constant = (
+        find_short_training(Parts({"cell": cell}, curves={**curves, "loss": falling + kl + more}))
+        for more in (0.0, 765.0)
+    )
+    assert plain.figures["gain"] == constant.figures["gain"] > 0.2
+    assert plain.what.startswith("the loss still improved")
+    assert constant.what.startswith("the reconstruction with weighted KL still improved")
+
+
+def test_penalties_are_no_price_of_the_kl():
+    arrays = {"codes": np.full((9, 4), 5.0), "log_variances": np.zeros((9, 4))}
+    curves = {"step": np.arange(20), "kl": np.ones(20), "weighted_kl": np.full(20, 0.5)}
+    cell = {"hyperparameters": {"beta": 0.5}, "model": "betavae", "latent_size": 4}
+    weighted = find_low_dial(Parts({"cell": cell, "dial": "beta"}, curves=curves, codes=arrays))
+    assert weighted.what.startswith("each nat of KL costs 0.5 nats of loss")
+    cell = {"hyperparameters": {"gamma": 7.0}, "model": "hfs", "latent_size": 4}
+    penalised = find_low_dial(Parts({"cell": cell, "dial": "gamma"}, curves=curves, codes=arrays))
+    assert penalised.what.startswith("beside the reconstruction, the loss has 0.5 nats for each nat of KL")
+
+
 def test_a_loss_that_draws_the_kl_to_a_capacity_has_no_price_for_it():
     arrays = {"codes": np.full((9, 4), 5.0), "log_variances": np.zeros((9, 4))}
     curves = {"step": np.arange(20), "kl": np.ones(20), "weighted_kl": np.full(20, 0.5)}
