@@ -133,7 +133,8 @@ def lasso_weights(among: Array, between: Array, alpha: float) -> Array:
     """Fit lasso weights [A, B] of A codes that predict each of B codes.
 
     All codes are standardised. The weights minimise half the mean squared error plus ``alpha`` times the sum
-    of absolute weights, by coordinate descent.
+    of absolute weights, by coordinate descent. As in the authors' program, it stops early where two codes are
+    nearly the same (a noise of 0.01 in the copy): UDR is then lower than at the minimum, by up to 0.05.
 
     Args:
         among: correlations of the A codes [A, A].

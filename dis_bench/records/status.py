@@ -167,11 +167,18 @@ def _estimate(status: Status, records: list[Record]) -> float | None:
                 return None
             total += cost
     ends = [0.0]  # seconds until each of the running cells is done
+    unknown = 0
     for one in status.running:
         kind = status.planned.get(one.name)
         cost = None if kind is None else costs.of(kind)
-        if cost is not None:
-            ends.append(cost * (1 - one.share))
+        if one.scoring:  # what it lacks takes little, as far as is known
+            continue
+        if kind is None or cost is None:
+            unknown += 1
+        else:
+            ends.append(max(cost * (1 - one.share), costs.of_scoring(kind)))
+    if unknown and not any((total, *ends)):
+        return None
     return max(max(ends), (total + sum(ends)) / max(1, len(status.running)))
 
 
@@ -180,11 +187,14 @@ class _Costs:
 
     def __init__(self, records: list[Record], running: list[Running], planned: Mapping[str, Kind]) -> None:
         found: dict[Kind, list[float]] = defaultdict(list)
+        scored: dict[Kind, list[float]] = defaultdict(list)
         for record in records:
             seconds = _spent(record, as_stack=bool(running))
             if seconds is not None and "steps" in record["cell"]:
                 cell = record["cell"]
-                found[cell["dataset"], cell["model"], cell["steps"]].append(seconds)
+                done = cell["dataset"], cell["model"], cell["steps"]
+                found[done].append(seconds)
+                scored[done].append(_spent_scoring(record))
         for one in running:
             kind = planned.get(one.name)
             if kind is not None and kind not in found and not one.scoring:
@@ -192,6 +202,7 @@ class _Costs:
                 if seconds is not None:
                     found[kind].append(seconds)
         self._means = {kind: sum(some) / len(some) for kind, some in found.items()}
+        self._scoring = {kind: sum(some) / len(some) for kind, some in scored.items()}
 
     def of(self, kind: Kind) -> float | None:
         """Return the mean of a kind, else scaled from others by steps; None if unknown."""
@@ -203,6 +214,15 @@ class _Costs:
         return sum(alike.values()) * (
             kind[2] / sum(steps for _, _, steps in alike) if kind[2] else 1 / len(alike)
         )
+
+    def of_scoring(self, kind: Kind) -> float:
+        """Return the mean seconds of scoring a kind, else of all others; 0 if unknown."""
+        means = self._scoring
+        return means[kind] if kind in means else sum(means.values()) / max(1, len(means))
+
+
+def _spent_scoring(record: Mapping[str, Any]) -> float:
+    return float(record["timing"].get("score_seconds") or 0.0)
 
 
 def _spent(record: Mapping[str, Any], as_stack: bool) -> float | None:
@@ -217,7 +237,7 @@ def _spent(record: Mapping[str, Any], as_stack: bool) -> float | None:
     if record["status"] != "done" or "train_seconds" not in timing:
         return None
     cells = record["environment"].get("stack", {}).get("cells", 1) if as_stack else 1
-    return cells * float(timing["train_seconds"]) + float(timing.get("score_seconds", 0.0))
+    return cells * float(timing["train_seconds"]) + _spent_scoring(record)
 
 
 def _measure(one: Running) -> float | None:

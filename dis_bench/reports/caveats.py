@@ -20,6 +20,7 @@ from dis_bench.reports.ordering import MIN_SEEDS, chance
 from dis_bench.reports.problems import gather_problems
 from dis_bench.reports.provenance import list_counts
 from dis_bench.reports.quantities import Quantity, find_quantities
+from dis_bench.reports.saturation import NO_GAP
 from dis_bench.reports.settings import Setting, find_elsewhere, list_stepless, split_settings
 from dis_bench.reports.words import count_things, list_words
 
@@ -32,7 +33,6 @@ ORDERED = 10_000  # steps before which the order of configurations changed (docs
 # Entries of a record's environment that affect numbers and are not versions of packages.
 _MACHINE = ("device", "precision", "kernels", "instructions")
 
-_NO_GAP = 1e-6  # between the scores of a perfect code and of noise
 
 _list = partial(list_words, separator="; ", most=6)
 
@@ -368,7 +368,7 @@ def _indifferent(settings: list[Setting], declared: list[Declared]) -> Iterator[
     for setting, said in zip(settings, declared, strict=True):
         for score in find_quantities(setting.done, dict.fromkeys(setting.anchors), said):
             anchor = setting.anchors.get(score.name)
-            if anchor is None or score.better != "higher" or not anchor.chance >= anchor.perfect - _NO_GAP:
+            if anchor is None or score.better != "higher" or not anchor.chance >= anchor.perfect - NO_GAP:
                 continue
             found[plain_name(setting.cell["dataset"])][f"{score.label} ({score.format(anchor.perfect)})"] = (
                 None

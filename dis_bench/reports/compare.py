@@ -158,11 +158,22 @@ def _identify(record: Record) -> str:
 
 
 def _list_lost(one: Record, other: Record) -> Iterable[str]:
-    """Yield the metrics that gave a score on one side and failed on the other."""
+    """Yield the scores that are there on one side and failed on the other."""
     for which, here, there in (("first", one, other), ("second", other, one)):
-        for metric in here["unscored"]:
-            if metric in there["protocol"] and metric not in here["protocol"]:
-                yield f"no {metric} in the {which}"
+        yield from (f"no {name} in the {which}" for name in _list_failed(here, there))
+        for step, point in here.get("scores_at", {}).items():
+            against = there.get("scores_at", {}).get(step)
+            if against is not None:
+                yield from (
+                    f"no {name} at step {int(step):,} in the {which}" for name in _list_failed(point, against)
+                )
+
+
+def _list_failed(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the metrics, and scores on other images, that failed here alone."""
+    for name in here["unscored"]:
+        if any(name in there[kind] and name not in here[kind] for kind in ("protocol", "scores")):
+            yield name
 
 
 def _list_values(record: Record) -> dict[str, float]:

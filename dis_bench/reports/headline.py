@@ -103,9 +103,10 @@ def write_headlines(setting: Setting, table: pd.DataFrame, quantities: list[Quan
     """
     finished, quantities = table[table["n"] > 0], redeclare(quantities, setting.declared)
     if finished.empty:
-        count, reason = len(setting.cells), setting.cells["failure"].mode()[0]
+        count, reasons = len(setting.cells), setting.cells["failure"].value_counts()
         failed = "the only one" if count == 1 else f"all {count}"
-        return [Headline("", [f"No cell finished: {failed} failed ({reason.rstrip('.')})."])]
+        most = "" if len(reasons) == 1 else f"{reasons.iloc[0]} of them: "
+        return [Headline("", [f"No cell finished: {failed} failed ({most}{reasons.index[0].rstrip('.')})."])]
     names = [str(name) for name in finished["model_name"].unique()]
     elsewhere = [name for name in names if name in find_elsewhere(setting)]
     when = "Trained elsewhere" if elsewhere == names else say_when(setting.steps, setting.may_stop)

@@ -15,6 +15,7 @@ from dis_bench.reports.words import join_words, list_words
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_GAP = 1e-6  # between the scores of a perfect code and of noise
 SATURATED = 0.95  # share of the way from noise to a perfect code from which a score is called saturated
 
 
@@ -103,7 +104,7 @@ def compare_with_baselines(
 def find_ends(setting: Setting, score: Quantity) -> Ends | None:
     """Return the ends of a score's scale, or None if they are unknown or coincide."""
     anchor, sign = setting.anchors.get(score.name), -1 if score.better == "lower" else 1
-    if anchor is not None and sign * (anchor.perfect - anchor.chance) > 0:
+    if anchor is not None and sign * (anchor.perfect - anchor.chance) > NO_GAP:
         return Ends(anchor.chance, anchor.perfect, True)
     if score.range is None or not all(map(math.isfinite, score.range)):
         return None

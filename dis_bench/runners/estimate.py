@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,10 +70,13 @@ def estimate(plan: Plan, jobs: Sequence[Job], steps: int = 8, workers: int | Non
                 (kind, _measure_step(pipeline.prepare(kind[0].cell), steps))
                 for kind in bar(kinds.values(), "estimate", unit="model")
             ]
-    total = sum(seconds * job.cell.steps for kind, seconds in measured for job in kind)
+    costs = {job.cell: seconds * job.cell.steps for kind, seconds in measured for job in kind}
     most = count_cores() if workers is None else workers
     workers = 1 if plan.device == "cuda" else max(1, min(len(to_train), most))
-    return Estimate(total / workers, max((seconds for _, seconds in measured), default=0.0), workers)
+    ends = [0.0] * workers  # each takes the next cell as soon as it is free
+    for job in to_train:
+        heapq.heapreplace(ends, ends[0] + costs[job.cell])
+    return Estimate(max(ends), max((seconds for _, seconds in measured), default=0.0), workers)
 
 
 def _measure_step(trainee: Trainee, steps: int) -> float:

@@ -1,5 +1,6 @@
 """The state of a result folder names what is done, failed, at work, stopped and left."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -151,6 +152,28 @@ def test_the_time_is_unknown_before_anything_was_measured(tmp_path):
     other = dataclasses.replace(CELL, model="vae", steps=500)
     put(Store(tmp_path), other, timing=TOOK)  # by the steps of another model
     assert read_status(tmp_path).seconds == pytest.approx(6 * 200)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_the_time_of_cells_that_have_just_begun_is_unknown(planned, tmp_path):
+    store = Store(tmp_path)
+    write_plan(store.root, CELLS[: 2 if planned else 1], "dis-bench run")
+    if not planned:
+        put(store, CELLS[0], timing={"seconds": 1.0})
+    with store.claim(CELLS[1]), store.claim(CELLS[0]) if planned else contextlib.nullcontext():
+        status = read_status(store.root)
+    assert len(status.running) == 1 + planned
+    assert status.seconds is None
+
+
+@pytest.mark.parametrize(("step", "seconds"), [(100, 3690 * 0.9), (500, 3600), (1000, 3600)])
+def test_a_cell_that_is_trained_has_still_to_be_scored(step, seconds, tmp_path):
+    store = Store(tmp_path)
+    write_plan(store.root, CELLS[:2], "dis-bench run")
+    put(store, CELLS[0], timing={"train_seconds": 90.0, "score_seconds": 3600.0})
+    with store.claim(CELLS[1]) as claim:
+        begin(claim, step, 60)
+        assert read_status(store.root).seconds == pytest.approx(max(seconds, 3600))
 
 
 def test_a_plan_is_written_once_and_read_or_named(tmp_path):

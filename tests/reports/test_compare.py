@@ -109,6 +109,30 @@ def test_a_score_that_one_side_could_not_compute_is_a_difference(both):
     assert "Only in the first: mig (of 1 cell)." in found.notes
 
 
+@pytest.mark.parametrize("failed", [0, 1])
+def test_a_score_that_failed_at_a_step_or_on_other_images_is_a_difference(both, failed):
+    for number, folder in enumerate(both):
+        some = [json.loads((cell / "record.json").read_text("utf-8")) for cell in cells(folder)[:2]]
+        mig = {"scores": {"mig": 0.1}, "protocol": {"mig": some[0]["protocol"]["mig"]}, "unscored": {}}
+        none = {"scores": {}, "protocol": {}, "unscored": {"mig": "no memory"}}
+        point = {**(none if number == failed else mig), "small": []}
+        if number == failed:
+            reseal(cells(folder)[1], unscored={"mig_correlated": "no memory"})
+        else:
+            reseal(cells(folder)[1], scores={**some[1]["scores"], "mig_correlated": 0.2})
+        cell = {**some[0]["cell"], "score_at": [8]}
+        own = cells(folder)[0]
+        reseal(own, scores_at={"8": point}, cell=cell, hash=hash_identity(cell))
+        own.rename(own.with_name(own.name[:-12] + hash_identity(cell)))
+    which = ("first", "second")[failed]
+    found = dis_bench.compare(*both)
+    assert found.differs
+    assert sorted(text.partition(": ")[2] for text in found.outcomes) == [
+        f"no mig at step 8 in the {which}",
+        f"no mig_correlated in the {which}",
+    ]
+
+
 def test_a_record_that_cannot_be_read_is_said_and_is_a_difference(both, capsys):
     folder = cells(both[1])[0]
     (folder / "record.2.json").write_text("{}")

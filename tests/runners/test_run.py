@@ -368,7 +368,15 @@ def test_estimate_measures_a_step():
     plan = TINY.plan()
     cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"))
     assert 0 < cost.step_seconds < 5
-    assert cost.train_seconds == pytest.approx(4 * 3 * cost.step_seconds / cost.workers)
+    assert cost.train_seconds == pytest.approx(3 * cost.step_seconds * -(-4 // cost.workers))
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(1, 5), (2, 3), (4, 2), (5, 1), (9, 1)])
+def test_estimate_counts_rounds_of_whole_cells(workers, rounds, monkeypatch):
+    monkeypatch.setattr("dis_bench.runners.estimate._measure_step", lambda trainee, steps: 0.5)
+    plan = dataclasses.replace(TINY, betas=[1], seeds=5, steps=10).plan()
+    cost = estimate(plan, choose_jobs(plan, Store("no-such-folder"), "missing"), workers=workers)
+    assert cost.train_seconds == pytest.approx(rounds * 0.5 * 10)
 
 
 def test_estimate_gives_no_training_to_workers_that_only_score():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dis_bench.datasets.holdout import find_holdout
+from dis_bench.metrics.protocols import STUDY_ROWS
 from dis_bench.records.columns import join_images
 from dis_bench.records.curves import STEP
 from dis_bench.reports.doctor.finding import Finding, Unseen
@@ -48,11 +50,21 @@ def find_overfitting(parts: Parts) -> Finding | None:
 def _measure_trained(parts: Parts) -> float:
     """Return the reconstruction of images that were trained on.
 
-    The evaluation covers the whole dataset, of which a known share was held out.
+    The evaluation covers the whole dataset, or many rows of it, of which a known share was held out.
     """
-    share = float(parts.cell["holdout"])
+    share = _find_share(parts)
     every, held = (float(parts.need_measure(name)) for name in ("reconstruction", HELD))
     return (every - share * held) / (1 - share)
+
+
+def _find_share(parts: Parts) -> float:
+    """Return the share of the evaluated images that were held out.
+
+    Of a few images it may be far from the one that was asked for, as each is held out or kept by chance.
+    """
+    wanted, rows = float(parts.cell["holdout"]), len((parts.codes or {}).get("codes", ()))
+    whole = 0 < rows < STUDY_ROWS  # a row for each image
+    return find_holdout(rows, wanted).size / rows if whole else wanted
 
 
 def _find_turn(parts: Parts) -> tuple[int, float, float] | None:

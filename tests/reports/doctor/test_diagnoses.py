@@ -157,6 +157,15 @@ def test_the_constant_of_a_likelihood_hides_no_improvement(likelihood):
     assert fitted.figures["best_step"] == 1
 
 
+@pytest.mark.parametrize(("rows", "share"), [(64, 13 / 64), (100, 0.21), (15_000, 0.3)])
+def test_few_images_are_held_out_in_another_share(rows, share):
+    cell = {"likelihood": "bernoulli", "steps": 4000, "latent_size": 4, "holdout": 0.3}
+    evaluation = {"reconstruction": 100 + 50 * share, "heldout_reconstruction": 150.0}
+    record = {"cell": cell, "images": {"shape": [1, 64, 64]}, "evaluation": evaluation, "status": "done"}
+    found = find_overfitting(Parts(record, codes={"codes": np.zeros((rows, 4))}))
+    assert found.figures["trained"] == pytest.approx(100)
+
+
 def test_a_constant_of_the_loss_hides_no_improvement():
     falling, kl = np.geomspace(400, 100, 40), np.full(40, 9.0)
     cell = {"likelihood": "bernoulli", "steps": 4000, "latent_size": 4}
