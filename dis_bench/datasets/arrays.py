@@ -87,8 +87,8 @@ def dataset_from(
             floats in [0, 1], which are rounded to bytes; or a torch dataset that gives such images, or
             Pillow's, one by one, alone or as the first of a tuple. C is 1 or 3. White is 255; or 1, if all
             are whole numbers, none of them above 1, and not all 0.
-        labels: whole numbers or texts ``[N]`` or ``[N, F]``; by default those that a torch dataset gives as
-            whole numbers in second place, if it does so for every image. False ignores these.
+        labels: whole numbers or texts ``[N]`` or ``[N, F]``; by default those that a torch dataset gives in
+            second place, if they are a whole number or F of them for every image. False ignores these.
         label_names: names of the F labels.
         name: name of the dataset in tables; by default one of its fingerprint, a hash of images and labels.
 
@@ -151,29 +151,38 @@ def _gather(dataset: Any) -> tuple[torch.Tensor, list[Any] | None, bool]:
             )
         parts.append(image)
         if rest and _is_label(rest[0]):
-            labels.append(rest[0])
+            labels.append(np.asarray(rest[0]))
     if not parts:
         raise InputError("a dataset needs two images, but none was given.")
-    return torch.stack(parts), labels if len(labels) == len(parts) else None, are_whole
+    are_alike = len({label.shape for label in labels}) == 1
+    return torch.stack(parts), labels if len(labels) == len(parts) and are_alike else None, are_whole
 
 
 def _is_label(value: Any) -> bool:
+    """Return True for a whole number, or an array of one for each factor."""
     kind = str(getattr(value, "dtype", type(value).__name__))
-    return "int" in kind and not getattr(value, "shape", ())
+    return "int" in kind and len(getattr(value, "shape", ())) <= 1
 
 
 def _read_one(image: Any, index: int) -> tuple[torch.Tensor, bool]:
     """Convert a tensor, an array or Pillow's image to bytes [C, H, W], as `_read`."""
     try:
-        if _is_picture(image) and image.mode not in _PLAIN and not _is_numbers(image):
-            image = flatten(image)
-        array = image if hasattr(image, "dtype") else np.asarray(image)
+        array = _read_picture(image) if _is_picture(image) else image
+        array = array if hasattr(array, "dtype") else np.asarray(array)
         pixels, is_whole = _read(array[None])
         return pixels[0], is_whole
     except InputError as error:
         raise error.prefixed(f"image {index}: ") from None
     except (TypeError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(f"image {index} cannot be read: {describe(error)}.") from None
+
+
+def _read_picture(image: Any) -> np.ndarray:
+    """Convert Pillow's image to an array [H, W], or [3, H, W] in colours."""
+    if not _is_numbers(image) and (image.mode not in _PLAIN or "transparency" in image.info):
+        image = flatten(image)
+    array = np.asarray(image)
+    return array.transpose(2, 0, 1) if array.ndim == 3 else array
 
 
 def _is_numbers(image: Any) -> bool:

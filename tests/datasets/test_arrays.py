@@ -294,3 +294,39 @@ def test_built_in_datasets_may_be_objects_too(tmp_path):
     by_name = Study(datasets=["dsprites"], metrics=[], seeds=1).plan().cells
     by_object = Study(datasets=[dis_bench.load_dataset("dsprites")], metrics=[], seeds=1).plan().cells
     assert by_name == by_object
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 5), (3, 5), (1, 1), (5, 3), (5, 1)])
+def test_pictures_of_few_pixels_keep_their_channels(height, width):
+    pixels = np.random.default_rng(0).integers(2, 256, (4, height, width, 3), dtype=np.uint8)
+    dataset = dis_bench.dataset_from(Pairs([Image.fromarray(one) for one in pixels]))
+    assert dataset.image_shape == (3, height, width)
+    assert np.array_equal(dataset.images(range(4)).numpy(), pixels.transpose(0, 3, 1, 2))
+    grey = dis_bench.dataset_from(Pairs([Image.fromarray(one[..., 0]) for one in pixels]))
+    assert np.array_equal(grey.images(range(4)).numpy()[:, 0], pixels[..., 0])
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 8)])
+def test_a_colour_that_is_transparent_is_white_as_in_a_folder(shape, tmp_path):
+    pixels = np.random.default_rng(0).integers(9, 200, shape, dtype=np.uint8)
+    pixels[0, 0] = 1
+    for name in "ab":
+        Image.fromarray(pixels).save(
+            tmp_path / f"{name}.png", transparency=1 if len(shape) == 2 else (1, 1, 1)
+        )
+    dataset = dis_bench.dataset_from(Pairs([Image.open(tmp_path / f"{name}.png") for name in "ab"]))
+    found = dataset.images([0])[0].numpy()
+    assert (found[:, 0, 0] == 255).all()
+    assert np.array_equal(found[:, 1:], pixels.reshape(8, 8, -1).transpose(2, 0, 1)[:, 1:])
+
+
+def test_a_dataset_may_give_a_label_for_each_factor():
+    images = torch.rand(6, 1, 8, 8)
+    factors = torch.tensor([[0, 5], [1, 5], [2, 7], [0, 7], [1, 5], [2, 7]])
+    dataset = dis_bench.dataset_from(torch.utils.data.TensorDataset(images, factors), label_names=["a", "b"])
+    assert [(factor.name, factor.values) for factor in dataset.labels] == [("a", (0, 1, 2)), ("b", (5, 7))]
+    ragged = [
+        (image, row[: 1 + number % 2])
+        for number, (image, row) in enumerate(zip(images, factors, strict=True))
+    ]
+    assert dis_bench.dataset_from(Pairs(ragged)).labels is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -68,7 +69,10 @@ def read_table(path: Path, root: Path, files: Sequence[str]) -> Labels:
         for place in _find_missing(values):
             raise InputError(f"'{path}', line {lines[files[place]]}, has no value of '{title}'.")
     pairs = [name_classes(name, column) for name, column in zip(header[1:], columns, strict=True)]
-    return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
+    try:
+        return Labels([factor for factor, _ in pairs], np.stack([classes for _, classes in pairs], axis=1))
+    except InputError as error:
+        raise error.prefixed(f"'{path}': ") from None
 
 
 def _find_missing(column: Sequence[str]) -> list[int]:
@@ -120,7 +124,9 @@ def _find_name(text: str, known: Collection[str], prefix: str) -> str:
     spellings = [
         one.removeprefix("./").removeprefix(prefix) for one in (text, plain, plain.replace("\\", "/"))
     ]
-    return next((one for one in spellings if one in known), spellings[-1])
+    # Some systems write accents as characters of their own, in names of files or in tables.
+    alike = [unicodedata.normalize(form, one) for form in ("NFC", "NFD") for one in spellings]
+    return next((one for one in (*spellings, *alike) if one in known), spellings[-1])
 
 
 def read_folders(root: Path, files: Sequence[str]) -> Labels:

@@ -44,6 +44,10 @@ class _IDXImages(Dataset):
         self._check_labels(labels)
         self.labels = Labels([self.classes], np.concatenate(labels).astype(np.int64)[:, None])
         self.count = len(self.labels)
+        if self.count < 2:
+            raise InputError(
+                f"a dataset needs two images, but '{self._parts[0][0]}' and its like hold {self.count}."
+            )
         if self.source == "official":
             digests = [file.packed.digests["md5"] for file in self.files.values()]
             self.fingerprint = "md5:" + hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]

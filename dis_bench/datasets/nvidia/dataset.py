@@ -113,7 +113,8 @@ class _NumberedImages(StoredImages):
         try:
             table = np.load(io.BytesIO(content), allow_pickle=False)
         except Exception as error:  # damaged files raise whatever their bytes lead to
-            raise InputError(f"{what} cannot be read as an array of numbers ({describe(error)}).") from None
+            reason = "it is no array of numpy" if "pickle" in str(error) else describe(error)
+            raise InputError(f"{what} cannot be read as an array of numbers ({reason}).") from None
         shape = (len(self), len(self.grid.sizes))
         if not isinstance(table, np.ndarray) or table.shape != shape or table.dtype.kind not in "fiu":
             raise InputError(f"{what} must be numbers {list(shape)}: it is of another data set.")

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import threading
+import unicodedata
 
 import numpy as np
 import pytest
@@ -322,7 +323,7 @@ def test_names_of_folders_may_be_labels(photos):
             for word in ("nan", "NA", "None", "?")
         ),
         (TABLE.replace(",dog", ""), "line 3, has 2 values, but its header names 3 columns"),
-        (TABLE.replace("shade", "animal"), "labels need factors with different names"),
+        (TABLE.replace("shade", "animal"), "labels.csv': labels need factors with different names"),
         ('file,a\n0.png,"1\n', "is not a CSV file: unexpected end of data"),
         *(
             (TABLE.replace("animal", f'"{name}"'), "column 3: the name of a factor must be one line of text")
@@ -342,6 +343,14 @@ def test_labels_are_refused_before_an_image_is_decoded(photos, monkeypatch):
     write_labels(photos / "labels.csv", "file,a\n0.png,1\n")
     with pytest.raises(InputError, match="has no row for"):
         load(photos)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_may_be_written_in_either_way(photos, forms):
+    in_folder, in_table = (unicodedata.normalize(form, "caf\u00e9.png") for form in forms)
+    (photos / "0.png").rename(photos / in_folder)
+    write_labels(photos / "labels.csv", TABLE.replace("0.png", in_table))
+    assert len(load(photos).labels) == 5
 
 
 def test_images_that_are_left_out_need_no_labels(photos):
