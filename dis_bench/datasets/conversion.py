@@ -24,6 +24,8 @@ from dis_bench.errors import InputError, MetricParameters, shown
 
 MOST_NAMED = 5  # unusable images that a message names
 
+Check = Callable[[tuple[str, ...]], object]  # of the names of images; raises InputError
+
 
 class ImageFiles(Protocol):
     """Image files to convert: those of a folder, or the members of an archive."""
@@ -91,9 +93,7 @@ class Converted:
     left_out: int
 
 
-def convert(
-    collection: ImageFiles, wanted: Wanted, check: Callable[[tuple[str, ...]], object] | None = None
-) -> Converted:
+def convert(collection: ImageFiles, wanted: Wanted, check: Check | None = None) -> Converted:
     """Return the squares of a collection, from the cache if they are there.
 
     One process converts a collection; others wait for it.
@@ -152,9 +152,7 @@ def make_once(
     return note
 
 
-def _fill(
-    collection: ImageFiles, wanted: Wanted, check: Callable[[tuple[str, ...]], object] | None, part: Part
-) -> dict[str, Any]:
+def _fill(collection: ImageFiles, wanted: Wanted, check: Check | None, part: Part) -> dict[str, Any]:
     names = collection.list_names()
     if names and check is not None:
         check(names)

@@ -11,7 +11,7 @@ from dis_bench.errors import InputError
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.estimators.threads import map_threads
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import MOST_CODES, Representation, information_of
+from dis_bench.metrics.representation import MOST_CODES, Representation, count_information
 
 Information = NDArray[np.float64]
 
@@ -167,8 +167,7 @@ def counted_information(representation: Representation, rows: int) -> Informatio
         for i in np.flatnonzero(representation.live_codes(rows)):
             values, code = np.unique(table.codes[:, i], return_inverse=True)
             for j, size in enumerate(representation.factor_sizes):
-                joint = np.bincount(code * size + table.factors[:, j], minlength=len(values) * size)
-                information[i, j] = information_of(joint.reshape(len(values), size) / rows)
+                information[i, j] = count_information(code, len(values), table.factors[:, j], size)
         return np.minimum(information / representation.factor_entropies(rows), 1.0)
 
     return representation.shared(("counted information", rows), count)

@@ -280,8 +280,7 @@ class Representation:
             information = np.empty((bins.shape[1], factors.shape[1]))
             for j, size in enumerate(self.factor_sizes):
                 for i, code in enumerate(bins.T):
-                    joint = np.bincount(code * size + factors[:, j], minlength=n_bins * size)
-                    information[i, j] = information_of(joint.reshape(n_bins, size) / rows)
+                    information[i, j] = count_information(code, n_bins, factors[:, j], size)
             return information
 
         return self.shared(("mutual_information", n_bins, rows), compute)
@@ -336,6 +335,14 @@ def equal_width_bins(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
 def _entropy(probabilities: NDArray[np.float64]) -> float:
     positive = probabilities[probabilities > 0]
     return float(-(positive * np.log(positive)).sum())
+
+
+def count_information(
+    first: NDArray[np.int64], first_size: int, second: NDArray[np.int64], second_size: int
+) -> float:
+    """Compute the mutual information in nats of two columns of classes [N]."""
+    joint = np.bincount(first * second_size + second, minlength=first_size * second_size)
+    return information_of(joint.reshape(first_size, second_size) / len(first))
 
 
 def information_of(joint: NDArray[np.float64]) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dis_bench.bars import bar
 from dis_bench.metrics.estimators.standardise import standardise
 from dis_bench.metrics.metric import metric
-from dis_bench.metrics.representation import MOST_CODES, Representation, information_of
+from dis_bench.metrics.representation import MOST_CODES, Representation, count_information
 
 # Smallest eigenvalue of a correlation matrix. With codes in float32, smaller ones are as good as 0.
 LEAST_EIGENVALUE = 1e-12
@@ -213,8 +213,7 @@ def information_between_codes(representation: Representation, bins: int, rows: i
         between = np.zeros((len(columns), len(columns)))
         pairs = np.stack(np.triu_indices_from(between, 1), axis=1)
         for i, j in bar(pairs, "mutual_info_score", unit="pair"):
-            joint = np.bincount(columns[i] * bins + columns[j], minlength=bins**2)
-            between[i, j] = information_of(joint.reshape(bins, bins) / rows)
+            between[i, j] = count_information(columns[i], bins, columns[j], bins)
         return between
 
     return representation.shared(("information between codes", bins, rows), compute)

@@ -167,17 +167,17 @@ def _estimate(status: Status, records: list[Record]) -> float | None:
                 return None
             total += cost
     ends = [0.0]  # seconds until each of the running cells is done
-    unknown = 0
+    is_unknown = False
     for one in status.running:
-        kind = status.planned.get(one.name)
-        cost = None if kind is None else costs.of(kind)
         if one.scoring:  # what it lacks takes little, as far as is known
             continue
+        kind = status.planned.get(one.name)
+        cost = None if kind is None else costs.of(kind)
         if kind is None or cost is None:
-            unknown += 1
+            is_unknown = True
         else:
             ends.append(max(cost * (1 - one.share), costs.of_scoring(kind)))
-    if unknown and not any((total, *ends)):
+    if is_unknown and not any((total, *ends)):
         return None
     return max(max(ends), (total + sum(ends)) / max(1, len(status.running)))
 
