@@ -18,6 +18,14 @@ def list_kept(record: Mapping[str, Any]) -> list[str]:
     return list(record.get("keep", PARTS))
 
 
+def explain_no_weights(folder: str | Path, record: Record) -> str:
+    """Say why a cell has no weights, and what makes some."""
+    kept = list_kept(record)
+    removed = f"{weights.find_weights(folder)} was removed or not copied"
+    why = removed if "weights" in kept else f"it keeps {', '.join(kept) or 'nothing'}"
+    return f"{why}; rerun 'always' trains it again and, by default, keeps them"
+
+
 def keep_also(record: Record, part: str) -> Record:
     """Return a record whose cell is to keep a further part."""
     kept = {*list_kept(record), part}

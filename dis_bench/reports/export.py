@@ -12,7 +12,7 @@ from dis_bench.neutral import neutral
 from dis_bench.paths import check_path
 from dis_bench.records.exported import pack_export
 from dis_bench.records.kept import read_file
-from dis_bench.records.parts import list_kept
+from dis_bench.records.parts import explain_no_weights, list_kept
 from dis_bench.records.pictures import FILE as PICTURES
 from dis_bench.records.pictures import read_pictures
 from dis_bench.records.processes import make_stamp
@@ -76,10 +76,8 @@ def _read_weights(cell: Path, record: Record) -> bytes:
             return read_file(cell, WEIGHTS, record)
         return pack_weights(read_weights(cell, record))
     except FileNotFoundError:
-        kept = ", ".join(list_kept(record)) or "nothing"
-        raise InputError(
-            f"the cell in '{cell}' has no {name} to export (it keeps {kept}); rerun 'always' trains it again."
-        ) from None
+        why = explain_no_weights(cell, record)
+        raise InputError(f"the cell in '{cell}' has no {name} to export, as {why}.") from None
     except Damaged as error:
         raise InputError(f"'{cell / name}' cannot be read ({error}).") from None
 

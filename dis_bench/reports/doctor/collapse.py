@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dis_bench.records.curves import STEP
+from dis_bench.reports.configurations import format_value
 from dis_bench.reports.doctor.finding import Finding, name_latents
 from dis_bench.reports.doctor.parts import Parts
 from dis_bench.reports.doctor.quantities import (
@@ -79,7 +80,7 @@ def _advise(parts: Parts) -> tuple[str, ...]:
         advice += [
             f"less weight on the KL: {write_set(parts, dial, value / 4)}",
             f"a warm-up, so that the latents are in use before they cost much: "
-            f"{write_set(parts, dial, f'linear(0,{value:g},0.5)')}",
+            f"{write_set(parts, dial, f'linear(0,{format_value(value)},0.5)')}",
         ]
     if has_hyperparameter(parts.record, "free_bits"):
         advice.append(f"a floor under the KL of each latent: {write_set(parts, 'free_bits', 0.1)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dis_bench.records.columns import find_dial
+from dis_bench.reports.configurations import format_value
 from dis_bench.reports.doctor.finding import Finding, Unseen
 from dis_bench.reports.doctor.parts import Columns, Parts
 from dis_bench.reports.doctor.quantities import (
@@ -49,7 +50,7 @@ def find_high_dial(parts: Parts) -> Finding | None:
     dial, value = weight
     advice = (
         f"a lower dial: {write_set(parts, dial, value / 4)}",
-        f"a dial that rises: {write_set(parts, dial, f'linear(0,{value:g},0.5)')}",
+        f"a dial that rises: {write_set(parts, dial, f'linear(0,{format_value(value)},0.5)')}",
     )
     return Finding(what, advice, figures)
 

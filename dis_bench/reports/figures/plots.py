@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dis_bench.plotting import Axes, Figure
+from dis_bench.reports.configurations import format_value
 from dis_bench.reports.figures.anchor_lines import draw_anchors
 from dis_bench.reports.figures.hollow import draw_along, find_along, list_handles
 from dis_bench.reports.figures.legends import GREY_DOT, add_legend, level_handles
@@ -168,7 +169,7 @@ def _label_levels(panel: Axes, one: Series, x: Quantity, y: Quantity, *, below: 
     colours = one.colours(rows["level"])
     for (_, row), colour in zip(rows.iterrows(), colours, strict=True):
         panel.annotate(
-            f"{row['level']:g}",
+            format_value(float(row["level"])),
             (row[f"{x.name}_mean"], row[f"{y.name}_mean"]),
             xytext=(5, -11) if below else (5, 4),
             textcoords="offset points",

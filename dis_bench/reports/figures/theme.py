@@ -29,6 +29,7 @@ from dis_bench.plotting import (
     to_hex,
     to_rgb,
 )
+from dis_bench.reports.configurations import format_value
 
 seaborn = load_seaborn()
 
@@ -285,7 +286,7 @@ class DialScale:
 
     def label_axis(self, axes: Axes) -> None:
         """Set ticks at the levels themselves, and labels on as many as fit."""
-        labels = [f"{level:g}" for level in self.levels]
+        labels = [format_value(float(level)) for level in self.levels]
         positions = [self.position(level) for level in self.levels]
         span = (positions[-1] - positions[0]) or 1.0
         last = len(positions) - 1
@@ -315,6 +316,6 @@ class DialScale:
         chosen = sorted({round(i * (count - 1) / min(7, max(1, count - 1))) for i in range(min(8, count))})
         look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
         return [
-            Line2D([], [], color=self.colour(level, hue), label=f"{self.symbol} = {level:g}", **look)
-            for level in (shown[i] for i in chosen)
+            Line2D([], [], color=self.colour(level, hue), label=f"{self.symbol} = {name}", **look)
+            for level, name in ((shown[i], format_value(float(shown[i]))) for i in chosen)
         ]

@@ -78,6 +78,7 @@ def _describe(
 
     Returns:
         - ``dataset``, ``title`` and its ``latex_title``;
+        - ``by_dial``: whether the second column is the dial, not beta;
         - ``columns``: the heads and formats of each column, of which the first four are no quantity;
         - ``lead``, ``loss``: the quantities of the plane at first; None if there is none;
         - ``models``: name, note, dial and whether it is a baseline, in the order of the table;
@@ -99,6 +100,7 @@ def _describe(
         "dataset": plain_name(setting.cell["dataset"]),
         "title": setting.title,
         "latex_title": for_latex(setting.title),
+        "by_dial": by_dial,
         "columns": _describe_columns(setting, quantities, by_dial, saturated),
         "lead": lead.name if lead else None,
         "loss": loss.name if loss else None,

@@ -34,7 +34,7 @@ const filter = (() => {
   // The numbers in the names of configurations: dials, beta, and what splits a model into series.
   function listDials({ rows }) {
     const known = rows.series.map((series, row) => {
-      const named = [...series.matchAll(/, (\S+) = (-?[\d.,e+]*\d)(?=,|$)/g)].map(([, name, text]) => [name, read(text)]);
+      const named = [...series.matchAll(/, (\S+) = (-?[\d.,]*\d(?:e[+-]?\d+)?)(?=,|$)/g)].map(([, name, text]) => [name, read(text)]);
       const [, dial, level, beta] = rows.csv[row];
       return new Map([...named, ...(beta === null ? [] : [["beta", beta]]), ...(dial ? [[dial, level]] : [])]);
     });

@@ -113,6 +113,7 @@ def render_page(
         published_note=PUBLISHED_NOTE,
         version=__version__,
         split_spread=_split_spread,
+        format_value=format_value,
     )
 
 
@@ -163,9 +164,10 @@ def _find_other_dials(records: list[Record]) -> dict[str, list[float]]:
 
 
 def _list_values(dial: str, values: list[float]) -> str:
-    if len(values) > 8:
-        return f"{len(values)} values of {format_dial(dial)} from {values[0]:g} to {values[-1]:g}"
-    return f"{format_dial(dial)} = {', '.join(f'{value:g}' for value in values)}"
+    texts = [format_value(value) for value in values]
+    if len(texts) > 8:
+        return f"{len(texts)} values of {format_dial(dial)} from {texts[0]} to {texts[-1]}"
+    return f"{format_dial(dial)} = {', '.join(texts)}"
 
 
 def _title(settings: list[Setting], quantities: list[Quantity]) -> str:

@@ -21,8 +21,9 @@ const table = (() => {
     if (isQuantity(column)) return setting.values[column.name].mean[row];
     if (column.name === "series") return row;
     if (column.name === "n") return setting.rows.n[row];
-    if (column.name === "beta_norm") return setting.rows.csv[row][4];
-    return setting.rows.level[row];
+    const [, , level, beta, norm] = setting.rows.csv[row];
+    if (column.name === "beta_norm") return norm;
+    return setting.by_dial ? level : beta; // the second column, which is headed by one of the two
   }
 
   function sortRows(setting, rows) {

@@ -15,7 +15,7 @@ from dis_bench.parameters import read_values
 from dis_bench.paths import check_path
 from dis_bench.records.cell import plain_name
 from dis_bench.records.exported import is_exported, read_export
-from dis_bench.records.parts import list_kept
+from dis_bench.records.parts import explain_no_weights
 from dis_bench.records.rebuilding import build_again, fill
 from dis_bench.records.record import find_only_cell, read_trained
 from dis_bench.records.schema import Damaged, Record
@@ -122,12 +122,8 @@ def _read_cell(folder: Path) -> Kept:
     try:
         return Kept(record, read_weights(folder, record))
     except FileNotFoundError:
-        kept = list_kept(record)
-        why = f"{name} was removed" if "weights" in kept else f"it keeps {', '.join(kept) or 'nothing'}"
-        raise InputError(
-            f"the cell in '{folder}' has no weights, as {why}; rerun 'always' trains it again and, by "
-            "default, keeps them."
-        ) from None
+        why = explain_no_weights(folder, record)
+        raise InputError(f"the cell in '{folder}' has no weights, as {why}.") from None
     except Damaged as error:
         raise InputError(f"the weights in '{folder / name}' cannot be read ({error}).") from None
 

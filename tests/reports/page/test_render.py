@@ -18,6 +18,8 @@ from dis_bench.reports.page import render
 from dis_bench.reports.page.document import SCRIPTS
 from tests.reports.contrast import contrast
 from tests.reports.made_up import write_study
+from tests.reports.mixed import write_one
+from tests.reports.page.comparing import write_page
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 
@@ -267,3 +269,12 @@ def test_what_users_write_cannot_become_markup(tmp_path):
     assert "alert(1)</script>" not in content
     assert len(page.all("script")) == 1 + len(SCRIPTS)
     assert not page.all("b")
+
+
+def test_values_of_a_dial_that_differ_late_do_not_look_alike(tmp_path):
+    for gamma in (1234567.0, 1234568.0):
+        for seed in range(3):
+            write_one(tmp_path / "results", "slow", {"gamma": gamma}, "gamma", seed, {"steps": 3000})
+    text = write_page(tmp_path / "results", tmp_path / "index.html").path.read_text("utf-8")
+    assert "gamma = 1234567.0, 1234568.0" in text
+    assert [f'<th scope="col">gamma = {gamma}</th>' in text for gamma in (1234567.0, 1234568.0)] == [True] * 2

@@ -317,6 +317,29 @@ def test_many_rows_are_shown_on_request(tmp_path, open_page):
     assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 101  # the first new one
 
 
+@pytest.fixture
+def with_beta(tmp_path, open_page):
+    """Open the page of a model that has a dial besides beta, and a rate in letters of science."""
+    for gamma, beta, rate in [(1.0, 8.0, 1e-5), (10.0, 1.0, 1e-5), (10.0, 4.0, 1e-3), (100.0, 2.0, 1e20)]:
+        values = {"gamma": gamma, "beta": beta, "rate": rate}
+        write_one(tmp_path / "results", "slow", values, "gamma", 0, {"steps": 3000})
+    return open_page(write_page(tmp_path / "results", tmp_path / "index.html").path)
+
+
+def test_the_column_of_beta_sorts_by_beta_though_the_dial_is_another(with_beta):
+    sort(with_beta, "dial")
+    assert column(with_beta, "β") in (["1", "2", "4", "8"], ["8", "4", "2", "1"])
+
+
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [("rate <= 0.001", 3), ("rate = 1e-05", 2), ("rate = 1E-5", 2), ("rate > 1", 1), ("gamma = 10", 2)],
+)
+def test_a_filter_reads_numbers_with_exponents(with_beta, written, count):
+    with_beta.get_by_label("filter").fill(written)
+    assert with_beta.locator(".live tr[data-row]").count() == count
+
+
 def test_the_head_of_a_saturated_score_says_so(tmp_path, open_page):
     root = write_many(tmp_path / "results", models=1)
     write_anchors(root, {"betavae_score": (0.85, 0.3)})
