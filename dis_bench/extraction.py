@@ -43,8 +43,7 @@ def extract(given: Any) -> Path:
     Raises:
         InputError: its source cannot be found, or it uses a value that has no source.
     """
-    given = inspect.unwrap(given)
-    name = given.__name__
+    name = inspect.unwrap(given).__name__
     collected = _Collection(name)
     collected.add(name, given)
     text = f"{FUTURE}\n\n" + "\n".join([*collected.imports, "", *collected.parts])
@@ -92,6 +91,11 @@ class _Collection:
                 f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
             )
         source = find_source(own)
+        if own is not value and not ast.parse(source).body[0].decorator_list:  # type: ignore[attr-defined]
+            raise InputError(
+                f"'{name}' was wrapped after its definition, which its source does not show: put the wrapper "
+                f"above it with @, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
+            )
         variables, needed = _find_globals(own), _list_globals(f"{FUTURE}\n{source}")
         for used in _list_globals(source):
             if used in variables and used != own.__name__:
@@ -163,14 +167,41 @@ def _list_files(given: Any) -> Iterator[str]:
 
 
 def _find_definition(source: str, given: Any) -> Any:
-    """Return the last definition of a class or function at the top of a source."""
+    """Return the definition of a class or function at the top of a source.
+
+    Raises:
+        InputError: the source defines the name several times, and nothing tells which was given.
+    """
     kind = ast.ClassDef if isinstance(given, type) else ast.FunctionDef
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):  # a cell may begin with a magic command
         return None
     found = [node for node in tree.body if isinstance(node, kind) and node.name == given.__name__]
-    return found[-1] if found else None
+    if len(found) < 2:
+        return found[0] if found else None
+    lines = _list_first_lines(given)
+    own = [node for node in found if any(node.lineno <= line <= node.end_lineno for line in lines)]
+    if own:
+        return own[-1]
+    if _find_globals(given).get(given.__name__) is given:
+        return found[-1]
+    raise InputError(
+        f"'{given.__name__}' is defined {len(found)} times, and which of them is meant cannot be told: give "
+        "each a name of its own."
+    )
+
+
+def _list_first_lines(given: Any) -> list[int]:
+    """List the lines at which the code of a function, or of a class's own methods, begins."""
+    if isinstance(given, FunctionType):
+        return [given.__code__.co_firstlineno]
+    members = [inspect.unwrap(one) for one in vars(given).values() if isinstance(one, FunctionType)]
+    return [
+        one.__code__.co_firstlineno
+        for one in members
+        if one.__qualname__ == f"{given.__name__}.{one.__name__}"
+    ]
 
 
 def _find_globals(given: Any) -> Mapping[str, Any]:

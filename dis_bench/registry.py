@@ -211,7 +211,7 @@ def _find_target(kind: str, given: Any) -> str:
         raise InputError(f"a {name_one(kind)} must be a class or a function, but {shown(given)} was given.")
     module = sys.modules.get(own.__module__)
     if own.__module__ == extraction.MAIN or module is None:
-        return f"{extraction.extract(own)}:{name}"
+        return f"{extraction.extract(given)}:{name}"
     if getattr(module, name, None) is not given:
         raise InputError(
             f"'{own.__module__}.{name}' must be defined at the top of its module, so that worker processes "

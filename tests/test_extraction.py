@@ -110,9 +110,53 @@ def test_the_latest_definition_counts(tmp_path):
     assert "'base'" not in text
 
 
+def test_of_two_definitions_in_one_file_the_given_one_counts(tmp_path):
+    twice = """
+def f(): return 1
+first = f
+def f(): return 2
+class C:
+    def f(self): return 'C1'
+earlier = C
+class C:
+    def f(self): return 'C2'
+# ---
+from dis_bench.extraction import extract
+for given in (first, f, earlier, C):
+    print(extract(given).read_text())
+"""
+    done = run(twice, tmp_path)
+    assert [word for word in ("return 1", "return 2", "'C1'", "'C2'") if done.stdout.count(word) == 1] == [
+        "return 1",
+        "return 2",
+        "'C1'",
+        "'C2'",
+    ], done.stderr
+
+
+def test_a_decorator_that_its_source_shows_is_no_hindrance(tmp_path):
+    cells = (
+        "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(x):\n        return 2 * f(x)\n"
+        "    return g\n@twice\ndef mine(x):\n    return x\n"
+        "# ---\nfrom dis_bench.extraction import extract\n"
+        "namespace = {}\nexec(extract(mine).read_text(), namespace)\nprint(namespace['mine'](3))"
+    )
+    done = run(cells, tmp_path)
+    assert done.stdout == "6\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
+        (
+            "import functools\ndef C(x):\n    return x\nC = functools.lru_cache(C)",
+            "'C' was wrapped after its definition",
+        ),
+        (
+            "import functools\ndef f(x):\n    return x\nf = functools.cache(f)\ndef C():\n    return f(1)",
+            "'f' was wrapped after its definition, which its source does not show: put the wrapper",
+        ),
+        ("class C:\n    size = 1\ngiven = C\nclass C:\n    size = 2", "'C' is defined 2 times"),
         ("big = object()\nclass C:\n    def f(self):\n        return big", "'C' uses 'big', <object object"),
         (
             "def make():\n    class C:\n        pass\n    return C\nC = make()",
@@ -123,7 +167,7 @@ def test_the_latest_definition_counts(tmp_path):
     ],
 )
 def test_what_has_no_source_is_refused(cell, said, tmp_path):
-    cells = f"{cell}\n# ---\nfrom dis_bench.extraction import extract\nextract(C)\n"
+    cells = f"{cell}\n# ---\nfrom dis_bench.extraction import extract\nextract(globals().get('given', C))\n"
     error = run(cells, tmp_path).stderr
     assert "InputError" in error
     assert said in error

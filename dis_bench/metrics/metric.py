@@ -215,7 +215,10 @@ class Metric:
         for value in values.values():
             if not isinstance(value, Real) or isinstance(value, bool) or not is_finite(value):
                 raise InputError(f"metric '{self.name}' returned {shown(value)} instead of a finite number.")
-        return {self._column(key): self._without_rounding(float(value)) for key, value in values.items()}
+        columns = {self._column(key): self._without_rounding(float(value)) for key, value in values.items()}
+        if len(columns) < len(values):
+            raise InputError(f"metric '{self.name}' returned {shown(result)}, of which two keys read alike.")
+        return columns
 
     def _without_rounding(self, value: float) -> float:
         """Return the end of the range for a value that rounding has put just beyond it."""

@@ -241,6 +241,11 @@ def test_rounding_takes_no_score_beyond_its_range(given, score):
     assert mine.scores(Representation(CODES, FACTORS)) == {"mine": score}
 
 
+def test_refuses_keys_that_make_one_column():
+    with pytest.raises(InputError, match=r"metric 'twice' returned .*, of which two keys read alike"):
+        as_metric(lambda codes, factors: {1: 0.1, "1": 0.2}, "twice").scores(Representation(CODES, FACTORS))
+
+
 def test_refuses_a_result_without_a_score():
     with pytest.raises(InputError, match=r"metric 'empty' returned {}, which contains no score"):
         as_metric(lambda codes, factors: {}, "empty").scores(Representation(CODES, FACTORS))

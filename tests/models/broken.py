@@ -297,6 +297,15 @@ class CountsOnItself(Sound):
         return terms.reconstruction.mean() + min(1.0, self.count / 50) * terms.kl.sum(1).mean()
 
 
+class PenalisesEveryThird(CountsOnItself):
+    """A penalty at every third step, which the model counts."""
+
+    name = "penalises_every_third"
+
+    def loss(self, terms):
+        return terms.reconstruction.mean() + (9.0 if self.count % 3 == 0 else 1.0) * terms.kl.sum(1).mean()
+
+
 class BranchesOnBeta(Sound):
     """An ``if`` on a hyperparameter, which is a tensor in a stack."""
 

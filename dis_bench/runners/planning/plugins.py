@@ -268,7 +268,8 @@ def check_images(name: str, dataset: Dataset) -> None:
     """Draw the first and the last image of a dataset, to check them before training.
 
     Raises:
-        InputError: the dataset fails, or draws something other than uint8 images of its shape.
+        InputError: the dataset fails, or draws something other than uint8 images of its shape, or pixels
+            above its ``pixel_max``.
     """
     import torch
 
@@ -282,6 +283,10 @@ def check_images(name: str, dataset: Dataset) -> None:
     if images.dtype != torch.uint8 or list(images.shape) != [len(indices), *dataset.image_shape]:
         kind = str(images.dtype).removeprefix("torch.")
         raise InputError(f"{whose} must draw {wanted}, but draws a {kind} tensor {list(images.shape)}.")
+    if int(images.max()) > dataset.pixel_max:
+        raise InputError(
+            f"{whose} has a pixel of {int(images.max())}, above its pixel_max of {dataset.pixel_max:g}."
+        )
 
 
 def check_batch(family: ChosenNetworks, batch_size: int) -> None:

@@ -75,6 +75,7 @@ def try_model(
 
     if not isinstance(networks, torch.nn.Module):
         raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
+    _check_sizes(whose, networks)
     images, most = draws.batch_size, max(LEAST_FITTED, 2 * draws.latents)
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
@@ -86,6 +87,17 @@ def try_model(
             networks.eval()
             try_fit(whose, model, networks, min(draws.count, most), image_shape)
             try_codes(whose, model, networks, torch.rand(images, *image_shape), draws.latents)
+
+
+def _check_sizes(whose: str, networks: nn.Module) -> None:
+    """Check that all weights exist: an optimiser and an average of weights begin before the first batch."""
+    import torch
+
+    for name, tensor in [*networks.named_parameters(), *networks.named_buffers()]:
+        if torch.nn.parameter.is_lazy(tensor):
+            raise InputError(
+                f"{whose} has a lazy layer: '{name}' has no shape before the first batch; give it one."
+            )
 
 
 def _try_networks(whose: str, networks: nn.Module, images: int) -> None:

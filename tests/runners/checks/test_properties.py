@@ -46,6 +46,7 @@ FAULTS = {
     "RemembersOnItself": {"keeps all it learnt in its networks"},
     "AssignsItsBuffer": {"changes its state in place"},
     "CountsOnItself": {"resumes where it stopped"},
+    "PenalisesEveryThird": {"resumes where it stopped"},
     "BranchesOnBeta": {"equals itself in a stack"},
     "ReadsItsValues": {"equals itself in a stack"},
     "DividesByBeta": {"stays finite at its limits"},

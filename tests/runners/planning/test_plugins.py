@@ -79,6 +79,7 @@ Print, Source = data("Print", fingerprint=3), data("Source", sources=())
 Draw, DrawNone = data("Draw", draw=fail), data("DrawNone", draw=lambda self, i: None)
 Floats = data("Floats", draw=lambda self, i: torch.zeros(len(i), 1, 64, 64))
 Shapes = data("Shapes", draw=lambda self, i: torch.zeros(len(i), 64, 64, dtype=torch.uint8))
+Bright = data("Bright", pixel_max=1, draw=lambda self, i: Tiny().images(i) + 7)
 Length, Factors = data("Length", __len__=fail), data("Factors", factors=fail)
 Constant = data("Constant", grid=one("x", 1))
 Continuous = data("Continuous", grid=one("x", 9_000), draw=lambda self, i: Tiny().images(i % 256))
@@ -203,6 +204,7 @@ def test_models(plugins, capsys, name, sentence):
         ("DrawNone", "must draw a uint8 tensor [2, 1, 64, 64], but draws a NoneType."),
         ("Floats", "but draws a float32 tensor [2, 1, 64, 64]."),
         ("Shapes", "but draws a uint8 tensor [2, 64, 64]."),
+        ("Bright", "dataset 'Bright' has a pixel of 7, above its pixel_max of 1."),
         ("Length", "dataset 'Length': RuntimeError: not today."),
         ("Factors", "cannot give its factors: RuntimeError: not today."),
         ("Constant", "must have at least 2 images, but has 1."),

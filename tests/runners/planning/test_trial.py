@@ -66,6 +66,11 @@ VarianceNan = coding("variancenan", lambda m, v: (m, v.sub(1e9).log()))
 ImagesComplex = showing("imagescomplex", lambda i: i * 1j)
 ImagesNan = showing("imagesnan", lambda i: i * float("nan"))
 Fit = model("fit", fit=fail)
+def build(self, parts):
+    networks = VAE.build(self, parts)
+    networks.autoencoder.late = torch.nn.LazyLinear(3)
+    return networks
+Lazy = model("lazy", build=build)
 
 # Optimisers.
 def with_adams(name, adams): return model(name, optimisers=lambda self: adams())
@@ -114,6 +119,7 @@ REFUSALS = {
     "VarianceNan": "the log-variances of model 'variancenan' must be finite, but some of them are nan.",
     "ImagesComplex": "decodes must be a dense tensor of floats, but are one of complex64.",
     "ImagesNan": "the images that model 'imagesnan' decodes must be finite, but some of them are nan.",
+    "Lazy": "has a lazy layer: 'autoencoder.late.weight' has no shape before the first batch",
     "Fit": "fit of model 'fit' fails: RuntimeError: not today.",
     "Typo": "optimisers() of model 'typo' names player 'autoencodr', but the players are autoencoder.",
     "NoAdams": "optimisers() of model 'noadams' must return Adams by player, but returns None.",
