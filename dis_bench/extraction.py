@@ -145,8 +145,8 @@ def find_source(given: Any) -> str:
         lines = linecache.getlines(file)
         found = _find_definition("".join(lines), given)
         if found is not None:
-            first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
-            return textwrap.dedent("".join(lines[first - 1 : found.end_lineno])).rstrip() + "\n"
+            first, last = _find_span(found)
+            return textwrap.dedent("".join(lines[first - 1 : last])).rstrip() + "\n"
     raise InputError(
         f"the source of '{given.__name__}' cannot be found: put it into a file and give "
         f"'file.py:{given.__name__}'."
@@ -180,10 +180,10 @@ def _find_definition(source: str, given: Any) -> Any:
     found = [node for node in tree.body if isinstance(node, kind) and node.name == given.__name__]
     if len(found) < 2:
         return found[0] if found else None
-    lines = _list_first_lines(given)
-    own = [node for node in found if any(node.lineno <= line <= node.end_lineno for line in lines)]
-    if own:
-        return own[-1]
+    for first in _list_first_lines(given):
+        for node in found:
+            if _find_span(node)[0] <= first <= _find_span(node)[1]:
+                return node
     if _find_globals(given).get(given.__name__) is given:
         return found[-1]
     raise InputError(
@@ -192,8 +192,13 @@ def _find_definition(source: str, given: Any) -> Any:
     )
 
 
+def _find_span(node: Any) -> tuple[int, int]:
+    """Return the first line of a definition, that of its decorators, and the last."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]), node.end_lineno
+
+
 def _list_first_lines(given: Any) -> list[int]:
-    """List the lines at which the code of a function, or of a class's own methods, begins."""
+    """List where the code of a function, or of a class's own methods, begins."""
     if isinstance(given, FunctionType):
         return [given.__code__.co_firstlineno]
     members = [inspect.unwrap(one) for one in vars(given).values() if isinstance(one, FunctionType)]

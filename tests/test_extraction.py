@@ -112,8 +112,11 @@ def test_the_latest_definition_counts(tmp_path):
 
 def test_of_two_definitions_in_one_file_the_given_one_counts(tmp_path):
     twice = """
+def same(f): return f
+@same
 def f(): return 1
 first = f
+@same
 def f(): return 2
 class C:
     def f(self): return 'C1'

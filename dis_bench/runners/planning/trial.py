@@ -90,7 +90,7 @@ def try_model(
 
 
 def _check_sizes(whose: str, networks: nn.Module) -> None:
-    """Check that all weights exist: an optimiser and an average of weights begin before the first batch."""
+    """Check that all weights have a shape, as optimisers begin before the batches."""
     import torch
 
     for name, tensor in [*networks.named_parameters(), *networks.named_buffers()]:

@@ -204,7 +204,7 @@ def test_models(plugins, capsys, name, sentence):
         ("DrawNone", "must draw a uint8 tensor [2, 1, 64, 64], but draws a NoneType."),
         ("Floats", "but draws a float32 tensor [2, 1, 64, 64]."),
         ("Shapes", "but draws a uint8 tensor [2, 64, 64]."),
-        ("Bright", "dataset 'Bright' has a pixel of 7, above its pixel_max of 1."),
+        ("Bright", "dataset 'Bright' has a pixel of 8, above its pixel_max of 1."),
         ("Length", "dataset 'Length': RuntimeError: not today."),
         ("Factors", "cannot give its factors: RuntimeError: not today."),
         ("Constant", "must have at least 2 images, but has 1."),
