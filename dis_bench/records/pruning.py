@@ -14,6 +14,7 @@ from dis_bench.records.durable import remove
 from dis_bench.records.record import check_results, find_cells
 from dis_bench.records.schema import EARLIER_WEIGHTS
 from dis_bench.records.store import NotPlaced, Store
+from dis_bench.records.sweep import CELL_NAME
 from dis_bench.records.weights import FILE as WEIGHTS
 
 
@@ -104,11 +105,14 @@ def _find_superseded(store: Store) -> list[Path]:
 
 
 def _find_unfinished(store: Store) -> list[Path]:
-    return [store.unfinished / name for name in claims.list_abandoned(store.unfinished)]
+    names = filter(CELL_NAME.fullmatch, claims.list_abandoned(store.unfinished))  # the rest is not ours
+    return [store.unfinished / name for name in names]
 
 
 def _find_weights(store: Store) -> list[Path]:
-    paths = [folder / name for folder in find_cells(store.root) for name in (WEIGHTS, EARLIER_WEIGHTS)]
+    # A linked cell belongs to another result folder, which keeps its weights.
+    folders = [folder for folder in find_cells(store.root) if not folder.is_symlink()]
+    paths = [folder / name for folder in folders for name in (WEIGHTS, EARLIER_WEIGHTS)]
     return [path for path in paths if os.path.exists(path)]
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from dis_bench.records import claims
 from dis_bench.records.codes import has_codes
 from dis_bench.records.durable import is_old, remove_file, remove_temporaries
+from dis_bench.records.plans import FOLDER as PLANS
 from dis_bench.records.processes import STAMP, parse_stamp
 from dis_bench.records.record import read_newest
 from dis_bench.records.store import NotPlaced, Store
 
-_CELL = re.compile(r".*-[0-9a-f]{12}")
-_EARLIER = re.compile(rf"\.[0-9a-f]{{8}}\.{_CELL.pattern}\..*")  # of versions before ``unfinished/``
+CELL_NAME = re.compile(r".*-[0-9a-f]{12}")
+_EARLIER = re.compile(rf"\.[0-9a-f]{{8}}\.{CELL_NAME.pattern}\..*")  # of versions before ``unfinished/``
 _TRIAL = re.compile(rf"\.(?:try|clock)\.{STAMP}.*")
 
 
@@ -26,7 +27,8 @@ def sweep(store: Store) -> None:
     """
     sweep_unfinished(store)
     with suppress(OSError):
-        remove_temporaries(store.anchors)
+        for folder in (store.anchors, store.root / PLANS):
+            remove_temporaries(folder)
         for path in store.cells.iterdir() if store.cells.is_dir() else ():
             if path.name.startswith("."):
                 _remove_hidden(path)
@@ -45,7 +47,7 @@ def sweep_unfinished(store: Store) -> set[str]:
     """
     moved: set[str] = set()
     with suppress(OSError):
-        for name in filter(_CELL.fullmatch, claims.list_abandoned(store.unfinished)):
+        for name in filter(CELL_NAME.fullmatch, claims.list_abandoned(store.unfinished)):
             with suppress(OSError, NotPlaced, claims.ClaimLost):
                 if _take_over(store, name):
                     moved.add(name)

@@ -72,6 +72,16 @@ def test_nothing_is_removed_where_nobody_can_be_asked(full, monkeypatch, capsys)
     assert (full / "superseded" / "old").exists()
 
 
+def test_linked_cells_and_folders_of_others_are_left_alone(full, tmp_path):
+    [own, *_] = sorted((full / "cells").glob("*"))
+    combined = tmp_path / "combined"
+    (combined / "cells").mkdir(parents=True)
+    (combined / "cells" / own.name).symlink_to(own)
+    (combined / "unfinished" / "notes").mkdir(parents=True)
+    found = find_prunable(combined, ["weights", "unfinished"])
+    assert found["weights"].paths == found["unfinished"].paths == []
+
+
 def test_work_that_a_run_has_is_left_alone(full):
     found = find_prunable(full, ["unfinished"])
     with Store(full).claim(CELL) as claim:

@@ -596,3 +596,12 @@ def test_of_two_finished_copies_the_one_written_later_stays_whatever_the_times_o
     abandon(store)
     sweep(store)
     assert store.find(CELL)["created"].startswith("2026-11-21")
+
+
+def test_sweeping_removes_the_temporary_files_of_ended_processes(tmp_path):
+    store = Store(tmp_path)
+    for folder in ("plans", "anchors"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f".x.json.{DEAD}").write_text("{")
+    sweep(store)
+    assert not [*tmp_path.rglob(".x.json.*")]
