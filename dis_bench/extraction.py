@@ -155,11 +155,8 @@ def find_source(given: Any) -> str:
 
 def _list_files(given: Any) -> Iterator[str]:
     """List the files that may define a class or function, the likeliest first."""
-    functions = [given] if isinstance(given, FunctionType) else [*vars(given).values()]
-    for function in functions:
-        function = getattr(function, "__func__", getattr(function, "fget", function))
-        if isinstance(function, FunctionType):
-            yield function.__code__.co_filename
+    for function in _list_functions(given):
+        yield function.__code__.co_filename
     if isinstance(given, type):  # one without methods: the main script, and cells of a notebook, latest first
         yield getattr(sys.modules.get(given.__module__), "__file__", None) or ""
         files = reversed([*linecache.cache])
@@ -180,10 +177,11 @@ def _find_definition(source: str, given: Any) -> Any:
     found = [node for node in tree.body if isinstance(node, kind) and node.name == given.__name__]
     if len(found) < 2:
         return found[0] if found else None
-    for first in _list_first_lines(given):
-        for node in found:
-            if _find_span(node)[0] <= first <= _find_span(node)[1]:
-                return node
+    begins = _list_first_lines(given)
+    for node in found:
+        first, last = _find_span(node)
+        if any(first <= line <= last for line in begins):
+            return node
     if _find_globals(given).get(given.__name__) is given:
         return found[-1]
     raise InputError(
@@ -199,14 +197,19 @@ def _find_span(node: Any) -> tuple[int, int]:
 
 def _list_first_lines(given: Any) -> list[int]:
     """List where the code of a function, or of a class's own methods, begins."""
-    if isinstance(given, FunctionType):
-        return [given.__code__.co_firstlineno]
-    members = [inspect.unwrap(one) for one in vars(given).values() if isinstance(one, FunctionType)]
-    return [
-        one.__code__.co_firstlineno
-        for one in members
-        if one.__qualname__ == f"{given.__name__}.{one.__name__}"
+    functions = map(inspect.unwrap, _list_functions(given))
+    own = [
+        one for one in functions if one.__qualname__ in (given.__name__, f"{given.__name__}.{one.__name__}")
     ]
+    return [one.__code__.co_firstlineno for one in own]
+
+
+def _list_functions(given: Any) -> Iterator[FunctionType]:
+    """List a function itself, or the functions of a class: its methods and properties."""
+    for member in [given] if isinstance(given, FunctionType) else vars(given).values():
+        function = getattr(member, "__func__", getattr(member, "fget", member))
+        if isinstance(function, FunctionType):
+            yield function
 
 
 def _find_globals(given: Any) -> Mapping[str, Any]:

@@ -70,7 +70,7 @@ def resumes_where_it_stopped(trial: ModelTrial) -> str:
     """
     if not trial.takes_steps:
         raise DoesNotApply("it takes no steps.")
-    whole, stop = trial.trained_briefly, FEW_STEPS // 2 + 1  # a count kept outside has no period of seven
+    whole, stop = trial.trained_briefly, FEW_STEPS // 2 + 1  # in phase with no count of 2 to 6 steps
     resumed = trial.train_in_two(stop)
     different = _different(whole.state, resumed.state)
     if different:

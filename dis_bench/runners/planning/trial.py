@@ -75,7 +75,7 @@ def try_model(
 
     if not isinstance(networks, torch.nn.Module):
         raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-    _check_sizes(whose, networks)
+    _check_shapes(whose, networks)
     images, most = draws.batch_size, max(LEAST_FITTED, 2 * draws.latents)
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
@@ -89,7 +89,7 @@ def try_model(
             try_codes(whose, model, networks, torch.rand(images, *image_shape), draws.latents)
 
 
-def _check_sizes(whose: str, networks: nn.Module) -> None:
+def _check_shapes(whose: str, networks: nn.Module) -> None:
     """Check that all weights have a shape, as optimisers begin before the batches."""
     import torch
 
