@@ -143,6 +143,17 @@ class UnusedLayer(Sound):
         return players
 
 
+class LazyLayer(Sound):
+    """A layer without a size."""
+
+    name = "lazy_layer"
+
+    def build(self, given):
+        players = super().build(given)
+        players.autoencoder.head = nn.LazyLinear(3)
+        return players
+
+
 class Detached(Sound):
     """An encoder that is cut off from the loss."""
 

@@ -24,6 +24,7 @@ from dis_bench.records.checkpoint import read_checkpoint, write_checkpoint
 from dis_bench.runners import passes
 from dis_bench.runners.device import computing
 from dis_bench.runners.planning.plugins import check_models
+from dis_bench.runners.planning.returned import check_shapes
 from dis_bench.runners.quickstart import DEFAULTS
 from dis_bench.runners.training.checkpoints import Checkpoints
 from dis_bench.runners.training.log import Progress
@@ -101,7 +102,9 @@ class ModelTrial:
         )
         with breaking("building it"):
             models, networks = {self.name: self.target}, {NETWORK: NETWORK}
-            return prepare(cell, models, {DATASET: self.dataset}, "cpu", networks)
+            trainee = prepare(cell, models, {DATASET: self.dataset}, "cpu", networks)
+            check_shapes(f"model '{self.name}'", trainee.networks)
+        return trainee
 
     @cached_property
     def trained(self) -> Trained:

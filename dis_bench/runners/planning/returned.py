@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 SEPARATORS = ",\"'"  # in a measure's name, they would break the header of training.csv
 
 
+def check_shapes(whose: str, networks: nn.Module) -> None:
+    """Check that all weights have a shape, as optimisers begin before the batches.
+
+    Raises:
+        InputError: a layer is lazy.
+    """
+    import torch
+
+    for name, tensor in [*networks.named_parameters(), *networks.named_buffers()]:
+        if torch.nn.parameter.is_lazy(tensor):
+            raise InputError(
+                f"{whose} has a lazy layer: '{name}' has no shape before the first batch; give it one."
+            )
+
+
 def check_optimisers(whose: str, model: Model, networks: nn.Module) -> None:
     """Check that a model gives Adam's settings to players that there are.
 

@@ -12,6 +12,7 @@ from dis_bench.runners.planning.returned import (
     check_drawn,
     check_numbers,
     check_optimisers,
+    check_shapes,
     check_step,
     name_loss,
 )
@@ -75,7 +76,7 @@ def try_model(
 
     if not isinstance(networks, torch.nn.Module):
         raise InputError(f"{whose} must build a torch.nn.Module, but builds a {type(networks).__name__}.")
-    _check_shapes(whose, networks)
+    check_shapes(whose, networks)
     images, most = draws.batch_size, max(LEAST_FITTED, 2 * draws.latents)
     with neutral(), own_streams(0), computing("fp32", "torch"):
         with torch.no_grad():
@@ -87,17 +88,6 @@ def try_model(
             networks.eval()
             try_fit(whose, model, networks, min(draws.count, most), image_shape)
             try_codes(whose, model, networks, torch.rand(images, *image_shape), draws.latents)
-
-
-def _check_shapes(whose: str, networks: nn.Module) -> None:
-    """Check that all weights have a shape, as optimisers begin before the batches."""
-    import torch
-
-    for name, tensor in [*networks.named_parameters(), *networks.named_buffers()]:
-        if torch.nn.parameter.is_lazy(tensor):
-            raise InputError(
-                f"{whose} has a lazy layer: '{name}' has no shape before the first batch; give it one."
-            )
 
 
 def _try_networks(whose: str, networks: nn.Module, images: int) -> None:

@@ -27,6 +27,7 @@ FAULTS = {
     "Averages": set(),
     "Pixels": set(),
     "RefusesBoth": set(),
+    "LazyLayer": {"gives codes and images"},
     "WideCodes": {"gives codes and images"},
     "NoBatchOfOne": {"gives codes and images"},
     "Crashes": {"gives codes and images"},
