@@ -47,7 +47,8 @@ def execute(args: argparse.Namespace) -> int:
     there = f"; {merged.present:,} were there already" if merged.present else ""
     print(f"{count_things(len(merged.copied), 'cell')} copied to {visible(args.out)}{there}.")
     if merged.unfinished:
-        print(f"{merged.unfinished:,} unfinished cells stay where they are.")
+        stay = "stays where it is" if merged.unfinished == 1 else "stay where they are"
+        print(f"{count_things(merged.unfinished, 'unfinished cell')} {stay}.")
     for problem in merged.problems:
         print(f"dis-bench: {visible(problem)}", file=sys.stderr)
     return 1 if merged.problems else 0

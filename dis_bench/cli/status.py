@@ -63,12 +63,14 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
     """
     from dis_bench.reports.words import count_things
 
-    total = len({*status.planned, *status.done, *status.failed, *(one.name for one in status.running)})
+    trained = {*status.done, *status.unscored}
+    total = len({*status.planned, *trained, *status.failed, *(one.name for one in status.running)})
     counts = {
         "done": len(status.done),
         "failed": len(status.failed),
         "running": len(status.running),
         "stopped with a checkpoint": len(status.stopped),
+        "to score": len(status.unscored),
         "left": len(status.left),
     }
     told = ", ".join(
@@ -79,6 +81,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
         "running": [_describe_running(one, now) for one in status.running],
         "failed": [f"{name}: {reason}" for name, reason in status.failed.items()],
         "stopped": status.stopped,
+        "to score": status.unscored,
         "left": status.left if everything else [],
     }
     for title, lines in lists.items():
@@ -92,7 +95,7 @@ def describe_status(status: Status, *, everything: bool, now: datetime) -> Itera
 
 
 def _describe_time(status: Status) -> Iterator[str]:
-    if not (status.left or status.stopped or status.failed or status.running):
+    if not (status.left or status.stopped or status.unscored or status.failed or status.running):
         return
     yield ""
     if status.seconds is None:

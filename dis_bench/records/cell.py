@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,6 +24,9 @@ RECIPE = 3
 
 
 EXTERNAL = "external"  # in place of an unknown source of factors or version of a model
+
+# Fields that `auto` takes from the machine: the tasks of one study may run on different ones.
+OF_MACHINE = ("precision", "kernels")
 
 # Fields that the identity leaves out if they are empty.
 OPTIONAL = (
@@ -116,6 +119,14 @@ class Cell:
     def hash(self) -> str:
         """Twelve hexadecimal digits that differ if the identity does."""
         return hash_identity(self.identity)
+
+    def hash_anywhere(self, chosen: Collection[str] = OF_MACHINE) -> str:
+        """Return a hash that is the same on every machine that plans the cell.
+
+        Args:
+            chosen: the fields that were chosen for the machine.
+        """
+        return hash_identity({name: value for name, value in self.identity.items() if name not in chosen})
 
     @property
     def given(self) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ from dis_bench.records.plans import FOLDER as PLANS
 from dis_bench.records.plans import read_plan
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import check_results, find_cells, list_records, read_newest
-from dis_bench.records.schema import Damaged, Record
+from dis_bench.records.schema import Damaged, Record, is_pending
 from dis_bench.records.seal import digest_file, read_anchor, read_record
 from dis_bench.records.store import NotPlaced, Store
 from dis_bench.records.sweep import sweep_unfinished
@@ -34,7 +36,7 @@ class Merged:
     Attributes:
         copied: names of the cells that were copied.
         present: number of cells that were there before, with the same content.
-        unfinished: number of cells in the sources that are not finished, which stay there.
+        unfinished: number of cells in the sources that are not trained or not scored yet, which stay there.
         problems: a sentence for each cell that was left out, with the reason, such as damage.
     """
 
@@ -52,8 +54,17 @@ class _Found:
     record: Record
     content: Mapping[str, str]
 
+    @property
+    def rank(self) -> int:
+        """The outcome as a number: a scored cell is above one that is only trained, or has failed."""
+        if self.record["status"] == "failed":
+            return 0
+        return 1 if is_pending(self.record) else 2
+
     def holds(self, other: _Found) -> bool:
-        """Return True if it has everything that another copy of the cell has."""
+        """Return True if it has everything that counts of another copy of the cell."""
+        if self.rank != other.rank or self.rank < 2:
+            return self.rank >= other.rank
         return self.content.items() >= other.content.items()
 
 
@@ -61,8 +72,9 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
     """Copy finished cells of result folders to another one, with anchors and plans.
 
     A cell of several folders has to be the same in all of them; a copy with more scores or files counts as
-    the same. A failed cell gives way to a finished one, and to a checkpoint in the target. Everything is
-    compared before anything is copied; what killed runs finished in the target is moved into place first.
+    the same. A failed cell gives way to a finished one, and to a checkpoint in the target; one in the target
+    that has no scores yet, to one with scores. Everything is compared before anything is copied; what killed
+    runs finished in the target is moved into place first.
 
     Args:
         sources: the folders to read, which do not change.
@@ -108,12 +120,15 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
 
 def _find_copies(roots: Sequence[Path], merged: Merged) -> dict[str, list[_Found]]:
     """Find the cells of all sources by name, with equal copies; count the unfinished."""
-    chosen: dict[str, list[_Found]] = {}
+    found: dict[str, list[_Found]] = defaultdict(list)
     for root in roots:
         merged.unfinished += len(find_work(root / "unfinished"))
         for name, cell in _read_cells(root, merged.problems).items():
-            chosen[name] = _choose_copies(chosen[name], cell) if name in chosen else [cell]
-    return chosen
+            if is_pending(cell.record):
+                merged.unfinished += 1
+            else:
+                found[name].append(cell)
+    return {name: _choose_copies(copies) for name, copies in found.items()}
 
 
 def _check_source(source: str | Path, target: Path) -> Path:
@@ -149,25 +164,20 @@ def _digest_content(folder: Path, record: Record) -> dict[str, str]:
     return content
 
 
-def _choose_copies(best: list[_Found], other: _Found) -> list[_Found]:
-    """Return the copies of a cell that have everything: the best, the other, or all."""
-    if _choose(best[0], other) is other:
-        return [other]
-    return [*best, other] if best[0].content == other.content else best
-
-
-def _choose(one: _Found, other: _Found) -> _Found:
-    """Return the copy of a cell that has everything.
+def _choose_copies(copies: Sequence[_Found]) -> list[_Found]:
+    """Return the copies of a cell that have everything, in whatever order they are given.
 
     Raises:
-        InputError: both have something that the other one lacks.
+        InputError: no copy has all that the others have.
     """
-    if one.record["status"] != other.record["status"]:
-        return one if one.record["status"] == "done" else other
-    if one.record["status"] == "failed" or one.holds(other):
-        return one
-    if other.holds(one):
-        return other
+    for best in copies:
+        if all(best.holds(other) for other in copies):
+            return [best, *(one for one in copies if one is not best and one.content == best.content)]
+    one, other = next(
+        pair
+        for pair in itertools.combinations(copies, 2)
+        if not (pair[0].holds(pair[1]) or pair[1].holds(pair[0]))
+    )
     raise InputError(
         f"'{one.folder}' and '{other.folder}' are the same cell with different content "
         f"({_describe_difference(one, other)}), so that nothing was merged; remove one of the two."
@@ -180,10 +190,9 @@ def _adds(present: _Found, new: _Found) -> bool:
     Raises:
         InputError: it has another content than the one that is there.
     """
-    best = _choose(present, new)
-    if best is present:
+    if _choose_copies([present, new])[0] is present:
         return False
-    if present.record["status"] == "failed":  # it moves to superseded/, as in a run
+    if present.rank < new.rank:  # it moves to superseded/, as in a run
         return True
     raise InputError(
         f"'{present.folder}' lacks what '{new.folder}' has ({_describe_difference(present, new)}), and is "

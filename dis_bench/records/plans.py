@@ -7,7 +7,7 @@ file of their study.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,20 @@ from dis_bench.records.unreadable import is_readable, read_each
 FOLDER = "plans"
 
 
-def write_plan(root: Path, cells: Sequence[Cell], command: str) -> None:
+def write_plan(root: Path, cells: Sequence[Cell], command: str, chosen: Collection[str] = ()) -> None:
     """Write the cells of a study, unless a valid file has the same cells.
 
     Args:
         root: the result folder.
         cells: all cells of the study, in their order.
         command: the command that the user typed.
+        chosen: the fields of the cells that were chosen for this machine.
     """
     planned = [
-        {"folder": cell.folder, "dataset": cell.dataset, "model": cell.model, "steps": cell.steps}
+        {
+            **{"folder": cell.folder, "dataset": cell.dataset, "model": cell.model, "steps": cell.steps},
+            **({"anywhere": cell.hash_anywhere(chosen)} if chosen else {}),
+        }
         for cell in cells
     ]
     path = root / FOLDER / f"{hash_identity({'cells': planned})}.json"

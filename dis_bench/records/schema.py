@@ -16,6 +16,9 @@ Record = dict[str, Any]
 
 LACKS_FACTORS = "it needs factors"  # the beginning of the reason for scores that a dataset cannot have
 
+# The reason for the scores of a cell that was trained, and whose first scoring has not ended.
+PENDING = "its scoring was interrupted, and the next run goes on with it"
+
 # A latent is active if its mean code varies by more over images (Burda et al. 2016, sec. 5.2). It is another
 # count than that of latents without KL, which have collapsed: a posterior can move by little and still cost.
 ACTIVE_VARIANCE = 0.01
@@ -29,6 +32,11 @@ class Damaged(ValueError):
 
 class Outdated(Damaged):
     """Error: an earlier version wrote the file."""
+
+
+def is_pending(record: Record) -> bool:
+    """Return True for a cell that was trained, and whose first scoring has not ended."""
+    return not record["scores"] and PENDING in record["unscored"].values()
 
 
 def stamp() -> str:
@@ -254,6 +262,7 @@ class PlannedCell(TypedDict):
     dataset: str  # as the user named it
     model: str  # as the user named it
     steps: int  # of the training
+    anywhere: NotRequired[str]  # hash of the cell without what `auto` chose for the machine that planned it
 
 
 class KeptPlan(TypedDict):

@@ -17,7 +17,7 @@ from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.curves import read_last_step
 from dis_bench.records.plans import read_plans
 from dis_bench.records.record import check_exists, find_cells, read_newest
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import Record, is_pending
 
 Kind = tuple[str, str, int]  # dataset, model, steps
 
@@ -64,7 +64,9 @@ class Status:
         failed: reasons of the cells that failed, and that nobody works on, by name.
         running: cells that live processes have claimed.
         stopped: cells that nobody works on, and that will go on from a checkpoint.
-        left: planned cells that were neither finished nor begun.
+        unscored: cells that are trained, and that nobody works on; the next run scores them.
+        left: planned cells that were neither finished nor begun. Of cells that differ only in what ``auto``
+            chose for different machines, one has to be done.
         seconds: estimated seconds until all is done with as many processes as now, or with one; None if
             nothing was measured yet.
         problems: a sentence for each file that could not be read.
@@ -75,6 +77,7 @@ class Status:
     failed: dict[str, str] = field(default_factory=dict)
     running: list[Running] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    unscored: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     seconds: float | None = None
     problems: list[str] = field(default_factory=list)
@@ -92,13 +95,19 @@ def read_status(path: str | Path) -> Status:
     root = check_exists(path)
     plans, problems = read_plans(root)
     status = Status(problems=problems)
+    anywhere: dict[str, str] = {}
     for plan in plans:
         for cell in plan["cells"]:
             status.planned[cell["folder"]] = (cell["dataset"], cell["model"], cell["steps"])
+            if "anywhere" in cell:
+                anywhere.setdefault(cell["folder"], cell["anywhere"])
+            else:  # its precision was asked for
+                anywhere[cell["folder"]] = cell["folder"]
     records = _read_cells(root, status)
     if not plans and not records:
         raise InputError(f"no study was started in '{root}'; start one with `dis-bench run --out {root}`.")
     _find_work(root, status)
+    _leave_out_twins(status, anywhere)
     status.seconds = _estimate(status, records)
     return status
 
@@ -111,10 +120,10 @@ def _read_cells(root: Path, status: Status) -> list[Record]:
         if record is None:
             continue
         records.append(record)
-        if record["status"] == "done":
-            status.done.append(folder.name)
-        else:
+        if record["status"] == "failed":
             status.failed[folder.name] = record["failure"]["reason"]
+        else:
+            (status.unscored if is_pending(record) else status.done).append(folder.name)
     return records
 
 
@@ -123,9 +132,9 @@ def _find_work(root: Path, status: Status) -> None:
     home = root / "unfinished"
     now = time.time()
     owners = claims.find_owners(home, now=now)
-    done = set(status.done)
+    trained = {*status.done, *status.unscored}
     scoring = {
-        name for name, owner in owners.items() if name in done and not (owner.folder / CURVES).exists()
+        name for name, owner in owners.items() if name in trained and not (owner.folder / CURVES).exists()
     }
     training = Counter(owner.process for name, owner in owners.items() if name not in scoring)
     for name, owner in sorted(owners.items()):
@@ -144,22 +153,41 @@ def _find_work(root: Path, status: Status) -> None:
             )
         )
     status.done = [name for name in status.done if name not in owners]
+    status.unscored = [name for name in status.unscored if name not in owners]
     status.failed = {name: reason for name, reason in status.failed.items() if name not in owners}
     begun = {
         name
         for name, folders in claims.find_work(home).items()
         if any((folder / CHECKPOINT).exists() for folder in folders)
     }
-    known = {*status.done, *status.failed, *owners}
+    known = {*status.done, *status.unscored, *status.failed, *owners}
     for name in status.planned:
         if name not in known:
             (status.stopped if name in begun else status.left).append(name)
 
 
+def _leave_out_twins(status: Status, anywhere: Mapping[str, str]) -> None:
+    """Leave out the planned cells that another machine does with the precision that it prefers.
+
+    Each task of an array job plans all cells for its own machine, and does its part of them.
+
+    Args:
+        status: the state, which changes.
+        anywhere: by name of each planned cell, what is the same on every machine.
+    """
+    left = {*status.left}
+    known = {key for name, key in anywhere.items() if name not in left}
+    for name in [*status.left]:
+        if anywhere[name] in known:
+            status.left.remove(name)
+            del status.planned[name]
+        known.add(anywhere[name])
+
+
 def _estimate(status: Status, records: list[Record]) -> float | None:
     """Estimate the seconds that are left, from the cells that are done or at work."""
     costs = _Costs(records, status.running, status.planned)
-    total = 0.0
+    total = sum(costs.of_scoring(status.planned[name]) for name in status.unscored if name in status.planned)
     for name in (*status.left, *status.stopped, *status.failed):
         if name in status.planned:
             cost = costs.of(status.planned[name])
@@ -194,7 +222,8 @@ class _Costs:
                 cell = record["cell"]
                 done = cell["dataset"], cell["model"], cell["steps"]
                 found[done].append(seconds)
-                scored[done].append(_spent_scoring(record))
+                if not is_pending(record):
+                    scored[done].append(_spent_scoring(record))
         for one in running:
             kind = planned.get(one.name)
             if kind is not None and kind not in found and not one.scoring:

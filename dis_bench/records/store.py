@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from dis_bench.records import claims
 from dis_bench.records.anchors import FOLDER
 from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
-from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
+from dis_bench.records.durable import exchange, remove, remove_file, sync_files, sync_folder
 from dis_bench.records.record import FILE as RECORD
-from dis_bench.records.record import find_time, is_written, read_newest
+from dis_bench.records.record import find_time, is_written, list_records, read_newest
 from dis_bench.records.schema import Record
 from dis_bench.records.writable import try_file_system
 
@@ -185,11 +185,15 @@ class Store:
     def recover(self, claim: Claim, name: str) -> bool:
         """Move a cell that an earlier owner finished into place; False without one.
 
-        A cell is finished when it has its first record, which is written last.
+        A cell is finished when it has its first record, which is written last. Files that it was not to keep
+        may still be there: the owner removes them afterwards.
         """
-        record = read_newest(claim.folder, []) if is_written(claim.folder) else None
+        problems: list[str] = []
+        record = read_newest(claim.folder, problems) if is_written(claim.folder) else None
         if record is None or not name.endswith(record["hash"]):
             return False
+        if not problems:  # an invalid record might list more
+            _remove_unlisted(claim.folder, record)
         self.place(claim, name, recovered=True)
         return True
 
@@ -218,6 +222,15 @@ class Store:
             except OSError:
                 os.rename(old, target)
                 raise
+
+
+def _remove_unlisted(folder: Path, record: Record) -> None:
+    """Remove what is neither a record nor a file that the record lists, nor removed by placing it."""
+    listed = {*record["files"], *(path.name for path in list_records(folder)), claims.MARK}
+    for path in folder.iterdir():
+        if path.name not in listed and not path.name.startswith("checkpoint"):
+            with suppress(OSError):  # it is only in the way
+                remove(path)
 
 
 def _replaces(folder: Path, target: Path, recovered: bool) -> bool:

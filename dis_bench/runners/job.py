@@ -22,7 +22,7 @@ from dis_bench.records.durable import remove, sync_files
 from dis_bench.records.parts import keep_also, list_codes, list_kept
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import write_record
-from dis_bench.records.schema import PARTS, SCHEMA, Record, stamp
+from dis_bench.records.schema import PARTS, PENDING, SCHEMA, Record, is_pending, stamp
 from dis_bench.records.seal import digest_kept
 from dis_bench.records.store import Store
 from dis_bench.runners.device import describe_environment
@@ -45,8 +45,6 @@ from dis_bench.runners.stages import (
 )
 from dis_bench.runners.training.log import Progress
 from dis_bench.runners.training.trainee import Trainee, prepare
-
-PENDING = "its scoring was interrupted, and the next run goes on with it"  # stored until a cell is scored
 
 # The keys of a record that scoring changes, and those of the parts that are kept.
 _CHANGED = ("scores", "protocol", "unscored", "scores_at", "files", "keep")
@@ -322,7 +320,7 @@ class Pipeline:
             record = keep_also(record, "codes")
         dropped = self._list_dropped(record, cell)
         record["files"] = {name: digest for name, digest in record["files"].items() if name not in dropped}
-        if not old["scores"] and PENDING in old["unscored"].values():
+        if is_pending(old):
             claim.check()
             write_record(folder, record, replace=True)
         elif any(record.get(name) != old.get(name) for name in _CHANGED):

@@ -16,10 +16,10 @@ from dis_bench.cores import count_cores
 from dis_bench.errors import InputError, shown
 from dis_bench.neutral import neutral
 from dis_bench.printing import as_utf8, printable
-from dis_bench.records.cell import Cell
+from dis_bench.records.cell import OF_MACHINE, Cell
 from dis_bench.records.events import FOLDER
 from dis_bench.records.plans import write_plan
-from dis_bench.records.schema import Record
+from dis_bench.records.schema import PENDING, Record
 from dis_bench.records.store import KEPT, Store, StoreLost
 from dis_bench.records.sweep import sweep, sweep_unfinished
 from dis_bench.records.table import tabulate
@@ -27,7 +27,7 @@ from dis_bench.requirements import names_missing_packages
 from dis_bench.runners.engines.gpu import run_stacks
 from dis_bench.runners.engines.local import can_start_workers, run_jobs
 from dis_bench.runners.engines.sharing import Engine, share_jobs
-from dis_bench.runners.job import PENDING, Job, Pipeline
+from dis_bench.runners.job import Job, Pipeline
 from dis_bench.runners.planning.options import AUTO, check_run
 from dis_bench.runners.planning.plan import Plan, Plannable
 from dis_bench.runners.planning.plugins import check_all_images
@@ -157,7 +157,8 @@ def run_study(
     command = as_utf8(command or f"dis_bench.{study!r}")
     store.check_writable()
     sweep(store)
-    write_plan(store.root, whole.cells, command)
+    chosen = [name for name in OF_MACHINE if getattr(study, name) == "auto"]
+    write_plan(store.root, whole.cells, command, chosen)
     jobs = choose_jobs(plan, store, rerun)
     watcher, done = watcher or Watcher(), len(plan.cells) - len(jobs)
     failed: dict[Cell, Record] = {}

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from dis_bench.errors import InputError
 from dis_bench.records.claims import Claim, claim
 from dis_bench.records.merging import merge
 from dis_bench.records.record import read_newest, read_records, write_record
+from dis_bench.records.schema import PENDING
 from dis_bench.records.seal import sign
 from dis_bench.records.store import Store
 from dis_bench.records.table import read_results
@@ -141,6 +143,54 @@ def test_cells_whose_weights_were_pruned_are_whole(store, tmp_path):
         path.unlink()
     merge([pruned, store], tmp_path / "out")
     assert contents(tmp_path / "out") == contents(store)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(["pruned", "scored", "both"])])
+def test_a_copy_that_holds_all_others_counts_in_any_order(order, store, tmp_path):
+    copies = {name: shutil.copytree(store, tmp_path / name) for name in order}
+    for name in ("scored", "both"):
+        add_score(first_cell(copies[name]), 0.5)
+    (first_cell(copies["pruned"]) / "weights.safetensors").unlink()
+    shutil.copy2(first_cell(copies["scored"]) / "record.2.json", first_cell(copies["both"]) / "record.2.json")
+    (first_cell(copies["scored"]) / "weights.safetensors").unlink()
+    merge([copies[name] for name in order], tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(copies["both"])
+    with pytest.raises(InputError, match="are the same cell with different content"):
+        merge([store, copies["scored"]], tmp_path / "other")
+
+
+@pytest.fixture
+def pending(store, tmp_path):
+    """Return a copy of the results in which the first cell is trained, but not scored."""
+    pending = shutil.copytree(store, tmp_path / "pending")
+    folder = first_cell(pending)
+    record = read_newest(folder, [])
+    unscored = dict.fromkeys(record["scores"], PENDING)
+    for name in ("folder", "declared"):
+        record.pop(name, None)
+    write_record(folder, {**record, "scores": {}, "protocol": {}, "unscored": unscored}, replace=True)
+    return pending
+
+
+def test_a_cell_without_its_first_scores_stays_in_its_folder(pending, store, tmp_path, capsys):
+    name = first_cell(pending).name
+    assert main(["merge", str(pending), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 cells copied to ")
+    assert said.endswith("1 unfinished cell stays where it is.\n")
+    assert not (tmp_path / "out" / "cells" / name).exists()
+    for number, parts in enumerate([(pending, store), (store, pending)]):
+        merge(parts, tmp_path / f"both {number}")
+        assert contents(tmp_path / f"both {number}") == contents(store)
+
+
+def test_a_cell_without_scores_in_the_target_gives_way_and_is_kept(pending, failed, store):
+    before = contents(first_cell(pending))
+    assert merge([failed], pending).copied == []  # a failure does not count beside a training
+    assert merge([store], pending).copied == [first_cell(store).name]
+    [old] = (pending / "superseded").iterdir()
+    assert contents(old) == before
+    assert contents(pending / "cells") == contents(store / "cells")
 
 
 def test_folders_that_cannot_be_merged(store, tmp_path):

@@ -14,6 +14,7 @@ from dis_bench.cli.status import describe_status
 from dis_bench.errors import InputError
 from dis_bench.records.checkpoint import write_checkpoint
 from dis_bench.records.plans import read_plans, write_plan
+from dis_bench.records.schema import PENDING
 from dis_bench.records.status import Status, read_status
 from dis_bench.records.store import Store
 from tests.records.test_cell import CELL
@@ -133,6 +134,39 @@ def test_a_cell_that_is_trained_or_scored_again_counts_once(store):
         begin(scoring, 500, 60)  # with --rerun always
         assert read_status(store.root).seconds == pytest.approx(450 / 2)
     assert read_status(store.root).done == [cell.folder for cell in CELLS[:2]]
+
+
+def test_a_cell_that_lacks_its_first_scores_is_not_done(store):
+    put(store, CELLS[4], scores={}, unscored={"mig": PENDING}, timing={"train_seconds": 90.0})
+    status = read_status(store.root)
+    assert status.unscored == [CELLS[4].folder]
+    assert status.done == [cell.folder for cell in CELLS[:2]]
+    assert status.seconds == pytest.approx(10 + 3 * (2 * 100 + 90) / 3)
+    lines = [*describe_status(status, everything=False, now=datetime.now())]
+    assert lines[0] == "6 cells: 2 done, 1 failed, 1 stopped with a checkpoint, 1 to score, 1 left."
+    assert lines[lines.index("to score:") + 1] == f"  {CELLS[4].folder}"
+    with store.claim(CELLS[4]):
+        status = read_status(store.root)
+    assert status.unscored == []
+    assert status.running[0].scoring
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_cells_that_another_machine_did_in_its_own_precision_are_not_left(asked, tmp_path):
+    store = Store(tmp_path)
+    there = [dataclasses.replace(cell, precision="bf16") for cell in CELLS]
+    chosen = [] if asked else ["precision"]
+    for cells in (CELLS, there):
+        write_plan(store.root, cells, "dis-bench run", chosen)
+    for cell in (*CELLS[:2], *there[2:5]):
+        put(store, cell, timing=TOOK)
+    status = read_status(store.root)
+    assert len(status.done) == 5
+    seeds = [2, 3, 4, 5, 0, 1, 5] if asked else [5]
+    names = [CELLS[seed].folder.rpartition("-")[0] for seed in seeds]
+    assert sorted(name.rpartition("-")[0] for name in status.left) == sorted(names)
+    lines = [*describe_status(status, everything=False, now=datetime.now())]
+    assert lines[0] == ("12 cells: 5 done, 7 left." if asked else "6 cells: 5 done, 1 left.")
 
 
 def test_the_claims_of_dead_processes_are_no_work(store):

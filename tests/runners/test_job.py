@@ -301,6 +301,7 @@ def test_a_kill_around_the_record_of_a_cell_that_keeps_no_codes_costs_no_trainin
     assert seen.trained == []
     assert table["mean_code"].notna().all()
     assert "codes.npz" not in read_newest(Path(table["folder"][0]), [])["files"]
+    assert [*tmp_path.glob("cells/*/codes*")] == []
     assert leftovers(Store(tmp_path)) == []
 
 

@@ -23,4 +23,5 @@ def check_plan(plan: dict[str, Any]) -> None:
         check_keys(cell, PlannedCell, "cell")
         for name in ("folder", "dataset", "model"):
             check_text(name, cell[name])
+        check_text("anywhere", cell.get("anywhere", "absent"))
         check_whole("steps", cell["steps"])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dis_bench.errors import InputError, shown
-from dis_bench.records.cell import Cell, hash_identity
+from dis_bench.records.cell import Cell
 
 MOST_SHARDS = 100_000
 MOST_SEEDS = 10_000
@@ -16,9 +16,6 @@ LARGEST_SEED = 2**31 - 1
 _SHARD = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*")
 _RANGE = re.compile(r"\s*([0-9]{1,19})\s*(?:-\s*([0-9]{1,19})\s*)?")
 _COUNT = re.compile(r"\s*[0-9]{1,19}\s*")
-
-# Fields of a cell that `auto` takes from the machine: the tasks of one study may run on different ones.
-_OF_MACHINE = ("precision", "kernels")
 
 
 class Shard(NamedTuple):
@@ -37,13 +34,7 @@ class Shard(NamedTuple):
 
         A hash of the cell's identity without precision and kernels decides, and nothing else.
         """
-        return tuple(cell for cell in cells if _hash_anywhere(cell) % self.of == self.number - 1)
-
-
-def _hash_anywhere(cell: Cell) -> int:
-    """Return a hash of a cell that does not depend on the machine that planned it."""
-    identity = {name: value for name, value in cell.identity.items() if name not in _OF_MACHINE}
-    return int(hash_identity(identity), 16)
+        return tuple(cell for cell in cells if int(cell.hash_anywhere(), 16) % self.of == self.number - 1)
 
 
 def read_shard(given: Any) -> Shard:
