@@ -56,7 +56,7 @@ class _Found:
 
     @property
     def rank(self) -> int:
-        """The outcome as a number: a scored cell is above one that is only trained, or has failed."""
+        """Return 2 for a cell with scores, 1 for one that is only trained, 0 for a failed one."""
         if self.record["status"] == "failed":
             return 0
         return 1 if is_pending(self.record) else 2

@@ -167,7 +167,7 @@ def _find_work(root: Path, status: Status) -> None:
 
 
 def _leave_out_twins(status: Status, anywhere: Mapping[str, str]) -> None:
-    """Leave out the planned cells that another machine does with the precision that it prefers.
+    """Leave out planned cells that another machine does in its own precision.
 
     Each task of an array job plans all cells for its own machine, and does its part of them.
 

@@ -225,7 +225,7 @@ class Store:
 
 
 def _remove_unlisted(folder: Path, record: Record) -> None:
-    """Remove what is neither a record nor a file that the record lists, nor removed by placing it."""
+    """Remove files that a cell was not to keep; placing it removes the others."""
     listed = {*record["files"], *(path.name for path in list_records(folder)), claims.MARK}
     for path in folder.iterdir():
         if path.name not in listed and not path.name.startswith("checkpoint"):
