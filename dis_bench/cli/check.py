@@ -64,9 +64,10 @@ def _check_metric(args: argparse.Namespace) -> tuple[str, list[Finding]]:
     from dis_bench.metrics import find_metrics
     from dis_bench.metrics.checks.properties import check_properties
     from dis_bench.metrics.checks.trial import TOLERANCE, put_on_trial
+    from dis_bench.records.checks.scores import check_returned
 
     [metric] = find_metrics(args.name).values()
-    trial = put_on_trial(metric, TOLERANCE if args.tolerance is None else args.tolerance)
+    trial = put_on_trial(metric, TOLERANCE if args.tolerance is None else args.tolerance, check_returned)
     parameters = "".join(f", {key}={value}" for key, value in trial.parameters.items())
     header = f"{metric.name}  ({args.name}), on tables of {len(trial):,} rows{parameters}"
     return header, check_properties(trial)

@@ -56,7 +56,7 @@ class _Found:
 
     @property
     def rank(self) -> int:
-        """Return 2 for a cell with scores, 1 for one that is only trained, 0 for a failed one."""
+        """Return 2 for a scored cell, 1 for one only trained, 0 for a failed one."""
         if self.record["status"] == "failed":
             return 0
         return 1 if is_pending(self.record) else 2
@@ -165,7 +165,7 @@ def _digest_content(folder: Path, record: Record) -> dict[str, str]:
 
 
 def _choose_copies(copies: Sequence[_Found]) -> list[_Found]:
-    """Return the copies of a cell that have everything, in whatever order they are given.
+    """Return the copies of a cell that have everything, in any order of all.
 
     Raises:
         InputError: no copy has all that the others have.

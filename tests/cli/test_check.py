@@ -61,6 +61,23 @@ def test_a_bad_declaration_is_one_sentence(capsys, tmp_path, declaration, messag
 
 
 @pytest.mark.parametrize(
+    ("name", "key", "message"),
+    [
+        ("batch", "size", "score 'batch_size' has the name of another column"),
+        ("heldout", "mig", "a score called 'heldout_mig', as scores on other images are; rename its key"),
+        ("mine", "a\\nb", "has a name that can head no column"),
+    ],
+)
+def test_a_key_that_makes_no_column_fails(capsys, tmp_path, name, key, message):
+    path = tmp_path / "mine.py"
+    path.write_text(f"def {name}(codes, factors):\n    return {{'{key}': 0.5}}\n", encoding="utf-8")
+    assert main(["check", "metric", f"{path}:{name}"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"failed returns finite numbers given rotated factors with a little noise, metric '{name}'" in said
+    assert message in said
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["metrik", "mig"], "unknown kind 'metrik': did you mean 'metric'?"),

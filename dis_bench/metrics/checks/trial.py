@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,9 +68,11 @@ class Trial:
         parameters: Mapping[str, Any] | None = None,
         tolerance: float = TOLERANCE,
         tolerances: Mapping[str, float] | None = None,
+        check_returned: Callable[[str, Iterable[str]], None] | None = None,
     ) -> None:
         self.metric, self.parameters = metric, dict(parameters or {})
         self.tolerance, self.tolerances = tolerance, dict(tolerances or {})
+        self._check_returned = check_returned or (lambda name, columns: None)
         self._scores: dict[tuple[str, int], dict[str, float]] = {}
         factors = draw_factors(rows)
         rng = np.random.default_rng(1)
@@ -105,9 +107,11 @@ class Trial:
         """Return the same as :meth:`scores`, but always compute it."""
         result = self._run(table.given, self.metric, self.represent(table, seed), **self.parameters)
         try:
-            return self.metric.columns(result)
+            columns = self.metric.columns(result)
+            self._check_returned(self.metric.name, columns)
         except InputError as error:
             raise Broken(f"given {table.given}, {error}") from None
+        return columns
 
     def read_arrays(self) -> tuple[Codes, Factors]:
         """Run the metric on the mixed table, and return the arrays that it was given.
@@ -149,7 +153,11 @@ class Trial:
             raise Broken(f"given {given}, it raises {describe(error)}") from error
 
 
-def put_on_trial(metric: Metric, tolerance: float = TOLERANCE) -> Trial:
+def put_on_trial(
+    metric: Metric,
+    tolerance: float = TOLERANCE,
+    check_returned: Callable[[str, Iterable[str]], None] | None = None,
+) -> Trial:
     """Make a trial with few rows and a smaller protocol.
 
     If the metric cannot score that few, the trial has 15,000 rows and the metric's own protocol.
@@ -157,15 +165,16 @@ def put_on_trial(metric: Metric, tolerance: float = TOLERANCE) -> Trial:
     Args:
         metric: the metric to try.
         tolerance: share of its span by which a score may change when it should not.
+        check_returned: raises InputError if a table cannot show scores of these names, given the metric's.
     """
     parameters = {
         name: value for name, value in SMALLER.items() if isinstance(metric.parameters.get(name), type(value))
     }
-    small = Trial(metric, ROWS, parameters, tolerance)
+    small = Trial(metric, ROWS, parameters, tolerance, check_returned=check_returned)
     try:
         small.scores(small.mixed)
     except (InputError, Broken):
-        return Trial(metric, STUDY_ROWS, None, tolerance)
+        return Trial(metric, STUDY_ROWS, None, tolerance, check_returned=check_returned)
     return small
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from dis_bench import registry
@@ -73,6 +73,28 @@ def check_scores(scores: Any, protocol: Mapping[str, Mapping[str, Any]], taken: 
         low, high = _declared_range(metric, protocol[metric].get("version"))
         if not low - ROUNDING <= value <= high + ROUNDING:
             raise Damaged(f"score '{name}' is {value!r}, outside the range {low:g} to {high:g} of {metric}")
+
+
+def check_returned(metric: str, scores: Iterable[str]) -> None:
+    """Check the names of scores, which only the metric's run can tell.
+
+    Args:
+        metric: name of the metric.
+        scores: the columns that it would fill.
+
+    Raises:
+        InputError: one of them can be no column, or is named like a score on other images.
+    """
+    for column in scores:
+        if split_images(column)[1]:
+            raise InputError(
+                f"metric '{metric}' returned a score called '{column}', as scores on other images are; "
+                "rename its key."
+            )
+        try:
+            check_column("score", column)
+        except Damaged as error:
+            raise InputError(f"metric '{metric}' returned a score that no table can show: {error}.") from None
 
 
 def check_column(kind: str, name: Any, taken: Collection[str] = ()) -> None:

@@ -16,8 +16,8 @@ from dis_bench.metrics.declaration import describe as describe_metric
 from dis_bench.metrics.metric import Metric
 from dis_bench.metrics.protocols import STUDY_ROWS, check_rows
 from dis_bench.metrics.representation import Representation
-from dis_bench.records.checks.scores import check_scores
-from dis_bench.records.columns import find_metric, join_images, split_images
+from dis_bench.records.checks.scores import check_returned, check_scores
+from dis_bench.records.columns import find_metric, join_images
 from dis_bench.records.schema import LACKS_FACTORS, Damaged
 from dis_bench.runners.scoring.rows import ROWS, draw_rows, read_factors
 
@@ -143,7 +143,7 @@ def score_cell(
                 _leave_out(record, metric, given, representation)
                 continue
             scores = metric.scores(representation, **given[name])
-            _check_keys(name, scores)
+            check_returned(name, scores)
             columns = add_columns(columns, name, scores)
             used = protocol([metric], given, len(representation) if allow_small else None)
             check_scores(scores, used, taken=record["cell"]["hyperparameters"])  # as readers do
@@ -161,16 +161,6 @@ def score_cell(
         record["unscored"].pop(name, None)
     _replace_left_out(record, metrics, representation.list_mostly_dropped())
     return record
-
-
-def _check_keys(metric: str, scores: Iterable[str]) -> None:
-    """Check that no score is named like one on other images, now that keys are known."""
-    for column in scores:
-        if split_images(column)[1]:
-            raise InputError(
-                f"metric '{metric}' returned a score called '{column}', as scores on other images are; "
-                "rename its key."
-            )
 
 
 def _represent(arrays: Mapping[str, Any] | str, allow_small: bool) -> Representation | str:
