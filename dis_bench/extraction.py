@@ -2,7 +2,7 @@
 
 Worker processes import plug-ins by file, and the hash of a file is their version. A class that was typed into
 a notebook has neither. So its source is collected, with that of the classes, functions, imports and plain
-values that it uses, and written to a file. Nothing is executed.
+values that it uses, and written to a file. That is imported once, to see that it defines the same.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from dis_bench.definitions import Place, find_change, find_place
 from dis_bench.errors import InputError, shown
 
 MAIN = "__main__"
@@ -41,7 +42,7 @@ def extract(given: Any) -> Path:
         given: a class or function that was defined at the top of a notebook or script.
 
     Raises:
-        InputError: its source cannot be found, or it uses a value that has no source.
+        InputError: its source cannot be found or defines something else, or it uses a value without source.
     """
     name = inspect.unwrap(given).__name__
     collected = _Collection(name)
@@ -52,6 +53,12 @@ def extract(given: Any) -> Path:
     if not path.exists():
         folder.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    change = find_change(path, collected.given, collected.places)
+    if change is not None:
+        raise InputError(
+            f"'{change}' is not what its source defines, as it has changed since, or a value that it was "
+            f"defined with: define '{name}' again, or put it into a file and give 'file.py:{name}'."
+        )
     return path
 
 
@@ -73,6 +80,8 @@ class _Collection:
         self.whose = whose
         self.imports: list[str] = []
         self.parts: list[str] = []
+        self.given: dict[str, Any] = {}
+        self.places: dict[str, Place] = {}
         self._seen: set[str] = set()
 
     def add(self, name: str, value: Any) -> None:
@@ -90,7 +99,7 @@ class _Collection:
                 f"'{self.whose}' uses '{name}', {shown(value)}, which has no source to keep: define it "
                 f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
             )
-        source = find_source(own)
+        source, place = find_source(own)
         if own is not value and not ast.parse(source).body[0].decorator_list:  # type: ignore[attr-defined]
             raise InputError(
                 f"'{name}' was wrapped after its definition, which its source does not show: put the wrapper "
@@ -102,6 +111,7 @@ class _Collection:
                 # names in annotations are kept if they can be, but nothing evaluates them
                 with nullcontext() if used in needed else suppress(InputError):
                     self.add(used, variables[used])
+        self.given[own.__name__], self.places[own.__name__] = value, place
         self.parts.append(source + ("" if name == own.__name__ else f"\n{name} = {own.__name__}\n"))
 
 
@@ -130,8 +140,10 @@ def _write_value(name: str, value: Any) -> str | None:
     return f"{name} = {value!r}" if same is True else None
 
 
-def find_source(given: Any) -> str:
-    """Return the source of a class or function at the top of a notebook or script.
+def find_source(given: Any) -> tuple[str, Place]:
+    """Return the source of a class or function of a notebook or script, and its place.
+
+    Only one at the top of a cell or file has a source that can stand alone.
 
     Raises:
         InputError: it cannot be found.
@@ -145,8 +157,8 @@ def find_source(given: Any) -> str:
         lines = linecache.getlines(file)
         found = _find_definition("".join(lines), given)
         if found is not None:
-            first, last = _find_span(found)
-            return textwrap.dedent("".join(lines[first - 1 : last])).rstrip() + "\n"
+            place = find_place(found, file)
+            return textwrap.dedent("".join(lines[place.first - 1 : place.last])).rstrip() + "\n", place
     raise InputError(
         f"the source of '{given.__name__}' cannot be found: put it into a file and give "
         f"'file.py:{given.__name__}'."
@@ -179,8 +191,8 @@ def _find_definition(source: str, given: Any) -> Any:
         return found[0] if found else None
     begins = _list_first_lines(given)
     for node in found:
-        first, last = _find_span(node)
-        if any(first <= line <= last for line in begins):
+        place = find_place(node, "")
+        if any(place.first <= line <= place.last for line in begins):
             return node
     if _find_globals(given).get(given.__name__) is given:
         return found[-1]
@@ -188,11 +200,6 @@ def _find_definition(source: str, given: Any) -> Any:
         f"'{given.__name__}' is defined {len(found)} times, and which of them is meant cannot be told: give "
         "each a name of its own."
     )
-
-
-def _find_span(node: Any) -> tuple[int, int]:
-    """Return the first line of a definition, that of its decorators, and the last."""
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]), node.end_lineno
 
 
 def _list_first_lines(given: Any) -> list[int]:
