@@ -34,6 +34,7 @@ def returns_finite_numbers(trial: Trial) -> str:
     A table and a mean over seeds have no place for NaN, and a record none for an array.
     """
     expected = trial.scores(trial.mixed)
+    trial.check_columns(trial.mixed)
     for table in (trial.perfect, trial.noise):
         _expect_columns(trial.scores(table), expected, table)
     scores = ", ".join(f"{column} {value:.6g}" for column, value in expected.items())

@@ -107,11 +107,20 @@ class Trial:
         """Return the same as :meth:`scores`, but always compute it."""
         result = self._run(table.given, self.metric, self.represent(table, seed), **self.parameters)
         try:
-            columns = self.metric.columns(result)
-            self._check_returned(self.metric.name, columns)
+            return self.metric.columns(result)
         except InputError as error:
             raise Broken(f"given {table.given}, {error}") from None
-        return columns
+
+    def check_columns(self, table: Table) -> None:
+        """Check that reports can show the scores of a table under their names.
+
+        Raises:
+            Broken: one of them can be no column.
+        """
+        try:
+            self._check_returned(self.metric.name, self.scores(table))
+        except InputError as error:
+            raise Broken(f"given {table.given}, {error}") from None
 
     def read_arrays(self) -> tuple[Codes, Factors]:
         """Run the metric on the mixed table, and return the arrays that it was given.
