@@ -26,10 +26,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from dis_bench.definitions import Place, find_change, find_place
+from dis_bench.definitions import MAIN, Definition, Place, find_change, find_place, list_functions, unwrap
 from dis_bench.errors import InputError, shown
 
-MAIN = "__main__"
 FUTURE = "from __future__ import annotations"
 
 
@@ -53,11 +52,13 @@ def extract(given: Any) -> Path:
     if not path.exists():
         folder.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    change = find_change(path, collected.given, collected.places)
+    change = find_change(path, collected.given)
     if change is not None:
+        owner = change.partition(".")[0]
+        again = f"'{name}'" if owner == name else f"'{owner}', and then '{name}',"
         raise InputError(
             f"'{change}' is not what its source defines, as it has changed since, or a value that it was "
-            f"defined with: define '{name}' again, or put it into a file and give 'file.py:{name}'."
+            f"defined with: define {again} again, or put it into a file and give 'file.py:{name}'."
         )
     return path
 
@@ -80,8 +81,7 @@ class _Collection:
         self.whose = whose
         self.imports: list[str] = []
         self.parts: list[str] = []
-        self.given: dict[str, Any] = {}
-        self.places: dict[str, Place] = {}
+        self.given: dict[str, Definition] = {}
         self._seen: set[str] = set()
 
     def add(self, name: str, value: Any) -> None:
@@ -89,15 +89,20 @@ class _Collection:
         if name in self._seen:
             return
         self._seen.add(name)
-        statement = _write_import(name, value) or _write_value(name, value)
+        statement = _write_import(name, value) or _write_value(name, value) or _find_import(name, value)
         if statement is not None:
             self.imports.append(statement)
             return
-        own = inspect.unwrap(value) if callable(value) else value
+        own = unwrap(value)
         if not isinstance(own, (type, FunctionType)):
             raise InputError(
                 f"'{self.whose}' uses '{name}', {shown(value)}, which has no source to keep: define it "
                 f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
+            )
+        other = self.given.get(own.__name__)
+        if other is not None and unwrap(other.value) is not own:
+            raise InputError(
+                f"'{self.whose}' uses two definitions called '{own.__name__}': give each a name of its own."
             )
         source, place = find_source(own)
         if own is not value and not ast.parse(source).body[0].decorator_list:  # type: ignore[attr-defined]
@@ -111,7 +116,7 @@ class _Collection:
                 # names in annotations are kept if they can be, but nothing evaluates them
                 with nullcontext() if used in needed else suppress(InputError):
                     self.add(used, variables[used])
-        self.given[own.__name__], self.places[own.__name__] = value, place
+        self.given[own.__name__] = Definition(value, place)
         self.parts.append(source + ("" if name == own.__name__ else f"\n{name} = {own.__name__}\n"))
 
 
@@ -127,6 +132,19 @@ def _write_import(name: str, value: Any) -> str | None:
     if getattr(sys.modules.get(module), own, None) is not value:
         return None
     return f"from {module} import {own} as {name}"
+
+
+def _find_import(name: str, value: Any) -> str | None:
+    """Return the import of a value from a module that has it by this name."""
+    if getattr(value, "__module__", None) == MAIN and isinstance(value, (type, FunctionType)):
+        return None
+    main = sys.modules[MAIN]  # which multiprocessing gives a second name
+    modules = [
+        module
+        for module, content in sorted(sys.modules.items(), key=lambda item: (item[0].count("."), item[0]))
+        if content is not main and getattr(content, "__dict__", {}).get(name) is value
+    ]
+    return f"from {modules[0]} import {name}" if modules else None
 
 
 def _write_value(name: str, value: Any) -> str | None:
@@ -214,9 +232,7 @@ def _list_first_lines(given: Any) -> list[int]:
 def _list_functions(given: Any) -> Iterator[FunctionType]:
     """List a function itself, or the functions of a class: its methods and properties."""
     for member in [given] if isinstance(given, FunctionType) else vars(given).values():
-        function = getattr(member, "__func__", getattr(member, "fget", member))
-        if isinstance(function, FunctionType):
-            yield function
+        yield from list_functions(member)
 
 
 def _find_globals(given: Any) -> Mapping[str, Any]:

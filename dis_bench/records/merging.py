@@ -121,13 +121,15 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
 def _find_copies(roots: Sequence[Path], merged: Merged) -> dict[str, list[_Found]]:
     """Find the cells of all sources by name, with equal copies; count the unfinished."""
     found: dict[str, list[_Found]] = defaultdict(list)
+    unfinished: set[str] = set()
     for root in roots:
-        merged.unfinished += len(find_work(root / "unfinished"))
+        unfinished |= find_work(root / "unfinished").keys()
         for name, cell in _read_cells(root, merged.problems).items():
             if is_pending(cell.record):
-                merged.unfinished += 1
+                unfinished.add(name)
             else:
                 found[name].append(cell)
+    merged.unfinished = len(unfinished - found.keys())
     return {name: _choose_copies(copies) for name, copies in found.items()}
 
 

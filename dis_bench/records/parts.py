@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dis_bench.records import codes, pictures, weights
+from dis_bench.records.along import list_code_files
 from dis_bench.records.schema import PARTS, Record
+from dis_bench.records.seal import KEPT
 
 # The file of each part; a cell may also have codes at steps of its training, and of other images.
 _FILES = dict(zip(PARTS, (weights.FILE, codes.FILE, pictures.FILE), strict=True))
@@ -45,6 +47,12 @@ def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[
         for part in wanted
         if part not in kept or (files[part] in record["files"] and not (folder / files[part]).exists())
     ]
+
+
+def list_unlisted(folder: Path, record: Record) -> list[str]:
+    """List files of a cell that it was not to keep, which a kill may leave."""
+    names = (*KEPT, *list_code_files(folder))
+    return [name for name in names if name not in record["files"] and (folder / name).exists()]
 
 
 def list_codes(record: Record) -> list[str]:

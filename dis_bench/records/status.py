@@ -16,7 +16,7 @@ from dis_bench.records.checkpoint import read_checkpoint
 from dis_bench.records.curves import FILE as CURVES
 from dis_bench.records.curves import read_last_step
 from dis_bench.records.plans import read_plans
-from dis_bench.records.record import check_exists, find_cells, read_newest
+from dis_bench.records.record import check_exists, find_cells, is_written, read_newest
 from dis_bench.records.schema import Record, is_pending
 
 Kind = tuple[str, str, int]  # dataset, model, steps
@@ -106,6 +106,7 @@ def read_status(path: str | Path) -> Status:
     records = _read_cells(root, status)
     if not plans and not records:
         raise InputError(f"no study was started in '{root}'; start one with `dis-bench run --out {root}`.")
+    records += _read_unplaced(root, status)
     _find_work(root, status)
     _leave_out_twins(status, anywhere)
     status.seconds = _estimate(status, records)
@@ -120,11 +121,28 @@ def _read_cells(root: Path, status: Status) -> list[Record]:
         if record is None:
             continue
         records.append(record)
-        if record["status"] == "failed":
-            status.failed[folder.name] = record["failure"]["reason"]
-        else:
-            (status.unscored if is_pending(record) else status.done).append(folder.name)
+        _sort(record, folder.name, status)
     return records
+
+
+def _read_unplaced(root: Path, status: Status) -> list[Record]:
+    """Read the cells that killed runs finished, and the next run moves in place."""
+    records = []
+    present = {*status.done, *status.unscored, *status.failed}
+    for name, folders in claims.find_work(root / "unfinished").items():
+        read = (read_newest(folder, []) for folder in folders if is_written(folder))
+        record = None if name in present else next(filter(None, read), None)
+        if record is not None and name.endswith(record["hash"]):
+            records.append(record)
+            _sort(record, name, status)
+    return records
+
+
+def _sort(record: Record, name: str, status: Status) -> None:
+    if record["status"] == "failed":
+        status.failed[name] = record["failure"]["reason"]
+    else:
+        (status.unscored if is_pending(record) else status.done).append(name)
 
 
 def _find_work(root: Path, status: Status) -> None:
@@ -175,12 +193,13 @@ def _leave_out_twins(status: Status, anywhere: Mapping[str, str]) -> None:
         status: the state, which changes.
         anywhere: by name of each planned cell, what is the same on every machine.
     """
-    left = {*status.left}
-    known = {key for name, key in anywhere.items() if name not in left}
-    for name in [*status.left]:
+    left, status.left = status.left, []
+    known = {anywhere[name] for name in anywhere.keys() - {*left}}
+    for name in left:
         if anywhere[name] in known:
-            status.left.remove(name)
             del status.planned[name]
+        else:
+            status.left.append(name)
         known.add(anywhere[name])
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from dis_bench.records import claims
 from dis_bench.records.anchors import FOLDER
 from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
-from dis_bench.records.durable import exchange, remove, remove_file, sync_files, sync_folder
+from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
+from dis_bench.records.parts import list_unlisted
 from dis_bench.records.record import FILE as RECORD
-from dis_bench.records.record import find_time, is_written, list_records, read_newest
+from dis_bench.records.record import find_time, is_written, read_newest
 from dis_bench.records.schema import Record
 from dis_bench.records.writable import try_file_system
 
@@ -193,7 +194,8 @@ class Store:
         if record is None or not name.endswith(record["hash"]):
             return False
         if not problems:  # an invalid record might list more
-            _remove_unlisted(claim.folder, record)
+            for file in list_unlisted(claim.folder, record):
+                remove_file(claim.folder / file)
         self.place(claim, name, recovered=True)
         return True
 
@@ -222,15 +224,6 @@ class Store:
             except OSError:
                 os.rename(old, target)
                 raise
-
-
-def _remove_unlisted(folder: Path, record: Record) -> None:
-    """Remove files that a cell was not to keep; placing it removes the others."""
-    listed = {*record["files"], *(path.name for path in list_records(folder)), claims.MARK}
-    for path in folder.iterdir():
-        if path.name not in listed and not path.name.startswith("checkpoint"):
-            with suppress(OSError):  # it is only in the way
-                remove(path)
 
 
 def _replaces(folder: Path, target: Path, recovered: bool) -> bool:

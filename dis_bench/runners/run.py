@@ -17,8 +17,12 @@ from dis_bench.errors import InputError, shown
 from dis_bench.neutral import neutral
 from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import OF_MACHINE, Cell
+from dis_bench.records.codes import FILE as CODES
+from dis_bench.records.durable import remove_file
 from dis_bench.records.events import FOLDER
+from dis_bench.records.parts import list_unlisted
 from dis_bench.records.plans import write_plan
+from dis_bench.records.record import read_newest
 from dis_bench.records.schema import PENDING, Record
 from dis_bench.records.store import KEPT, Store, StoreLost
 from dis_bench.records.sweep import sweep, sweep_unfinished
@@ -157,9 +161,11 @@ def run_study(
     command = as_utf8(command or f"dis_bench.{study!r}")
     store.check_writable()
     sweep(store)
-    chosen = [name for name in OF_MACHINE if getattr(study, name) == "auto"]
+    # Only the parts of an array job share such cells: any other run trains all that it has planned.
+    chosen = [name for name in OF_MACHINE if shard is not None and getattr(study, name) == "auto"]
     write_plan(store.root, whole.cells, command, chosen)
     jobs = choose_jobs(plan, store, rerun)
+    _remove_dropped_codes(plan, store)
     watcher, done = watcher or Watcher(), len(plan.cells) - len(jobs)
     failed: dict[Cell, Record] = {}
     if jobs:
@@ -189,6 +195,15 @@ def run_study(
         watcher.warn(sentence)
     keep_anchors(plan, _list_tried(records), store)
     return tabulate(records)
+
+
+def _remove_dropped_codes(plan: Plan, store: Store) -> None:
+    """Remove codes that cells were not to keep, if a kill has left them."""
+    for folder in map(store.folder, () if "codes" in plan.keep else plan.cells):
+        if (folder / CODES).exists():
+            record = read_newest(folder, [])
+            for file in [] if record is None else list_unlisted(folder, record):
+                remove_file(folder / file)
 
 
 def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
