@@ -179,8 +179,10 @@ def test_a_cell_without_its_first_scores_stays_in_its_folder(pending, store, tmp
     assert said.startswith("3 cells copied to ")
     assert said.endswith("1 unfinished cell stays where it is.\n")
     assert not (tmp_path / "out" / "cells" / name).exists()
+    with claim(pending / "unfinished", name):  # a run scores it
+        assert merge([pending, pending], tmp_path / "twice").unfinished == 1
     for number, parts in enumerate([(pending, store), (store, pending)]):
-        merge(parts, tmp_path / f"both {number}")
+        assert merge(parts, tmp_path / f"both {number}").unfinished == 0
         assert contents(tmp_path / f"both {number}") == contents(store)
 
 

@@ -14,11 +14,12 @@ from dis_bench.cli.status import describe_status
 from dis_bench.errors import InputError
 from dis_bench.records.checkpoint import write_checkpoint
 from dis_bench.records.plans import read_plans, write_plan
+from dis_bench.records.record import write_record
 from dis_bench.records.schema import PENDING
 from dis_bench.records.status import Status, read_status
 from dis_bench.records.store import Store
 from tests.records.test_cell import CELL
-from tests.records.test_store import put
+from tests.records.test_store import put, record_of
 from tests.runners.abandoned import abandon
 
 CELLS = [dataclasses.replace(CELL, seed=seed, steps=1000) for seed in range(6)]
@@ -149,6 +150,24 @@ def test_a_cell_that_lacks_its_first_scores_is_not_done(store):
         status = read_status(store.root)
     assert status.unscored == []
     assert status.running[0].scoring
+
+
+@pytest.mark.parametrize(
+    ("state", "where"), [("pending", "unscored"), ("done", "done"), ("failed", "failed")]
+)
+def test_a_cell_that_a_killed_run_finished_counts_before_it_is_in_place(state, where, store):
+    changes = {
+        "pending": {"scores": {}, "unscored": {"mig": PENDING}},
+        "done": {},
+        "failed": {"status": "failed", "failure": {"reason": "x"}},
+    }
+    with store.claim(CELLS[4]) as claim:
+        write_record(claim.folder, record_of(CELLS[4], **changes[state]))
+        assert [one.name for one in read_status(store.root).running] == [CELLS[4].folder]
+        claim.release(keep=True)
+    status = read_status(store.root)
+    assert CELLS[4].folder in getattr(status, where)
+    assert status.left == [CELLS[5].folder]
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -305,6 +305,31 @@ def test_a_kill_around_the_record_of_a_cell_that_keeps_no_codes_costs_no_trainin
     assert leftovers(Store(tmp_path)) == []
 
 
+def test_codes_that_a_kill_left_are_removed_by_the_next_run(tmp_path, monkeypatch):
+    study = dataclasses.replace(TWO, betas=[1], keep=["weights"])
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path, watcher=Seen("scoring mean_code", stop))
+    unlink = Path.unlink
+
+    def killed_at_codes(path, **options):
+        if path.name == "codes.npz":
+            kill()
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed_at_codes)
+        with pytest.raises(Killed):
+            run(study, tmp_path)
+    assert len([*tmp_path.glob("cells/*/codes.npz")]) == 1
+    mine = next(tmp_path.glob("cells/*")) / "notes.txt"
+    mine.write_text("mine")
+    seen = Seen()
+    run(study, tmp_path, watcher=seen)
+    assert seen.trained == []
+    assert [*tmp_path.glob("cells/*/codes.npz")] == []
+    assert mine.exists()
+
+
 def stop():
     raise KeyboardInterrupt
 

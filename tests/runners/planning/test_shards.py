@@ -6,6 +6,7 @@ import re
 import pytest
 
 from dis_bench.errors import InputError
+from dis_bench.records.plans import read_plans
 from dis_bench.runners.planning.shards import list_seeds, read_shard
 from dis_bench.runners.remaining import choose_shard
 from dis_bench.runners.run import run_study
@@ -54,7 +55,11 @@ def test_parts_of_a_study_fill_one_folder(tmp_path):
     assert sum(rows) == 4
     assert 0 in rows  # an empty part is no error
     assert len(list(tmp_path.glob("plans/*.json"))) == 1
+    [part] = read_plans(tmp_path)[0]
+    assert len({cell["anywhere"] for cell in part["cells"]}) == 4
     assert len(run_study(study, tmp_path, workers=0)) == 4
+    whole = next(plan for plan in read_plans(tmp_path)[0] if plan != part)
+    assert not any("anywhere" in cell for cell in whole["cells"])  # it trains all its own cells
 
 
 @pytest.mark.parametrize(
