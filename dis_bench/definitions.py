@@ -15,6 +15,7 @@ import builtins
 import dataclasses
 import functools
 import inspect
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout, suppress
@@ -96,7 +97,7 @@ def _execute_twice(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     for seed in range(2):
         space: dict[str, Any] = {"__name__": MAIN, "__file__": str(path), "__builtins__": builtins}
         try:
-            with own_streams(seed), redirect_stdout(None), warnings.catch_warnings():
+            with own_streams(seed), redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 exec(code, space)
         except (Exception, SystemExit):  # it may register what this process has already registered
