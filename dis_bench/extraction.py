@@ -23,7 +23,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from dis_bench.definitions import MAIN, Definition, Place, find_change, find_place, list_functions, unwrap
@@ -98,6 +98,11 @@ class _Collection:
             raise InputError(
                 f"'{self.whose}' uses '{name}', {shown(value)}, which has no source to keep: define it "
                 f"inside, or put '{self.whose}' into a file and give 'file.py:{self.whose}'."
+            )
+        if isinstance(value, FunctionType) and isinstance(vars(value).get("registry"), MappingProxyType):
+            raise InputError(
+                f"'{name}' has functions for several types (singledispatch), which its source does not show: "
+                f"put '{self.whose}' into a file and give 'file.py:{self.whose}'."
             )
         other = self.given.get(own.__name__)
         if other is not None and unwrap(other.value) is not own:

@@ -165,6 +165,11 @@ def test_a_decorator_that_its_source_shows_is_no_hindrance(tmp_path):
             "def make():\n    class C:\n        pass\n    return C\nC = make()",
             "'make.<locals>.C' must be defined",
         ),
+        (
+            "import functools\n@functools.singledispatch\ndef f(x):\n    return 0\n@f.register\n"
+            "def _(x: int):\n    return 1\ndef C():\n    return f(1)",
+            "'f' has functions for several types (singledispatch), which its source does not show",
+        ),
         ("C = lambda codes, factors: 0", "'<lambda>' must be defined at the top"),
         ("exec('class C:\\n    def f(self): pass')", "the source of 'C' cannot be found: put it into a file"),
     ],
