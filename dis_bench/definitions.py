@@ -35,7 +35,7 @@ _LARGEST = 10_000  # elements of an array that is compared
 
 
 class Place(NamedTuple):
-    """Where a definition stands.
+    """The lines of a file in which a definition stands.
 
     Attributes:
         file: its file, or the name of a notebook's cell.

@@ -8,6 +8,7 @@ from typing import Any
 
 from dis_bench.records import codes, pictures, weights
 from dis_bench.records.along import list_code_files
+from dis_bench.records.durable import remove_file
 from dis_bench.records.schema import PARTS, Record
 from dis_bench.records.seal import KEPT
 
@@ -49,10 +50,11 @@ def list_lacking(folder: Path, record: Record, wanted: Collection[str]) -> list[
     ]
 
 
-def list_unlisted(folder: Path, record: Record) -> list[str]:
-    """List files of a cell that it was not to keep, which a kill may leave."""
-    names = (*KEPT, *list_code_files(folder))
-    return [name for name in names if name not in record["files"] and (folder / name).exists()]
+def remove_unlisted(folder: Path, record: Record) -> None:
+    """Remove files of a cell that it was not to keep, which a kill may leave."""
+    for name in (*KEPT, *list_code_files(folder)):
+        if name not in record["files"]:
+            remove_file(folder / name)
 
 
 def list_codes(record: Record) -> list[str]:

@@ -106,8 +106,9 @@ def read_status(path: str | Path) -> Status:
     records = _read_cells(root, status)
     if not plans and not records:
         raise InputError(f"no study was started in '{root}'; start one with `dis-bench run --out {root}`.")
-    records += _read_unplaced(root, status)
-    _find_work(root, status)
+    work = claims.find_work(root / "unfinished")
+    records += _read_unplaced(work, status)
+    _find_work(root, work, status)
     _leave_out_twins(status, anywhere)
     status.seconds = _estimate(status, records)
     return status
@@ -125,11 +126,11 @@ def _read_cells(root: Path, status: Status) -> list[Record]:
     return records
 
 
-def _read_unplaced(root: Path, status: Status) -> list[Record]:
+def _read_unplaced(work: Mapping[str, list[Path]], status: Status) -> list[Record]:
     """Read the cells that killed runs finished, and the next run moves in place."""
     records = []
     present = {*status.done, *status.unscored, *status.failed}
-    for name, folders in claims.find_work(root / "unfinished").items():
+    for name, folders in work.items():
         read = (read_newest(folder, []) for folder in folders if is_written(folder))
         record = None if name in present else next(filter(None, read), None)
         if record is not None and name.endswith(record["hash"]):
@@ -145,11 +146,10 @@ def _sort(record: Record, name: str, status: Status) -> None:
         (status.unscored if is_pending(record) else status.done).append(name)
 
 
-def _find_work(root: Path, status: Status) -> None:
+def _find_work(root: Path, work: Mapping[str, list[Path]], status: Status) -> None:
     """Find the cells that are claimed, stopped and left."""
-    home = root / "unfinished"
     now = time.time()
-    owners = claims.find_owners(home, now=now)
+    owners = claims.find_owners(root / "unfinished", now=now)
     trained = {*status.done, *status.unscored}
     scoring = {
         name for name, owner in owners.items() if name in trained and not (owner.folder / CURVES).exists()
@@ -174,9 +174,7 @@ def _find_work(root: Path, status: Status) -> None:
     status.unscored = [name for name in status.unscored if name not in owners]
     status.failed = {name: reason for name, reason in status.failed.items() if name not in owners}
     begun = {
-        name
-        for name, folders in claims.find_work(home).items()
-        if any((folder / CHECKPOINT).exists() for folder in folders)
+        name for name, folders in work.items() if any((folder / CHECKPOINT).exists() for folder in folders)
     }
     known = {*status.done, *status.unscored, *status.failed, *owners}
     for name in status.planned:

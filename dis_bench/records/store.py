@@ -25,7 +25,7 @@ from dis_bench.records.anchors import FOLDER
 from dis_bench.records.cell import Cell, EncoderCell
 from dis_bench.records.claims import Claim
 from dis_bench.records.durable import exchange, remove_file, sync_files, sync_folder
-from dis_bench.records.parts import list_unlisted
+from dis_bench.records.parts import remove_unlisted
 from dis_bench.records.record import FILE as RECORD
 from dis_bench.records.record import find_time, is_written, read_newest
 from dis_bench.records.schema import Record
@@ -194,8 +194,7 @@ class Store:
         if record is None or not name.endswith(record["hash"]):
             return False
         if not problems:  # an invalid record might list more
-            for file in list_unlisted(claim.folder, record):
-                remove_file(claim.folder / file)
+            remove_unlisted(claim.folder, record)
         self.place(claim, name, recovered=True)
         return True
 

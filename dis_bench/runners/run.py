@@ -17,10 +17,8 @@ from dis_bench.errors import InputError, shown
 from dis_bench.neutral import neutral
 from dis_bench.printing import as_utf8, printable
 from dis_bench.records.cell import OF_MACHINE, Cell
-from dis_bench.records.codes import FILE as CODES
-from dis_bench.records.durable import remove_file
 from dis_bench.records.events import FOLDER
-from dis_bench.records.parts import list_unlisted
+from dis_bench.records.parts import remove_unlisted
 from dis_bench.records.plans import write_plan
 from dis_bench.records.record import read_newest
 from dis_bench.records.schema import PENDING, Record
@@ -200,10 +198,9 @@ def run_study(
 def _remove_dropped_codes(plan: Plan, store: Store) -> None:
     """Remove codes that cells were not to keep, if a kill has left them."""
     for folder in map(store.folder, () if "codes" in plan.keep else plan.cells):
-        if (folder / CODES).exists():
-            record = read_newest(folder, [])
-            for file in [] if record is None else list_unlisted(folder, record):
-                remove_file(folder / file)
+        record = read_newest(folder, []) if any(folder.glob("codes*.npz")) else None
+        if record is not None:
+            remove_unlisted(folder, record)
 
 
 def _list_scored_otherwise(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
